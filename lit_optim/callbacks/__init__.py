@@ -1,0 +1,1 @@
+"""Lightning callbacks, one a file: when to act. The mathematics is elsewhere, in pure functions."""

@@ -1,0 +1,68 @@
+"""The ``optim_callbacks`` spec -> Lightning callbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lit_optim.config.check import check_call
+from lit_optim.config.locate import locate
+from lit_optim.config.plain import plain
+from lit_optim.config.presets import load
+from lit_optim.config.spec import HYDRA_KEYS
+from lit_optim.errors import ConfigError, Problems
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback
+
+
+def make_callbacks(spec: Any, key: str = "optim_callbacks") -> list[Callback]:
+    """Callbacks from a mapping name -> spec (what Hydra composes), a name, a list of names or callbacks, or None.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
+    from lightning.pytorch import Callback
+
+    problems = Problems()
+    callbacks: list[Callback] = []
+    for name, entry in _entries(spec, key).items():
+        if isinstance(entry, Callback):
+            callbacks.append(entry)
+            continue
+        where = f"{key}.{name}"
+        if not isinstance(entry, Mapping) or "_target_" not in entry:
+            problems.add(where, entry, "not a callback; give a mapping with _target_, or remove it")
+            continue
+        try:
+            cls = locate(entry["_target_"], Callback, where)
+            given = {k: v for k, v in entry.items() if k not in HYDRA_KEYS}
+            arguments = check_call(cls, given, where, problems)
+            callbacks.append(cls(**arguments))
+        except ConfigError as error:
+            problems.take(error)
+        except Exception as error:
+            problems.append(f"{where}: {cls.__name__} refused these values: {error}")
+    problems.raise_if_any()
+    return callbacks
+
+
+def _entries(spec: Any, key: str) -> dict[str, Any]:
+    from lightning.pytorch import Callback
+
+    if spec is None:
+        return {}
+    if isinstance(spec, Callback):
+        return {type(spec).__name__: spec}
+    if isinstance(spec, str):
+        return load("optim_callbacks", spec, key)
+    spec = plain(spec, key)
+    if isinstance(spec, Mapping):
+        return {"": dict(spec)} if "_target_" in spec else {k: v for k, v in spec.items() if v is not None}
+    if isinstance(spec, (list, tuple)):
+        entries: dict[str, Any] = {}
+        for i, entry in enumerate(spec):
+            found = _entries(entry, f"{key}[{i}]")
+            entries.update({name if name not in entries else f"{name}[{i}]": value for name, value in found.items()})
+        return entries
+    raise ConfigError(f"{key}={spec!r}: not a list of callbacks; give names of presets, or a mapping name -> spec")

@@ -1,0 +1,70 @@
+"""The one table of what each optimizer preset needs, read from the ``# needs:`` line of its file."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from lit_optim.config import presets
+from lit_optim.errors import ConfigError, did_you_mean
+
+WORDS = {
+    "closure": "closure",
+    "one group": "one_group",
+    "sparse gradients": "sparse",
+    "2-D parameters": "two_d",
+    "no schedule": "no_schedule",
+}
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an optimizer asks of its parameters and its caller.
+
+    Args:
+        closure: ``step`` must be given a closure (Lightning always does).
+        one_group: all parameters must be in one group.
+        sparse: every gradient must be sparse.
+        two_d: every parameter must have exactly two dimensions.
+        no_schedule: a learning-rate schedule has no effect on it.
+    """
+
+    closure: bool = False
+    one_group: bool = False
+    sparse: bool = False
+    two_d: bool = False
+    no_schedule: bool = False
+
+
+def capabilities(name: str) -> Capabilities:
+    """The entry of a preset.
+
+    Example:
+        >>> capabilities("lbfgs")
+        Capabilities(closure=True, one_group=True, sparse=False, two_d=False, no_schedule=False)
+    """
+    flags = {}
+    for word in presets.needs("optimizer", name):
+        if word not in WORDS:
+            raise ConfigError(f"conf/optimizer/{name}.yaml: needs {word!r}{did_you_mean(word, WORDS, list_all=True)}")
+        flags[WORDS[word]] = True
+    return Capabilities(**flags)
+
+
+@functools.cache
+def table() -> dict[str, Capabilities]:
+    """All optimizer presets with their entries."""
+    return {name: capabilities(name) for name in presets.names("optimizer")}
+
+
+@functools.cache
+def _by_target() -> dict[str, Capabilities]:
+    entries: dict[str, Capabilities] = {}
+    for name, entry in table().items():
+        entries.setdefault(str(presets.load("optimizer", name)["_target_"]), entry)
+    return entries
+
+
+def of_target(path: str) -> Capabilities:
+    """The entry of whatever preset targets the class at ``path``; of an unknown class, that it needs nothing."""
+    return _by_target().get(path, Capabilities())

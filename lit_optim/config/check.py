@@ -1,0 +1,128 @@
+"""Keyword arguments against the signature of the class in the installed version; all problems at once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Container, Mapping
+from typing import Any
+
+from lit_optim.config.coerce import Mismatch, coerce, not_finite
+from lit_optim.errors import Problems, did_you_mean, wrong
+
+
+def check_call(
+    target: Any,
+    arguments: Mapping[str, Any],
+    key: str,
+    problems: Problems,
+    *,
+    supplied: int = 0,
+    finite: bool = False,
+    unchecked: Container[str] = (),
+) -> dict[str, Any]:
+    """The arguments as ``target`` wants them; what is wrong with them goes into ``problems``.
+
+    Args:
+        target: class or function.
+        arguments: keyword arguments as configured.
+        key: dotted name of the spec, for messages.
+        problems: collects one line a wrong key or value.
+        supplied: how many leading parameters the caller will fill in (``params``, ``optimizer``, ``total_steps``).
+        finite: refuse NaN and infinities.
+        unchecked: names whose values the caller checks.
+
+    Example:
+        >>> import torch
+        >>> found = Problems()
+        >>> check_call(torch.optim.AdamW, {"lr": "1e-4", "betas": [0.9, 0.99]}, "optimizer", found, supplied=1), found
+        ({'lr': 0.0001, 'betas': (0.9, 0.99)}, [])
+        >>> _ = check_call(torch.optim.AdamW, {"lrr": 1e-4}, "optimizer", found, supplied=1); print(found[0])
+        optimizer.lrr=0.0001: AdamW has no argument 'lrr'; did you mean 'lr'?
+    """
+    name = getattr(target, "__name__", str(target))
+    known, takes_any, reserved = expected(target, supplied)
+    clean: dict[str, Any] = {}
+    for argument, value in arguments.items():
+        where = f"{key}.{argument}"
+        if argument in reserved:
+            problems.add(where, value, f"{name} is given {argument!r} at run time; remove it")
+        elif argument in known and argument in unchecked:
+            clean[argument] = value
+        elif argument in known:
+            try:
+                clean[argument] = coerce(value, known[argument][0])
+            except Mismatch as mismatch:
+                problems.add(where, value, f"{name} {mismatch}")
+                continue
+            if finite and not_finite(clean[argument]):
+                problems.add(where, value, f"{name} expects a finite number")
+        elif takes_any:
+            clean[argument] = value
+        else:
+            problems.add(where, value, f"{name} has no argument {argument!r}{did_you_mean(argument, known, list_all=True)}")
+    for argument, (_, required) in known.items():
+        if required and argument not in arguments:
+            problems.append(f"{key}.{argument}: {name} needs a value for it")
+    return clean
+
+
+def refused(error: Exception, name: str) -> str:
+    """The tail of a message about a value that a constructor refused."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{name} refused it: {lines[0]}"
+
+
+def trial(
+    build: typing.Callable[..., Any], name: str, arguments: Mapping[str, Any], key: str, problems: Problems
+) -> None:
+    """A dry run: what only the class knows. Names the single values that it refuses, else the combination."""
+    try:
+        build(**arguments)
+        return
+    except Exception as error:
+        whole = error
+    culprits = Problems()
+    for argument, value in arguments.items():
+        try:
+            build(**{argument: value})
+        except Exception as error:
+            # an error that comes without this value too is not about it
+            culprits.append(wrong(f"{key}.{argument}", value, refused(error, name)))
+    try:
+        build()
+    except Exception:
+        culprits.clear()
+    problems.extend(culprits or [f"{key}: {name} refused these values: {str(whole).strip().splitlines()[0]}"])
+
+
+@functools.lru_cache(maxsize=512)
+def expected(target: Any, supplied: int = 0) -> tuple[dict[str, tuple[Any, bool]], bool, tuple[str, ...]]:
+    """The parameters of a class: name -> (hint, required); whether it takes any keyword; those the caller supplies."""
+    parameters = list(inspect.signature(target).parameters.values())
+    function = target.__init__ if inspect.isclass(target) else target
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    known = {p.name: (_hint(p, function), p.default is p.empty) for p in named[supplied:]}
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    return known, takes_any, tuple(p.name for p in named[:supplied])
+
+
+def _hint(parameter: inspect.Parameter, function: Any) -> Any:
+    """The type hint of one parameter; without one that can be read, the type of its default."""
+    hint = parameter.annotation
+    if isinstance(hint, str):
+        try:
+            hint = eval(hint, getattr(inspect.unwrap(function), "__globals__", {}))  # noqa: S307 - the class's own source
+        except Exception:  # a name that only a type checker can see
+            hint = parameter.empty
+    if hint is not parameter.empty:
+        return hint
+    default = parameter.default
+    if isinstance(default, bool) or isinstance(default, str):
+        return type(default)
+    if isinstance(default, (int, float)):
+        return float | int
+    if isinstance(default, tuple) and default and all(isinstance(item, (int, float)) for item in default):
+        return tuple[tuple(float for _ in default)]  # type: ignore[misc]  # built at run time
+    return Any

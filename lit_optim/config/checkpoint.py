@@ -1,0 +1,70 @@
+"""What a checkpoint says about the optimizer that wrote it, and what a resumed run does with it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from lit_optim.config.groups import read_rules
+from lit_optim.config.plain import plain, portable
+from lit_optim.config.spec import Spec, read
+from lit_optim.config.validate import GROUPS
+from lit_optim.errors import ConfigError
+from lit_optim.optimizers.implementation import FLAGS
+
+VERSION = 1
+HPARAMS = "hyper_parameters"  # Lightning's keys
+HPARAMS_TYPE = "hparams_type"
+
+
+def stamp(checkpoint: dict[str, Any], specs: Mapping[str, Any], param_names: list[list[str]]) -> None:
+    """Writes ``checkpoint["lit_optim"]`` and turns OmegaConf and partials in the hyper-parameters into plain containers."""
+    checkpoint["lit_optim"] = {
+        "version": VERSION,
+        "spec": {group: portable(specs.get(group)) for group in GROUPS},
+        "param_names": param_names,
+    }
+    if HPARAMS in checkpoint:
+        hparams = plain(checkpoint[HPARAMS], "hparams")
+        checkpoint[HPARAMS] = {k: portable(v) if k in GROUPS else v for k, v in hparams.items()}
+        checkpoint.pop(HPARAMS_TYPE, None)
+
+
+def resumed_specs(saved: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The specs that a resumed run has to be built from, and what to warn about.
+
+    The optimizer's state fits only the class and the groups that wrote it, and its groups bring their own
+    hyper-parameters: so the checkpoint wins. The schedule is the configuration's; it goes on at the restored step.
+    """
+    spec = saved.get("spec", {})
+    if not spec.get("optimizer"):
+        return dict(now), []
+    before, after = read(spec["optimizer"], "optimizer"), read(now["optimizer"], "optimizer")
+    warnings = _optimizer_differences(before, after)
+    if read_rules(spec.get("param_groups")) != read_rules(now.get("param_groups")):
+        warnings.append("param_groups has no effect: the checkpoint restores the groups that it was written with")
+    if not warnings:
+        return dict(now), []
+    _refuse_unknown_package(before)
+    flags = {k: v for k, v in after.arguments.items() if k in FLAGS} if before.path == after.path else {}
+    optimizer = {**{k: v for k, v in before.as_dict().items() if k not in FLAGS}, **flags}
+    warnings.append("to change them, begin a new run from the weights (load_from_checkpoint) instead of ckpt_path")
+    return {**now, "optimizer": optimizer, "param_groups": spec.get("param_groups")}, warnings
+
+
+def _optimizer_differences(before: Spec, after: Spec) -> list[str]:
+    if before.path != after.path:
+        return [f"optimizer={after.path} has no effect: the checkpoint restores {before.path}, which wrote it"]
+    lines = []
+    for name in sorted({*before.arguments, *after.arguments} - set(FLAGS)):
+        old, new = (portable(spec.arguments.get(name)) for spec in (before, after))
+        if (list(old) if isinstance(old, tuple) else old) != (list(new) if isinstance(new, tuple) else new):
+            lines.append(f"optimizer.{name}={new} has no effect: the checkpoint restores {name}={old}")
+    return lines
+
+
+def _refuse_unknown_package(spec: Spec) -> None:
+    package = spec.path.partition(".")[0]
+    if package not in sys.modules:  # a checkpoint may not decide what gets imported
+        raise ConfigError(f"optimizer: the checkpoint was written by {spec.path}; import {package} first if you trust it")

@@ -1,0 +1,74 @@
+"""Whatever Hydra and OmegaConf hand over -> plain dicts, lists and numbers, so that nothing of them goes further."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from lit_optim.errors import ConfigError
+
+
+def plain(value: Any, key: str = "config") -> Any:
+    """A copy without OmegaConf containers and partials; interpolations are resolved.
+
+    A partial becomes the mapping that would build it: ``{_target_, _partial_, **keywords}``.
+
+    Raises:
+        ConfigError: for interpolations that lead nowhere and for values that are still missing (``???``).
+
+    Example:
+        >>> import functools, datetime
+        >>> plain(functools.partial(datetime.date, year=2026), "day")
+        {'_target_': 'datetime.date', '_partial_': True, 'year': 2026}
+    """
+    if is_omegaconf(value):
+        from omegaconf import OmegaConf
+        from omegaconf.errors import OmegaConfBaseException
+
+        try:
+            return plain(OmegaConf.to_container(value, resolve=True, throw_on_missing=True), key)
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
+    if isinstance(value, functools.partial):
+        if value.args:
+            raise ConfigError(f"{key}: a partial with positional arguments; give them by name")
+        return {"_target_": dotted(value.func), "_partial_": True, **plain(value.keywords, key)}
+    if isinstance(value, Mapping):
+        return {name: plain(item, f"{key}.{name}") for name, item in value.items()}
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(plain(item, f"{key}[{i}]") for i, item in enumerate(value))
+    return value
+
+
+def portable(value: Any) -> Any:
+    """`plain`, and what a checkpoint cannot hold under ``weights_only=True`` as text or number."""
+    value = plain(value)
+    if isinstance(value, dict):
+        return {str(name): portable(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(portable(item) for item in value)
+    if value is None or isinstance(value, (bool, int, float, str, complex)):
+        return value
+    if isinstance(value, type) or inspect.isroutine(value):
+        return dotted(value)
+    import torch
+
+    return value if isinstance(value, torch.Tensor) else repr(value)
+
+
+def is_omegaconf(value: Any) -> bool:
+    """Whether ``value`` is a container of OmegaConf's; imports nothing, for if it is one, OmegaConf is loaded."""
+    omegaconf = sys.modules.get("omegaconf")
+    return omegaconf is not None and isinstance(value, omegaconf.Container)
+
+
+def dotted(target: Any) -> str:
+    """The import path of a class or function; the public one (``torch.optim.AdamW``) where there is one."""
+    name, module = target.__qualname__, str(target.__module__)
+    public = module.rpartition(".")[0]
+    if public and getattr(sys.modules.get(public), name, None) is target:
+        module = public
+    return f"{module}.{name}"

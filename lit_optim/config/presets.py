@@ -1,0 +1,91 @@
+"""The presets: commented YAML under conf/, found in a wheel and in a checkout, read without Hydra."""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
+import lit_optim
+from lit_optim.config.plain import plain
+from lit_optim.errors import ConfigError, did_you_mean
+
+
+@functools.cache
+def conf() -> Path:
+    """The folder of the presets: ``lit_optim/conf`` in a wheel, ``conf`` beside the package in a checkout."""
+    for folder in lit_optim.__path__:
+        if (Path(folder) / "conf" / "__init__.py").is_file():
+            return Path(folder) / "conf"
+    raise ConfigError("conf: the presets are missing from this installation; reinstall lit-optim")
+
+
+def names(group: str) -> list[str]:
+    """The presets of a group, sorted.
+
+    Example:
+        >>> "adamw" in names("optimizer")
+        True
+    """
+    folder = conf() / group
+    return sorted(str(file.relative_to(folder).with_suffix("")) for file in folder.rglob("*.yaml"))
+
+
+def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
+    """Names of presets and what they are, in one line each.
+
+    Args:
+        group: ``optimizer``, ``scheduler``, ``param_groups`` or ``optim_callbacks``.
+        pattern: shell wildcard on the names.
+
+    Raises:
+        ConfigError: for an unknown group.
+
+    Example:
+        >>> list(presets("optimizer", "*adamw"))
+        ['adamw', 'nadamw', 'radamw']
+    """
+    groups = sorted(entry.name for entry in conf().iterdir() if entry.is_dir() and not entry.name.startswith("_"))
+    if group not in groups:
+        raise ConfigError(f"group={group!r}: no group of that name{did_you_mean(group, groups, list_all=True)}")
+    found = fnmatch.filter(names(group), pattern)
+    return {name: _text(group, name).split("\n", 1)[0].lstrip("# ").strip() for name in found}
+
+
+def load(group: str, name: str, key: str | None = None) -> dict[str, Any]:
+    """A preset as a plain dict, with the presets that its ``defaults`` name merged in.
+
+    Raises:
+        ConfigError: for an unknown name, with the nearest one.
+
+    Example:
+        >>> load("optimizer", "adamw")["betas"]
+        [0.9, 0.999]
+    """
+    if name not in names(group):
+        rule = f"no preset of that name{did_you_mean(name, names(group), list_all=True)}"
+        raise ConfigError(f"{key or group}={name!r}: {rule}")
+    merged = plain(_merged(group, name), group)
+    assert isinstance(merged, dict)
+    return merged
+
+
+def needs(group: str, name: str) -> list[str]:
+    """What a preset's header asks for (``# needs: closure, one group``), as a list of words."""
+    found = re.search(r"^# needs: (.*)$", _text(group, name), re.MULTILINE)
+    return [word.strip() for word in found[1].split(",")] if found else []
+
+
+def _merged(group: str, name: str) -> Any:
+    from omegaconf import OmegaConf
+
+    preset = OmegaConf.load(conf() / group / f"{name}.yaml")
+    defaults = preset.pop("defaults", []) if OmegaConf.is_dict(preset) else []
+    return OmegaConf.merge(*(preset if entry == "_self_" else _merged(group, entry) for entry in defaults or ["_self_"]))
+
+
+@functools.cache
+def _text(group: str, name: str) -> str:
+    return (conf() / group / f"{name}.yaml").read_text(encoding="utf-8")

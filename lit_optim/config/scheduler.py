@@ -1,0 +1,113 @@
+"""A scheduler spec: checked without a run, built with one."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from lit_optim.config.check import check_call
+from lit_optim.config.locate import locate
+from lit_optim.config.slots import check_slots, without_aliases
+from lit_optim.config.spec import Spec
+from lit_optim.duration import Clock, LengthUnknown
+from lit_optim.errors import ConfigError, Problems, did_you_mean
+from lit_optim.schedule_lr import ScheduleLR
+from lit_optim.schedules.slots import slot
+
+RESERVED = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
+
+
+@dataclass(frozen=True)
+class CheckedSchedule:
+    """A scheduler spec that can be built: the class, its keyword arguments, and the keys that are Lightning's."""
+
+    cls: Any
+    arguments: dict[str, Any]
+    reserved: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a ScheduleLR, which counts optimizer steps."""
+        return self.cls is ScheduleLR
+
+    @property
+    def follows_metric(self) -> bool:
+        """Whether a metric drives it."""
+        if self.own:
+            return bool(slot(self.arguments.get("main"), "main")["shape"] == "plateau")
+        return isinstance(self.cls, type) and issubclass(self.cls, ReduceLROnPlateau)
+
+
+def check_scheduler(spec: Spec) -> CheckedSchedule:
+    """Everything that can be told before the length of the run is known.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
+    if not isinstance(spec.target, (str, type)):
+        return CheckedSchedule(spec.target, dict(spec.arguments))  # the user's own factory: its result is checked
+    cls = locate(spec.target, LRScheduler, spec.key)
+    problems = Problems()
+    given = without_aliases(spec.arguments) if cls is ScheduleLR else dict(spec.arguments)
+    signature = inspect.signature(cls).parameters
+    reserved = {k: given.pop(k) for k in RESERVED if k in given and (cls is ScheduleLR or k not in signature)}
+    _check_reserved(reserved, spec.key, problems)
+    arguments = check_call(cls, given, spec.key, problems, supplied=1, finite=True)
+    if cls is ScheduleLR:
+        arguments = check_slots(arguments, spec.key, problems)
+        if reserved.pop("frequency", 1) != 1:
+            problems.append(f"{spec.key}.frequency: a ScheduleLR moves at every optimizer step; remove it")
+    problems.raise_if_any()
+    checked = CheckedSchedule(cls, arguments, reserved)
+    if checked.follows_metric and "monitor" not in reserved:
+        raise ConfigError(f"{spec.key}.monitor: missing; name the logged metric that the plateau follows, e.g. val/loss")
+    return checked
+
+
+def make_scheduler(checked: CheckedSchedule, optimizer: Optimizer, clock: Clock) -> LRScheduler:
+    """Builds the scheduler for an optimizer and a run.
+
+    Raises:
+        ConfigError: where the phases do not fit the run, or need a length that is not known.
+    """
+    arguments = dict(checked.arguments)
+    if checked.own:
+        total = checked.reserved.get("total_steps", clock.total_steps)
+        arguments = {
+            "total_steps": None if total is None else int(total),
+            "steps_per_epoch": clock.steps_per_epoch,
+            **arguments,
+            **{k: checked.reserved[k] for k in ("monitor", "mode", "interval") if k in checked.reserved},
+        }
+    try:
+        scheduler = checked.cls(optimizer, **arguments)
+    except LengthUnknown as error:
+        if arguments.get("total_steps") is None and Clock.unknown_because in str(error):
+            raise LengthUnknown(f"scheduler: {clock.unknown_because}") from None
+        raise
+    except ConfigError:
+        raise
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+        name = getattr(checked.cls, "__name__", str(checked.cls))
+        raise ConfigError(f"scheduler: {name} refused these values: {error}") from error
+    if not isinstance(scheduler, LRScheduler):
+        raise ConfigError(f"scheduler: got a {type(scheduler).__name__}, not a torch LRScheduler")
+    return scheduler
+
+
+def _check_reserved(reserved: dict[str, Any], key: str, problems: Problems) -> None:
+    for name, options in {"mode": ("min", "max"), "interval": ("step", "epoch")}.items():
+        if name in reserved and reserved[name] not in options:
+            rule = f"must be one of {', '.join(options)}{did_you_mean(str(reserved[name]), options)}"
+            problems.add(f"{key}.{name}", reserved[name], rule)
+    for name in ("monitor", "name"):
+        if name in reserved and not (isinstance(reserved[name], str) and reserved[name]):
+            problems.add(f"{key}.{name}", reserved[name], "must be a text")
+    for name in ("total_steps", "frequency"):
+        value = reserved.get(name, 1)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 1 or value % 1:
+            problems.add(f"{key}.{name}", value, "must be a whole number of at least 1")

@@ -1,0 +1,96 @@
+"""A spec in any of its forms -> one: the class's path and its keyword arguments."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lit_optim.config import presets
+from lit_optim.config.plain import dotted, plain
+from lit_optim.errors import ConfigError
+
+HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+DEFAULT_TARGETS = {"scheduler": "lit_optim.ScheduleLR"}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to build: ``target`` is an import path, or a class or factory that was handed over as an object."""
+
+    target: Any
+    arguments: dict[str, Any] = field(default_factory=dict)
+    key: str = "optimizer"
+
+    @property
+    def path(self) -> str:
+        """The import path of the target."""
+        return self.target if isinstance(self.target, str) else dotted(self.target)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The spec as a mapping, which `read` takes back."""
+        return {"_target_": self.path, **self.arguments}
+
+
+def read(spec: Any, group: str, key: str | None = None, overrides: Mapping[str, Any] | None = None) -> Spec:
+    """Reads a spec.
+
+    Args:
+        spec: a preset's name, an import path, a mapping or DictConfig, a (Hydra) partial, a class or callable.
+        group: whose presets a name is looked up among.
+        key: its dotted name in the user's config; default: the group.
+        overrides: beat the spec's keys; a mapping is merged into a mapping.
+
+    Raises:
+        ConfigError: for an unknown name and for things that are no spec.
+
+    Example:
+        >>> read({"_target_": "torch.optim.SGD", "lr": 0.1}, "optimizer", overrides={"lr": 0.2}).as_dict()
+        {'_target_': 'torch.optim.SGD', 'lr': 0.2}
+    """
+    key = key or group
+    target, arguments = _parts(spec, group, key)
+    if arguments.get("_args_"):
+        raise ConfigError(f"{key}._args_: positional arguments are not taken; name them")
+    arguments = {name: value for name, value in arguments.items() if name not in HYDRA_KEYS}
+    return Spec(target, merge(arguments, plain(dict(overrides or {}), key)), key)
+
+
+def merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``above`` over ``below``; mappings merge, and a scalar over a slot's mapping is its duration.
+
+    Example:
+        >>> merge({"warmup": {"steps": 10, "shape": "linear"}, "lr": 1}, {"warmup": "5%", "lr": 2})
+        {'warmup': {'steps': '5%', 'shape': 'linear'}, 'lr': 2}
+    """
+    merged = dict(below)
+    for name, value in above.items():
+        before = merged.get(name)
+        if isinstance(before, dict) and isinstance(value, Mapping):
+            merged[name] = merge(before, value)
+        elif isinstance(before, dict) and "steps" in before and isinstance(value, (int, float, str)):
+            merged[name] = {**before, "steps": value}
+        else:
+            merged[name] = value
+    return merged
+
+
+def _parts(spec: Any, group: str, key: str) -> tuple[Any, dict[str, Any]]:
+    if isinstance(spec, str):
+        if "." in spec and spec not in presets.names(group):
+            return spec, {}
+        spec = presets.load(group, spec, key)
+    elif isinstance(spec, functools.partial) and not isinstance(spec.func, functools.partial):
+        return spec.func, plain(spec, key)
+    else:
+        spec = plain(spec, key)
+    if isinstance(spec, dict):
+        target = spec.get("_target_", DEFAULT_TARGETS.get(group))
+        if target is None:
+            example = f"{key}={presets.names(group)[0]}" if presets.names(group) else "_target_: package.Class"
+            raise ConfigError(f"{key}._target_: missing; name a class there, or choose a preset, e.g. {example}")
+        return target, spec
+    if callable(spec):
+        return spec, {}
+    raise ConfigError(f"{key}={spec!r}: not a spec; give a preset's name, a mapping with _target_, or a partial")

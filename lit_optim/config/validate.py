@@ -1,0 +1,64 @@
+"""All four specs of a configuration at once, before any data is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lit_optim.config.callbacks import make_callbacks
+from lit_optim.config.groups import read_rules
+from lit_optim.config.optimizer import check_optimizer
+from lit_optim.config.plain import is_omegaconf
+from lit_optim.config.scheduler import check_scheduler
+from lit_optim.config.spec import read
+from lit_optim.errors import ConfigError, Problems
+
+GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")
+
+
+def validate(cfg: Any) -> None:
+    """Checks the specs of a config, at its top or under ``model``.
+
+    Args:
+        cfg: DictConfig or mapping with any of the keys optimizer, scheduler, param_groups, optim_callbacks.
+
+    Raises:
+        ConfigError: one, with every error that can be told before the length of the run is known.
+
+    Example:
+        >>> validate({"optimizer": "adamw", "scheduler": "warmup_cosine"})
+        >>> validate({"optimizer": "sdg"})
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: optimizer='sdg': no preset of that name; did you mean 'sgd'?
+    """
+    problems = Problems()
+    for prefix, level in (("", cfg), ("model.", _item(cfg, "model"))):
+        for group in GROUPS:
+            spec = _item(level, group)
+            if spec is not None:
+                try:
+                    check(group, spec, f"{prefix}{group}")
+                except ConfigError as error:
+                    problems.take(error)
+    problems.raise_if_any()
+
+
+def check(group: str, spec: Any, key: str) -> None:
+    """Checks one spec."""
+    if group == "optimizer":
+        check_optimizer(read(spec, group, key))
+    elif group == "scheduler":
+        check_scheduler(read(spec, group, key))
+    elif group == "param_groups":
+        read_rules(spec, key)
+    else:
+        make_callbacks(spec, key)
+
+
+def _item(cfg: Any, key: str) -> Any:
+    if not (isinstance(cfg, Mapping) or is_omegaconf(cfg)) or key not in cfg:
+        return None
+    try:
+        return cfg[key]
+    except Exception as error:  # an interpolation that leads nowhere
+        raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None

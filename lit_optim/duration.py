@@ -1,0 +1,126 @@
+"""Lengths of a schedule as people write them: ``500 | 0.05 | "5%" | "2ep"`` -> optimizer steps."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from numbers import Real
+from typing import Any
+
+from lit_optim.errors import ConfigError, wrong
+
+_EXAMPLES = "write e.g. 1500, 0.05, 5% or 2ep"
+_NUMBER = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_TEXT = re.compile(rf"\s*(?P<number>{_NUMBER})\s*(?P<unit>%|[a-zA-Z]*)\s*")
+_UNITS = {"": "", "%": "%", "ep": "ep", "epoch": "ep", "epochs": "ep", "st": "steps", "step": "steps", "steps": "steps"}
+
+
+class LengthUnknown(ConfigError):
+    """A duration or a schedule needs the length of the run (or of an epoch), which is not known."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How long a run is, in optimizer steps.
+
+    Args:
+        total_steps: optimizer steps of the whole run; None where unknown or endless.
+        steps_per_epoch: optimizer steps of one epoch; None where unknown.
+        unknown_because: why ``total_steps`` is None and what to set, for the error message.
+    """
+
+    total_steps: int | None = None
+    steps_per_epoch: int | None = None
+    unknown_because: str = "total_steps is unknown; pass total_steps="
+
+    def total(self, key: str) -> int:
+        """The run's length, or an error that says why it is unknown."""
+        if self.total_steps is None:
+            raise LengthUnknown(f"{key}: {self.unknown_because}")
+        return self.total_steps
+
+    def epoch(self, key: str) -> int:
+        """One epoch's length, or an error."""
+        if self.steps_per_epoch is None:
+            raise LengthUnknown(f"{key}: the length of an epoch is unknown; write steps (500) or a share (5%) instead")
+        return self.steps_per_epoch
+
+
+@dataclass(frozen=True)
+class Duration:
+    """An exact length in one of three units: optimizer steps, share of the run, epochs."""
+
+    amount: Fraction
+    unit: str  # "steps" | "share" | "ep"
+
+    def exact_steps(self, clock: Clock, key: str = "duration") -> Fraction:
+        """Optimizer steps, not yet rounded: edges of phases are rounded cumulatively, so that lengths sum up.
+
+        Example:
+            >>> parse("2.5%").exact_steps(Clock(total_steps=100))
+            Fraction(5, 2)
+        """
+        if self.unit == "steps" or self.amount == 0:
+            return self.amount
+        return self.amount * (clock.total(key) if self.unit == "share" else clock.epoch(key))
+
+    def steps(self, clock: Clock, key: str = "duration") -> int:
+        """Optimizer steps, rounded to the nearest (ties to even)."""
+        return round(self.exact_steps(clock, key))
+
+
+def parse(value: Any, key: str = "duration") -> Duration:
+    """Reads a duration.
+
+    A whole number is a count of optimizer steps (``500``, ``1e3``, ``"1_000"``), a number in (0, 1) or a percentage
+    up to ``"100%"`` is a share of the run, ``"2ep"`` / ``"1.5 epochs"`` are epochs, 0 is none.
+
+    Args:
+        value: what the user wrote.
+        key: its dotted name, for the message.
+
+    Raises:
+        ConfigError: for everything else; 1.0 and 1.5 are refused because they may mean either unit.
+
+    Example:
+        >>> parse("2 epochs").steps(Clock(steps_per_epoch=30))
+        60
+        >>> parse(1.5, "scheduler.warmup")
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: scheduler.warmup=1.5: neither a share below 1 nor a whole number of steps; \
+write e.g. 1500, 0.05, 5% or 2ep
+    """
+    if isinstance(value, Duration):
+        return value
+    amount, unit = _read(value, key)
+    if amount < 0:
+        raise ConfigError(wrong(key, value, f"a duration cannot be negative; {_EXAMPLES}"))
+    if unit == "ep":
+        return Duration(amount, "ep")
+    if unit == "%":
+        if amount > 100:
+            raise ConfigError(wrong(key, value, "more than the whole run; write at most 100%"))
+        return Duration(amount / 100, "share")
+    if unit == "" and 0 < amount < 1:
+        return Duration(amount, "share")
+    if unit == "" and amount == 1 and not isinstance(value, int) and str(value).strip() not in ("1", "+1"):
+        raise ConfigError(wrong(key, value, "ambiguous; write 1 for one step or 100% for the whole run"))
+    if amount.denominator != 1:
+        rule = f"neither a share below 1 nor a whole number of steps; {_EXAMPLES}"
+        raise ConfigError(wrong(key, value, rule))
+    return Duration(amount, "steps")
+
+
+def _read(value: Any, key: str) -> tuple[Fraction, str]:
+    if isinstance(value, str):
+        found = _TEXT.fullmatch(value)
+        if found and found["unit"].lower() in _UNITS:
+            exponent = re.search(r"[eE]([+-]?\d+)$", found["number"])
+            if exponent is None or abs(int(exponent[1])) <= 18:  # a longer exponent would only fill the memory
+                return Fraction(found["number"].replace("_", "")), _UNITS[found["unit"].lower()]
+    elif isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+        # the decimal the user wrote, not its nearest binary fraction: 0.05 of 1000 steps is 50
+        return Fraction(str(value)), ""
+    raise ConfigError(wrong(key, value, f"not a duration; {_EXAMPLES}"))

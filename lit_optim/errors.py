@@ -1,0 +1,118 @@
+"""Errors of the user's making: the key, the value, the rule, and what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ConfigError(ValueError):
+    """All that is wrong with a configuration, one line a problem.
+
+    Args:
+        problems: complete sentences, each of which names its key; repeated ones are dropped.
+
+    Example:
+        >>> raise ConfigError("optimizer.lrr=0.1: AdamW has no argument 'lrr'")
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: optimizer.lrr=0.1: AdamW has no argument 'lrr'
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__(*self.problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return self.problems[0]
+        lines = (f"  - {problem}" for problem in self.problems)
+        return "\n".join([f"{len(self.problems)} errors in the configuration:", *lines])
+
+
+class Problems(list[str]):
+    """Collects problems, so that one ConfigError can tell all of them at once."""
+
+    def add(self, key: str, value: Any, rule: str) -> None:
+        """Notes that ``key=value`` breaks ``rule``."""
+        self.append(wrong(key, value, rule))
+
+    def take(self, error: ConfigError) -> None:
+        """Adds what an inner check has already put into words."""
+        self.extend(error.problems)
+
+    def raise_if_any(self) -> None:
+        """Raises one ConfigError for everything collected so far."""
+        if self:
+            raise ConfigError(*self)
+
+
+def wrong(key: str, value: Any, rule: str) -> str:
+    """The one wording of a bad value.
+
+    Example:
+        >>> wrong("optimizer.lr", "abc", "AdamW expects float, got str")
+        "optimizer.lr='abc': AdamW expects float, got str"
+    """
+    text = repr(value)
+    return f"{key}={text if len(text) <= 120 else text[:117] + '...'}: {rule}"
+
+
+def did_you_mean(word: str, options: Iterable[str], *, list_all: bool = False) -> str:
+    """The tail of a message about an unknown ``word``: the nearest option, or some of them.
+
+    Example:
+        >>> did_you_mean("lrr", ["lr", "betas"])
+        "; did you mean 'lr'?"
+        >>> did_you_mean("zzz", ["lr", "betas"], list_all=True)
+        '; there are: betas, lr'
+    """
+    names = sorted(options)
+    near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return "; there are: " + ", ".join(names) if list_all and names else ""
+
+
+def config_error_in(error: BaseException) -> ConfigError | None:
+    """The ConfigError that ``error`` is, was caused by, or carries as text from a worker process."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ConfigError):
+            return seen
+        if type(seen).__name__ == "ProcessRaisedException":  # a forked rank sends its traceback as text
+            found = re.search(r"^lit_optim\.errors\.ConfigError: (.*)", str(seen), re.DOTALL | re.MULTILINE)
+            return ConfigError(found.group(1).strip()) if found else None
+        seen = seen.__cause__
+    return None
+
+
+def exit_on_config_error(main: F) -> F:
+    """Decorator for ``main``, under ``@hydra.main``: prints a ConfigError without a traceback and exits 2.
+
+    Example:
+        >>> @exit_on_config_error
+        ... def main(cfg):
+        ...     raise ConfigError("trainer.max_epochs=0: nothing to train")
+        >>> main({})
+        Traceback (most recent call last):
+        SystemExit: 2
+    """
+
+    @functools.wraps(main)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return main(*args, **kwargs)
+        except Exception as error:
+            config_error = config_error_in(error)
+            if config_error is None:
+                raise
+            print(config_error, file=sys.stderr)
+            raise SystemExit(2) from None
+
+    return guarded  # type: ignore[return-value]  # functools.wraps keeps the signature, which F cannot say

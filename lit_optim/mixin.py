@@ -1,0 +1,203 @@
+"""``configure_optimizers`` from configuration: the one class that a LightningModule has to inherit from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.utilities import rank_zero_warn
+from torch.optim import Optimizer
+
+from lit_optim.callbacks.plateau_feeder import PlateauFeeder
+from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
+from lit_optim.config import capabilities
+from lit_optim.config.callbacks import make_callbacks
+from lit_optim.config.checkpoint import resumed_specs, stamp
+from lit_optim.config.coerce import Mismatch, coerce, not_finite
+from lit_optim.config.optimizer import make_optimizer
+from lit_optim.config.plain import plain
+from lit_optim.config.scheduler import CheckedSchedule, check_scheduler, make_scheduler
+from lit_optim.config.spec import read
+from lit_optim.config.validate import GROUPS, validate
+from lit_optim.duration import Clock
+from lit_optim.errors import ConfigError, wrong
+from lit_optim.schedule_lr import ScheduleLR
+from lit_optim.trainer_clock import trainer_clock
+
+WAYS = (
+    "no optimizer is configured: either take it as an argument, def __init__(self, optimizer='adamw', "
+    "scheduler=None), and call self.save_hyperparameters(), or set self.optim_spec = {'optimizer': 'adamw'}"
+)
+
+
+class ConfigureOptimizersMixin(LightningModule):
+    """A LightningModule whose optimizer, schedule, param groups and optimizer callbacks come from configuration.
+
+    List it before LightningModule. The four specs - names of presets, mappings, DictConfigs or Hydra partials - are
+    read from the attribute ``optim_spec`` (a mapping) if there is one, else from ``self.hparams``, under the keys
+    ``optimizer``, ``scheduler``, ``param_groups``, ``optim_callbacks``.
+
+    Example:
+        >>> import torch, lightning as L
+        >>> class Net(ConfigureOptimizersMixin, L.LightningModule):
+        ...     def __init__(self, optimizer="adamw", scheduler=None, param_groups=None, optim_callbacks=None):
+        ...         super().__init__()
+        ...         self.save_hyperparameters()
+        ...         self.layer = torch.nn.Linear(2, 2)
+        >>> type(Net(optimizer="sgd").configure_optimizers()["optimizer"]).__name__
+        'SGD'
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Tells at class creation what would otherwise go wrong in silence at the first fit."""
+        super().__init_subclass__(**kwargs)
+        if any(base.__module__.startswith("pytorch_lightning.") for base in cls.__mro__):
+            raise ConfigError(
+                f"{cls.__name__}: pytorch_lightning.LightningModule is another class than lightning's; "
+                "write 'import lightning as L' and inherit from L.LightningModule"
+            )
+        for hook in ("configure_optimizers", "configure_callbacks"):
+            code = getattr(cls.__dict__.get(hook), "__code__", None)
+            if code is not None and not {"super", hook} & {*code.co_names, *code.co_freevars}:
+                text = f"{cls.__name__}.{hook} does not call super().{hook}(), so the configuration has no effect there"
+                warnings.warn(text, stacklevel=2)
+
+    @property
+    def lr(self) -> float | None:
+        """The learning rate: as assigned, else as configured; None where neither is known. Never raises."""
+        try:
+            assigned = self.__dict__.get("_assigned_lr")
+            return read(self.optim_specs()["optimizer"], "optimizer").arguments.get("lr") if assigned is None else assigned
+        except Exception:
+            return None
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        """Beats the configured lr, also in hparams; groups that live already are scaled and keep their ratios."""
+        if value is None:
+            self.__dict__["_assigned_lr"] = None
+            return
+        try:
+            value = coerce(value.item() if hasattr(value, "item") else value, float)
+        except Mismatch as mismatch:
+            raise ConfigError(wrong("lr", value, f"it {mismatch}")) from None
+        if not_finite(value) or value < 0:
+            raise ConfigError(wrong("lr", value, "it must be a finite number of at least 0"))
+        self.__dict__["_assigned_lr"] = value
+        if "optimizer" in self.__dict__.get("_hparams", {}):
+            self.hparams["optimizer"] = {**read(self.hparams["optimizer"], "optimizer").as_dict(), "lr": value}
+        self._rescale(value)
+
+    def optim_specs(self) -> dict[str, Any]:
+        """The four specs in force.
+
+        Raises:
+            ConfigError: if there is no optimizer among them; shows both ways to give one.
+        """
+        resumed = self.__dict__.get("_resumed_specs")
+        source = resumed or getattr(self, "optim_spec", None) or self.hparams
+        specs = {group: source[group] for group in GROUPS if group in source}
+        if specs.get("optimizer") is None:
+            raise ConfigError(f"{type(self).__name__}: {WAYS}")
+        return specs
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Validates all specs before any data is prepared; then the optimizer callbacks and what a plateau needs."""
+        given = super().configure_callbacks()
+        callbacks = list(given) if isinstance(given, (list, tuple)) else [given]
+        self.__dict__["_resumed_specs"] = None
+        fitting = self._trainer_or_none() is not None and self.trainer.state.fn == "fit"
+        try:
+            specs = self.optim_specs()
+            validate(specs)
+        except ConfigError:
+            if fitting:
+                raise
+            return callbacks  # a checkpoint is evaluated: nothing of this is needed
+        self.__dict__["_callbacks_configured"] = True
+        checked = self._checked_scheduler(specs)
+        feeder = [PlateauFeeder(checked.reserved["monitor"])] if checked.own and checked.follows_metric else []
+        return [*callbacks, SpecCheckpoint(), *feeder, *make_callbacks(specs.get("optim_callbacks"))]
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer over everything that requires grad, and one scheduler."""
+        specs = self.optim_specs()
+        spec = read(specs["optimizer"], "optimizer", overrides=self._overrides())
+        optimizer = make_optimizer(spec, self, specs.get("param_groups"))
+        trainer = self._trainer_or_none()
+        checked = self._checked_scheduler(specs)
+        scheduler = make_scheduler(checked, optimizer, Clock() if trainer is None else trainer_clock(trainer))
+        if capabilities.of_target(spec.path).no_schedule and [p.name for p in getattr(scheduler, "phases", ())] != ["main"]:
+            rank_zero_warn(f"{spec.path} reads its lr once: a schedule has no effect on it")
+        if trainer is not None and not self.__dict__.get("_callbacks_configured"):
+            rank_zero_warn(f"{type(self).__name__}.configure_callbacks does not return what super() returned: no plateau, no specs in checkpoints")
+        config = {"name": "lr", "interval": "step" if checked.own else "epoch", **checked.reserved}
+        if checked.own:
+            config = {"name": config["name"], "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **config}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Covers checkpoints of weights only, for which callbacks are not asked."""
+        super().on_save_checkpoint(checkpoint)
+        self.stamp_checkpoint(checkpoint)
+
+    def stamp_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Writes the specs into a checkpoint, in plain containers."""
+        specs: Mapping[str, Any] = self.optim_specs()
+        optimizer = read(specs["optimizer"], "optimizer", overrides=self._overrides()).as_dict()
+        names = {parameter: name for name, parameter in self.named_parameters()}
+        groups = [group for live in self._live_optimizers() for group in live.param_groups]
+        param_names = [[names.get(p, "") for p in group["params"]] for group in groups]
+        stamp(checkpoint, {**plain(specs, "specs"), "optimizer": optimizer}, param_names)
+
+    def resume_from(self, saved: dict[str, Any]) -> None:
+        """Takes over the specs that a checkpoint was written with, and says what therefore has no effect."""
+        now = self.optim_specs()
+        now = {**now, "optimizer": read(now["optimizer"], "optimizer", overrides=self._overrides()).as_dict()}
+        resumed, messages = resumed_specs(saved, now)
+        if messages:
+            self.__dict__["_resumed_specs"] = resumed
+            rank_zero_warn("; ".join(messages))
+
+    def reapply_lr(self) -> None:
+        """Writes the groups' lrs again after `lr` was assigned, where somebody has overwritten them since."""
+        for optimizer, lrs in self.__dict__.pop("_pending_lrs", ()):
+            for group, lr in zip(optimizer.param_groups, lrs, strict=True):
+                group["lr"] = lr
+
+    def _rescale(self, lr: float) -> None:
+        pending: list[tuple[Optimizer, list[Any]]] = []
+        for optimizer in self._live_optimizers():
+            before = float(optimizer.defaults["lr"])
+            ratio = lr / before if before else 1.0
+            schedulers = [c.scheduler for c in self.trainer.lr_scheduler_configs if isinstance(c.scheduler, ScheduleLR)]
+            if schedulers:
+                schedulers[0].rescale(ratio)
+            else:
+                for group in optimizer.param_groups:
+                    group["lr"] = group["lr"] * ratio
+                    group["initial_lr"] = group.get("initial_lr", before) * ratio
+                optimizer.defaults["lr"] = lr
+            pending.append((optimizer, [group["lr"] for group in optimizer.param_groups]))
+        if pending:
+            self.__dict__["_pending_lrs"] = pending
+
+    def _live_optimizers(self) -> list[Optimizer]:
+        trainer = self._trainer_or_none()
+        return list(trainer.optimizers) if trainer is not None else []
+
+    def _checked_scheduler(self, specs: Mapping[str, Any]) -> CheckedSchedule:
+        scheduler = specs.get("scheduler")
+        return check_scheduler(read("none" if scheduler is None else scheduler, "scheduler"))
+
+    def _overrides(self) -> dict[str, Any]:
+        assigned = self.__dict__.get("_assigned_lr")
+        return {} if assigned is None or self.__dict__.get("_resumed_specs") else {"lr": assigned}
+
+    def _trainer_or_none(self) -> Any:
+        try:
+            return self.trainer
+        except RuntimeError:
+            return None

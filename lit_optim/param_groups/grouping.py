@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lit_optim.errors import ConfigError
+from lit_optim.param_groups.match import TYPES, OwnedParameter
+
+REST = "default"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Parameters of these types get these options.
+
+    Args:
+        types: ``norm``, ``bias``; any of them matches.
+        options: keys of the param group, absolute values.
+        name: of the group, for logs.
+    """
+
+    types: Sequence[str]
+    options: dict[str, Any] = field(default_factory=dict)
+    name: str = "group"
+
+    def matches(self, parameter: OwnedParameter) -> bool:
+        """Whether the rule speaks of this parameter."""
+        tests: list[Callable[[OwnedParameter], bool]] = [TYPES[word] for word in self.types]
+        return any(test(parameter) for test in tests)
+
+
+def group_parameters(parameters: Iterable[OwnedParameter], rules: Sequence[Rule]) -> list[dict[str, Any]]:
+    """Param groups for an optimizer: the rest first, then one group a rule, each parameter in exactly one.
+
+    Args:
+        parameters: what to distribute.
+        rules: the first that matches wins.
+
+    Raises:
+        ConfigError: where there is nothing to train.
+
+    Example:
+        >>> from torch import nn
+        >>> from lit_optim.param_groups import owned_parameters
+        >>> net = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
+        >>> groups = group_parameters(owned_parameters(net), [Rule(["norm", "bias"], {"weight_decay": 0.0}, "no_decay")])
+        >>> [(group["name"], len(group["params"])) for group in groups]
+        [('default', 1), ('no_decay', 3)]
+    """
+    members: list[list[OwnedParameter]] = [[] for _ in range(len(rules) + 1)]
+    for parameter in parameters:
+        rule = next((i for i, rule in enumerate(rules) if rule.matches(parameter)), -1)
+        members[rule + 1].append(parameter)
+    if not any(members):
+        raise ConfigError("param_groups: no parameter requires grad, so there is nothing to train")
+    labels = [(REST, {}), *((rule.name, rule.options) for rule in rules)]
+    return [
+        {"params": [p.tensor for p in group], "name": name, **options}
+        for group, (name, options) in zip(members, labels, strict=True)
+        if group
+    ]
