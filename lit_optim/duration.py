@@ -13,7 +13,7 @@ from lit_optim.errors import ConfigError, wrong
 
 _EXAMPLES = "write e.g. 1500, 0.05, 5% or 2ep"
 _NUMBER = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_TEXT = re.compile(rf"\s*(?P<number>{_NUMBER})\s*(?P<unit>%|[a-zA-Z]*)\s*")
+_TEXT = re.compile(rf"\s*(?P<number>{_NUMBER})\s*(?P<unit>%|[a-zA-Z]*)\s*", re.ASCII)
 _UNITS = {"": "", "%": "%", "ep": "ep", "epoch": "ep", "epochs": "ep", "st": "steps", "step": "steps", "steps": "steps"}
 
 

@@ -69,8 +69,8 @@ class ScheduleLR(LRScheduler):
             if choice not in allowed:
                 rule = f"must be one of {', '.join(allowed)}{did_you_mean(str(choice), allowed)}"
                 raise ConfigError(wrong(f"scheduler.{name}", choice, rule))
-        if total_steps is not None and total_steps < 1:
-            raise ConfigError(wrong("scheduler.total_steps", total_steps, "a run has at least 1 optimizer step"))
+        total_steps = _count(total_steps, "total_steps")
+        steps_per_epoch = _count(steps_per_epoch, "steps_per_epoch")
         self.optimizer = optimizer
         self.monitor = monitor
         self.last_epoch = 0  # torch's name of the step counter
@@ -216,6 +216,15 @@ class ScheduleLR(LRScheduler):
         """Restores a pickled or copied scheduler."""
         self.__dict__.update(state)
         self._replan()
+
+
+def _count(value: Any, name: str) -> int | None:
+    """A number of optimizer steps, or None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < float("inf") or value % 1:
+        raise ConfigError(wrong(f"scheduler.{name}", value, "must be a whole number of at least 1"))
+    return int(value)
 
 
 def _fill(group: dict[str, Any], factor: float) -> None:

@@ -37,7 +37,9 @@ def make_callbacks(spec: Any, key: str = "optim_callbacks") -> list[Callback]:
         try:
             cls = locate(entry["_target_"], Callback, where)
             given = {k: v for k, v in entry.items() if k not in HYDRA_KEYS}
-            arguments = check_call(cls, given, where, problems)
+            found = Problems()
+            arguments = check_call(cls, given, where, found)
+            found.raise_if_any()
             callbacks.append(cls(**arguments))
         except ConfigError as error:
             problems.take(error)

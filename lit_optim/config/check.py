@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from lit_optim.config.coerce import Mismatch, coerce, not_finite
@@ -21,6 +21,7 @@ def check_call(
     supplied: int = 0,
     finite: bool = False,
     unchecked: Container[str] = (),
+    also: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The arguments as ``target`` wants them; what is wrong with them goes into ``problems``.
 
@@ -32,6 +33,7 @@ def check_call(
         supplied: how many leading parameters the caller will fill in (``params``, ``optimizer``, ``total_steps``).
         finite: refuse NaN and infinities.
         unchecked: names whose values the caller checks.
+        also: further names that the user may have meant.
 
     Example:
         >>> import torch
@@ -61,7 +63,7 @@ def check_call(
         elif takes_any:
             clean[argument] = value
         else:
-            problems.add(where, value, f"{name} has no argument {argument!r}{did_you_mean(argument, known, list_all=True)}")
+            problems.add(where, value, f"{name} has no argument {argument!r}{did_you_mean(argument, [*known, *also], list_all=True)}")
     for argument, (_, required) in known.items():
         if required and argument not in arguments:
             problems.append(f"{key}.{argument}: {name} needs a value for it")

@@ -62,8 +62,7 @@ def _longest_module(parts: list[str], path: str, key: str) -> tuple[Any, list[st
                 raise ConfigError(f"{key}._target_={path}: importing {name} needs the package {error.name!r}") from None
         except Exception as error:
             raise ConfigError(f"{key}._target_={path}: importing {name} failed: {error}") from None
-    hint = "is the package that provides it installed?"
-    raise ConfigError(f"{key}._target_={path}: there is no package {parts[0]!r}; {hint}")
+    raise ConfigError(f"{key}._target_={path}: there is no package {parts[0]!r}; is it installed?")
 
 
 def _kind(target: Any) -> str:

@@ -78,7 +78,7 @@ def make_scheduler(checked: CheckedSchedule, optimizer: Optimizer, clock: Clock)
     if checked.own:
         total = checked.reserved.get("total_steps", clock.total_steps)
         arguments = {
-            "total_steps": None if total is None else int(total),
+            "total_steps": total,
             "steps_per_epoch": clock.steps_per_epoch,
             **arguments,
             **{k: checked.reserved[k] for k in ("monitor", "mode", "interval") if k in checked.reserved},

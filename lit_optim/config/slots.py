@@ -9,7 +9,7 @@ from lit_optim.config.check import check_call
 from lit_optim.config.coerce import Mismatch, coerce
 from lit_optim.duration import Clock, parse
 from lit_optim.errors import ConfigError, Problems
-from lit_optim.schedules.slots import SLOTS, compose, length_arguments, shape_factory, slot
+from lit_optim.schedules.slots import SLOT_KEYS, SLOTS, compose, length_arguments, shape_factory, slot
 
 # timm's and transformers' spellings -> the slot and its key
 ALIASES = {
@@ -58,7 +58,7 @@ def check_slots(arguments: Mapping[str, Any], key: str, problems: Problems) -> d
             options["min_lr"] = _number(options["min_lr"], f"{where}.min_lr", found)
         outside = {"min_lr": options.pop("min_lr")} if "min_lr" in options else {}
         lengths = length_arguments(shape)
-        options = {**check_call(shape, options, where, found, supplied=1, finite=True, unchecked=lengths), **outside}
+        options = {**check_call(shape, options, where, found, supplied=1, finite=True, unchecked=lengths, also=SLOT_KEYS), **outside}
         checked[name] = {**{k: full[k] for k in ("steps", "shape") if k in full}, **options}
         if not found:
             without_floor = {k: v for k, v in options.items() if k != "min_lr"}  # it is relative to an lr, not known here

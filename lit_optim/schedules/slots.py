@@ -22,7 +22,7 @@ from lit_optim.schedules.shapes.plateau import Plateau
 
 SLOTS = ("warmup", "main", "cooldown")
 DEFAULT_SHAPES = {"warmup": "linear", "main": "constant", "cooldown": "linear"}
-SLOT_KEYS = ("steps", "shape", "start_factor", "end_factor", "min_lr")
+SLOT_KEYS = ("steps", "shape", "min_lr")  # beside the shape's own arguments
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,8 @@ def compose(
 
 def _edges(slots: Mapping[str, Mapping[str, Any]], clock: Clock, key: str) -> tuple[int, int | None, int | None]:
     """Ends of warmup, main and cooldown; None where the run is endless."""
-    exact = {
-        name: parse(slots[name]["steps"], f"{key}.{name}").exact_steps(clock, key)
-        for name in SLOTS
-        if "steps" in slots[name]
-    }
+    durations = {name: parse(slots[name]["steps"], f"{key}.{name}") for name in SLOTS if "steps" in slots[name]}
+    exact = {name: d.exact_steps(clock, key if d.unit == "share" else f"{key}.{name}") for name, d in durations.items()}
     named = sum(exact.values(), Fraction(0))
     total = clock.total_steps
     if total is not None and named > total:

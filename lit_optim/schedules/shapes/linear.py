@@ -5,7 +5,7 @@ from lit_optim.schedules.check import at_least
 
 
 def linear(total_steps: int | None = None, *, start_factor: float = 1.0, end_factor: float = 0.0) -> Schedule:
-    r"""A straight line: ``f(t) = start_factor + (end_factor - start_factor) * t / total_steps``.
+    r"""A straight line: ``f(t) = start_factor * (1 - t / total_steps) + end_factor * t / total_steps``.
 
     Args:
         total_steps: optimizer steps of the phase.
@@ -21,4 +21,9 @@ def linear(total_steps: int | None = None, *, start_factor: float = 1.0, end_fac
     """
     n = known(total_steps)
     at_least(0.0, start_factor=start_factor, end_factor=end_factor)
-    return lambda step: start_factor + (end_factor - start_factor) * progress(step, n)
+
+    def line(step: int) -> float:
+        done = progress(step, n)
+        return start_factor * (1 - done) + end_factor * done  # both ends exact
+
+    return line

@@ -1,0 +1,25 @@
+"""Fixtures for everybody: presets are listed from the files, never typed by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+def preset_names(group: str) -> list[str]:
+    """The presets of a group, straight from the files."""
+    return sorted(str(file.relative_to(CONF / group).with_suffix("")) for file in (CONF / group).rglob("*.yaml"))
+
+
+OPTIMIZERS = preset_names("optimizer")
+SCHEDULERS = preset_names("scheduler")
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers():
+    torch.manual_seed(0)
+    torch.set_num_threads(1)

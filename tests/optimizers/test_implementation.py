@@ -1,0 +1,204 @@
+"""The automatic choice of ``fused`` never changes a result."""
+
+import copy
+
+import pytest
+import torch
+from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
+
+import lit_optim
+from lit_optim.config import presets
+from lit_optim.optimizers import fastest
+
+FUSABLE = [
+    name
+    for name in presets.names("optimizer")
+    if presets.load("optimizer", name)["_target_"].rpartition(".")[2] in ("SGD", "Adagrad", "Adam", "AdamW")
+]
+
+
+def train(optimizer, params, grads, steps=4):
+    for step in range(steps):
+        for p, grad in zip(params, grads, strict=True):
+            p.grad = grad(p, step)
+        optimizer.step()
+    return [p.detach().clone() for p in params]
+
+
+def contiguous(p, step):
+    return torch.full(p.shape, 0.3 + 0.1 * step, dtype=p.dtype) * torch.arange(1.0, p.numel() + 1).to(p.dtype).view(p.shape)
+
+
+def expanded(p, step):
+    return torch.full((1,) * p.ndim, 0.3 + step, dtype=p.dtype).expand(p.shape)
+
+
+def transposed(p, step):
+    return contiguous(p, step).transpose(0, 1).contiguous().transpose(0, 1)
+
+
+def compare(name, make, grad, **tolerance):
+    ours, loop = [torch.nn.Parameter(make())], [torch.nn.Parameter(make())]
+    built = lit_optim.build_optimizer(name, ours)
+    reference = lit_optim.build_optimizer(name, loop, fused=False, foreach=False)
+    assert not reference.param_groups[0]["fused"]
+    for result, expected in zip(train(built, ours, [grad]), train(reference, loop, [grad]), strict=True):
+        torch.testing.assert_close(result, expected, **tolerance)
+    return built
+
+
+LAYOUTS = {
+    "plain": lambda: torch.ones(2, 3, 5, 7),
+    "channels_last": lambda: torch.ones(2, 3, 5, 7).to(memory_format=torch.channels_last),
+    "transposed": lambda: torch.ones(7, 5, 3, 2).permute(3, 2, 1, 0),
+    "sliced": lambda: torch.ones(4, 3, 5, 9)[::2, :, :, 1:8],
+    "size one": lambda: torch.ones(1, 3, 1, 1).to(memory_format=torch.channels_last),
+    "float64": lambda: torch.ones(2, 3, 5, 7, dtype=torch.float64),
+    "scalar": lambda: torch.ones(()),
+    "empty": lambda: torch.ones(0, 3),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*other strides")
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("grad", [contiguous, expanded])
+@pytest.mark.parametrize("name", FUSABLE)
+def test_strides_of_parameter_and_gradient(name, grad, layout):
+    compare(name, LAYOUTS[layout], grad, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", FUSABLE)
+def test_a_gradient_with_other_strides_is_copied_and_told_once(name):
+    with pytest.warns(UserWarning, match="other strides") as record:
+        optimizer = compare(name, LAYOUTS["plain"], transposed, rtol=1e-5, atol=1e-6)
+    assert optimizer.param_groups[0]["fused"] is True
+    assert len([w for w in record if "other strides" in str(w.message)]) == 1
+
+
+@pytest.mark.parametrize("name", FUSABLE)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_sixteen_bits_with_a_tail_that_fills_no_vector(name, dtype):
+    compare(name, lambda: torch.ones(40, dtype=dtype), contiguous, rtol=2e-2, atol=2e-2)
+
+
+def test_which_is_chosen():
+    plain = [torch.zeros(3, 4)]
+    for cls in (Adam, AdamW, SGD, Adagrad):
+        assert fastest(cls, plain, {}) == {"fused": True}
+        for flag in ("fused", "foreach", "capturable", "differentiable"):
+            assert fastest(cls, plain, {flag: False}) == {}, "the user has spoken"
+        assert fastest(cls, [torch.zeros(4, 4)[:, :2]], {}) == {}
+        assert fastest(cls, [torch.zeros(3, dtype=torch.complex64)], {}) == {}
+        assert fastest(cls, [torch.zeros(3), torch.zeros(3, device="meta")], {}) == {}
+
+    class Mine(Adam):
+        pass
+
+    assert fastest(Mine, plain, {}) == {}
+    assert fastest(SGD, [torch.zeros(3, dtype=torch.bfloat16)], {}) == {}
+    assert fastest(Adam, [torch.zeros(3, dtype=torch.bfloat16)], {}) == {"fused": True}
+    assert fastest(RMSprop, plain, {}) == {}
+    assert fastest(NAdam, [torch.zeros(10) for _ in range(30)], {}) == {"foreach": True}
+    assert fastest(NAdam, [torch.zeros(10**6, device="meta")] * 30, {}) == {}
+    assert fastest(torch.optim.Muon, [torch.zeros(2, 2) for _ in range(30)], {}) == {}
+    assert fastest(AdamW, [], {}) == {}
+
+
+@pytest.mark.parametrize("name", FUSABLE)
+@pytest.mark.parametrize("change", ["loaded into channels_last", "converted on the way"])
+def test_state_with_other_strides_than_the_parameters(name, change):
+    def weights():
+        torch.manual_seed(1)
+        return torch.randn(4, 3, 5, 5)
+
+    def grad(p, step):
+        return torch.linspace(-1, 1, p.numel()).view(p.shape).contiguous(memory_format=layout(p)) + step
+
+    def layout(p):
+        return torch.contiguous_format if p.is_contiguous() else torch.channels_last
+
+    results = []
+    for implementation in ({}, {"fused": False, "foreach": False}):
+        params = [torch.nn.Parameter(weights())]
+        optimizer = lit_optim.build_optimizer(name, params, **implementation)
+        train(optimizer, params, [grad])
+        if change == "loaded into channels_last":
+            params = [torch.nn.Parameter(params[0].detach().to(memory_format=torch.channels_last))]
+            second = lit_optim.build_optimizer(name, params, **implementation)
+            second.load_state_dict(optimizer.state_dict())
+            optimizer = second
+        else:
+            params[0].data = params[0].data.to(memory_format=torch.channels_last)
+        assert bool(optimizer.param_groups[0]["fused"]) == (not implementation)
+        results.append(train(optimizer, params, [grad])[0])
+    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("first", "second"), [({}, {"fused": False}), ({"fused": False}, {}), ({}, {"foreach": True})])
+def test_a_checkpoint_does_not_bring_its_implementation(first, second):
+    params = [torch.nn.Parameter(torch.ones(3, 3))]
+    before = lit_optim.build_optimizer("adamw", params, **first)
+    train(before, params, [contiguous])
+    after = lit_optim.build_optimizer("adamw", params, **second)
+    flags = {flag: after.param_groups[0][flag] for flag in ("fused", "foreach")}
+    after.load_state_dict(before.state_dict())
+    assert {flag: after.param_groups[0][flag] for flag in flags} == flags
+    train(after, params, [contiguous])
+
+
+def test_a_closure_is_called_once_and_its_gradients_are_checked():
+    p = torch.nn.Parameter(torch.ones(3, 4))
+    optimizer = lit_optim.build_optimizer("sgd", [p], lr=1.0)
+    calls = []
+
+    def closure():
+        calls.append(torch.is_grad_enabled())
+        p.grad = torch.ones(4, 3).t() * torch.arange(4.0)
+        return torch.tensor(5.0)
+
+    with pytest.warns(UserWarning, match="other strides"):
+        assert optimizer.step(closure) == 5.0
+    assert optimizer.step(closure=closure) == 5.0
+    assert calls == [True, True]
+    assert torch.equal(p.detach(), (1 - 2 * torch.arange(4.0)).expand(3, 4))
+
+
+def test_sparse_gradients_switch_to_the_loop():
+    table = torch.nn.Embedding(5, 2, sparse=True)
+    expected = table.weight.detach().clone()
+    optimizer = lit_optim.build_optimizer("sgd", table, lr=1.0)
+    assert optimizer.param_groups[0]["fused"]
+    table(torch.tensor([1, 3])).sum().backward()
+    optimizer.step()
+    expected[[1, 3]] -= 1
+    assert torch.equal(table.weight.detach(), expected)
+
+
+@pytest.mark.parametrize("name", FUSABLE)
+def test_grad_scaler_with_clipping(name):
+    ends = []
+    for implementation in ({}, {"fused": False, "foreach": False}):
+        params = [torch.nn.Parameter(torch.ones(3, 3))]
+        optimizer = lit_optim.build_optimizer(name, params, **implementation)
+        scaler = torch.amp.GradScaler("cpu", init_scale=64.0)
+        for step in range(4):
+            optimizer.zero_grad()
+            scaler.scale((params[0] * (step + 1)).square().sum()).backward()
+            if step == 2:
+                params[0].grad[0, 0] = float("inf")  # this step is skipped
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(params, 0.5)
+            scaler.step(optimizer)
+            scaler.update()
+        ends.append(params[0].detach())
+    torch.testing.assert_close(*ends, rtol=1e-6, atol=1e-7)
+    assert torch.isfinite(ends[0]).all()
+
+
+def test_copies_still_step_right():
+    p = torch.nn.Parameter(torch.ones(3, 3))
+    optimizer = lit_optim.build_optimizer("adamw", [p])
+    train(optimizer, [p], [contiguous])
+    twin = copy.deepcopy(optimizer)
+    q = twin.param_groups[0]["params"][0]
+    assert torch.equal(train(twin, [q], [contiguous])[0], train(optimizer, [p], [contiguous])[0])
