@@ -24,9 +24,7 @@ def trainer_clock(trainer: Trainer) -> Clock:
         ConfigError: for a run of no steps at all.
     """
     _refuse_no_steps(trainer)
-    if trainer.train_dataloader is None:
-        trainer.fit_loop.setup_data()
-    batches = trainer.num_training_batches
+    batches = _training_batches(trainer)
     if batches == 0:
         raise ConfigError("trainer: there is no training batch, so nothing to train; see trainer.limit_train_batches")
     accumulation = _accumulation(trainer)
@@ -35,6 +33,19 @@ def trainer_clock(trainer: Trainer) -> Clock:
         per_epoch = math.ceil(batches / next(iter(accumulation.values())))
     total, reason = _total(trainer, batches, accumulation)
     return Clock(total, per_epoch, f"total_steps is unknown because {reason}; {_SET}")
+
+
+def _training_batches(trainer: Trainer) -> float:
+    """Batches of an epoch; the dataloader is set up for it if it was not yet."""
+    if trainer.train_dataloader is not None:
+        return trainer.num_training_batches
+    trainer.fit_loop.setup_data()
+    batches = trainer.num_training_batches
+    if trainer.ckpt_path is not None:
+        # Lightning gives a loader its restored state only while setting it up, and the checkpoint's loops are restored
+        # later than this: without another set-up a run that is resumed within an epoch would begin that epoch anew
+        trainer.fit_loop._combined_loader = None
+    return batches
 
 
 def _refuse_no_steps(trainer: Trainer) -> None:

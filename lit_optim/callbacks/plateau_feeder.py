@@ -13,7 +13,8 @@ class PlateauFeeder(Callback):
     """Hands a logged metric to the plateau of a `ScheduleLR`, before any checkpoint of that moment is written.
 
     After every validation of a fit (whatever ``val_check_interval`` says), or at the end of each epoch for a metric
-    whose name begins with ``train``. In a distributed run the value of rank 0 is everybody's.
+    whose name begins with ``train`` (whose mean over an epoch Lightning begins anew when a run is resumed within it).
+    In a distributed run the value of rank 0 is everybody's.
 
     Args:
         monitor: name of the logged metric.
