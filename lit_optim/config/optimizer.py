@@ -30,7 +30,7 @@ def check_optimizer(spec: Spec) -> tuple[Any, dict[str, Any]]:
     Raises:
         ConfigError: with all that is wrong.
     """
-    if not isinstance(spec.target, (str, type)):
+    if callable(spec.target) and not isinstance(spec.target, type):
         return spec.target, dict(spec.arguments)  # the user's own factory: its result is checked
     cls = locate(spec.target, Optimizer, spec.key)
     problems = Problems()

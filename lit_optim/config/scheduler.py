@@ -48,7 +48,7 @@ def check_scheduler(spec: Spec) -> CheckedSchedule:
     Raises:
         ConfigError: with all that is wrong.
     """
-    if not isinstance(spec.target, (str, type)):
+    if callable(spec.target) and not isinstance(spec.target, type):
         return CheckedSchedule(spec.target, dict(spec.arguments))  # the user's own factory: its result is checked
     cls = locate(spec.target, LRScheduler, spec.key)
     problems = Problems()

@@ -1,0 +1,166 @@
+"""Every wrong spec: the key, the value, the rule and what to write instead, all at once."""
+
+import functools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+import lit_optim
+from lit_optim import ConfigError
+
+A = {"_target_": "torch.optim.AdamW"}
+PLATEAU = {"main": {"shape": "plateau"}}
+EARLY = {"_target_": "lightning.pytorch.callbacks.EarlyStopping"}
+
+CASES = [
+    # the messages of the contract, as they are written there
+    ({"optimizer": {**A, "lrr": 0.001}}, "optimizer.lrr=0.001: AdamW has no argument 'lrr'; did you mean 'lr'?"),
+    ({"scheduler": {"warmup": 1.5}}, "scheduler.warmup=1.5: neither a share below 1 nor a whole number of steps; write e.g. 1500, 0.05, 5% or 2ep"),
+    ({"model": {"optimizer": "sdg"}}, "model.optimizer='sdg': no preset of that name; did you mean 'sgd'?"),
+    ({"optimizer": {"_target_": "os.system"}}, "optimizer._target_=os.system: not a torch.optim.Optimizer subclass (it is a builtin function)"),
+    # optimizer
+    ({"optimizer": {**A, "betas": [0.9]}}, "optimizer.betas=[0.9]: AdamW expects tuple[float | Tensor, float | Tensor], got 1 values"),
+    ({"optimizer": {**A, "foreach": 3}}, "optimizer.foreach=3: AdamW expects bool | None, got int"),
+    ({"optimizer": {**A, "lr": "abc"}}, "optimizer.lr='abc': AdamW expects float | Tensor, got str"),
+    ({"optimizer": {**A, "lr": None}}, "optimizer.lr=None: AdamW expects float | Tensor, got NoneType"),
+    ({"optimizer": {**A, "lr": True}}, "optimizer.lr=True: AdamW expects float | Tensor, got bool"),
+    ({"optimizer": {**A, "lr": float("nan")}}, "optimizer.lr=nan: AdamW expects a finite number"),
+    ({"optimizer": {**A, "lr": "inf"}}, "optimizer.lr='inf': AdamW expects a finite number"),
+    ({"optimizer": {**A, "weight_decay": 10**400}}, "is too large for a float"),
+    ({"optimizer": {**A, "lr": -1}}, "optimizer.lr=-1.0: AdamW refused it: Invalid learning rate: -1.0"),
+    ({"optimizer": {**A, "betas": [0.9, 1.5]}}, "AdamW refused it: Invalid beta parameter at index 1: 1.5"),
+    ({"optimizer": {**A, "params": []}}, "optimizer.params=[]: AdamW is given 'params' at run time; remove it"),
+    ({"optimizer": {"_target_": "torch.optim.SGD", "nesterov": True}}, "SGD refused it: Nesterov momentum requires a momentum"),
+    ({"optimizer": {"_target_": "torch.optim.Adamm"}}, "torch.optim has no 'Adamm'; did you mean torch.optim.Adam?"),
+    ({"optimizer": {"_target_": "adabounds.AdaBound"}}, "optimizer._target_=adabounds.AdaBound: there is no package 'adabounds'"),
+    ({"optimizer": {"_target_": "torch.optim"}}, "(it is a module)"),
+    ({"optimizer": {"_target_": "torch.nn.Linear"}}, "(it is the class Linear)"),
+    ({"optimizer": {"_target_": "torch.load"}}, "(it is a function)"),
+    ({"optimizer": {"_target_": "builtins.eval"}}, "(it is a builtin function)"),
+    ({"optimizer": {"_target_": "../x.y"}}, "not an import path; write e.g. torch.optim.AdamW"),
+    ({"optimizer": {"_target_": "AdamW"}}, "optimizer._target_=AdamW: not an import path"),
+    ({"optimizer": {"_target_": 3}}, "not a torch.optim.Optimizer subclass (it is an int)"),
+    ({"optimizer": {"lr": 0.1}}, "optimizer._target_: missing; name a class there, or choose a preset, e.g. optimizer="),
+    ({"optimizer": 3}, "optimizer=3: not a spec"),
+    ({"optimizer": [A]}, "not a spec"),
+    ({"optimizer": {**A, "_args_": [1]}}, "optimizer._args_: positional arguments are not taken"),
+    ({"optimizer": functools.partial(torch.optim.SGD, 3)}, "a partial with positional arguments"),
+    ({"optimizer": OmegaConf.create({**A, "lr": "${nowhere.lr}"})}, "optimizer: Interpolation key 'nowhere.lr' not found"),
+    ({"optimizer": OmegaConf.create({**A, "lr": "???"})}, "optimizer: Missing mandatory value: lr"),
+    ({"optimizer": "torch.optim.Nothing"}, "torch.optim has no 'Nothing'"),
+    ({"optimizer": "\u0430dam"}, "no preset of that name"),
+    # scheduler
+    ({"scheduler": "warmup_cosin"}, "scheduler='warmup_cosin': no preset of that name; did you mean 'warmup_cosine'?"),
+    ({"scheduler": {"warmpu": 1}}, "scheduler.warmpu=1: ScheduleLR has no argument 'warmpu'; did you mean 'warmup'?"),
+    ({"scheduler": {"warmup": {"steps": "5%", "shap": "linear"}}}, "scheduler.warmup.shap='linear': linear has no argument 'shap'; did you mean 'shape'?"),
+    ({"scheduler": {"warmup": {"steps": "5%", "shape": "linaer"}}}, "scheduler.warmup.shape='linaer': no shape of that name; did you mean 'linear'?"),
+    ({"scheduler": {"warmup": {"steps": "150%"}}}, "scheduler.warmup='150%': more than the whole run; write at most 100%"),
+    ({"scheduler": {"warmup": [5]}}, "scheduler.warmup=[5]: not a duration"),
+    ({"scheduler": {"main": {"shape": "cosine", "end_factor": -1}}}, "scheduler.main.end_factor=-1.0: must be at least 0"),
+    ({"scheduler": {"main": {"shape": "cosine", "end_factor": "abc"}}}, "scheduler.main.end_factor='abc': cosine expects float, got str"),
+    ({"scheduler": {"main": {"shape": "cosine", "min_lr": "abc"}}}, "scheduler.main.min_lr='abc': expects float, got str"),
+    ({"scheduler": {"main": {"shape": "step"}}}, "scheduler.main.step_size: step needs a value for it"),
+    ({"scheduler": {"main": {"shape": "step", "step_size": 0}}}, "scheduler.main.step_size=0: must be at least 1"),
+    ({"scheduler": {"main": {"shape": "step", "step_size": 1.5}}}, "scheduler.main.step_size=1.5: neither a share below 1"),
+    ({"scheduler": {"main": {"shape": "multistep", "milestones": "30%"}}}, "scheduler.main.milestones='30%': a list of durations"),
+    ({"scheduler": {"main": {"shape": "multistep", "milestones": ["30%", "x"]}}}, "scheduler.main.milestones='x': not a duration"),
+    ({"scheduler": {"main": {"shape": "exponential"}}}, "scheduler.main.gamma: give either gamma or end_factor"),
+    ({"scheduler": {"main": {"shape": "os.system"}}}, "not a schedule factory: a function whose first argument is total_steps"),
+    ({"scheduler": {"main": {"shape": "subprocess.call"}}}, "not a schedule factory"),
+    ({"scheduler": {"main": {"shape": "no.such.thing"}}}, "scheduler.main.shape='no.such.thing': cannot be imported"),
+    ({"scheduler": {"main": {"shape": 3}}}, "scheduler.main.shape=3: no shape of that name"),
+    ({"scheduler": PLATEAU}, "scheduler.monitor: missing; name the logged metric that the plateau follows"),
+    ({"scheduler": {**PLATEAU, "monitor": 3}}, "scheduler.monitor=3: must be a text"),
+    ({"scheduler": {**PLATEAU, "monitor": "x", "mode": "mni"}}, "scheduler.mode='mni': must be one of min, max; did you mean 'min'?"),
+    ({"scheduler": {"interval": "steps"}}, "scheduler.interval='steps': must be one of step, epoch; did you mean 'step'?"),
+    ({"scheduler": {"total_steps": 0}}, "scheduler.total_steps=0: must be a whole number of at least 1"),
+    ({"scheduler": {"total_steps": float("nan")}}, "scheduler.total_steps=nan: must be a whole number"),
+    ({"scheduler": {"frequency": 2}}, "scheduler.frequency: a ScheduleLR moves at every optimizer step"),
+    ({"scheduler": {"_target_": "torch.optim.lr_scheduler.StepLR"}}, "scheduler.step_size: StepLR needs a value for it"),
+    ({"scheduler": {"_target_": "torch.optim.AdamW"}}, "not a torch.optim.lr_scheduler.LRScheduler subclass (it is the class AdamW)"),
+    # groups and callbacks
+    ({"optim_callbacks": "loookahead"}, "optim_callbacks='loookahead': no preset of that name"),
+    ({"optim_callbacks": {"a": {**EARLY, "monitor": "y", "monitr": "x"}}}, "optim_callbacks.a.monitr='x': EarlyStopping has no argument 'monitr'; did you mean 'monitor'?"),
+    ({"optim_callbacks": {"a": {**EARLY, "monitor": "x", "mode": "up"}}}, "optim_callbacks.a: EarlyStopping refused these values: `mode` can be"),
+    ({"optim_callbacks": {"a": {"_target_": "os.system"}}}, "optim_callbacks.a._target_=os.system: not a lightning.pytorch.callbacks.Callback subclass"),
+    ({"optim_callbacks": {"a": 3}}, "optim_callbacks.a=3: not a callback"),
+    ({"optim_callbacks": 3}, "optim_callbacks=3: not a list of callbacks"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("config", "message"), CASES, ids=[message[:60] for _, message in CASES])
+def test_message(config, message):
+    with pytest.raises(ConfigError) as caught:
+        lit_optim.validate(config)
+    text = str(caught.value)
+    assert message in text
+    assert len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize("config", [config for config, _ in CASES])
+def test_the_same_in_a_dictconfig(config):
+    if any(isinstance(value, functools.partial) for value in config.values()):
+        pytest.skip("OmegaConf holds no partials")
+    with pytest.raises(ConfigError):
+        lit_optim.validate(OmegaConf.create(config))
+
+
+def test_all_errors_at_once():
+    config = {
+        "optimizer": {**A, "lrr": 1, "betas": [0.9], "foreach": 3},
+        "scheduler": {"warmup": 1.5, "main": {"shape": "cosin"}, "mode": "up"},
+        "param_groups": "no_dcay",
+        "optim_callbacks": {"a": {"_target_": "os.system"}, "b": 3},
+    }
+    with pytest.raises(ConfigError) as caught:
+        lit_optim.validate(config)
+    keys = [problem.partition("=")[0] for problem in caught.value.problems]
+    assert keys == [
+        "optimizer.lrr", "optimizer.betas", "optimizer.foreach", "scheduler.mode", "scheduler.warmup", "scheduler.main.shape",
+        "param_groups", "optim_callbacks.a._target_", "optim_callbacks.b",
+    ]  # fmt: skip
+    assert str(caught.value).startswith("9 errors in the configuration:\n  - optimizer.lrr=1: ")
+
+
+def test_several_bad_values_are_found_by_the_dry_run():
+    with pytest.raises(ConfigError) as caught:
+        lit_optim.validate({"optimizer": {**A, "lr": -1, "betas": [0.9, 1.5], "eps": -1}})
+    assert [problem.partition("=")[0] for problem in caught.value.problems] == ["optimizer.lr", "optimizer.betas", "optimizer.eps"]
+
+
+scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))
+values = st.one_of(scalars, st.lists(scalars, max_size=3), st.dictionaries(st.text(max_size=5), scalars, max_size=2))
+slot_keys = st.sampled_from(["steps", "shape", "end_factor", "start_factor", "min_lr", "gamma", "step_size", "x"])
+slots = st.one_of(values, st.dictionaries(slot_keys, st.one_of(values, st.sampled_from(["cosine", "step", "5%", "plateau"]))))
+
+
+@given(st.dictionaries(st.sampled_from(["lr", "betas", "eps", "weight_decay", "amsgrad", "fused", "foreach", "lrr"]), values))
+def test_fuzzed_optimizers_are_built_or_refused_in_words(arguments):
+    try:
+        optimizer = lit_optim.build_optimizer({**A, **arguments}, [torch.nn.Parameter(torch.ones(2, 2))])
+    except ConfigError:
+        return
+    optimizer.param_groups[0]["params"][0].grad = torch.ones(2, 2)
+    optimizer.step()
+
+
+@given(st.dictionaries(st.sampled_from(["warmup", "main", "cooldown", "mode", "monitor", "interval", "total_steps"]), slots), st.sampled_from([None, 10]))
+def test_fuzzed_schedules_are_built_or_refused_in_words(arguments, total_steps):
+    optimizer = torch.optim.SGD([torch.ones(2)], lr=0.1)
+    try:
+        scheduler = lit_optim.build_scheduler(arguments, optimizer, total_steps=total_steps, steps_per_epoch=3)
+    except ConfigError:
+        return
+    for _ in range(12):
+        scheduler.step()
+
+
+def test_problems_are_kept_apart_and_pickle():
+    import pickle
+
+    error = pickle.loads(pickle.dumps(ConfigError("a=1: x", "b=2: y", "a=1: x")))
+    assert error.problems == ("a=1: x", "b=2: y")
+    assert isinstance(error, ValueError)
