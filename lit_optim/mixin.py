@@ -59,7 +59,8 @@ class ConfigureOptimizersMixin(LightningModule):
                 "write 'import lightning as L' and inherit from L.LightningModule"
             )
         for hook in ("configure_optimizers", "configure_callbacks"):
-            code = getattr(cls.__dict__.get(hook), "__code__", None)
+            override = cls.__dict__.get(hook)
+            code = getattr(override, "__code__", None) if override is not getattr(ConfigureOptimizersMixin, hook) else None
             if code is not None and not {"super", hook} & {*code.co_names, *code.co_freevars}:
                 text = f"{cls.__name__}.{hook} does not call super().{hook}(), so the configuration has no effect there"
                 warnings.warn(text, stacklevel=2)

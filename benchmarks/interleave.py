@@ -1,0 +1,58 @@
+"""Two or more variants measured in one run, in the order A B B A: the ratio of their medians.
+
+These figures are CPU times of one process with one thread: on a shared machine elapsed time tells of the neighbours.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Medians of a variant and of the baseline, in seconds, and how far single pairs of runs lie apart."""
+
+    name: str
+    median: float
+    baseline: float
+    low: float  # 10 % of the pairs have a ratio below
+    high: float  # 10 % of the pairs have a ratio above
+
+    @property
+    def ratio(self) -> float:
+        return self.median / self.baseline
+
+
+def cpu_seconds(work: Callable[[], object], repeat: int) -> float:
+    """CPU seconds of one call, over ``repeat`` calls."""
+    begin = time.process_time()
+    for _ in range(repeat):
+        work()
+    return (time.process_time() - begin) / repeat
+
+
+def interleaved(variants: dict[str, Callable[[], float]], rounds: int) -> list[Timing]:
+    """Times the variants (each returns its own seconds a step), the first of which is the baseline."""
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for i in range(rounds):
+        order = list(variants) if i % 2 == 0 else list(reversed(variants))
+        for name in order:
+            times[name].append(variants[name]())
+    baseline = next(iter(variants))
+    return [_timing(name, times[name], times[baseline]) for name in variants]
+
+
+def _timing(name: str, times: list[float], baseline: list[float]) -> Timing:
+    ratios = sorted(a / b for a, b in zip(times, baseline, strict=True))
+    tenth = len(ratios) // 10
+    return Timing(name, statistics.median(times), statistics.median(baseline), ratios[tenth], ratios[-1 - tenth])
+
+
+def table(title: str, timings: list[Timing], goal: str = "") -> str:
+    """A Markdown table; the spread is the 10th and the 90th percentile of the pairwise ratios."""
+    lines = [f"### {title}", "", f"{goal}\n" if goal else "", "| | us a step | ratio | spread |", "|---|---|---|---|"]
+    lines += [f"| {t.name} | {t.median * 1e6:.2f} | **{t.ratio:.2f}** | {t.low:.2f} .. {t.high:.2f} |" for t in timings]
+    return "\n".join(line for i, line in enumerate(lines) if line or i == 1) + "\n"

@@ -1,0 +1,52 @@
+"""Draws every scheduler preset, as training would see it: ``python examples/plot_schedules.py schedules.png``."""
+
+from __future__ import annotations
+
+import sys
+
+import matplotlib as mpl
+import torch
+
+import lit_optim
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+TOTAL = 200
+NAMES = [name for name in lit_optim.presets("scheduler") if "plateau" not in name and name != "none"]
+
+
+def curve(name: str, total_steps: int = TOTAL) -> list[float]:
+    """The lr inside each optimizer step of a run."""
+    optimizer = lit_optim.build_optimizer("sgd", torch.nn.Linear(1, 1), lr=1.0)
+    scheduler = lit_optim.build_scheduler(name, optimizer, total_steps=total_steps)
+    lrs = []
+    for _ in range(total_steps):
+        lrs.append(optimizer.param_groups[0]["lr"])
+        scheduler.step()
+    return lrs
+
+
+def draw(path: str) -> None:
+    """One small panel a schedule; the one with warmup in the same panel."""
+    plain = [name for name in NAMES if not name.startswith("warmup_")]
+    columns = 4
+    rows = -(-len(plain) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(10, 2.1 * rows), sharex=True, sharey=True, layout="constrained")
+    for ax in axes.flat[len(plain) :]:
+        ax.set_axis_off()
+    for ax, name in zip(axes.flat, plain, strict=False):
+        for variant, style in ((name, {"color": "#9aa5b1"}), (f"warmup_{name}", {"color": "#1f5fbf", "linewidth": 1.8})):
+            ax.plot(curve(variant), label=variant, **style)
+        ax.set_title(name, fontsize=10, loc="left")
+        ax.set_ylim(-0.03, 1.08)
+        ax.set_xticks([0, TOTAL // 2, TOTAL], ["0", "50%", "100%"], fontsize=8)
+        ax.set_yticks([0, 0.5, 1], ["0", "0.5 lr", "lr"], fontsize=8)
+        ax.spines[["top", "right"]].set_visible(False)
+    handles = [plt.Line2D([], [], color="#9aa5b1"), plt.Line2D([], [], color="#1f5fbf", linewidth=1.8)]
+    figure.legend(handles, ["as it is", "with warmup_ in front (5 %)"], loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    draw(sys.argv[1] if len(sys.argv) > 1 else "schedules.png")
