@@ -36,7 +36,10 @@ def draw(path: str) -> None:
     for ax in axes.flat[len(plain) :]:
         ax.set_axis_off()
     for ax, name in zip(axes.flat, plain, strict=False):
-        for variant, style in ((name, {"color": "#9aa5b1"}), (f"warmup_{name}", {"color": "#1f5fbf", "linewidth": 1.8})):
+        for variant, style in (
+            (name, {"color": "#9aa5b1"}),
+            (f"warmup_{name}", {"color": "#1f5fbf", "linewidth": 1.8}),
+        ):
             ax.plot(curve(variant), label=variant, **style)
         ax.set_title(name, fontsize=10, loc="left")
         ax.set_ylim(-0.03, 1.08)
@@ -44,7 +47,14 @@ def draw(path: str) -> None:
         ax.set_yticks([0, 0.5, 1], ["0", "0.5 lr", "lr"], fontsize=8)
         ax.spines[["top", "right"]].set_visible(False)
     handles = [plt.Line2D([], [], color="#9aa5b1"), plt.Line2D([], [], color="#1f5fbf", linewidth=1.8)]
-    figure.legend(handles, ["as it is", "with warmup_ in front (5 %)"], loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+    figure.legend(
+        handles,
+        ["as it is", "with warmup_ in front (5 %)"],
+        loc="outside upper right",
+        ncols=2,
+        frameon=False,
+        fontsize=9,
+    )
     figure.savefig(path, dpi=110)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.utilities import rank_zero_warn
@@ -50,6 +50,11 @@ class ConfigureOptimizersMixin(LightningModule):
         'SGD'
     """
 
+    __jit_unused_properties__: ClassVar[list[str]] = [  # type: ignore[misc]  # Lightning's is one of the class too
+        *LightningModule.__jit_unused_properties__,
+        "lr",
+    ]
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Tells at class creation what would otherwise go wrong in silence at the first fit."""
         super().__init_subclass__(**kwargs)
@@ -60,7 +65,9 @@ class ConfigureOptimizersMixin(LightningModule):
             )
         for hook in ("configure_optimizers", "configure_callbacks"):
             override = cls.__dict__.get(hook)
-            code = getattr(override, "__code__", None) if override is not getattr(ConfigureOptimizersMixin, hook) else None
+            code = (
+                getattr(override, "__code__", None) if override is not getattr(ConfigureOptimizersMixin, hook) else None
+            )
             if code is not None and not {"super", hook} & {*code.co_names, *code.co_freevars}:
                 text = f"{cls.__name__}.{hook} does not call super().{hook}(), so the configuration has no effect there"
                 warnings.warn(text, stacklevel=2)
@@ -70,7 +77,9 @@ class ConfigureOptimizersMixin(LightningModule):
         """The learning rate: as assigned, else as configured; None where neither is known. Never raises."""
         try:
             assigned = self.__dict__.get("_assigned_lr")
-            return read(self.optim_specs()["optimizer"], "optimizer").arguments.get("lr") if assigned is None else assigned
+            return (
+                read(self.optim_specs()["optimizer"], "optimizer").arguments.get("lr") if assigned is None else assigned
+            )
         except Exception:
             return None
 
@@ -107,7 +116,7 @@ class ConfigureOptimizersMixin(LightningModule):
     def configure_callbacks(self) -> list[Callback]:
         """Validates all specs before any data is prepared; then the optimizer callbacks and what a plateau needs."""
         given = super().configure_callbacks()
-        callbacks = list(given) if isinstance(given, (list, tuple)) else [given]
+        callbacks = [given] if isinstance(given, Callback) else list(given)
         self.__dict__["_resumed_specs"] = None
         fitting = self._trainer_or_none() is not None and self.trainer.state.fn == "fit"
         try:
@@ -117,7 +126,6 @@ class ConfigureOptimizersMixin(LightningModule):
             if fitting:
                 raise
             return callbacks  # a checkpoint is evaluated: nothing of this is needed
-        self.__dict__["_callbacks_configured"] = True
         checked = self._checked_scheduler(specs)
         feeder = [PlateauFeeder(checked.reserved["monitor"])] if checked.own and checked.follows_metric else []
         return [*callbacks, SpecCheckpoint(), *feeder, *make_callbacks(specs.get("optim_callbacks"))]
@@ -130,14 +138,12 @@ class ConfigureOptimizersMixin(LightningModule):
         trainer = self._trainer_or_none()
         checked = self._checked_scheduler(specs)
         scheduler = make_scheduler(checked, optimizer, Clock() if trainer is None else trainer_clock(trainer))
-        if capabilities.of_target(spec.path).no_schedule and [p.name for p in getattr(scheduler, "phases", ())] != ["main"]:
+        if checked.moves and capabilities.of_target(spec.path).no_schedule:
             rank_zero_warn(f"{spec.path} reads its lr once: a schedule has no effect on it")
-        if trainer is not None and not self.__dict__.get("_callbacks_configured"):
-            rank_zero_warn(f"{type(self).__name__}.configure_callbacks does not return what super() returned: no plateau, no specs in checkpoints")
-        config = {"name": "lr", "interval": "step" if checked.own else "epoch", **checked.reserved}
-        if checked.own:
-            config = {"name": config["name"], "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **config}}
+        if trainer is not None and not any(isinstance(callback, SpecCheckpoint) for callback in trainer.callbacks):
+            name = f"{type(self).__name__}.configure_callbacks"
+            rank_zero_warn(f"{name} drops what super() returned: no plateau is fed, no specs are in checkpoints")
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **checked.lightning_keys}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Covers checkpoints of weights only, for which callbacks are not asked."""

@@ -6,11 +6,11 @@ from typing import Any
 
 import lightning as L
 import torch
-from app.loader import ResumableLoader
-from app.sampler import EpochSampler
 from torch.utils.data import TensorDataset
 
 import lit_optim
+from app.loader import ResumableLoader
+from app.sampler import EpochSampler
 
 BATCHES = 8
 
@@ -39,7 +39,11 @@ class Net(lit_optim.ConfigureOptimizersMixin, L.LightningModule):
 
     def validation_step(self, batch, batch_idx):
         losses = self.hparams.val_losses
-        value = self.loss(batch) if losses is None else torch.tensor(float(losses[self.trainer.current_epoch % len(losses)]))
+        value = (
+            self.loss(batch)
+            if losses is None
+            else torch.tensor(float(losses[self.trainer.current_epoch % len(losses)]))
+        )
         self.log("val/loss", value)
 
     def on_validation_end(self):
@@ -48,7 +52,6 @@ class Net(lit_optim.ConfigureOptimizersMixin, L.LightningModule):
     def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None):
         self.used.append([float(group["lr"]) for group in optimizer.param_groups])
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-
 
 
 def data(n=4 * BATCHES):
@@ -64,7 +67,9 @@ def loader(n=4 * BATCHES, batch_size=4):
 def trainer(tmp_path, **options: Any) -> L.Trainer:
     quiet = dict(logger=False, enable_progress_bar=False, enable_model_summary=False, accelerator="cpu", devices=1)
     kept = dict(enable_checkpointing=False) if "callbacks" not in options else {}
-    return L.Trainer(**{**quiet, **kept, "default_root_dir": tmp_path, "max_epochs": 3, "use_distributed_sampler": False, **options})
+    return L.Trainer(
+        **{**quiet, **kept, "default_root_dir": tmp_path, "max_epochs": 3, "use_distributed_sampler": False, **options}
+    )
 
 
 def fit(tmp_path, module=None, ckpt_path=None, train=None, val=None, **options: Any):

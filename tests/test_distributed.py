@@ -3,16 +3,18 @@
 import lightning as L
 import pytest
 import torch
-from fork import on_two_ranks
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.strategies import ModelParallelStrategy
-from net import Net, loader, trainer, weights
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
+from fork import on_two_ranks
+from net import Net, loader, trainer, weights
 
 
-@pytest.mark.parametrize("scheduler", ["warmup_cosine", {"warmup": 2, "main": {"shape": "plateau", "patience": 0}, "monitor": "val/loss"}])
+@pytest.mark.parametrize(
+    "scheduler", ["warmup_cosine", {"warmup": 2, "main": {"shape": "plateau", "patience": 0}, "monitor": "val/loss"}]
+)
 def test_ddp_resumes_bit_for_bit(tmp_path, scheduler):
     def run(ckpt_path=None, **options):
         module = Net(scheduler=scheduler, param_groups="no_decay", val_losses=[1.0, 1.0, 0.2])
@@ -60,5 +62,3 @@ def test_sharded_parameters_end_where_one_process_does(tmp_path, optimizer):
     (result, fused), _ = on_two_ranks(sharded)
     torch.testing.assert_close(result, on_two_ranks(replicated)[0], rtol=1e-4, atol=1e-6)
     assert bool(fused) == (optimizer == "adamw"), "SGD and Adagrad raise on DTensor when fused"
-
-

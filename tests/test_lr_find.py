@@ -4,8 +4,9 @@ import lightning as L
 import pytest
 from lightning.pytorch.callbacks import LearningRateFinder
 from lightning.pytorch.tuner import Tuner
-from net import Net, loader, trainer
 from omegaconf import OmegaConf
+
+from net import Net, loader, trainer
 
 GROUPS = {"rules": [{"match": {"type": "bias"}, "lr": 2e-3}]}
 SPECS = {

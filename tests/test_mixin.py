@@ -5,12 +5,12 @@ import lightning as L
 import pytest
 import torch
 from hydra.utils import instantiate
-from net import BATCHES, Net, data, fit, loader, trainer
 from omegaconf import OmegaConf
 
 import lit_optim
 from lit_optim import ConfigError, ScheduleLR
 from lit_optim.config import presets
+from net import BATCHES, Net, data, fit, loader, trainer
 
 ADAMW = {"_target_": "torch.optim.AdamW", "lr": 0.02, "betas": [0.8, 0.9]}
 FORMS = {
@@ -64,10 +64,21 @@ def test_what_lightning_gets():
 
 
 def test_torchs_own_scheduler_keeps_lightnings_keys(tmp_path):
-    spec = {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 2, "gamma": 0.5, "interval": "step", "frequency": 2}
+    spec = {
+        "_target_": "torch.optim.lr_scheduler.StepLR",
+        "step_size": 2,
+        "gamma": 0.5,
+        "interval": "step",
+        "frequency": 2,
+    }
     module, _ = fit(tmp_path, Net(scheduler=spec), max_epochs=1)
     assert [used[0] for used in module.used] == pytest.approx([1e-3] * 4 + [5e-4] * 4)
-    spec = {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau", "patience": 0, "factor": 0.5, "monitor": "val/loss"}
+    spec = {
+        "_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau",
+        "patience": 0,
+        "factor": 0.5,
+        "monitor": "val/loss",
+    }
     module, _ = fit(tmp_path, Net(scheduler=spec, val_losses=[1.0, 1.0, 1.0]))
     assert [module.used[i * BATCHES][0] for i in range(3)] == pytest.approx([1e-3, 1e-3, 5e-4])
 
@@ -134,7 +145,11 @@ def test_specs_are_validated_before_data_is_prepared(tmp_path):
     module = Net(optimizer={**ADAMW, "lrr": 1}, scheduler={"warmup": 1.5}, param_groups="no_dcay")
     with pytest.raises(ConfigError) as caught:
         trainer(tmp_path).fit(module, datamodule=Data())
-    assert [problem.partition("=")[0] for problem in caught.value.problems] == ["optimizer.lrr", "scheduler.warmup", "param_groups"]
+    assert [problem.partition("=")[0] for problem in caught.value.problems] == [
+        "optimizer.lrr",
+        "scheduler.warmup",
+        "param_groups",
+    ]
 
 
 def test_optim_callbacks_are_returned_and_lightnings_own_stay(tmp_path):
@@ -170,6 +185,8 @@ def test_the_lr_inside_every_optimizer_step_is_the_documented_one(tmp_path, accu
 def test_a_schedule_on_an_optimizer_that_ignores_it_is_told():
     with pytest.warns(UserWarning, match="a schedule has no effect"):
         Net(optimizer="rprop", scheduler={"warmup": 5}).configure_optimizers()
+    with pytest.warns(UserWarning, match="a schedule has no effect"):
+        Net(optimizer="rprop", scheduler={"main": {"shape": "linear", "steps": 9}}).configure_optimizers()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Net(optimizer="rprop", scheduler="none").configure_optimizers()
@@ -183,7 +200,7 @@ def test_what_an_optimizer_cannot_take_is_refused_by_name():
 
 
 def test_lbfgs_trains_in_one_group_whatever_the_rules(tmp_path):
-    module, run = fit(tmp_path, Net(optimizer="lbfgs", param_groups="no_decay"), max_epochs=1)
+    _module, run = fit(tmp_path, Net(optimizer="lbfgs", param_groups="no_decay"), max_epochs=1)
     assert len(run.optimizers[0].param_groups) == 1
     assert run.global_step == BATCHES
 
@@ -218,7 +235,9 @@ class TestLr:
         with pytest.raises(ConfigError, match=r"^lr="):
             Net().lr = value
 
-    @pytest.mark.parametrize("scheduler", ["warmup_cosine", None, {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 9}])
+    @pytest.mark.parametrize(
+        "scheduler", ["warmup_cosine", None, {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 9}]
+    )
     def test_live_groups_are_scaled_and_keep_their_ratios(self, tmp_path, scheduler):
         class Halfway(L.Callback):
             def on_train_batch_end(self, trainer, module, *_):
@@ -229,7 +248,7 @@ class TestLr:
                     assert after == pytest.approx([10 * lr for lr in before])
 
         groups = {"rules": [{"match": {"type": "bias"}, "lr": 2e-3}]}
-        module, run = fit(tmp_path, Net(scheduler=scheduler, param_groups=groups), callbacks=[Halfway()], max_epochs=1)
+        module, _run = fit(tmp_path, Net(scheduler=scheduler, param_groups=groups), callbacks=[Halfway()], max_epochs=1)
         assert all(b == pytest.approx(2 * a) for a, b in module.used)
         assert module.used[4][0] == pytest.approx(module.used[3][0] * 10, rel=0.3)
 

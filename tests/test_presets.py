@@ -4,17 +4,21 @@ import itertools
 
 import pytest
 import torch
-from conftest import CONF, OPTIMIZERS, SCHEDULERS, preset_names
 from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 import lit_optim
 import lit_optim.schedules
+from conftest import CONF, OPTIMIZERS, SCHEDULERS, preset_names
 from lit_optim.config import presets
 from lit_optim.config.capabilities import WORDS, capabilities, table
 
-ALL = [(group, name) for group in ("optimizer", "scheduler", "param_groups", "optim_callbacks") for name in preset_names(group)]
+ALL = [
+    (group, name)
+    for group in ("optimizer", "scheduler", "param_groups", "optim_callbacks")
+    for name in preset_names(group)
+]
 
 
 class Problem(torch.nn.Module):
@@ -118,7 +122,9 @@ def test_optimizer_continues_bit_for_bit_from_a_checkpoint_that_loads_safely(nam
 @pytest.mark.parametrize(("name", "scheduler"), list(itertools.product(OPTIMIZERS, SCHEDULERS)))
 def test_every_optimizer_takes_every_schedule(name, scheduler):
     problem = Problem(name)
-    optimizer = lit_optim.build_optimizer(name, problem, param_groups="no_decay" if not capabilities(name).sparse else None)
+    optimizer = lit_optim.build_optimizer(
+        name, problem, param_groups="no_decay" if not capabilities(name).sparse else None
+    )
     schedule = lit_optim.build_scheduler(scheduler, optimizer, total_steps=40)
     before = weights(problem).clone()
     bases = [group["initial_lr"] for group in optimizer.param_groups]

@@ -6,12 +6,12 @@ import lightning as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from net import BATCHES, Net, fit, trainer, weights
 from omegaconf import OmegaConf
 
 import lit_optim
 from lit_optim import ConfigError
 from lit_optim.config import presets
+from net import BATCHES, Net, fit, trainer, weights
 
 PLATEAU = {"main": {"shape": "plateau", "factor": 0.5, "patience": 0, "threshold": 0.5}, "monitor": "val/loss"}
 SCHEDULERS = {
@@ -75,7 +75,9 @@ def test_the_one_case_that_cannot_be_exact_is_told(tmp_path, name):
             resumed(tmp_path, SCHEDULERS[name], path)
 
 
-@pytest.mark.parametrize("options", [{"accumulate_grad_batches": 3}, {"val_check_interval": 0.25}, {"check_val_every_n_epoch": 2}])
+@pytest.mark.parametrize(
+    "options", [{"accumulate_grad_batches": 3}, {"val_check_interval": 0.25}, {"check_val_every_n_epoch": 2}]
+)
 def test_bit_equal_under_other_rhythms(tmp_path, options):
     expected, counters = unbroken(tmp_path, SCHEDULERS["warmup_plateau"], **options)
     for path in sorted((tmp_path / "epochs").glob("*.ckpt")) + sorted((tmp_path / "validated").glob("*.ckpt"))[:2]:
@@ -88,7 +90,9 @@ HPARAMS = {
     "name": "nadam",
     "dict": presets.load("optimizer", "nadam"),
     "DictConfig": OmegaConf.create(presets.load("optimizer", "nadam")),
-    "partial": __import__("hydra").utils.instantiate(OmegaConf.create({**presets.load("optimizer", "nadam"), "_convert_": "none"})),
+    "partial": __import__("hydra").utils.instantiate(
+        OmegaConf.create({**presets.load("optimizer", "nadam"), "_convert_": "none"})
+    ),
 }
 
 
@@ -102,7 +106,7 @@ def test_checkpoints_hold_plain_containers_and_load_safely(tmp_path, form, super
                 checkpoint["mine"] = 1
 
     module = Mine(HPARAMS[form], scheduler=OmegaConf.create(PLATEAU), param_groups="no_decay")
-    _, run = fit(tmp_path, module, callbacks=[checkpoints(tmp_path)], max_epochs=1)
+    _, _run = fit(tmp_path, module, callbacks=[checkpoints(tmp_path)], max_epochs=1)
     path = next(tmp_path.glob("*.ckpt"))
     checkpoint = torch.load(path, weights_only=True)
     assert set(checkpoint["lit_optim"]) == {"version", "spec", "param_names"}
@@ -116,7 +120,12 @@ def test_checkpoints_hold_plain_containers_and_load_safely(tmp_path, form, super
     again = Mine.load_from_checkpoint(path)
     assert torch.equal(weights(again), weights(module))
     trainer(tmp_path).validate(again, __import__("net").loader(8), ckpt_path=path)
-    fit(tmp_path, Mine(HPARAMS[form], scheduler=OmegaConf.create(PLATEAU), param_groups="no_decay"), ckpt_path=path, max_epochs=2)
+    fit(
+        tmp_path,
+        Mine(HPARAMS[form], scheduler=OmegaConf.create(PLATEAU), param_groups="no_decay"),
+        ckpt_path=path,
+        max_epochs=2,
+    )
 
 
 def test_a_checkpoint_of_weights_only_is_plain_too(tmp_path):
@@ -128,11 +137,11 @@ def test_a_checkpoint_of_weights_only_is_plain_too(tmp_path):
 
 def test_hparams_that_are_no_specs_stay_what_they_are(tmp_path):
     class Mine(Net):
-        def __init__(self, width=OmegaConf.create({"a": [1, 2]}), shape=(3, 4), **kwargs):
+        def __init__(self, width, shape=(3, 4), **kwargs):
             super().__init__(**kwargs)
             self.save_hyperparameters()
 
-    module, run = fit(tmp_path, Mine(), max_epochs=1)
+    module, run = fit(tmp_path, Mine(OmegaConf.create({"a": [1, 2]})), max_epochs=1)
     run.save_checkpoint(tmp_path / "h.ckpt")
     hparams = torch.load(tmp_path / "h.ckpt", weights_only=True)["hyper_parameters"]
     assert hparams["width"] == {"a": [1, 2]}
@@ -161,7 +170,9 @@ class TestTheCheckpointWins:
 
     def test_over_another_class(self, tmp_path):
         path = self.first(tmp_path, optimizer="adamw")
-        with pytest.warns(UserWarning, match=r"optimizer=torch.optim.SGD has no effect: the checkpoint restores torch.optim.AdamW"):
+        with pytest.warns(
+            UserWarning, match=r"optimizer=torch.optim.SGD has no effect: the checkpoint restores torch.optim.AdamW"
+        ):
             _, run = self.resume(tmp_path, path, optimizer="momentum")
         assert type(run.optimizers[0]) is torch.optim.AdamW
 

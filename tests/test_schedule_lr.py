@@ -8,7 +8,9 @@ from lit_optim import ConfigError, ScheduleLR
 
 
 def optimizer(*lrs, cls=torch.optim.SGD):
-    return cls([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in lrs or (1.0,)], lr=(lrs or (1.0,))[0])
+    return cls(
+        [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in lrs or (1.0,)], lr=(lrs or (1.0,))[0]
+    )
 
 
 def run(scheduler, steps):

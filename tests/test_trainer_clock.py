@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from fork import on_two_ranks
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
-from net import Net, fit, loader, trainer
 from torch.utils.data import IterableDataset
 
+from fork import on_two_ranks
 from lit_optim import ConfigError
 from lit_optim.trainer_clock import trainer_clock
+from net import Net, fit, loader, trainer
 
 
 class Stream(IterableDataset):
@@ -88,7 +88,9 @@ def test_unknown_is_refused_by_name_where_it_is_needed(tmp_path, case):
 def test_the_message_of_the_contract(tmp_path):
     with pytest.raises(ConfigError) as caught:
         fit(tmp_path, Net(scheduler="cosine"), max_epochs=-1)
-    expected = "scheduler: total_steps is unknown because max_epochs=-1; set trainer.max_steps, or scheduler.total_steps"
+    expected = (
+        "scheduler: total_steps is unknown because max_epochs=-1; set trainer.max_steps, or scheduler.total_steps"
+    )
     assert str(caught.value) == expected
 
 
@@ -133,5 +135,3 @@ def test_two_devices(tmp_path):
     assert first == second
     assert first[:3] == (8, 4, 8)
     assert [used[0] for used in first[3]] == pytest.approx([1e-3 * (1 - t / 8) for t in range(8)])
-
-

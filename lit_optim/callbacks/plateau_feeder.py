@@ -48,12 +48,12 @@ class PlateauFeeder(Callback):
             self._feed(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Tells where a resumed run cannot be exact: Lightning does not make up for a validation it was stopped before."""
+        """Tells where a resumed run cannot be exact: a validation that was due is not made up for."""
         progress = trainer.fit_loop.epoch_loop.batch_progress
         if trainer.ckpt_path and progress.is_last_batch and self.fed_at != trainer.global_step:
             warnings.warn(
                 "this checkpoint was written at the last batch of an epoch, before its validation, which Lightning "
-                f"does not run on resume: the plateau misses one value of {self.monitor!r}. Save at the end of the epoch.",
+                f"does not run on resume: the plateau misses one value of {self.monitor!r}. Save at the epoch's end.",
                 stacklevel=2,
             )
 

@@ -63,7 +63,11 @@ def check_call(
         elif takes_any:
             clean[argument] = value
         else:
-            problems.add(where, value, f"{name} has no argument {argument!r}{did_you_mean(argument, [*known, *also], list_all=True)}")
+            problems.add(
+                where,
+                value,
+                f"{name} has no argument {argument!r}{did_you_mean(argument, [*known, *also], list_all=True)}",
+            )
     for argument, (_, required) in known.items():
         if required and argument not in arguments:
             problems.append(f"{key}.{argument}: {name} needs a value for it")
@@ -115,13 +119,13 @@ def _hint(parameter: inspect.Parameter, function: Any) -> Any:
     hint = parameter.annotation
     if isinstance(hint, str):
         try:
-            hint = eval(hint, getattr(inspect.unwrap(function), "__globals__", {}))  # noqa: S307 - the class's own source
+            hint = eval(hint, getattr(inspect.unwrap(function), "__globals__", {}))
         except Exception:  # a name that only a type checker can see
             hint = parameter.empty
     if hint is not parameter.empty:
         return hint
     default = parameter.default
-    if isinstance(default, bool) or isinstance(default, str):
+    if isinstance(default, (bool, str)):
         return type(default)
     if isinstance(default, (int, float)):
         return float | int

@@ -19,7 +19,7 @@ HPARAMS_TYPE = "hparams_type"
 
 
 def stamp(checkpoint: dict[str, Any], specs: Mapping[str, Any], param_names: list[list[str]]) -> None:
-    """Writes ``checkpoint["lit_optim"]`` and turns OmegaConf and partials in the hyper-parameters into plain containers."""
+    """Writes ``checkpoint["lit_optim"]``; OmegaConf and partials in the hyper-parameters become plain containers."""
     checkpoint["lit_optim"] = {
         "version": VERSION,
         "spec": {group: portable(specs.get(group)) for group in GROUPS},
@@ -67,4 +67,6 @@ def _optimizer_differences(before: Spec, after: Spec) -> list[str]:
 def _refuse_unknown_package(spec: Spec) -> None:
     package = spec.path.partition(".")[0]
     if package not in sys.modules:  # a checkpoint may not decide what gets imported
-        raise ConfigError(f"optimizer: the checkpoint was written by {spec.path}; import {package} first if you trust it")
+        raise ConfigError(
+            f"optimizer: the checkpoint was written by {spec.path}; import {package} first if you trust it"
+        )

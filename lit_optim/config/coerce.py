@@ -51,7 +51,9 @@ def describe(hint: Any) -> str:
     if hint is Ellipsis:
         return "..."
     if get_args(hint):
-        inner = [describe(arg) for arg in get_args(hint)] if get_origin(hint) is not collections.abc.Callable else ["..."]
+        inner = (
+            [describe(arg) for arg in get_args(hint)] if get_origin(hint) is not collections.abc.Callable else ["..."]
+        )
         name = getattr(get_origin(hint), "__name__", str(get_origin(hint)))
         return f"{name}[{', '.join(inner)}]"
     return getattr(hint, "__name__", str(hint))
@@ -121,7 +123,9 @@ def _tuple(value: Any, hint: Any, *, convert: bool) -> Any:
         arguments = (arguments[0],) * len(value)
     if arguments and len(arguments) != len(value):
         raise Mismatch(f"expects {describe(hint)}, got {len(value)} values")
-    return tuple(_fit(item, arg, convert=convert) for item, arg in zip(value, arguments or (Any,) * len(value), strict=True))
+    return tuple(
+        _fit(item, arg, convert=convert) for item, arg in zip(value, arguments or (Any,) * len(value), strict=True)
+    )
 
 
 def _refuse_literal(value: Any, hint: Any) -> Mismatch:
@@ -167,7 +171,7 @@ def _bool(value: Any, convert: bool) -> bool:
     raise _refuse(value, bool)
 
 
-def _str(value: Any, convert: bool) -> str:
+def _str(value: Any, convert: bool) -> str:  # noqa: ARG001 - the signature of all scalars
     if isinstance(value, str):
         return value
     raise _refuse(value, str)

@@ -33,7 +33,9 @@ def read_rules(spec: Any, key: str = "param_groups") -> list[Rule]:
     if spec is None:
         return []
     if not isinstance(spec, (list, tuple)):
-        raise ConfigError(wrong(f"{key}.rules", spec, "a list of rules; write e.g. [{match: {type: norm}, weight_decay: 0}]"))
+        raise ConfigError(
+            wrong(f"{key}.rules", spec, "a list of rules; write e.g. [{match: {type: norm}, weight_decay: 0}]")
+        )
     problems = Problems()
     rules = [_rule(rule, f"{key}.rules[{i}]", i, problems) for i, rule in enumerate(spec)]
     names = [rule.name for rule in rules]

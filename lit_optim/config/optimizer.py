@@ -87,7 +87,9 @@ def _tensors(params: Any) -> list[Tensor]:
     return tensors
 
 
-def _groups(module: nn.Module, rules: list[Rule], cls: Any, arguments: dict[str, Any], spec: Spec) -> list[dict[str, Any]]:
+def _groups(
+    module: nn.Module, rules: list[Rule], cls: Any, arguments: dict[str, Any], spec: Spec
+) -> list[dict[str, Any]]:
     owned = list(owned_parameters(module))
     defaults = _on_dummy(cls, **arguments).defaults if isinstance(cls, type) and rules else None
     if defaults is not None:
@@ -99,7 +101,7 @@ def _groups(module: nn.Module, rules: list[Rule], cls: Any, arguments: dict[str,
     groups = group_parameters(owned, [rule for rule in rules if rule.options])
     if len(groups) == 1 and groups[0]["name"] == "default":
         del groups[0]["name"]
-    _check_sparse(module, owned, spec)
+    _check_sparse(owned, spec)
     return groups
 
 
@@ -110,7 +112,9 @@ def _known_options(rule: Rule, index: int, defaults: dict[str, Any], cls: Any, p
         where = f"param_groups.rules[{index}].{name}"
         if name in defaults:
             try:
-                options[name] = coerce(value, type(defaults[name])) if isinstance(defaults[name], float) else plain(value)
+                options[name] = (
+                    coerce(value, type(defaults[name])) if isinstance(defaults[name], float) else plain(value)
+                )
             except Mismatch as mismatch:
                 problems.add(where, value, f"{cls.__name__} {mismatch}")
         elif not (name == "weight_decay" and value == 0):
@@ -134,7 +138,7 @@ def _suit(spec: Spec, parameters: list[Tensor], groups: list[dict[str, Any]]) ->
         raise ConfigError(f"param_groups: {name} takes one group only; choose param_groups=all")
 
 
-def _check_sparse(module: nn.Module, owned: list[OwnedParameter], spec: Spec) -> None:
+def _check_sparse(owned: list[OwnedParameter], spec: Spec) -> None:
     if not capabilities.of_target(spec.path).sparse:
         return
     dense = [p.name for p in owned if not getattr(p.owner, "sparse", False)]
@@ -142,5 +146,3 @@ def _check_sparse(module: nn.Module, owned: list[OwnedParameter], spec: Spec) ->
         name = spec.path.rpartition(".")[2]
         rule = f"{name} takes sparse gradients only, and {len(dense)} of {len(owned)} parameters have dense ones"
         raise ConfigError(f"{spec.key}: {rule} (e.g. {dense[0]}); choose e.g. optimizer=adam")
-
-

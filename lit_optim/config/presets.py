@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import functools
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import lit_optim
 from lit_optim.config.plain import plain
 from lit_optim.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 @functools.cache
@@ -22,7 +26,8 @@ def conf() -> Path:
     raise ConfigError("conf: the presets are missing from this installation; reinstall lit-optim")
 
 
-def names(group: str) -> list[str]:
+@functools.cache
+def names(group: str) -> tuple[str, ...]:
     """The presets of a group, sorted.
 
     Example:
@@ -30,7 +35,7 @@ def names(group: str) -> list[str]:
         True
     """
     folder = conf() / group
-    return sorted(str(file.relative_to(folder).with_suffix("")) for file in folder.rglob("*.yaml"))
+    return tuple(sorted(str(file.relative_to(folder).with_suffix("")) for file in folder.rglob("*.yaml")))
 
 
 def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
@@ -67,9 +72,7 @@ def load(group: str, name: str, key: str | None = None) -> dict[str, Any]:
     if name not in names(group):
         rule = f"no preset of that name{did_you_mean(name, names(group), list_all=True)}"
         raise ConfigError(f"{key or group}={name!r}: {rule}")
-    merged = plain(_merged(group, name), group)
-    assert isinstance(merged, dict)
-    return merged
+    return copy.deepcopy(_loaded(group, name))
 
 
 def needs(group: str, name: str) -> list[str]:
@@ -78,12 +81,19 @@ def needs(group: str, name: str) -> list[str]:
     return [word.strip() for word in found[1].split(",")] if found else []
 
 
+@functools.cache
+def _loaded(group: str, name: str) -> dict[str, Any]:
+    return dict(plain(_merged(group, name), group))
+
+
 def _merged(group: str, name: str) -> Any:
     from omegaconf import OmegaConf
 
-    preset = OmegaConf.load(conf() / group / f"{name}.yaml")
-    defaults = preset.pop("defaults", []) if OmegaConf.is_dict(preset) else []
-    return OmegaConf.merge(*(preset if entry == "_self_" else _merged(group, entry) for entry in defaults or ["_self_"]))
+    preset = cast("DictConfig", OmegaConf.load(conf() / group / f"{name}.yaml"))
+    defaults = preset.pop("defaults", [])
+    return OmegaConf.merge(
+        *(preset if entry == "_self_" else _merged(group, entry) for entry in defaults or ["_self_"])
+    )
 
 
 @functools.cache

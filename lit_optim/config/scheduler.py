@@ -13,10 +13,10 @@ from lit_optim.config.check import check_call
 from lit_optim.config.locate import locate
 from lit_optim.config.slots import check_slots, without_aliases
 from lit_optim.config.spec import Spec
-from lit_optim.duration import Clock, LengthUnknown
+from lit_optim.duration import Clock, LengthUnknown, parse
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.schedule_lr import ScheduleLR
-from lit_optim.schedules.slots import slot
+from lit_optim.schedules.slots import SLOTS, slot
 
 RESERVED = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
 
@@ -33,6 +33,22 @@ class CheckedSchedule:
     def own(self) -> bool:
         """Whether it is a ScheduleLR, which counts optimizer steps."""
         return self.cls is ScheduleLR
+
+    @property
+    def moves(self) -> bool:
+        """Whether the lr changes at all during a run."""
+        if not self.own:
+            return True
+        slots = {name: slot(self.arguments.get(name), name) for name in SLOTS}
+        constant = slots["main"]["shape"] == "constant"
+        return not constant or any(parse(slots[name]["steps"]).amount > 0 for name in ("warmup", "cooldown"))
+
+    @property
+    def lightning_keys(self) -> dict[str, Any]:
+        """What goes beside ``scheduler`` into Lightning's ``lr_scheduler`` mapping."""
+        if self.own:  # it counts optimizer steps, whatever rhythm its values have
+            return {"name": self.reserved.get("name", "lr"), "interval": "step"}
+        return {"name": "lr", **{k: v for k, v in self.reserved.items() if k != "total_steps"}}
 
     @property
     def follows_metric(self) -> bool:
@@ -64,7 +80,9 @@ def check_scheduler(spec: Spec) -> CheckedSchedule:
     problems.raise_if_any()
     checked = CheckedSchedule(cls, arguments, reserved)
     if checked.follows_metric and "monitor" not in reserved:
-        raise ConfigError(f"{spec.key}.monitor: missing; name the logged metric that the plateau follows, e.g. val/loss")
+        raise ConfigError(
+            f"{spec.key}.monitor: missing; name the logged metric that the plateau follows, e.g. val/loss"
+        )
     return checked
 
 

@@ -58,10 +58,15 @@ def check_slots(arguments: Mapping[str, Any], key: str, problems: Problems) -> d
             options["min_lr"] = _number(options["min_lr"], f"{where}.min_lr", found)
         outside = {"min_lr": options.pop("min_lr")} if "min_lr" in options else {}
         lengths = length_arguments(shape)
-        options = {**check_call(shape, options, where, found, supplied=1, finite=True, unchecked=lengths, also=SLOT_KEYS), **outside}
+        options = {
+            **check_call(shape, options, where, found, supplied=1, finite=True, unchecked=lengths, also=SLOT_KEYS),
+            **outside,
+        }
         checked[name] = {**{k: full[k] for k in ("steps", "shape") if k in full}, **options}
         if not found:
-            without_floor = {k: v for k, v in options.items() if k != "min_lr"}  # it is relative to an lr, not known here
+            without_floor = {
+                k: v for k, v in options.items() if k != "min_lr"
+            }  # it is relative to an lr, not known here
             steps = {"steps": 100} if name == "cooldown" else {"steps": 10} if name == "warmup" else {}
             try:
                 compose({name: {"shape": shape, **steps, **without_floor}}, TRIAL_RUN, key=key)

@@ -69,7 +69,9 @@ def foreach_pays(cls: type[Optimizer], parameters: Iterable[Tensor]) -> bool:
         return False
     plain = all(p.device.type == "cpu" and type(p) in (Tensor, torch.nn.Parameter) for p in parameters)
     floating = all(p.is_floating_point() and p.layout is torch.strided for p in parameters)
-    return plain and floating and len(parameters) >= MANY and sum(p.numel() for p in parameters) < SMALL * len(parameters)
+    return (
+        plain and floating and len(parameters) >= MANY and sum(p.numel() for p in parameters) < SMALL * len(parameters)
+    )
 
 
 def is_dense(tensor: Tensor) -> bool:
@@ -166,5 +168,3 @@ def _warn_once(optimizer: Optimizer, message: str) -> None:
     if message not in optimizer.__dict__.setdefault("_lit_optim_warned", set()):
         optimizer.__dict__["_lit_optim_warned"].add(message)
         warnings.warn(f"{type(optimizer).__name__}(fused=True): {message}", stacklevel=3)
-
-

@@ -44,7 +44,8 @@ def group_parameters(parameters: Iterable[OwnedParameter], rules: Sequence[Rule]
         >>> from torch import nn
         >>> from lit_optim.param_groups import owned_parameters
         >>> net = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
-        >>> groups = group_parameters(owned_parameters(net), [Rule(["norm", "bias"], {"weight_decay": 0.0}, "no_decay")])
+        >>> rule = Rule(["norm", "bias"], {"weight_decay": 0.0}, "no_decay")
+        >>> groups = group_parameters(owned_parameters(net), [rule])
         >>> [(group["name"], len(group["params"])) for group in groups]
         [('default', 1), ('no_decay', 3)]
     """

@@ -5,6 +5,7 @@ Every shape is a name of this package: ``from lit_optim.schedules import cosine`
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
@@ -41,10 +42,11 @@ __all__ = [
 ]
 
 
-def shape_names() -> list[str]:
+@functools.cache
+def shape_names() -> tuple[str, ...]:
     """The names of all shapes: the files under ``shapes``."""
     shapes = importlib.import_module("lit_optim.schedules.shapes")
-    return sorted(module.name for module in pkgutil.iter_modules(shapes.__path__))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(shapes.__path__)))
 
 
 def __getattr__(name: str) -> Any:

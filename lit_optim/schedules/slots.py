@@ -6,13 +6,13 @@ absolute learning rates become factors.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 from lit_optim.duration import Clock, LengthUnknown, parse
 from lit_optim.errors import ConfigError, did_you_mean, wrong
@@ -91,7 +91,7 @@ def compose(
         "main": None if main_end is None else main_end - warmup_steps,
         "cooldown": 0 if main_end is None or stop is None else stop - main_end,
     }
-    build = partial(_factory, clock=clock, base_lr=base_lr, mode=mode, scheduler_key=key)
+    build = functools.partial(_factory, clock=clock, base_lr=base_lr, mode=mode, scheduler_key=key)
     main = build(full["main"], "main")(lengths["main"])
     parts: list[tuple[Phase, ScheduleFactory]] = []
     if warmup_steps:
@@ -132,11 +132,11 @@ def _edges(slots: Mapping[str, Mapping[str, Any]], clock: Clock, key: str) -> tu
 def shape_factory(name: Any, key: str) -> ScheduleFactory:
     """The factory that a slot names: a shape of ours, a dotted path to the user's own, or a callable."""
     if callable(name):
-        return name  # type: ignore[no-any-return]  # its first call shows what it returns
+        return cast("ScheduleFactory", name)
     schedules = importlib.import_module("lit_optim.schedules")
     names = schedules.shape_names()
     if name in names:
-        return getattr(schedules, name)  # type: ignore[no-any-return]  # lazily imported
+        return cast("ScheduleFactory", getattr(schedules, name))
     module, _, attribute = str(name).rpartition(".")
     if not module or not isinstance(name, str):
         raise ConfigError(wrong(key, name, f"no shape of that name{did_you_mean(str(name), names, list_all=True)}"))
@@ -146,7 +146,7 @@ def shape_factory(name: Any, key: str) -> ScheduleFactory:
         raise ConfigError(wrong(key, name, f"cannot be imported ({error})")) from None
     if not inspect.isfunction(factory) or next(iter(inspect.signature(factory).parameters), "") != "total_steps":
         raise ConfigError(wrong(key, name, "not a schedule factory: a function whose first argument is total_steps"))
-    return factory  # type: ignore[no-any-return]  # a function of the user's
+    return factory
 
 
 def _factory(
@@ -162,7 +162,7 @@ def _factory(
     """The factory of one slot, with everything but its length filled in."""
     key = f"{scheduler_key}.{name}"
     shape = shape_factory(options["shape"], f"{key}.shape")
-    accepted, label = accepted_arguments(shape), shape.__name__
+    accepted, label = accepted_arguments(shape), getattr(shape, "__name__", repr(shape))
     arguments = {k: v for k, v in options.items() if k not in ("steps", "shape")}
     floor = _absolute_floor(arguments, accepted, name, base_lr, key)
     for argument, value in arguments.items():
@@ -179,7 +179,7 @@ def _factory(
         if arguments.pop("end_factor", 1.0) != 1.0:
             raise ConfigError(wrong(f"{key}.end_factor", options["end_factor"], "a warmup ends at factor 1; remove it"))
         start = arguments.pop("start_factor", None)
-        shape = ramp(partial(shape, **arguments), start)
+        shape = ramp(functools.partial(shape, **arguments), start)
         arguments = {}
 
     def built(total_steps: int | None = None) -> Schedule:
@@ -197,9 +197,10 @@ def _factory(
     return built
 
 
-def accepted_arguments(shape: Callable[..., Any]) -> list[str]:
+@functools.cache
+def accepted_arguments(shape: Callable[..., Any]) -> tuple[str, ...]:
     """The keyword arguments of a shape."""
-    return list(inspect.signature(shape).parameters)[1:]
+    return tuple(inspect.signature(shape).parameters)[1:]
 
 
 def _absolute_floor(arguments: dict[str, Any], accepted: Sequence[str], name: str, base_lr: float, key: str) -> float:
@@ -208,7 +209,9 @@ def _absolute_floor(arguments: dict[str, Any], accepted: Sequence[str], name: st
         return 0.0
     min_lr = arguments.pop("min_lr")
     if not isinstance(min_lr, (int, float)) or isinstance(min_lr, bool) or not 0 <= min_lr <= base_lr:
-        raise ConfigError(wrong(f"{key}.min_lr", min_lr, f"an absolute lr between 0 and the optimizer's lr={base_lr:g}"))
+        raise ConfigError(
+            wrong(f"{key}.min_lr", min_lr, f"an absolute lr between 0 and the optimizer's lr={base_lr:g}")
+        )
     end = "start_factor" if name == "warmup" else "end_factor"
     if end not in accepted:
         return min_lr / base_lr
@@ -218,6 +221,7 @@ def _absolute_floor(arguments: dict[str, Any], accepted: Sequence[str], name: st
     return 0.0
 
 
+@functools.cache
 def length_arguments(shape: Callable[..., Any]) -> dict[str, bool]:
     """The arguments of a shape that are lengths, by its annotations: name -> whether it is a list of them."""
     hints = get_type_hints(shape, include_extras=True)

@@ -1,8 +1,8 @@
 import pytest
-from fork import on_two_ranks
-from net import BATCHES, Net, fit, loader, trainer
 
+from fork import on_two_ranks
 from lit_optim import ConfigError
+from net import BATCHES, Net, fit, loader, trainer
 
 PLATEAU = {"main": {"shape": "plateau", "factor": 0.5, "patience": 1}, "monitor": "val/loss"}
 FLAT = [1.0, 1.0, 1.0, 1.0, 1.0]
@@ -20,17 +20,21 @@ def test_reduces_once_after_patience_plus_one_bad_validations(tmp_path):
 def test_warmup_by_step_and_metric_by_validation(tmp_path):
     scheduler = {**PLATEAU, "warmup": "1ep"}
     module, _ = fit(tmp_path, Net(scheduler=scheduler, val_losses=FLAT), max_epochs=5)
-    assert [used[0] for used in module.used[:BATCHES]] == pytest.approx([1e-3 * (t + 1) / BATCHES for t in range(BATCHES)])
+    assert [used[0] for used in module.used[:BATCHES]] == pytest.approx(
+        [1e-3 * (t + 1) / BATCHES for t in range(BATCHES)]
+    )
     assert by_epoch(module, 5)[1:] == [1.0, 1.0, 0.5, 0.5]
 
 
 def test_the_sanity_check_is_not_counted(tmp_path):
     for sanity in (0, 2):
-        module, run = fit(tmp_path, Net(scheduler=PLATEAU, val_losses=FLAT), max_epochs=2, num_sanity_val_steps=sanity)
+        _, run = fit(tmp_path, Net(scheduler=PLATEAU, val_losses=FLAT), max_epochs=2, num_sanity_val_steps=sanity)
         assert run.lr_scheduler_configs[0].scheduler.plateau.num_bad == 1
 
 
-@pytest.mark.parametrize(("options", "epochs", "fed"), [({"val_check_interval": 0.25}, 1, 4), ({"check_val_every_n_epoch": 2}, 4, 2)])
+@pytest.mark.parametrize(
+    ("options", "epochs", "fed"), [({"val_check_interval": 0.25}, 1, 4), ({"check_val_every_n_epoch": 2}, 4, 2)]
+)
 def test_each_validation_is_counted_once(tmp_path, options, epochs, fed):
     scheduler = {"main": {"shape": "plateau", "patience": 100}, "monitor": "val/loss"}
     module, run = fit(tmp_path, Net(scheduler=scheduler, val_losses=FLAT), max_epochs=epochs, **options)
@@ -41,14 +45,20 @@ def test_each_validation_is_counted_once(tmp_path, options, epochs, fed):
 def test_a_metric_of_training_is_fed_at_the_end_of_the_epoch(tmp_path):
     scheduler = {**PLATEAU, "monitor": "train/loss"}
     for val in (None, []):
-        _, run = fit(tmp_path, Net(scheduler=scheduler), max_epochs=2, **({} if val is None else {"limit_val_batches": 0}))
-        assert run.lr_scheduler_configs[0].scheduler.plateau.best == pytest.approx(float(run.callback_metrics["train/loss"]), abs=1)
+        _, run = fit(
+            tmp_path, Net(scheduler=scheduler), max_epochs=2, **({} if val is None else {"limit_val_batches": 0})
+        )
+        assert run.lr_scheduler_configs[0].scheduler.plateau.best == pytest.approx(
+            float(run.callback_metrics["train/loss"]), abs=1
+        )
 
 
 @pytest.mark.parametrize("options", [{}, {"num_sanity_val_steps": 0}, {"limit_val_batches": 0}])
 def test_an_unknown_monitor_names_the_logged_ones(tmp_path, options):
     module = Net(scheduler={**PLATEAU, "monitor": "val/lsos"})
-    with pytest.raises(ConfigError, match=r"scheduler.monitor='val/lsos': not among the logged metrics; (did you mean|there are)"):
+    with pytest.raises(
+        ConfigError, match=r"scheduler.monitor='val/lsos': not among the logged metrics; (did you mean|there are)"
+    ):
         fit(tmp_path, module, **options)
     assert len(module.used) == (BATCHES if options else 0), "found by the sanity check, where there is one"
 

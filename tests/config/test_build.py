@@ -45,14 +45,21 @@ def test_nothing_of_omegaconf_reaches_groups_or_state():
     spec = OmegaConf.create({"_target_": "torch.optim.NAdam", "betas": [0.9, 0.99]})
     optimizer = lit_optim.build_optimizer(spec, P)
     assert type(optimizer.param_groups[0]["betas"]) is tuple
-    assert "omegaconf" not in repr({type(v) for group in optimizer.state_dict()["param_groups"] for v in group.values()})
+    assert "omegaconf" not in repr(
+        {type(v) for group in optimizer.state_dict()["param_groups"] for v in group.values()}
+    )
 
 
 def test_overrides_beat_the_spec_and_slots_merge():
     assert lit_optim.build_optimizer("adamw", P, lr=0.5).param_groups[0]["lr"] == 0.5
     optimizer = lit_optim.build_optimizer("sgd", P, lr=1.0)
-    scheduler = lit_optim.build_scheduler("warmup_cosine", optimizer, total_steps=20, warmup="50%", main={"end_factor": 0.5})
-    assert [(phase.name, phase.start, phase.stop) for phase in scheduler.phases] == [("warmup", 0, 10), ("main", 10, 20)]
+    scheduler = lit_optim.build_scheduler(
+        "warmup_cosine", optimizer, total_steps=20, warmup="50%", main={"end_factor": 0.5}
+    )
+    assert [(phase.name, phase.start, phase.stop) for phase in scheduler.phases] == [
+        ("warmup", 0, 10),
+        ("main", 10, 20),
+    ]
     assert scheduler.factor(20) == 0.5
 
 
@@ -63,7 +70,9 @@ def test_overrides_beat_the_spec_and_slots_merge():
 def test_other_libraries_spellings(alias, warmup_steps):
     optimizer = lit_optim.build_optimizer("sgd", P, lr=1.0)
     for preset in ("cosine", "warmup_cosine"):
-        scheduler = lit_optim.build_scheduler(preset, optimizer, total_steps=20, steps_per_epoch=4, min_lr=0.25, **alias)
+        scheduler = lit_optim.build_scheduler(
+            preset, optimizer, total_steps=20, steps_per_epoch=4, min_lr=0.25, **alias
+        )
         assert scheduler.phases[0].stop == warmup_steps
         assert scheduler.factor(20) == pytest.approx(0.25)
 
@@ -77,7 +86,10 @@ def test_torchs_own_scheduler():
 
 def test_a_shape_of_the_users_own(monkeypatch):
     module = type(sys)("my_shapes")
-    exec("def halves(total_steps, *, power: float = 1.0):\n    return lambda step: 0.5 ** (power * step)", module.__dict__)
+    exec(
+        "def halves(total_steps, *, power: float = 1.0):\n    return lambda step: 0.5 ** (power * step)",
+        module.__dict__,
+    )
     monkeypatch.setitem(sys.modules, "my_shapes", module)
     optimizer = lit_optim.build_optimizer("sgd", P, lr=1.0)
     scheduler = lit_optim.build_scheduler({"main": {"shape": "my_shapes.halves", "power": 2}}, optimizer, total_steps=9)
@@ -106,7 +118,10 @@ def test_presets_are_found_by_pattern():
 def test_plain_and_portable():
     import functools
 
-    assert plain({"a": OmegaConf.create([1, {"b": 2}]), "t": (1, OmegaConf.create({}))}) == {"a": [1, {"b": 2}], "t": (1, {})}
+    assert plain({"a": OmegaConf.create([1, {"b": 2}]), "t": (1, OmegaConf.create({}))}) == {
+        "a": [1, {"b": 2}],
+        "t": (1, {}),
+    }
     partial = functools.partial(torch.optim.AdamW, betas=OmegaConf.create([0.9, 0.99]))
     assert portable({"x": partial, "f": torch.optim.SGD, "o": object}) == {
         "x": {"_target_": "torch.optim.AdamW", "_partial_": True, "betas": [0.9, 0.99]}, "f": "torch.optim.SGD", "o": "builtins.object"
@@ -118,7 +133,9 @@ def test_importing_the_package_imports_neither_torch_nor_lightning():
         "import sys, lit_optim, lit_optim.conf; lit_optim.presets(); "
         "print([m for m in ('torch', 'lightning', 'hydra', 'omegaconf', 'numpy') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_public_names():

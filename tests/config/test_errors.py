@@ -128,16 +128,26 @@ def test_all_errors_at_once():
 def test_several_bad_values_are_found_by_the_dry_run():
     with pytest.raises(ConfigError) as caught:
         lit_optim.validate({"optimizer": {**A, "lr": -1, "betas": [0.9, 1.5], "eps": -1}})
-    assert [problem.partition("=")[0] for problem in caught.value.problems] == ["optimizer.lr", "optimizer.betas", "optimizer.eps"]
+    assert [problem.partition("=")[0] for problem in caught.value.problems] == [
+        "optimizer.lr",
+        "optimizer.betas",
+        "optimizer.eps",
+    ]
 
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))
 values = st.one_of(scalars, st.lists(scalars, max_size=3), st.dictionaries(st.text(max_size=5), scalars, max_size=2))
 slot_keys = st.sampled_from(["steps", "shape", "end_factor", "start_factor", "min_lr", "gamma", "step_size", "x"])
-slots = st.one_of(values, st.dictionaries(slot_keys, st.one_of(values, st.sampled_from(["cosine", "step", "5%", "plateau"]))))
+slots = st.one_of(
+    values, st.dictionaries(slot_keys, st.one_of(values, st.sampled_from(["cosine", "step", "5%", "plateau"])))
+)
 
 
-@given(st.dictionaries(st.sampled_from(["lr", "betas", "eps", "weight_decay", "amsgrad", "fused", "foreach", "lrr"]), values))
+@given(
+    st.dictionaries(
+        st.sampled_from(["lr", "betas", "eps", "weight_decay", "amsgrad", "fused", "foreach", "lrr"]), values
+    )
+)
 def test_fuzzed_optimizers_are_built_or_refused_in_words(arguments):
     try:
         optimizer = lit_optim.build_optimizer({**A, **arguments}, [torch.nn.Parameter(torch.ones(2, 2))])
@@ -147,7 +157,12 @@ def test_fuzzed_optimizers_are_built_or_refused_in_words(arguments):
     optimizer.step()
 
 
-@given(st.dictionaries(st.sampled_from(["warmup", "main", "cooldown", "mode", "monitor", "interval", "total_steps"]), slots), st.sampled_from([None, 10]))
+@given(
+    st.dictionaries(
+        st.sampled_from(["warmup", "main", "cooldown", "mode", "monitor", "interval", "total_steps"]), slots
+    ),
+    st.sampled_from([None, 10]),
+)
 def test_fuzzed_schedules_are_built_or_refused_in_words(arguments, total_steps):
     optimizer = torch.optim.SGD([torch.ones(2)], lr=0.1)
     try:

@@ -26,7 +26,9 @@ def train(optimizer, params, grads, steps=4):
 
 
 def contiguous(p, step):
-    return torch.full(p.shape, 0.3 + 0.1 * step, dtype=p.dtype) * torch.arange(1.0, p.numel() + 1).to(p.dtype).view(p.shape)
+    return torch.full(p.shape, 0.3 + 0.1 * step, dtype=p.dtype) * torch.arange(1.0, p.numel() + 1).to(p.dtype).view(
+        p.shape
+    )
 
 
 def expanded(p, step):

@@ -81,7 +81,11 @@ def test_the_first_rule_that_matches_wins_and_the_rest_inherits():
     rules = [{"match": {"type": "norm"}, "lr": 1.0, "name": "norms"}, {"match": {"type": ["norm", "bias"]}, "lr": 2.0}]
     net = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
     groups = lit_optim.build_optimizer("sgd", net, param_groups=rules, lr=3.0).param_groups
-    assert [(g["name"], g["lr"], len(g["params"])) for g in groups] == [("default", 3.0, 1), ("norms", 1.0, 2), ("group2", 2.0, 1)]
+    assert [(g["name"], g["lr"], len(g["params"])) for g in groups] == [
+        ("default", 3.0, 1),
+        ("norms", 1.0, 2),
+        ("group2", 2.0, 1),
+    ]
 
 
 def test_a_model_without_norms_and_biases_has_one_group():
@@ -92,7 +96,9 @@ def test_a_model_without_norms_and_biases_has_one_group():
 def test_no_decay_needs_no_decay_to_begin_with():
     assert len(lit_optim.build_optimizer("rprop", nn.Linear(2, 2), param_groups="no_decay").param_groups) == 1
     with pytest.raises(ConfigError, match=r"param_groups.rules\[0\].weight_decay=0.1: Rprop has no 'weight_decay'"):
-        lit_optim.build_optimizer("rprop", nn.Linear(2, 2), param_groups=[{"match": {"type": "bias"}, "weight_decay": 0.1}])
+        lit_optim.build_optimizer(
+            "rprop", nn.Linear(2, 2), param_groups=[{"match": {"type": "bias"}, "weight_decay": 0.1}]
+        )
 
 
 BAD = [
@@ -105,7 +111,10 @@ BAD = [
     ([{"match": {"name": "x"}}], "param_groups.rules[0].match="),
     ([{"match": {"type": "norm"}, "name": "default"}], "param_groups.rules[0].name='default': a name that another"),
     ([{"match": {"type": "norm"}, "wieght_decay": 0.1}], "param_groups.rules[0].wieght_decay=0.1: AdamW has no"),
-    ([{"match": {"type": "norm"}, "weight_decay": "abc"}], "param_groups.rules[0].weight_decay='abc': AdamW expects float"),
+    (
+        [{"match": {"type": "norm"}, "weight_decay": "abc"}],
+        "param_groups.rules[0].weight_decay='abc': AdamW expects float",
+    ),
 ]
 
 

@@ -1,5 +1,6 @@
 """What holds for every schedule, whatever its numbers."""
 
+import itertools
 import pickle
 from functools import partial
 
@@ -29,7 +30,7 @@ def test_monotone_and_exact_at_both_ends(shape, n, start, end):
     values = [schedule(t) for t in range(n + 3)]
     assert values[0] == pytest.approx(start, rel=1e-12)
     assert values[n:] == pytest.approx([end] * 3, rel=1e-12)
-    signs = {(b > a) - (b < a) for a, b in zip(values, values[1:], strict=False) if abs(b - a) > 1e-12}
+    signs = {(b > a) - (b < a) for a, b in itertools.pairwise(values) if abs(b - a) > 1e-12}
     assert len(signs) <= 1
 
 
@@ -60,7 +61,7 @@ def test_rounded_phases_sum_to_the_run(total, shares):
     edges = [(phase.start, phase.stop) for phase in plan.phases]
     assert edges[0][0] == 0
     assert edges[-1][1] == total
-    assert all(before[1] == after[0] for before, after in zip(edges, edges[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(edges))
     assert {phase.name for phase in plan.phases} <= set(SLOTS)
 
 

@@ -50,7 +50,7 @@ class Plateau:
     least_change: float  # of the scale; smaller reductions are not applied
     start = PlateauState()
 
-    def __call__(self, step: int) -> float:
+    def __call__(self, step: int) -> float:  # noqa: D102 - it is a schedule
         return 1.0
 
     def observe(self, state: PlateauState, value: float) -> PlateauState:
