@@ -74,10 +74,10 @@ def check_call(
     return clean
 
 
-def refused(error: Exception, name: str) -> str:
+def refused(error: Exception, name: str, what: str = "it") -> str:
     """The tail of a message about a value that a constructor refused."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"{name} refused it: {lines[0]}"
+    return f"{name} refused {what}: {lines[0]}"
 
 
 def trial(
@@ -100,7 +100,7 @@ def trial(
         build()
     except Exception:
         culprits.clear()
-    problems.extend(culprits or [f"{key}: {name} refused these values: {str(whole).strip().splitlines()[0]}"])
+    problems.extend(culprits or [f"{key}: {refused(whole, name, 'these values')}"])
 
 
 @functools.lru_cache(maxsize=512)

@@ -35,7 +35,7 @@ def validate(cfg: Any) -> None:
     for prefix, level in (("", cfg), ("model.", _item(cfg, "model"))):
         for group in GROUPS:
             spec = _item(level, group)
-            if spec is not None:
+            if spec is not None and not (prefix and spec == _item(cfg, group)):  # model.optimizer: ${optimizer}
                 try:
                     check(group, spec, f"{prefix}{group}")
                 except ConfigError as error:

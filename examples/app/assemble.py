@@ -1,0 +1,93 @@
+"""A whole config -> everything that a run needs; what is wrong anywhere in it comes as one ConfigError."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor
+from lightning.pytorch.loggers import Logger
+from torch import nn
+
+import lit_optim
+from app.build import Part, build, check
+from app.data_module import TensorData
+from app.task import Task
+from lit_optim.config.plain import plain
+from lit_optim.config.validate import GROUPS
+from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
+
+T = TypeVar("T")
+OWN_KEYS = ("data", "model", "trainer", "callbacks", "logger")
+OTHER_KEYS = ("task_name", "seed", "threads", "ckpt_path", "optimized_metric", "monitor", "monitor_mode", "output_dir")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `Trainer.fit` is called with."""
+
+    trainer: L.Trainer
+    model: Task
+    data: TensorData
+
+
+def assemble(cfg: Any) -> Run:
+    """Checks everything first, then builds everything.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
+    problems = Problems()
+    known = (*GROUPS, *OWN_KEYS, *OTHER_KEYS)
+    for key in cfg:
+        if key not in known:
+            problems.append(f"{key}: no such key{did_you_mean(key, known, list_all=True)}")
+    try:
+        lit_optim.validate(cfg)
+    except ConfigError as error:
+        problems.take(error)
+
+    data_part = check(cfg.get("data"), TensorData, "data", problems)
+    net_part, model_part = _check_model(cfg.get("model"), problems)
+    callback_parts = _check_each(cfg.get("callbacks"), Callback, "callbacks", problems)
+    logger_parts = _check_each(cfg.get("logger"), Logger, "logger", problems)
+    trainer_part = check(cfg.get("trainer"), L.Trainer, "trainer", problems, given=("callbacks", "logger"))
+
+    data = build(data_part, problems)
+    net = build(net_part, problems, shape=data.shape, classes=data.classes) if data else None
+    model = build(model_part, problems, net=net, classes=data.classes) if data and net else None
+    callbacks = [build(part, problems) for part in callback_parts]
+    loggers = [build(part, problems) for part in logger_parts]
+    if not loggers:
+        callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]  # it has nowhere to write to
+    ready = None not in [*callbacks, *loggers]
+    trainer = build(trainer_part, problems, callbacks=callbacks, logger=loggers or False) if ready else None
+    problems.raise_if_any()
+    assert trainer is not None
+    assert model is not None
+    assert data is not None
+    return Run(trainer, model, data)
+
+
+def _check_model(spec: Any, problems: Problems) -> tuple[Part[nn.Module] | None, Part[Task] | None]:
+    spec = plain(spec, "model")
+    if not isinstance(spec, dict):
+        problems.add("model", spec, "expects a mapping")
+        return None, None
+    net = check(spec.pop("net", None), nn.Module, "model.net", problems, given=("shape", "classes"))
+    return net, check(spec, Task, "model", problems, given=("net", "classes"))
+
+
+def _check_each(specs: Any, base: type[T], key: str, problems: Problems) -> list[Part[T] | None]:
+    """A group of things by name; one that is null is left out."""
+    if specs is None:
+        return []
+    try:
+        specs = plain(specs, key)
+        if not isinstance(specs, dict):
+            raise ConfigError(wrong(key, specs, "expects a mapping name -> mapping with _target_"))
+    except ConfigError as error:
+        problems.take(error)
+        return []
+    return [check(spec, base, f"{key}.{name}", problems) for name, spec in specs.items() if spec is not None]

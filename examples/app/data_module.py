@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from app.loader import ResumableLoader
+from app.sampler import EpochSampler
+from lit_optim import ConfigError
+from lit_optim.errors import wrong
+
+
+class TensorData(L.LightningDataModule):
+    """Data that fits into memory: inputs and targets, split into a part to train on and a part to validate on.
+
+    A subclass sets `shape` and `classes`, from which a network takes its sizes, and implements `tensors`.
+
+    Args:
+        batch_size: examples in a batch, of each process.
+        num_workers: processes that load; 0 = none, which is best for data in memory.
+        seed: of the order of the training data.
+    """
+
+    shape: tuple[int, ...]  # of one input
+    classes: int
+
+    def __init__(self, batch_size: int, num_workers: int, seed: int) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise ConfigError(wrong("batch_size", batch_size, "must be at least 1"))
+        if num_workers < 0:
+            raise ConfigError(wrong("num_workers", num_workers, "must be at least 0"))
+        self.options: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers}
+        self.seed = seed
+
+    def tensors(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Inputs and targets to train on, and to validate on."""
+        raise NotImplementedError
+
+    def setup(self, stage: str) -> None:
+        """Loads the data, once in each process."""
+        if not hasattr(self, "train"):
+            self.train, self.val = (TensorDataset(*part) for part in self.tensors())
+
+    def train_dataloader(self) -> ResumableLoader:
+        """In a new order every epoch."""
+        return ResumableLoader(self.train, EpochSampler(self.train, self.seed), **self.options)
+
+    def val_dataloader(self) -> ResumableLoader:
+        """Every example exactly once, also when several processes share the work."""
+        return ResumableLoader(self.val, EpochSampler(self.val, shuffle=False, pad=False), **self.options)

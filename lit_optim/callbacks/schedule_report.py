@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_info
+from torch.optim import Optimizer
+
+from lit_optim.errors import ConfigError, wrong
+from lit_optim.schedule_lr import ScheduleLR
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from lit_optim.schedules.slots import Phase
+
+Lrs = Mapping[str, Sequence[float]]  # by param group, one value an optimizer step; NaN where there was no such group
+
+LINE_COLORS = ("#1f5fa8", "#d1622b", "#3b8f5a", "#8a4fa3", "#b3873b", "#4a4a4a")
+INK = "#444444"
+
+
+def table(steps: Sequence[int], lrs: Lrs) -> Iterator[list[Any]]:
+    """The rows of the csv file, the header first; one group needs no name.
+
+    Example:
+        >>> list(table([0, 1], {"default": [0.1, 0.2]}))
+        [['step', 'lr'], [0, 0.1], [1, 0.2]]
+    """
+    yield ["step", *(["lr"] if len(lrs) == 1 else [f"lr/{name}" for name in lrs])]
+    for step, *values in zip(steps, *lrs.values(), strict=True):
+        yield [step, *("" if math.isnan(value) else value for value in values)]
+
+
+def joined(lrs: Lrs) -> dict[str, Sequence[float]]:
+    """Groups with the same values as one.
+
+    Example:
+        >>> joined({"a": [0.1], "b": [0.2], "c": [0.1]})
+        {'a, c': [0.1], 'b': [0.2]}
+    """
+    names: dict[bytes, list[str]] = {}
+    for name, values in lrs.items():
+        names.setdefault(array("d", values).tobytes(), []).append(name)
+    return {", ".join(same): lrs[same[0]] for same in names.values()}
+
+
+def picture(steps: Sequence[int], lrs: Lrs, phases: Sequence[Phase] = ()) -> Figure:
+    """The learning rate over optimizer steps: a line a group, and every other phase shaded, with its name."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(8, 4), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    lines = joined(lrs)
+    for (name, values), color in zip(lines.items(), itertools.cycle(LINE_COLORS)):
+        axes.plot(steps, values, color=color, linewidth=2, label=name, zorder=3, marker="o" if len(steps) == 1 else "")
+    top = max((value for values in lines.values() for value in values if not math.isnan(value)), default=0.0) or 1.0
+    axes.set_ylim(0, top * 1.25)  # the names of the phases are above the lines
+    axes.set_yticks([tick for tick in MaxNLocator(6).tick_values(0, top) if tick <= top * 1.001])
+    axes.set_xlim(steps[0], max(steps[-1], steps[0] + 1))
+    _shade(axes, phases)
+    title = f"learning rate over {len(steps)} optimizer step{'s' * (len(steps) != 1)}"
+    axes.set_title(title, loc="left", fontsize=12, color=INK, pad=10)
+    axes.set_xlabel("optimizer step", color=INK)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.tick_params(length=0, colors=INK)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[:].set_visible(False)
+    if len(lines) > 1:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(lines), frameon=False, labelcolor=INK)
+    return figure
+
+
+def _shade(axes: Axes, phases: Sequence[Phase]) -> None:
+    """The longest phase stays white; the name of a short one is written upwards. One phase alone needs no name."""
+    first, last = axes.get_xlim()
+    cut = [(p.name, max(p.start, first), last if p.stop is None else min(p.stop, last)) for p in phases]
+    shown = [(name, start, stop) for name, start, stop in cut if start < stop]
+    if len(shown) < 2:
+        return
+    widths = [(stop - start) / (last - first) for _, start, stop in shown]
+    white = widths.index(max(widths)) % 2
+    for i, (name, start, stop) in enumerate(shown):
+        if i % 2 != white:
+            axes.axvspan(start, stop, color="#eef1f5", linewidth=0, zorder=0)
+        upwards = 90 if widths[i] < 0.015 * len(name) else 0
+        place = ((start + stop) / 2, 0.98)
+        look: dict[str, Any] = {"rotation": upwards, "ha": "center", "va": "top", "fontsize": 9, "color": INK}
+        axes.text(*place, name, transform=axes.get_xaxis_transform(), **look)
+
+
+class ScheduleReport(Callback):
+    """Writes down the lr that each optimizer step used: ``schedule.csv``, and with matplotlib ``schedule.png``.
+
+    What was asked for is in the config; this is what the run did, whoever wrote the lr. Files are written when a fit
+    ends or fails, by rank 0. A resumed run reports the steps since its checkpoint.
+
+    Args:
+        folder: where to write; a relative one lies in the Trainer's ``default_root_dir``.
+
+    Raises:
+        ConfigError: for a folder that is no path.
+
+    Example:
+        >>> ScheduleReport(folder="reports").folder
+        PosixPath('reports')
+    """
+
+    def __init__(self, folder: str | Path = "optim") -> None:
+        if not isinstance(folder, (str, Path)) or not str(folder).strip():
+            raise ConfigError(wrong("folder", folder, "must be the path of a folder"))
+        self.folder = Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ConfigError(wrong("folder", str(folder), "is a file; must be the path of a folder"))
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._steps, self._lrs = array("q"), dict[str, "array[float]"]()
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forgets the fit before."""
+        self._start_over()
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+        """Notes the lrs, once a step: LBFGS comes here many times in one."""
+        step = trainer.global_step
+        if self._steps and self._steps[-1] == step:
+            return
+        for i, group in enumerate(optimizer.param_groups):
+            name = group.get("name") or str(i)
+            lrs = self._lrs.get(name)
+            if lrs is None:  # the first step, or a group that was added later
+                lrs = self._lrs[name] = array("d", [math.nan] * len(self._steps))
+            lrs.append(float(group["lr"]))
+        self._steps.append(step)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes the files."""
+        self._write(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Writes what there is."""
+        self._write(trainer)
+
+    def _write(self, trainer: Trainer) -> None:
+        if not self._steps or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        folder = Path(trainer.default_root_dir) / self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "schedule.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(table(self._steps, self._lrs))
+        if find_spec("matplotlib") is None:
+            rank_zero_info(f"{folder / 'schedule.csv'}: for a picture of it, pip install 'lit-optim[plot]'")
+            return
+        schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
+        phases = next((scheduler.phases for scheduler in schedulers if isinstance(scheduler, ScheduleLR)), ())
+        picture(self._steps, self._lrs, phases).savefig(folder / "schedule.png")
