@@ -1,0 +1,55 @@
+"""The example app as a process of its own, forked from the warm one: what the shell would see, in a second."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import app.assemble
+import app.fit
+import app.metrics
+import app.progress  # noqa: F401 - imported once here, not in every fork
+
+TRAIN = Path(__file__).resolve().parents[1] / "examples" / "train.py"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Exit code and what was printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def train(folder: Path, *arguments: str, timeout: float = 120.0) -> Outcome:
+    """``python examples/train.py <arguments>`` in ``folder``."""
+    out, err = folder / "out.txt", folder / "err.txt"
+    process = multiprocessing.get_context("fork").Process(target=_main, args=(folder, out, err, arguments))
+    process.start()
+    process.join(timeout)
+    if process.is_alive():
+        process.kill()
+        raise AssertionError(f"{arguments} did not end within {timeout} s:\n{err.read_text()[-2000:]}")
+    return Outcome(process.exitcode or 0, out.read_text(), err.read_text())
+
+
+def _main(folder: Path, out: Path, err: Path, arguments: tuple[str, ...]) -> None:
+    for file, number in ((out, 1), (err, 2)):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115 - to the end
+    os.chdir(folder)
+    sys.argv = [str(TRAIN), *arguments]
+    sys.path.insert(0, str(TRAIN.parent))
+    code = 0
+    try:
+        runpy.run_path(str(TRAIN), run_name="__main__")
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
