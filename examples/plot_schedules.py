@@ -11,6 +11,7 @@ import lit_optim
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.lines import Line2D
 
 TOTAL = 200
 NAMES = [name for name in lit_optim.presets("scheduler") if "plateau" not in name and name != "none"]
@@ -46,7 +47,7 @@ def draw(path: str) -> None:
         ax.set_xticks([0, TOTAL // 2, TOTAL], ["0", "50%", "100%"], fontsize=8)
         ax.set_yticks([0, 0.5, 1], ["0", "0.5 lr", "lr"], fontsize=8)
         ax.spines[["top", "right"]].set_visible(False)
-    handles = [plt.Line2D([], [], color="#9aa5b1"), plt.Line2D([], [], color="#1f5fbf", linewidth=1.8)]
+    handles = [Line2D([], [], color="#9aa5b1"), Line2D([], [], color="#1f5fbf", linewidth=1.8)]
     figure.legend(
         handles,
         ["as it is", "with warmup_ in front (5 %)"],

@@ -51,7 +51,7 @@ def assemble(cfg: Any) -> Run:
     data_part = check(cfg.get("data"), TensorData, "data", problems)
     net_part, model_part = _check_model(cfg.get("model"), problems)
     callback_parts = _check_each(cfg.get("callbacks"), Callback, "callbacks", problems)
-    logger_parts = _check_each(cfg.get("logger"), Logger, "logger", problems)
+    logger_parts = _check_each(cfg.get("logger"), Logger, "logger", problems)  # type: ignore[type-abstract]  # mypy #4717
     trainer_part = check(cfg.get("trainer"), L.Trainer, "trainer", problems, given=("callbacks", "logger"))
 
     data = build(data_part, problems)

@@ -29,7 +29,7 @@ class Cnn(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the classes."""
-        logits: Tensor = super().forward(x)
+        logits: Tensor = super().forward(x)  # type: ignore[no-untyped-call]  # torch's Sequential
         return logits
 
 

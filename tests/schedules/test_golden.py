@@ -5,7 +5,9 @@ import math
 import pytest
 
 from lit_optim import schedules
+from lit_optim.duration import Clock
 from lit_optim.schedules import join, warmup
+from lit_optim.schedules.slots import compose
 
 GOLDEN = [
     # shape, total steps, arguments, {step: factor}
@@ -58,6 +60,23 @@ def test_warmup_ramps_by_the_documented_formula(start_factor):
 def test_after_a_warmup_the_next_phase_begins_at_its_own_step_0_and_ends_with_the_run():
     schedule = warmup(12, warmup_steps=2, after=schedules.linear)
     assert [schedule(t) for t in (0, 1, 2, 7, 11, 12, 13)] == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.1, 0.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("total", "warmup_share", "cooldown_share", "edges"),
+    [
+        # exact edges 0.85 | 15.3, rounded to the nearest step, ties to even
+        (17, "5%", "10%", [1, 15, 17]),
+        (1003, "5%", "10%", [50, 903, 1003]),
+        (25, "10%", "10%", [2, 22, 25]),
+        (10, "25%", "25%", [2, 8, 10]),
+        (7, "50%", "50%", [4, 7]),
+        (1000, 0.0005, 0, [1000]),
+    ],
+)
+def test_edges_of_phases_are_rounded_cumulatively(total, warmup_share, cooldown_share, edges):
+    plan = compose({"warmup": warmup_share, "cooldown": cooldown_share}, Clock(total))
+    assert [phase.stop for phase in plan.phases] == edges
 
 
 def test_join_of_three_phases():

@@ -1,0 +1,63 @@
+# `make help` lists what there is. The machine needs Python and make; everything else goes into .venv.
+PYTHON ?= python3
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -n auto --dist loadfile
+ARGS ?=
+RUN_ARGS = $(value ARGS)# as typed: make must not expand the $ of an interpolation
+
+# test workers share the cores; more threads than cores make each of them slower
+tests := test test-slow test-all cov
+$(tests): export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: .venv help train $(tests) lint types format wheel bench check clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z.][a-z -.]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.venv: .venv/.installed  ## the development environment (PYTHON=python3.12 chooses another Python)
+
+# The Hydra plugin is copied by an editable install, unlike everything else: when it changes, install again.
+.venv/.installed: pyproject.toml constraints.txt $(wildcard lit_optim/_hydra_plugin/*.py)
+	test -x $(PY) || "$(PYTHON)" -m venv .venv
+	$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+train: .venv  ## train the example: make train ARGS="optimizer=sgd -m scheduler=cosine,none"
+	$(PY) examples/train.py $(RUN_ARGS)
+
+test: .venv  ## tests and doctests, but not the slow ones; ARGS go to pytest
+	$(PYTEST) -m 'not slow' $(RUN_ARGS)
+
+test-slow: .venv  ## the slow tests alone: packaging, examples, compilation
+	$(PYTEST) -m slow $(RUN_ARGS)
+
+test-all: .venv  ## all tests
+	$(PYTEST) $(RUN_ARGS)
+
+cov: .venv  ## all tests with coverage; report in htmlcov/
+	$(PYTEST) --cov --cov-report=term-missing:skip-covered --cov-report=html $(RUN_ARGS)
+
+lint: .venv  ## style, formatting, layers
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	.venv/bin/lint-imports --no-logo
+
+types: .venv  ## mypy --strict
+	$(PY) -m mypy
+
+format: .venv  ## format, and fix what can be fixed safely
+	$(PY) -m ruff format
+	$(PY) -m ruff check --fix
+
+wheel: .venv  ## wheel and sdist in dist/
+	$(PY) -m build --no-isolation
+
+bench: .venv  ## the README's performance claims, measured here
+	$(PY) -m benchmarks $(RUN_ARGS)
+
+check: lint types cov  ## all that CI checks
+
+clean:  ## remove what the targets made, but .venv
+	rm -rf dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
