@@ -5,12 +5,13 @@ import lightning as L
 import pytest
 import torch
 from hydra.utils import instantiate
+from lightning.pytorch.plugins import MixedPrecision
 from omegaconf import OmegaConf
 
 import lit_optim
 from lit_optim import ConfigError, ScheduleLR
 from lit_optim.config import presets
-from net import BATCHES, Net, data, fit, loader, trainer
+from net import BATCHES, Net, data, fit, loader, trainer, weights
 
 ADAMW = {"_target_": "torch.optim.AdamW", "lr": 0.02, "betas": [0.8, 0.9]}
 FORMS = {
@@ -265,3 +266,17 @@ class TestLr:
 
 def test_data_of_this_suite_is_fixed():
     assert torch.equal(data()[0][0], data()[0][0])
+
+
+@pytest.mark.filterwarnings("ignore:.*lr_scheduler.step.*")
+@pytest.mark.parametrize("optimizer", ["adamw", "momentum"])
+def test_grad_scaler_and_clipping_with_the_fused_step(tmp_path, optimizer):
+    ends = []
+    for fused in (True, False):
+        spec = optimizer if fused else {**presets.load("optimizer", optimizer), "fused": False, "foreach": False}
+        torch.manual_seed(3)
+        plugin = MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu", init_scale=64.0))
+        module, run = fit(tmp_path, Net(spec), plugins=[plugin], gradient_clip_val=0.1, max_epochs=1)
+        assert bool(run.optimizers[0].param_groups[0]["fused"]) == fused
+        ends.append(weights(module))
+    torch.testing.assert_close(*ends, rtol=1e-5, atol=1e-6)
