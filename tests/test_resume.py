@@ -75,6 +75,19 @@ def test_the_one_case_that_cannot_be_exact_is_told(tmp_path, name):
             resumed(tmp_path, SCHEDULERS[name], path)
 
 
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+def test_only_a_validation_that_was_due_is_missed(tmp_path, every, epoch):
+    options = {"check_val_every_n_epoch": every}
+    unbroken(tmp_path, SCHEDULERS["plateau"], **options)
+    with warnings.catch_warnings(record=True) as record:
+        warnings.simplefilter("always")
+        path = tmp_path / f"steps/epoch={epoch}-step={(epoch + 1) * BATCHES}.ckpt"
+        resumed(tmp_path, SCHEDULERS["plateau"], path, **options)
+    missed = any("plateau misses one value" in str(warning.message) for warning in record)
+    assert missed == ((epoch + 1) % every == 0)
+
+
 @pytest.mark.parametrize(
     "options", [{"accumulate_grad_batches": 3}, {"val_check_interval": 0.25}, {"check_val_every_n_epoch": 2}]
 )

@@ -50,7 +50,9 @@ class PlateauFeeder(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tells where a resumed run cannot be exact: a validation that was due is not made up for."""
         progress = trainer.fit_loop.epoch_loop.batch_progress
-        if trainer.ckpt_path and progress.is_last_batch and self.fed_at != trainer.global_step:
+        every = trainer.check_val_every_n_epoch
+        due = self.of_training or every is None or trainer.current_epoch % every == 0  # already that of the next epoch
+        if trainer.ckpt_path and progress.is_last_batch and due and self.fed_at != trainer.global_step:
             warnings.warn(
                 "this checkpoint was written at the last batch of an epoch, before its validation, which Lightning "
                 f"does not run on resume: the plateau misses one value of {self.monitor!r}. Save at the epoch's end.",

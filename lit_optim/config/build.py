@@ -45,7 +45,7 @@ def build_scheduler(
     steps_per_epoch: int | None = None,
     **overrides: Any,
 ) -> LRScheduler:
-    """Builds a scheduler; call its ``step()`` after every optimizer step.
+    """Builds a scheduler; call its ``step()`` after every optimizer step, a plateau's ``step_metric(value)`` too.
 
     Args:
         spec: a preset's name, a mapping, a Hydra partial, or a class.
@@ -64,7 +64,7 @@ def build_scheduler(
         >>> optimizer.param_groups[0]["lr"], scheduler.factor(3), scheduler.factor(52)
         (0.25, 1.0, 0.5)
     """
-    checked = check_scheduler(read(spec, "scheduler", overrides=overrides))
+    checked = check_scheduler(read(spec, "scheduler", overrides=overrides), monitored=False)
     if total_steps is not None:
         checked.reserved.pop("total_steps", None)
     return make_scheduler(checked, optimizer, Clock(total_steps, steps_per_epoch))

@@ -96,8 +96,6 @@ def _groups(
         problems = Problems()
         rules = [_known_options(rule, i, defaults, cls, problems) for i, rule in enumerate(rules)]
         problems.raise_if_any()
-    if capabilities.of_target(spec.path).one_group:
-        rules = [rule for rule in rules if rule.options]
     groups = group_parameters(owned, [rule for rule in rules if rule.options])
     if len(groups) == 1 and groups[0]["name"] == "default":
         del groups[0]["name"]

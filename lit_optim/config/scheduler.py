@@ -58,8 +58,12 @@ class CheckedSchedule:
         return isinstance(self.cls, type) and issubclass(self.cls, ReduceLROnPlateau)
 
 
-def check_scheduler(spec: Spec) -> CheckedSchedule:
+def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     """Everything that can be told before the length of the run is known.
+
+    Args:
+        spec: what to check.
+        monitored: whether a schedule that follows a metric has to name it, because Lightning will feed it.
 
     Raises:
         ConfigError: with all that is wrong.
@@ -79,7 +83,7 @@ def check_scheduler(spec: Spec) -> CheckedSchedule:
             problems.append(f"{spec.key}.frequency: a ScheduleLR moves at every optimizer step; remove it")
     problems.raise_if_any()
     checked = CheckedSchedule(cls, arguments, reserved)
-    if checked.follows_metric and "monitor" not in reserved:
+    if monitored and checked.follows_metric and "monitor" not in reserved:
         raise ConfigError(
             f"{spec.key}.monitor: missing; name the logged metric that the plateau follows, e.g. val/loss"
         )

@@ -84,6 +84,18 @@ def test_torchs_own_scheduler():
     assert scheduler.step_size == 3
 
 
+def test_a_plateau_without_lightning_needs_no_monitor():
+    optimizer = lit_optim.build_optimizer("sgd", P, lr=1.0)
+    scheduler = lit_optim.build_scheduler({"main": {"shape": "plateau", "patience": 0, "factor": "0.5"}}, optimizer)
+    scheduler.step_metric(1.0)
+    scheduler.step_metric(1.0)
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    plain = {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau", "patience": 0}
+    lit_optim.build_scheduler(plain, optimizer).step(1.0)
+    with pytest.raises(ConfigError, match=r"scheduler.monitor: missing"):
+        lit_optim.validate({"scheduler": plain})
+
+
 def test_a_shape_of_the_users_own(monkeypatch):
     module = type(sys)("my_shapes")
     exec(
