@@ -107,8 +107,11 @@ def test_which_is_chosen():
 
 
 @pytest.mark.parametrize("name", FUSABLE)
-@pytest.mark.parametrize("change", ["loaded into channels_last", "converted on the way"])
-def test_state_with_other_strides_than_the_parameters(name, change):
+@pytest.mark.parametrize("before", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("change", ["loaded into another format", "converted on the way"])
+def test_state_with_other_strides_than_the_parameters(name, change, before):
+    after = torch.channels_last if before is torch.contiguous_format else torch.contiguous_format
+
     def weights():
         torch.manual_seed(1)
         return torch.randn(4, 3, 5, 5)
@@ -121,16 +124,16 @@ def test_state_with_other_strides_than_the_parameters(name, change):
 
     results = []
     for implementation in ({}, {"fused": False, "foreach": False}):
-        params = [torch.nn.Parameter(weights())]
+        params = [torch.nn.Parameter(weights().contiguous(memory_format=before))]
         optimizer = lit_optim.build_optimizer(name, params, **implementation)
         train(optimizer, params, [grad])
-        if change == "loaded into channels_last":
-            params = [torch.nn.Parameter(params[0].detach().to(memory_format=torch.channels_last))]
+        if change == "loaded into another format":
+            params = [torch.nn.Parameter(params[0].detach().contiguous(memory_format=after))]
             second = lit_optim.build_optimizer(name, params, **implementation)
             second.load_state_dict(optimizer.state_dict())
             optimizer = second
         else:
-            params[0].data = params[0].data.to(memory_format=torch.channels_last)
+            params[0].data = params[0].data.contiguous(memory_format=after)
         assert bool(optimizer.param_groups[0]["fused"]) == (not implementation)
         results.append(train(optimizer, params, [grad])[0])
     torch.testing.assert_close(*results, rtol=1e-5, atol=1e-6)
