@@ -21,7 +21,8 @@ help:  ## this list
 # The Hydra plugin is copied by an editable install, unlike everything else: when it changes, install again.
 .venv/.installed: pyproject.toml constraints.txt $(wildcard lit_optim/_hydra_plugin/*.py)
 	test -x $(PY) || "$(PYTHON)" -m venv .venv
-	$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo 'installing into .venv, once; a few minutes'
+	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 train: .venv  ## train the example: make train ARGS="optimizer=sgd -m scheduler=cosine,none"

@@ -122,7 +122,7 @@ def _tuple(value: Any, hint: Any, *, convert: bool) -> Any:
     if arguments and arguments[-1] is Ellipsis:
         arguments = (arguments[0],) * len(value)
     if arguments and len(arguments) != len(value):
-        raise Mismatch(f"expects {describe(hint)}, got {len(value)} values")
+        raise Mismatch(f"expects {describe(hint)}, got {len(value)} value{'s' * (len(value) != 1)}")
     return tuple(
         _fit(item, arg, convert=convert) for item, arg in zip(value, arguments or (Any,) * len(value), strict=True)
     )

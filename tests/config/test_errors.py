@@ -22,7 +22,7 @@ CASES = [
     ({"model": {"optimizer": "sdg"}}, "model.optimizer='sdg': no preset of that name; did you mean 'sgd'?"),
     ({"optimizer": {"_target_": "os.system"}}, "optimizer._target_=os.system: not a torch.optim.Optimizer subclass (it is a builtin function)"),
     # optimizer
-    ({"optimizer": {**A, "betas": [0.9]}}, "optimizer.betas=[0.9]: AdamW expects tuple[float | Tensor, float | Tensor], got 1 values"),
+    ({"optimizer": {**A, "betas": [0.9]}}, "optimizer.betas=[0.9]: AdamW expects tuple[float | Tensor, float | Tensor], got 1 value"),
     ({"optimizer": {**A, "foreach": 3}}, "optimizer.foreach=3: AdamW expects bool | None, got int"),
     ({"optimizer": {**A, "lr": "abc"}}, "optimizer.lr='abc': AdamW expects float | Tensor, got str"),
     ({"optimizer": {**A, "lr": None}}, "optimizer.lr=None: AdamW expects float | Tensor, got NoneType"),
