@@ -7,6 +7,7 @@ python examples/train.py -m optimizer=adamw,sgd seed=1,2,3
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 
@@ -41,7 +42,7 @@ def main(cfg: DictConfig) -> float:
 
     metrics = run.trainer.callback_metrics
     show(table(metrics))
-    show(f"everything about this run: {cfg.output_dir}")
+    show(f"everything about this run: {os.path.relpath(cfg.output_dir)}")
     check_logged("optimized_metric", cfg.optimized_metric, metrics)
     return float(metrics[cfg.optimized_metric])
 

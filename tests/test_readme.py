@@ -1,0 +1,33 @@
+"""The README names what there is, and nothing else."""
+
+import re
+from pathlib import Path
+
+from conftest import CONF, OPTIMIZERS, preset_names
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def row(group):
+    return re.search(rf"^\| `{group}` \| (.*) \|$", README, re.MULTILINE)[1]
+
+
+def test_every_optimizer_is_in_the_table_and_nothing_else():
+    assert re.findall(r"\w+", row("optimizer").partition(": ")[2]) == OPTIMIZERS
+
+
+def test_every_schedule_is_in_the_table():
+    named = set(re.findall(r"\w+", row("scheduler").partition(" - and")[0]))
+    assert named == {name.removeprefix("warmup_") for name in preset_names("scheduler")}
+
+
+def test_groups_and_callbacks_are_in_the_table():
+    for group in ("param_groups", "optim_callbacks"):
+        assert all(name in row(group) for name in preset_names(group))
+    groups = {folder.name for folder in CONF.iterdir() if folder.is_dir() and not folder.name.startswith("_")}
+    assert set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)) == groups
+
+
+def test_pictures_and_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (Path(__file__).resolve().parents[1] / target).exists(), target
