@@ -45,6 +45,7 @@ def _main(folder: Path, out: Path, err: Path, arguments: tuple[str, ...]) -> Non
     os.chdir(folder)
     sys.argv = [str(TRAIN), *arguments]
     sys.path.insert(0, str(TRAIN.parent))
+    sys.settrace(None)  # a coverage run looks like a debugger to Hydra, which then raises what it would print
     code = 0
     try:
         runpy.run_path(str(TRAIN), run_name="__main__")
