@@ -86,7 +86,7 @@ def config_error_in(error: BaseException) -> ConfigError | None:
         if isinstance(seen, ConfigError):
             return seen
         if type(seen).__name__ == "ProcessRaisedException":  # a forked rank sends its traceback as text
-            found = re.search(r"^lit_optim\.errors\.ConfigError: (.*)", str(seen), re.DOTALL | re.MULTILINE)
+            found = re.search(r"^lit_optim\.\S+\.\w+: (.*)", str(seen), re.DOTALL | re.MULTILINE)
             return ConfigError(found.group(1).strip()) if found else None
         seen = seen.__cause__
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ from lit_optim.callbacks.plateau_feeder import PlateauFeeder
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
 from lit_optim.config.callbacks import make_callbacks
-from lit_optim.config.checkpoint import resumed_specs, stamp
+from lit_optim.config.checkpoint import HPARAMS, resumed_specs, stamp
 from lit_optim.config.coerce import Mismatch, coerce, not_finite
 from lit_optim.config.optimizer import make_optimizer
 from lit_optim.config.plain import plain
@@ -22,9 +23,9 @@ from lit_optim.config.scheduler import CheckedSchedule, check_scheduler, make_sc
 from lit_optim.config.spec import read
 from lit_optim.config.validate import GROUPS, validate
 from lit_optim.duration import Clock
-from lit_optim.errors import ConfigError, wrong
+from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.schedule_lr import ScheduleLR
-from lit_optim.trainer_clock import trainer_clock
+from lit_optim.trainer_clock import refuse_no_steps, trainer_clock
 
 WAYS = (
     "no optimizer is configured: either take it as an argument, def __init__(self, optimizer='adamw', "
@@ -64,12 +65,16 @@ class ConfigureOptimizersMixin(LightningModule):
                 "write 'import lightning as L' and inherit from L.LightningModule"
             )
         for hook in ("configure_optimizers", "configure_callbacks"):
-            override = cls.__dict__.get(hook)
-            code = (
-                getattr(override, "__code__", None) if override is not getattr(ConfigureOptimizersMixin, hook) else None
-            )
-            if code is not None and not {"super", hook} & {*code.co_names, *code.co_freevars}:
-                text = f"{cls.__name__}.{hook} does not call super().{hook}(), so the configuration has no effect there"
+            owner = next(base for base in cls.__mro__ if hook in base.__dict__)
+            if owner is ConfigureOptimizersMixin or (owner is not cls and issubclass(owner, ConfigureOptimizersMixin)):
+                continue  # ours, or one that was looked at when its class was made
+            code = getattr(owner.__dict__[hook], "__code__", None)
+            if owner.__dict__[hook] is not ConfigureOptimizersMixin.__dict__[hook] and (
+                code is None or not {"super", hook} & {*code.co_names, *code.co_freevars}
+            ):
+                text = (
+                    f"{owner.__name__}.{hook} does not call super().{hook}(), so the configuration has no effect there"
+                )
                 warnings.warn(text, stacklevel=2)
 
     @property
@@ -90,14 +95,15 @@ class ConfigureOptimizersMixin(LightningModule):
             self.__dict__["_assigned_lr"] = None
             return
         try:
-            value = coerce(value.item() if hasattr(value, "item") else value, float)
+            value = coerce(value.item() if getattr(value, "size", None) and value.numel() == 1 else value, float)
         except Mismatch as mismatch:
             raise ConfigError(wrong("lr", value, f"it {mismatch}")) from None
         if not_finite(value) or value < 0:
             raise ConfigError(wrong("lr", value, "it must be a finite number of at least 0"))
         self.__dict__["_assigned_lr"] = value
         if "optimizer" in self.__dict__.get("_hparams", {}):
-            self.hparams["optimizer"] = {**read(self.hparams["optimizer"], "optimizer").as_dict(), "lr": value}
+            with contextlib.suppress(Exception):  # a read-only DictConfig: the checkpoint gets it all the same
+                self.hparams["optimizer"] = {**read(self.hparams["optimizer"], "optimizer").as_dict(), "lr": value}
         self._rescale(value)
 
     def optim_specs(self) -> dict[str, Any]:
@@ -107,7 +113,10 @@ class ConfigureOptimizersMixin(LightningModule):
             ConfigError: if there is no optimizer among them; shows both ways to give one.
         """
         resumed = self.__dict__.get("_resumed_specs")
-        source = resumed or getattr(self, "optim_spec", None) or self.hparams
+        own = getattr(self, "optim_spec", None)
+        if own is not None:
+            _check_own_spec(own, type(self).__name__)
+        source = resumed or own or self.hparams
         specs = {group: source[group] for group in GROUPS if group in source}
         if specs.get("optimizer") is None:
             raise ConfigError(f"{type(self).__name__}: {WAYS}")
@@ -122,6 +131,8 @@ class ConfigureOptimizersMixin(LightningModule):
         try:
             specs = self.optim_specs()
             validate(specs)
+            if fitting:
+                refuse_no_steps(self.trainer)
         except ConfigError:
             if fitting:
                 raise
@@ -158,6 +169,8 @@ class ConfigureOptimizersMixin(LightningModule):
         groups = [group for live in self._live_optimizers() for group in live.param_groups]
         param_names = [[names.get(p, "") for p in group["params"]] for group in groups]
         stamp(checkpoint, {**plain(specs, "specs"), "optimizer": optimizer}, param_names)
+        if self._overrides() and "optimizer" in checkpoint.get(HPARAMS, {}):
+            checkpoint[HPARAMS]["optimizer"] = optimizer
 
     def resume_from(self, saved: dict[str, Any]) -> None:
         """Takes over the specs that a checkpoint was written with, and says what therefore has no effect."""
@@ -170,12 +183,13 @@ class ConfigureOptimizersMixin(LightningModule):
 
     def reapply_lr(self) -> None:
         """Writes the groups' lrs again after `lr` was assigned, where somebody has overwritten them since."""
-        for optimizer, lrs in self.__dict__.pop("_pending_lrs", ()):
-            for group, lr in zip(optimizer.param_groups, lrs, strict=True):
-                group["lr"] = lr
+        for optimizer, lrs, step in self.__dict__.pop("_pending_lrs", ()):
+            if self.trainer.global_step == step:  # else the schedule has gone on from them already
+                for group, lr in zip(optimizer.param_groups, lrs, strict=True):
+                    group["lr"] = lr
 
     def _rescale(self, lr: float) -> None:
-        pending: list[tuple[Optimizer, list[Any]]] = []
+        pending: list[tuple[Optimizer, list[Any], int]] = []
         for optimizer in self._live_optimizers():
             before = float(optimizer.defaults["lr"])
             ratio = lr / before if before else 1.0
@@ -187,7 +201,7 @@ class ConfigureOptimizersMixin(LightningModule):
                     group["lr"] = group["lr"] * ratio
                     group["initial_lr"] = group.get("initial_lr", before) * ratio
                 optimizer.defaults["lr"] = lr
-            pending.append((optimizer, [group["lr"] for group in optimizer.param_groups]))
+            pending.append((optimizer, [group["lr"] for group in optimizer.param_groups], self.trainer.global_step))
         if pending:
             self.__dict__["_pending_lrs"] = pending
 
@@ -208,3 +222,13 @@ class ConfigureOptimizersMixin(LightningModule):
             return self.trainer
         except RuntimeError:
             return None
+
+
+def _check_own_spec(spec: Any, name: str) -> None:
+    """Refuses an ``optim_spec`` that is no mapping, or has a key that nobody reads."""
+    if not hasattr(spec, "keys"):
+        raise ConfigError(f"{name}.optim_spec={spec!r}: expects a mapping; write {{'optimizer': {spec!r}}}")
+    unknown = [key for key in spec if key not in GROUPS]
+    if unknown:
+        hint = did_you_mean(str(unknown[0]), GROUPS, list_all=True)
+        raise ConfigError(f"{name}.optim_spec[{unknown[0]!r}]: no such spec{hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
@@ -153,8 +154,13 @@ class ScheduleLR(LRScheduler):
         if isinstance(group["lr"], Tensor):
             self._tensors = True
             written = [float(torch.tensor(value, dtype=group["lr"].dtype)) for value in written]
-        if lr not in written:
+        if initial is None and lr == float(self.optimizer.defaults.get("lr", float("nan"))):
+            group["initial_lr"] = lr  # added without an lr of its own: torch filled the optimizer's in
+        elif lr not in written:
             group["initial_lr"] = lr / before if before else lr
+            if 0 < before < 0.1:
+                text = f"lr={lr:g} was written where the schedule stands at factor {before:.2g}; it goes on from there"
+                warnings.warn(f"{text}, towards {lr / before:g} at factor 1", stacklevel=3)
         _fill(group, factor)
 
     def rewrite(self) -> None:

@@ -23,7 +23,7 @@ def trainer_clock(trainer: Trainer) -> Clock:
     Raises:
         ConfigError: for a run of no steps at all.
     """
-    _refuse_no_steps(trainer)
+    refuse_no_steps(trainer)
     batches = _training_batches(trainer)
     if batches == 0:
         raise ConfigError("trainer: there is no training batch, so nothing to train; see trainer.limit_train_batches")
@@ -48,7 +48,14 @@ def _training_batches(trainer: Trainer) -> float:
     return batches
 
 
-def _refuse_no_steps(trainer: Trainer) -> None:
+def refuse_no_steps(trainer: Trainer) -> None:
+    """Refuses a run of no optimizer steps by the argument that makes it one.
+
+    Raises:
+        ConfigError: names the argument of the Trainer.
+    """
+    if trainer.accumulate_grad_batches < 1:
+        raise ConfigError(f"trainer.accumulate_grad_batches={trainer.accumulate_grad_batches}: must be at least 1")
     for name in ("max_epochs", "max_steps", "limit_train_batches"):
         if getattr(trainer, name) == 0:
             raise ConfigError(f"trainer.{name}=0: nothing to train; set at least 1, or call trainer.validate")

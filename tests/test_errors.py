@@ -50,6 +50,8 @@ def test_an_error_that_a_forked_rank_sent_as_text():
     text = "\n-- Process 1 terminated with the following error:\nTraceback (most recent call last):\n  File x\n"
     error = config_error_in(ProcessRaisedException(text + "lit_optim.errors.ConfigError: a=1: no\n"))
     assert str(error) == "a=1: no"
+    error = config_error_in(ProcessRaisedException(text + "lit_optim.duration.LengthUnknown: scheduler: why\n"))
+    assert str(error) == "scheduler: why"
     assert config_error_in(ProcessRaisedException(text + "ValueError: b\n")) is None
 
 

@@ -138,11 +138,33 @@ def test_an_override_without_super_is_warned_about(hook):
                 return super().configure_optimizers()
 
 
+def test_an_override_in_another_base_is_warned_about():
+    class Own(L.LightningModule):
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=1.0)
+
+    with pytest.warns(UserWarning, match=r"Own.configure_optimizers does not call super"):
+        type("Wrong", (Own, lit_optim.ConfigureOptimizersMixin), {})
+
+
+def test_optim_spec_is_checked_for_keys():
+    module = Net()
+    for spec, message in (({"schedulr": 1}, "did you mean 'scheduler'"), ("adamw", "expects a mapping")):
+        module.optim_spec = spec
+        with pytest.raises(ConfigError, match=message):
+            module.configure_optimizers()
+
+
 def test_specs_are_validated_before_data_is_prepared(tmp_path):
     class Data(L.LightningDataModule):
         def prepare_data(self):
             raise AssertionError("data was touched")
 
+    rules = [{"match": {"type": "bias"}, "wd": 0}]
+    with pytest.raises(ConfigError, match=r"param_groups.rules\[0\].wd=0: AdamW has no 'wd'"):
+        trainer(tmp_path).fit(Net(param_groups=rules), datamodule=Data())
+    with pytest.raises(ConfigError, match="trainer.max_epochs=0"):
+        trainer(tmp_path, max_epochs=0).fit(Net(), datamodule=Data())
     module = Net(optimizer={**ADAMW, "lrr": 1}, scheduler={"warmup": 1.5}, param_groups="no_dcay")
     with pytest.raises(ConfigError) as caught:
         trainer(tmp_path).fit(module, datamodule=Data())
@@ -153,6 +175,7 @@ def test_specs_are_validated_before_data_is_prepared(tmp_path):
     ]
 
 
+@pytest.mark.filterwarnings("ignore:checkpoints do not hold callbacks")
 def test_optim_callbacks_are_returned_and_lightnings_own_stay(tmp_path):
     spec = {"timer": {"_target_": "lightning.pytorch.callbacks.Timer", "duration": "00:12:00:00"}}
     for form in (spec, OmegaConf.create(spec), [spec], [L.pytorch.callbacks.Timer()], L.pytorch.callbacks.Timer()):
@@ -231,7 +254,7 @@ class TestLr:
 
         assert Early().configure_optimizers()["optimizer"].param_groups[0]["lr"] == 0.25
 
-    @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "abc", True, [1]])
+    @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "abc", True, [1], torch.ones(2)], ids=str)
     def test_nonsense_is_refused(self, value):
         with pytest.raises(ConfigError, match=r"^lr="):
             Net().lr = value
@@ -252,6 +275,36 @@ class TestLr:
         module, _run = fit(tmp_path, Net(scheduler=scheduler, param_groups=groups), callbacks=[Halfway()], max_epochs=1)
         assert all(b == pytest.approx(2 * a) for a, b in module.used)
         assert module.used[4][0] == pytest.approx(module.used[3][0] * 10, rel=0.3)
+
+    @pytest.mark.parametrize(
+        "hook", ["on_train_batch_start", "training_step", "on_before_optimizer_step", "on_train_batch_end"]
+    )
+    @pytest.mark.parametrize("value", [0.02, 0.01])
+    def test_assigned_within_a_batch_the_schedule_goes_on_from_there(self, tmp_path, hook, value):
+        class Mine(Net):
+            pass
+
+        def assigning(self, *args, **kwargs):
+            if self.trainer.global_step == 4:
+                self.lr = value
+            return getattr(Net, hook)(self, *args, **kwargs)
+
+        setattr(Mine, hook, assigning)
+        spec = {"_target_": "torch.optim.SGD", "lr": 0.01}
+        module, _ = fit(tmp_path, Mine(spec, scheduler={"main": {"shape": "linear"}}), max_epochs=1)
+        expected = [value * (1 - t / BATCHES) for t in range(BATCHES)]
+        assert [used[0] for used in module.used][5:] == pytest.approx(expected[5:])
+
+    def test_assigned_before_hparams_is_in_the_checkpoint(self, tmp_path):
+        class Early(Net):
+            def __init__(self, **kwargs):
+                super().__init__(**kwargs)
+                self.__dict__["_assigned_lr"] = 0.25  # as if it had been assigned before save_hyperparameters
+
+        _, run = fit(tmp_path, Early(), max_epochs=1)
+        run.save_checkpoint(tmp_path / "c.ckpt")
+        saved = torch.load(tmp_path / "c.ckpt", weights_only=True)
+        assert saved["hyper_parameters"]["optimizer"]["lr"] == saved["lit_optim"]["spec"]["optimizer"]["lr"] == 0.25
 
     def test_an_absolute_floor_stays(self, tmp_path):
         class AtStart(L.Callback):

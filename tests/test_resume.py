@@ -216,6 +216,21 @@ class TestTheCheckpointWins:
             same = OmegaConf.create(presets.load("optimizer", "adamw"))
             self.resume(tmp_path, path, optimizer=same, param_groups=presets.load("param_groups", "no_decay"))
 
+    def test_the_same_class_by_another_path_is_no_difference(self, tmp_path):
+        path = self.first(tmp_path, optimizer=presets.load("optimizer", "adamw"))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", ".*has no effect.*")
+            other = {**presets.load("optimizer", "adamw"), "_target_": "torch.optim.adamw.AdamW"}
+            self.resume(tmp_path, path, optimizer=other)
+
+    def test_callbacks_that_were_objects_are_left_out_with_a_warning(self, tmp_path):
+        timer = L.pytorch.callbacks.Timer()
+        with pytest.warns(UserWarning, match=r"callbacks that were given as objects \(Timer\)"):
+            path = self.first(tmp_path, optim_callbacks=[timer, "schedule_report"])
+        module = Net.load_from_checkpoint(path)
+        assert module.hparams.optim_callbacks == ["schedule_report"]
+        fit(tmp_path, module, max_epochs=1)
+
     def test_a_longer_schedule_goes_on_at_the_restored_step(self, tmp_path):
         path = self.first(tmp_path, scheduler="linear")
         module, _ = self.resume(tmp_path, path, scheduler="linear")

@@ -80,6 +80,24 @@ def test_a_group_added_on_the_way_is_scheduled_from_its_first_step():
     assert [group["lr"] for group in opt.param_groups] == pytest.approx([0.4, 0.16])
 
 
+def test_a_group_without_an_lr_of_its_own_follows_the_others():
+    opt = optimizer(0.1)
+    scheduler = ScheduleLR(opt, warmup=500, main={"shape": "cosine"}, total_steps=10_000)
+    scheduler.step()
+    opt.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))]})
+    for _ in range(499):
+        scheduler.step()
+        assert opt.param_groups[1]["lr"] == pytest.approx(opt.param_groups[0]["lr"])
+    assert opt.param_groups[1]["lr"] == pytest.approx(0.1)
+
+
+def test_a_foreign_lr_at_a_small_factor_is_told():
+    tiny = ScheduleLR(optimizer(1.0), warmup={"steps": 5, "start_factor": 1e-3})
+    tiny.optimizer.param_groups[0]["lr"] = 0.05
+    with pytest.warns(UserWarning, match="stands at factor 0.001; it goes on from there, towards 50 at factor 1"):
+        tiny.step()
+
+
 def test_a_group_that_is_not_scheduled_is_left_alone():
     opt = optimizer(1.0, 1.0)
     opt.param_groups[1]["scheduled"] = False

@@ -19,7 +19,7 @@ def check_checkpoint(path: Any, model: LightningModule) -> None:
     """
     if not isinstance(path, str) or not Path(path).exists():
         raise ConfigError(wrong("ckpt_path", path, "there is no such file"))
-    if Path(path).is_dir():
+    if (Path(path) / "meta.pt").is_file():
         return  # a sharded checkpoint, which its strategy reads
     try:
         with warnings.catch_warnings():

@@ -35,7 +35,7 @@ class PlateauFeeder(Callback):
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Finds a wrong name before anything is trained."""
         if not self.of_training:
-            self._value(trainer)
+            self._value_of_rank_0(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Feeds a metric of validation."""
@@ -44,7 +44,7 @@ class PlateauFeeder(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Feeds a metric of training; without validation, tells that the metric will never come."""
-        if self.of_training or (self.fed_at < 0 and not trainer.enable_validation):
+        if self.of_training or not trainer.enable_validation:
             self._feed(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -68,15 +68,17 @@ class PlateauFeeder(Callback):
         self.fed_at = int(state_dict["fed_at"])
 
     def _feed(self, trainer: Trainer) -> None:
-        value = trainer.strategy.broadcast(self._value(trainer))
+        value = self._value_of_rank_0(trainer)
         for config in trainer.lr_scheduler_configs:
             if isinstance(config.scheduler, ScheduleLR):
                 config.scheduler.step_metric(value)
         self.fed_at = trainer.global_step
 
-    def _value(self, trainer: Trainer) -> float:
+    def _value_of_rank_0(self, trainer: Trainer) -> float:
         metrics = trainer.callback_metrics
-        if self.monitor not in metrics:
+        own = float(metrics[self.monitor]) if self.monitor in metrics else None
+        value: float | None = trainer.strategy.broadcast(own)
+        if value is None:  # on all ranks alike, so that none waits for the others
             hint = did_you_mean(self.monitor, metrics, list_all=True) or "; nothing was logged"
             raise ConfigError(f"scheduler.monitor={self.monitor!r}: not among the logged metrics{hint}")
-        return float(metrics[self.monitor])
+        return value

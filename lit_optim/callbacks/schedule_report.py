@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.optim import Optimizer
 
 from lit_optim.errors import ConfigError, wrong
@@ -147,11 +147,17 @@ class ScheduleReport(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the files."""
-        self._write(trainer)
+        self._write_or_warn(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Writes what there is."""
-        self._write(trainer)
+        self._write_or_warn(trainer)
+
+    def _write_or_warn(self, trainer: Trainer) -> None:
+        try:
+            self._write(trainer)
+        except OSError as error:  # a report is not worth a finished run
+            rank_zero_warn(f"the schedule's report could not be written: {error}")
 
     def _write(self, trainer: Trainer) -> None:
         if not self._steps or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]

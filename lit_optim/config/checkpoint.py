@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ HPARAMS_TYPE = "hparams_type"
 
 def stamp(checkpoint: dict[str, Any], specs: Mapping[str, Any], param_names: list[list[str]]) -> None:
     """Writes ``checkpoint["lit_optim"]``; OmegaConf and partials in the hyper-parameters become plain containers."""
+    specs = {**specs, "optim_callbacks": _without_objects(specs.get("optim_callbacks"))}
     checkpoint["lit_optim"] = {
         "version": VERSION,
         "spec": {group: portable(specs.get(group)) for group in GROUPS},
@@ -27,8 +29,27 @@ def stamp(checkpoint: dict[str, Any], specs: Mapping[str, Any], param_names: lis
     }
     if HPARAMS in checkpoint:
         hparams = plain(checkpoint[HPARAMS], "hparams")
+        if "optim_callbacks" in hparams:
+            hparams["optim_callbacks"] = specs["optim_callbacks"]
         checkpoint[HPARAMS] = {k: portable(v) if k in GROUPS else v for k, v in hparams.items()}
         checkpoint.pop(HPARAMS_TYPE, None)
+
+
+def _without_objects(callbacks: Any) -> Any:
+    """The callbacks' specs; those that were handed over as objects cannot be written down, and are left out."""
+    from lightning.pytorch import Callback
+
+    if isinstance(callbacks, Callback):
+        callbacks = [callbacks]
+    named = callbacks.items() if isinstance(callbacks, Mapping) else enumerate(callbacks or ())
+    objects = [entry for _, entry in named if isinstance(entry, Callback)] if not isinstance(callbacks, str) else []
+    if not objects:
+        return callbacks
+    names = ", ".join(type(entry).__name__ for entry in objects)
+    warnings.warn(f"checkpoints do not hold callbacks that were given as objects ({names}); give specs", stacklevel=2)
+    if isinstance(callbacks, Mapping):
+        return {k: v for k, v in callbacks.items() if not isinstance(v, Callback)}
+    return [entry for entry in callbacks if not isinstance(entry, Callback)]
 
 
 def resumed_specs(saved: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -41,16 +62,16 @@ def resumed_specs(saved: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dic
     if not spec.get("optimizer"):
         return dict(now), []
     before, after = read(spec["optimizer"], "optimizer"), read(now["optimizer"], "optimizer")
-    warnings = _optimizer_differences(before, after)
+    messages = _optimizer_differences(before, after)
     if read_rules(spec.get("param_groups")) != read_rules(now.get("param_groups")):
-        warnings.append("param_groups has no effect: the checkpoint restores the groups that it was written with")
-    if not warnings:
+        messages.append("param_groups has no effect: the checkpoint restores the groups that it was written with")
+    if not messages:
         return dict(now), []
     _refuse_unknown_package(before)
     flags = {k: v for k, v in after.arguments.items() if k in FLAGS} if before.path == after.path else {}
     optimizer = {**{k: v for k, v in before.as_dict().items() if k not in FLAGS}, **flags}
-    warnings.append("to change them, begin a new run from the weights (load_from_checkpoint) instead of ckpt_path")
-    return {**now, "optimizer": optimizer, "param_groups": spec.get("param_groups")}, warnings
+    messages.append("to change them, begin a new run from the weights (load_from_checkpoint) instead of ckpt_path")
+    return {**now, "optimizer": optimizer, "param_groups": spec.get("param_groups")}, messages
 
 
 def _optimizer_differences(before: Spec, after: Spec) -> list[str]:

@@ -53,8 +53,12 @@ def _rule(rule: Any, key: str, index: int, problems: Problems) -> Rule:
     match = rule.get("match")
     if not isinstance(match, Mapping) or list(match) != ["type"]:
         problems.add(f"{key}.match", match, f"write {{type: [{', '.join(TYPES)}]}}")
-        match = {"type": []}
-    types = [match["type"]] if isinstance(match["type"], str) else list(match["type"] or [])
+        return Rule([])
+    given = match["type"]
+    types = [given] if isinstance(given, str) else given
+    if not isinstance(types, (list, tuple)) or not types or not all(isinstance(word, str) for word in types):
+        problems.add(f"{key}.match.type", given, f"write one or more of {', '.join(TYPES)}, e.g. [norm, bias]")
+        types = []
     for word in types:
         if word not in TYPES:
             problems.add(f"{key}.match.type", word, f"no such type{did_you_mean(str(word), TYPES, list_all=True)}")

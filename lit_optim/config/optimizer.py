@@ -5,20 +5,19 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
 from lit_optim.config.check import check_call, trial
-from lit_optim.config.coerce import Mismatch, coerce
 from lit_optim.config.groups import read_rules
 from lit_optim.config.locate import locate
-from lit_optim.config.plain import plain
+from lit_optim.config.ranges import check_ranges
 from lit_optim.config.spec import Spec
-from lit_optim.errors import ConfigError, Problems
+from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Rule, group_parameters, owned_parameters
 from lit_optim.param_groups.match import OwnedParameter
@@ -36,8 +35,8 @@ def check_optimizer(spec: Spec) -> tuple[Any, dict[str, Any]]:
     problems = Problems()
     arguments = check_call(cls, spec.arguments, spec.key, problems, supplied=1, finite=True)
     if not problems:
-        build = functools.partial(_on_dummy, cls)
-        trial(build, cls.__name__, arguments, spec.key, problems)
+        check_ranges(cls, arguments, spec.key, problems)
+        trial(functools.partial(_on_dummy, cls), cls.__name__, arguments, spec.key, problems)
     problems.raise_if_any()
     return cls, arguments
 
@@ -45,7 +44,12 @@ def check_optimizer(spec: Spec) -> tuple[Any, dict[str, Any]]:
 def _on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return cls([torch.zeros(2, 2, requires_grad=True)], **arguments)
+        dummy = torch.zeros(2, 2, requires_grad=True)
+        optimizer = cls([dummy], **arguments)
+        if cls.__module__.startswith("torch.optim."):  # what torch's own ones find out only when they step
+            dummy.grad = torch.ones(2, 2).to_sparse() if cls is SparseAdam else torch.ones(2, 2)
+            optimizer.step(lambda: 0.0)
+        return optimizer
 
 
 def make_optimizer(spec: Spec, params_or_module: Any, rules: Any = None) -> Optimizer:
@@ -63,7 +67,9 @@ def make_optimizer(spec: Spec, params_or_module: Any, rules: Any = None) -> Opti
         arguments = {**arguments, **fastest(cls, parameters, arguments)}
     try:
         optimizer = cls(groups, **arguments)
-    except (ValueError, TypeError, RuntimeError) as error:
+    except ConfigError:
+        raise
+    except Exception as error:
         raise ConfigError(f"{spec.key}: {getattr(cls, '__name__', cls)} refused these parameters: {error}") from error
     if not isinstance(optimizer, Optimizer):
         raise ConfigError(f"{spec.key}: {spec.path} returned a {type(optimizer).__name__}, not a torch.optim.Optimizer")
@@ -73,51 +79,64 @@ def make_optimizer(spec: Spec, params_or_module: Any, rules: Any = None) -> Opti
 def _given_groups(params: Any) -> list[dict[str, Any]]:
     if isinstance(params, Tensor) or not isinstance(params, Iterable):
         raise ConfigError("params: give a module, an iterable of tensors, or a list of param groups")
-    items = list(params)
-    if any(isinstance(item, Mapping) for item in items):
-        return [{**group, "params": _tensors(group["params"])} for group in items]
-    return [{"params": _tensors(items)}]
+    items = list(params.values()) if isinstance(params, Mapping) else list(params)
+    if not any(isinstance(item, Mapping) for item in items):
+        return [{"params": _tensors(items)}]
+    for item in items:
+        if not isinstance(item, Mapping) or "params" not in item:
+            raise ConfigError("params: a list of param groups holds mappings with the key 'params', and nothing else")
+    return [{**group, "params": _tensors(group["params"])} for group in items]
 
 
 def _tensors(params: Any) -> list[Tensor]:
     listed = [params] if isinstance(params, Tensor) else list(params)
-    tensors = [item[1] if isinstance(item, tuple) else item for item in listed]
+    tensors = [item[1] if isinstance(item, tuple) and len(item) == 2 else item for item in listed]
     if not tensors:
         raise ConfigError("params: empty, so there is nothing to train")
-    return tensors
+    for item in tensors:
+        if not isinstance(item, Tensor):
+            raise ConfigError(wrong("params", item, f"a {type(item).__name__} among the parameters; give tensors"))
+    return cast("list[Tensor]", tensors)
 
 
 def _groups(
     module: nn.Module, rules: list[Rule], cls: Any, arguments: dict[str, Any], spec: Spec
 ) -> list[dict[str, Any]]:
     owned = list(owned_parameters(module))
-    defaults = _on_dummy(cls, **arguments).defaults if isinstance(cls, type) and rules else None
-    if defaults is not None:
-        problems = Problems()
-        rules = [_known_options(rule, i, defaults, cls, problems) for i, rule in enumerate(rules)]
-        problems.raise_if_any()
-    groups = group_parameters(owned, [rule for rule in rules if rule.options])
+    if isinstance(cls, type):
+        rules = check_rules(rules, cls, arguments)
+    groups = group_parameters(owned, rules)
     if len(groups) == 1 and groups[0]["name"] == "default":
         del groups[0]["name"]
     _check_sparse(owned, spec)
     return groups
 
 
-def _known_options(rule: Rule, index: int, defaults: dict[str, Any], cls: Any, problems: Problems) -> Rule:
-    """A rule's options as the optimizer knows them; no decay is granted where there is none to begin with."""
-    options = {}
-    for name, value in rule.options.items():
-        where = f"param_groups.rules[{index}].{name}"
-        if name in defaults:
-            try:
-                options[name] = (
-                    coerce(value, type(defaults[name])) if isinstance(defaults[name], float) else plain(value)
-                )
-            except Mismatch as mismatch:
-                problems.add(where, value, f"{cls.__name__} {mismatch}")
-        elif not (name == "weight_decay" and value == 0):
-            problems.add(where, value, f"{cls.__name__} has no {name!r}")
-    return Rule(rule.types, options, rule.name)
+def check_rules(rules: list[Rule], cls: Any, arguments: dict[str, Any], key: str = "param_groups") -> list[Rule]:
+    """The rules with options that the optimizer takes; no decay is granted where there is none to begin with.
+
+    Raises:
+        ConfigError: for options that the optimizer does not have, or whose values it refuses.
+    """
+    if not rules or not isinstance(cls, type):
+        return rules
+    defaults = _on_dummy(cls, **arguments).defaults
+    problems, checked = Problems(), []
+    for i, rule in enumerate(rules):
+        where, found = f"{key}.rules[{i}]", Problems()
+        options = {k: v for k, v in rule.options.items() if k in defaults or k != "weight_decay" or v != 0}
+        for name in [name for name in options if name not in defaults]:
+            found.add(f"{where}.{name}", options[name], f"{cls.__name__} has no {name!r}{did_you_mean(name, defaults)}")
+        if not found:
+            whole = check_call(cls, {**arguments, **options}, where, found, supplied=1, finite=True)
+            options = {k: v for k, v in whole.items() if k in options}
+        if not found:
+            check_ranges(cls, options, where, found)
+            trial(lambda **given: _on_dummy(cls, **{**arguments, **given}), cls.__name__, options, where, found)
+        problems.extend(found)
+        checked.append(Rule(rule.types, options, rule.name))
+    problems.raise_if_any()
+    return checked
 
 
 def _suit(spec: Spec, parameters: list[Tensor], groups: list[dict[str, Any]]) -> None:

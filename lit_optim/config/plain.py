@@ -65,9 +65,23 @@ def is_omegaconf(value: Any) -> bool:
     return omegaconf is not None and isinstance(value, omegaconf.Container)
 
 
+def canonical(path: str) -> str:
+    """The public import path of something that is imported already; any other path as it is.
+
+    Example:
+        >>> import torch
+        >>> canonical("torch.optim.adamw.AdamW"), canonical("no.such.Thing")
+        ('torch.optim.AdamW', 'no.such.Thing')
+    """
+    module, _, name = path.rpartition(".")
+    target = getattr(sys.modules.get(module), name, None)
+    return dotted(target) if isinstance(target, type) else path
+
+
 def dotted(target: Any) -> str:
     """The import path of a class or function; the public one (``torch.optim.AdamW``) where there is one."""
-    name, module = target.__qualname__, str(target.__module__)
+    named = target if hasattr(target, "__qualname__") else type(target)
+    name, module = named.__qualname__, str(named.__module__)
     public = module.rpartition(".")[0]
     if public and getattr(sys.modules.get(public), name, None) is target:
         module = public

@@ -16,7 +16,8 @@ from lit_optim.config.spec import Spec
 from lit_optim.duration import Clock, LengthUnknown, parse
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.schedule_lr import ScheduleLR
-from lit_optim.schedules.slots import SLOTS, slot
+from lit_optim.schedules.shapes.plateau import plateau
+from lit_optim.schedules.slots import SLOTS, shape_factory, slot
 
 RESERVED = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
 
@@ -54,7 +55,7 @@ class CheckedSchedule:
     def follows_metric(self) -> bool:
         """Whether a metric drives it."""
         if self.own:
-            return bool(slot(self.arguments.get("main"), "main")["shape"] == "plateau")
+            return shape_factory(slot(self.arguments.get("main"), "main")["shape"], "scheduler.main.shape") is plateau
         return isinstance(self.cls, type) and issubclass(self.cls, ReduceLROnPlateau)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from lit_optim.config.check import check_call
 from lit_optim.config.coerce import Mismatch, coerce
 from lit_optim.duration import Clock, parse
-from lit_optim.errors import ConfigError, Problems
+from lit_optim.errors import ConfigError, Problems, wrong
 from lit_optim.schedules.slots import SLOT_KEYS, SLOTS, compose, length_arguments, shape_factory, slot
 
 # timm's and transformers' spellings -> the slot and its key
@@ -29,6 +29,12 @@ def without_aliases(arguments: Mapping[str, Any]) -> dict[str, Any]:
         {'warmup': {'shape': 'linear', 'steps': '2ep'}}
     """
     given = {k: v for k, v in arguments.items() if k not in ALIASES}
+    several = [alias for alias in ALIASES if alias in arguments and alias.startswith("warmup_")]
+    if len(several) > 1:
+        raise ConfigError(f"scheduler: give one of {', '.join(several)}; they all mean warmup.steps")
+    ratio = arguments.get("warmup_ratio", 0.5)
+    if isinstance(ratio, (int, float)) and not 0 <= ratio < 1:
+        raise ConfigError(wrong("scheduler.warmup_ratio", ratio, "a share of the run below 1; write e.g. 0.06"))
     for alias, (name, key) in ALIASES.items():
         if alias in arguments:
             value = f"{arguments[alias]}ep" if alias == "warmup_epochs" else arguments[alias]

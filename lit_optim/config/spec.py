@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lit_optim.config import presets
-from lit_optim.config.plain import dotted, plain
+from lit_optim.config.plain import canonical, dotted, plain
 from lit_optim.errors import ConfigError
+from lit_optim.schedules.slots import SLOTS
 
 HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 DEFAULT_TARGETS = {"scheduler": "lit_optim.ScheduleLR"}
@@ -26,7 +27,7 @@ class Spec:
     @property
     def path(self) -> str:
         """The import path of the target."""
-        return self.target if isinstance(self.target, str) else dotted(self.target)
+        return canonical(self.target) if isinstance(self.target, str) else dotted(self.target)
 
     def as_dict(self) -> dict[str, Any]:
         """The spec as a mapping, which `read` takes back."""
@@ -69,7 +70,7 @@ def merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
         before = merged.get(name)
         if isinstance(before, dict) and isinstance(value, Mapping):
             merged[name] = merge(before, value)
-        elif isinstance(before, dict) and "steps" in before and isinstance(value, (int, float, str)):
+        elif isinstance(before, dict) and name in SLOTS and isinstance(value, (int, float, str)):
             merged[name] = {**before, "steps": value}
         else:
             merged[name] = value

@@ -7,7 +7,7 @@ from typing import Any
 
 from lit_optim.config.callbacks import make_callbacks
 from lit_optim.config.groups import read_rules
-from lit_optim.config.optimizer import check_optimizer
+from lit_optim.config.optimizer import check_optimizer, check_rules
 from lit_optim.config.plain import is_omegaconf
 from lit_optim.config.scheduler import check_scheduler
 from lit_optim.config.spec import read
@@ -37,20 +37,26 @@ def validate(cfg: Any) -> None:
             spec = _item(level, group)
             if spec is not None and not (prefix and spec == _item(cfg, group)):  # model.optimizer: ${optimizer}
                 try:
-                    check(group, spec, f"{prefix}{group}")
+                    check(group, spec, f"{prefix}{group}", _item(level, "optimizer"))
                 except ConfigError as error:
                     problems.take(error)
     problems.raise_if_any()
 
 
-def check(group: str, spec: Any, key: str) -> None:
-    """Checks one spec."""
+def check(group: str, spec: Any, key: str, optimizer: Any = None) -> None:
+    """Checks one spec; rules for param groups against the optimizer beside them."""
     if group == "optimizer":
         check_optimizer(read(spec, group, key))
     elif group == "scheduler":
         check_scheduler(read(spec, group, key))
     elif group == "param_groups":
-        read_rules(spec, key)
+        rules = read_rules(spec, key)
+        if optimizer is not None:
+            try:
+                cls, arguments = check_optimizer(read(optimizer, "optimizer"))
+            except ConfigError:
+                return  # told by its own check
+            check_rules(rules, cls, arguments, key)
     else:
         make_callbacks(spec, key)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim import ASGD, SGD, Adagrad, Adam, AdamW, Optimizer
 
 FUSED = (Adam, AdamW, SGD, Adagrad)
+WIDE = (torch.float32, torch.float64)
 FLAGS = ("fused", "foreach", "capturable", "differentiable")
 SMALL = 8_192  # elements a tensor on average; below, the calls take the time and not the arithmetic
 MANY = 8  # tensors
@@ -52,7 +53,7 @@ def fused_is_right(cls: type[Optimizer], parameters: Iterable[Tensor]) -> bool:
     sharded = any(hasattr(p, "to_local") for p in parameters)
     if sharded and cls in (SGD, Adagrad):
         return False  # raises on DTensor
-    if cls is SGD and devices == {"cpu"} and any(p.dtype not in (torch.float32, torch.float64) for p in parameters):
+    if cls is SGD and devices == {"cpu"} and any(p.dtype not in WIDE for p in parameters):
         return False  # skips the tail of every vector in 16 bits: pytorch #191763
     return all(p.is_floating_point() and p.layout is torch.strided and is_dense(p) for p in parameters)
 
@@ -99,6 +100,7 @@ def keep_exact(optimizer: Optimizer) -> Optimizer:
         # fused kernels would unscale gradients themselves, which forbids clipping; with this the GradScaler does it
         optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]  # torch's own protocol
         optimizer.register_step_pre_hook(_check_before_update)
+        optimizer.register_load_state_dict_pre_hook(_remember_flags)
         optimizer.register_load_state_dict_post_hook(_restore_after_load)
     return optimizer
 
@@ -120,6 +122,7 @@ def _check_before_update(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
 
 def lay_out(optimizer: Optimizer) -> None:
     """Gives gradients and state the strides of their parameter, where a fused kernel is going to walk over them."""
+    sgd = type(optimizer) is SGD
     for group in optimizer.param_groups:
         if not group.get("fused"):
             continue
@@ -127,8 +130,9 @@ def lay_out(optimizer: Optimizer) -> None:
             grad = p.grad
             if grad is None:
                 continue
-            if grad.is_sparse or not (p.is_contiguous() or is_dense(p)):
-                group["fused"] = False  # the loop is right for both
+            narrow = sgd and p.dtype not in WIDE and p.device.type == "cpu"
+            if narrow or grad.is_sparse or not (p.is_contiguous() or is_dense(p)):
+                group["fused"] = False  # the loop is right for all three
                 break
             if not (grad.is_contiguous() and p.is_contiguous()):
                 # from here on the state may have been created under other strides than the parameter has now
@@ -147,14 +151,17 @@ def _lay_out_state(optimizer: Optimizer) -> None:
                 state[name] = torch.empty_like(p, dtype=value.dtype).copy_(value)
 
 
+def _remember_flags(optimizer: Optimizer, _: Any) -> None:
+    flags = [{flag: group[flag] for flag in FLAGS if flag in group} for group in optimizer.param_groups]
+    optimizer.__dict__["_lit_optim_flags"] = flags
+
+
 def _restore_after_load(optimizer: Optimizer) -> None:
     """A checkpoint brings its own flags and strides: return to the flags of this run, lay the state out anew."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     right = fused_is_right(type(optimizer), parameters)
-    for group in optimizer.param_groups:
-        for flag in FLAGS:
-            if flag in optimizer.defaults:
-                group[flag] = optimizer.defaults[flag]
+    for group, flags in zip(optimizer.param_groups, optimizer.__dict__.pop("_lit_optim_flags"), strict=True):
+        group.update(flags)
         group["fused"] = group["fused"] and right
         if group["fused"]:
             for p in group["params"]:

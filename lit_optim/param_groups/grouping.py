@@ -51,8 +51,9 @@ def group_parameters(parameters: Iterable[OwnedParameter], rules: Sequence[Rule]
     """
     members: list[list[OwnedParameter]] = [[] for _ in range(len(rules) + 1)]
     for parameter in parameters:
-        rule = next((i for i, rule in enumerate(rules) if rule.matches(parameter)), -1)
-        members[rule + 1].append(parameter)
+        found = next((i for i, rule in enumerate(rules) if rule.matches(parameter)), -1)
+        inherits = found < 0 or not rules[found].options  # such a rule only keeps parameters from those behind it
+        members[0 if inherits else found + 1].append(parameter)
     if not any(members):
         raise ConfigError("param_groups: no parameter requires grad, so there is nothing to train")
     labels = [(REST, {}), *((rule.name, rule.options) for rule in rules)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,10 +19,11 @@ from lit_optim.duration import Clock, LengthUnknown, parse
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.schedules.base import Schedule, ScheduleFactory, Steps
 from lit_optim.schedules.combine import join, ramp
-from lit_optim.schedules.shapes.plateau import Plateau
+from lit_optim.schedules.shapes.plateau import Plateau, plateau
 
 SLOTS = ("warmup", "main", "cooldown")
 DEFAULT_SHAPES = {"warmup": "linear", "main": "constant", "cooldown": "linear"}
+FAR = 10_000  # steps; how far an endless schedule is tried
 SLOT_KEYS = ("steps", "shape", "min_lr")  # beside the shape's own arguments
 
 
@@ -56,6 +58,9 @@ def slot(value: Any, name: str) -> dict[str, Any]:
         >>> slot("5%", "warmup")
         {'shape': 'linear', 'steps': '5%'}
     """
+    if name == "main" and not isinstance(value, Mapping) and value is not None:
+        rule = f"a length in place of the whole slot drops its shape; write main.steps={value}, or {{shape: cosine}}"
+        raise ConfigError(wrong("scheduler.main", value, rule))
     given = dict(value) if isinstance(value, Mapping) else {} if value is None else {"steps": value}
     default: dict[str, Any] = {"shape": DEFAULT_SHAPES[name]}
     if name != "main":
@@ -103,7 +108,18 @@ def compose(
         begin = main(main_end - warmup_steps)
         parts.append((Phase("cooldown", main_end, stop), build(full["cooldown"], "cooldown", begin=begin)))
     schedule = join(phases=[factory for _, factory in parts], lengths=[lengths[phase.name] for phase, _ in parts])
+    _check_finite(schedule, stop if stop is not None else warmup_steps + FAR, key)
     return Plan(schedule, tuple(phase for phase, _ in parts), stop, main if isinstance(main, Plateau) else None)
+
+
+def _check_finite(schedule: Schedule, end: int, key: str) -> None:
+    """Refuses what grows beyond all bounds before the end of the run."""
+    try:
+        value = schedule(end)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise ConfigError(f"{key}.main: grows beyond all bounds within {end} optimizer steps; see its gamma")
 
 
 def _edges(slots: Mapping[str, Mapping[str, Any]], clock: Clock, key: str) -> tuple[int, int | None, int | None]:
@@ -162,25 +178,20 @@ def _factory(
     """The factory of one slot, with everything but its length filled in."""
     key = f"{scheduler_key}.{name}"
     shape = shape_factory(options["shape"], f"{key}.shape")
+    if shape is plateau and name != "main":
+        raise ConfigError(wrong(f"{key}.shape", options["shape"], "a plateau follows a metric in the slot main only"))
     accepted, label = accepted_arguments(shape), getattr(shape, "__name__", repr(shape))
     arguments = {k: v for k, v in options.items() if k not in ("steps", "shape")}
     floor = _absolute_floor(arguments, accepted, name, base_lr, key)
-    for argument, value in arguments.items():
-        if argument not in accepted:
-            rule = f"the shape {label!r} has no argument {argument!r}{did_you_mean(argument, accepted)}"
-            raise ConfigError(wrong(f"{key}.{argument}", value, rule))
+    _check_names(arguments, accepted, label, key)
     for argument, many in length_arguments(shape).items():
         if argument in arguments:
             arguments[argument] = _in_steps(arguments[argument], many, f"{key}.{argument}", clock)
-    arguments = {**{k: v for k, v in {"base_lr": base_lr, "mode": mode}.items() if k in accepted}, **arguments}
+    arguments |= {k: v for k, v in {"base_lr": base_lr, "mode": mode}.items() if k in accepted}
     if name == "cooldown" and "start_factor" in accepted:
         arguments.setdefault("start_factor", begin)
     if name == "warmup" and "start_factor" in accepted:
-        if arguments.pop("end_factor", 1.0) != 1.0:
-            raise ConfigError(wrong(f"{key}.end_factor", options["end_factor"], "a warmup ends at factor 1; remove it"))
-        start = arguments.pop("start_factor", None)
-        shape = ramp(functools.partial(shape, **arguments), start)
-        arguments = {}
+        shape, arguments = _upwards(shape, arguments, key), {}
 
     def built(total_steps: int | None = None) -> Schedule:
         try:
@@ -197,6 +208,36 @@ def _factory(
     return built
 
 
+def _check_names(arguments: Mapping[str, Any], accepted: Sequence[str], label: str, key: str) -> None:
+    for argument, value in arguments.items():
+        if argument == "base_lr" and argument in accepted:
+            raise ConfigError(wrong(f"{key}.{argument}", value, "it is the optimizer's lr; remove it"))
+        if argument == "mode" and argument in accepted:
+            raise ConfigError(wrong(f"{key}.{argument}", value, f"write scheduler.mode={value}"))
+        if argument not in accepted:
+            rule = f"the shape {label!r} has no argument {argument!r}{did_you_mean(argument, accepted)}"
+            raise ConfigError(wrong(f"{key}.{argument}", value, rule))
+
+
+def _upwards(shape: ScheduleFactory, arguments: dict[str, Any], key: str) -> ScheduleFactory:
+    """The shape as a warmup: it ends at factor 1."""
+    end = arguments.pop("end_factor", 1.0)
+    if end != 1.0:
+        raise ConfigError(wrong(f"{key}.end_factor", end, "a warmup ends at factor 1; remove it"))
+    start = arguments.pop("start_factor", None)
+    upwards = ramp(functools.partial(shape, **arguments), start)
+
+    def named(total_steps: int | None = None) -> Schedule:
+        try:
+            return upwards(total_steps)
+        except ConfigError as error:
+            if start is None and "start_factor" in str(error):
+                raise ConfigError("start_factor: this shape cannot begin at 0; write e.g. start_factor: 0.01") from None
+            raise
+
+    return named
+
+
 @functools.cache
 def accepted_arguments(shape: Callable[..., Any]) -> tuple[str, ...]:
     """The keyword arguments of a shape."""
@@ -205,15 +246,18 @@ def accepted_arguments(shape: Callable[..., Any]) -> tuple[str, ...]:
 
 def _absolute_floor(arguments: dict[str, Any], accepted: Sequence[str], name: str, base_lr: float, key: str) -> float:
     """Takes ``min_lr`` out: it becomes the shape's lower end, or where it has none, a floor under it."""
-    if "min_lr" in accepted or "min_lr" not in arguments:
+    if "min_lr" not in arguments:
         return 0.0
-    min_lr = arguments.pop("min_lr")
+    min_lr = arguments["min_lr"]
     if not isinstance(min_lr, (int, float)) or isinstance(min_lr, bool) or not 0 <= min_lr <= base_lr:
         raise ConfigError(
             wrong(f"{key}.min_lr", min_lr, f"an absolute lr between 0 and the optimizer's lr={base_lr:g}")
         )
+    if "min_lr" in accepted:
+        return 0.0
+    del arguments["min_lr"]
     end = "start_factor" if name == "warmup" else "end_factor"
-    if end not in accepted:
+    if end not in accepted or arguments.get("gamma") is not None:
         return min_lr / base_lr
     if arguments.get(end):
         raise ConfigError(wrong(f"{key}.min_lr", min_lr, f"give either min_lr or {end}={arguments[end]}, not both"))

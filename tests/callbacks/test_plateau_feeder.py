@@ -42,15 +42,19 @@ def test_each_validation_is_counted_once(tmp_path, options, epochs, fed):
     assert run.lr_scheduler_configs[0].scheduler.plateau.num_bad == fed - 1
 
 
-def test_a_metric_of_training_is_fed_at_the_end_of_the_epoch(tmp_path):
-    scheduler = {**PLATEAU, "monitor": "train/loss"}
-    for val in (None, []):
-        _, run = fit(
-            tmp_path, Net(scheduler=scheduler), max_epochs=2, **({} if val is None else {"limit_val_batches": 0})
-        )
-        assert run.lr_scheduler_configs[0].scheduler.plateau.best == pytest.approx(
-            float(run.callback_metrics["train/loss"]), abs=1
-        )
+@pytest.mark.parametrize("options", [{}, {"limit_val_batches": 0}])
+@pytest.mark.parametrize("monitor", ["train/loss", "loss"])
+def test_a_metric_of_training_is_fed_at_the_end_of_every_epoch(tmp_path, monitor, options):
+    class Flat(Net):
+        def training_step(self, batch, batch_idx):
+            self.log(monitor, 1.0, on_step=False, on_epoch=True)
+            return self.loss(batch)
+
+    scheduler = {**PLATEAU, "monitor": monitor}
+    if monitor == "loss" and not options:
+        return  # with a validation loop it is taken for one of validation
+    module, _ = fit(tmp_path, Flat(scheduler=scheduler), max_epochs=5, **options)
+    assert by_epoch(module, 5) == [1.0, 1.0, 1.0, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("options", [{}, {"num_sanity_val_steps": 0}, {"limit_val_batches": 0}])
@@ -74,6 +78,20 @@ def test_validate_and_test_feed_nothing(tmp_path):
     state = scheduler.plateau
     run.validate(module, loader(8))
     assert scheduler.plateau == state
+
+
+def test_a_value_that_only_rank_0_logs(tmp_path):
+    class Main(Net):
+        def validation_step(self, batch, batch_idx):
+            self.log("val/loss", 1.0, rank_zero_only=True)
+
+    def work(rank):
+        module = Main(scheduler=PLATEAU)
+        run = trainer(tmp_path, devices=2, strategy="ddp", max_epochs=4)
+        run.fit(module, loader(), loader(8))
+        return run.lr_scheduler_configs[0].scheduler.plateau.scale
+
+    assert on_two_ranks(work) == [0.5, 0.5]
 
 
 def test_the_value_of_rank_0_is_everybodys(tmp_path):

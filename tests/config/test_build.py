@@ -77,6 +77,19 @@ def test_other_libraries_spellings(alias, warmup_steps):
         assert scheduler.factor(20) == pytest.approx(0.25)
 
 
+def test_a_length_in_place_of_main_keeps_its_shape():
+    scheduler = lit_optim.build_scheduler(
+        "cosine", lit_optim.build_optimizer("sgd", P, lr=1.0), total_steps=20, main="50%"
+    )
+    assert [scheduler.factor(t) for t in (0, 5, 10, 15)] == pytest.approx([1.0, 0.5, 0.0, 0.0])
+
+
+def test_min_lr_is_a_floor_under_a_rate():
+    main = {"shape": "exponential", "gamma": 0.5, "min_lr": 0.2}
+    scheduler = lit_optim.build_scheduler({"main": main}, lit_optim.build_optimizer("sgd", P, lr=1.0))
+    assert [scheduler.factor(t) for t in range(4)] == [1.0, 0.5, 0.25, 0.2]
+
+
 def test_torchs_own_scheduler():
     optimizer = lit_optim.build_optimizer("sgd", P, lr=1.0)
     scheduler = lit_optim.build_scheduler({"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": "3"}, optimizer)

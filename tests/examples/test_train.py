@@ -137,6 +137,12 @@ BAD = [
     ("seed=abc", "seed='abc'"),
     ("optimized_metric=val/acccc", "optimized_metric"),
     ("ckpt_path=nowhere.ckpt", "ckpt_path"),
+    ("ckpt_path=.", "ckpt_path='.': cannot be read as a checkpoint"),
+    ("optimizer=rmsprop optimizer.alpha=5", "optimizer.alpha=5.0: must lie between 0 and 1"),
+    ("optimizer=lbfgs optimizer.line_search_fn=wolfe", "optimizer.line_search_fn='wolfe': LBFGS refused it"),
+    ("param_groups.rules=[{match:{type:bias},lr:-1}]", "param_groups.rules[0].lr=-1.0: AdamW refused it"),
+    ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches=0: must be at least 1"),
+    ("scheduler.main=50%", "scheduler.main='50%': a length in place of the whole slot drops its shape"),
     ("+nonsense=1", "nonsense: no such key"),
     ("+scheduler.total_steps=0", "scheduler.total_steps=0: must be a whole number of at least 1"),
 ]
@@ -144,7 +150,7 @@ BAD = [
 
 @pytest.mark.parametrize(("argument", "message"), BAD, ids=[argument for argument, _ in BAD])
 def test_bad_input_ends_with_one_message_and_exit_code_2(tmp_path, argument, message):
-    outcome = train(tmp_path, argument)
+    outcome = train(tmp_path, *argument.split())
     assert outcome.code == 2, outcome.err
     assert message in outcome.err
     assert "Traceback" not in outcome.err + outcome.out
@@ -180,11 +186,18 @@ def test_a_checkpoint_that_is_none(tmp_path):
 
 
 @pytest.mark.slow
-def test_errors_of_a_worker_arrive_as_exit_code_2(tmp_path):
-    command = [sys.executable, str(TRAIN), "trainer=ddp_fork", "scheduler.warmup=5000"]
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("scheduler.warmup=5000", "scheduler.warmup=5000: longer than the run, which has"),
+        ("trainer.max_epochs=-1", "scheduler: total_steps is unknown because max_epochs=-1"),
+    ],
+)
+def test_errors_of_a_worker_arrive_as_exit_code_2(tmp_path, argument, message):
+    command = [sys.executable, str(TRAIN), "trainer=ddp_fork", argument]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
-    assert "scheduler.warmup=5000: longer than the run, which has" in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not files(tmp_path, "*.ckpt")
 

@@ -200,6 +200,31 @@ def test_grad_scaler_with_clipping(name):
     assert torch.isfinite(ends[0]).all()
 
 
+@pytest.mark.parametrize("how", ["converted", "added"])
+def test_parameters_that_become_16_bit_after_the_choice(how):
+    net = torch.nn.Linear(40, 1, bias=False)
+    optimizer = lit_optim.build_optimizer("sgd", net, lr=1.0)
+    assert optimizer.param_groups[0]["fused"]
+    if how == "converted":
+        net.to(torch.bfloat16)
+        p = net.weight
+    else:
+        p = torch.nn.Parameter(torch.zeros(40, dtype=torch.bfloat16))
+        optimizer.add_param_group({"params": [p]})
+    before = p.detach().clone()
+    p.grad = torch.ones_like(p)
+    optimizer.step()
+    assert torch.equal(p.detach(), before - 1)
+
+
+def test_a_groups_own_flag_survives_loading():
+    a, b = (torch.nn.Parameter(torch.ones(2, 2)) for _ in range(2))
+    optimizer = lit_optim.build_optimizer("adamw", [{"params": [a], "fused": False}, {"params": [b]}])
+    flags = [group["fused"] for group in optimizer.param_groups]
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert [group["fused"] for group in optimizer.param_groups] == flags == [False, True]
+
+
 def test_copies_still_step_right():
     p = torch.nn.Parameter(torch.ones(3, 3))
     optimizer = lit_optim.build_optimizer("adamw", [p])

@@ -88,6 +88,16 @@ def test_the_first_rule_that_matches_wins_and_the_rest_inherits():
     ]
 
 
+def test_a_rule_without_options_keeps_parameters_from_those_behind_it():
+    rules = [{"match": {"type": "bias"}, "name": "keep"}, {"match": {"type": ["norm", "bias"]}, "weight_decay": 0.0}]
+    net = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
+    groups = lit_optim.build_optimizer("adamw", net, param_groups=rules).param_groups
+    assert [(g["name"], g["weight_decay"], len(g["params"])) for g in groups] == [
+        ("default", 0.01, 3),
+        ("group2", 0.0, 1),
+    ]
+
+
 def test_a_model_without_norms_and_biases_has_one_group():
     optimizer = lit_optim.build_optimizer("adamw", nn.Linear(2, 2, bias=False), param_groups="no_decay")
     assert len(optimizer.param_groups) == 1
@@ -136,6 +146,8 @@ def test_groups_and_named_parameters_are_taken_as_they_are():
     assert [group["lr"] for group in optimizer.param_groups] == [5.0, 1.0]
     optimizer = lit_optim.build_optimizer("sgd", net.named_parameters())
     assert len(optimizer.param_groups[0]["params"]) == 2
-    for nothing in ([], torch.zeros(2), 3):
+    optimizer = lit_optim.build_optimizer("sgd", dict(net.named_parameters()))
+    assert len(optimizer.param_groups[0]["params"]) == 2
+    for nothing in ([], torch.zeros(2), 3, ["abc"], [{"lr": 1}], [net.weight, {"params": [net.bias]}]):
         with pytest.raises(ConfigError, match="params"):
             lit_optim.build_optimizer("sgd", nothing)

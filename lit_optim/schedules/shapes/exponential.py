@@ -32,7 +32,9 @@ def exponential(
     """
     above(0.0, start_factor=start_factor)
     if (gamma is None) == (end_factor is None):
-        raise ConfigError("gamma: give either gamma or end_factor, not both and not neither")
+        raise ConfigError(
+            "gamma: give either gamma or end_factor; remove the other one, e.g. with ~scheduler.main.end_factor"
+        )
     if gamma is not None:
         rate = gamma
         above(0.0, gamma=rate)

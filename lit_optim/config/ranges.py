@@ -1,0 +1,42 @@
+"""Values that torch's classes take without a word, and that no run survives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lit_optim.errors import Problems
+
+# argument -> (lowest, highest); for one class only where the name means something else elsewhere
+RANGES: dict[str, tuple[float, float]] = {
+    "momentum": (0.0, 0.9999999),
+    "dampening": (0.0, 1.0),
+    "RMSprop.alpha": (0.0, 1.0),
+    "ASGD.alpha": (0.0, 1.0),
+    "ASGD.lambd": (0.0, 1.0),
+    "ASGD.t0": (0.0, float("inf")),
+    "max_iter": (1, float("inf")),
+    "history_size": (1, float("inf")),
+    "ns_steps": (1, 99),
+}
+
+
+def check_ranges(cls: type, arguments: Mapping[str, Any], key: str, problems: Problems) -> None:
+    """Notes the values of a torch optimizer that lie outside the range in which it is an optimizer.
+
+    Example:
+        >>> import torch
+        >>> found = Problems()
+        >>> check_ranges(torch.optim.SGD, {"momentum": 5.0}, "optimizer", found); found
+        ['optimizer.momentum=5.0: must lie between 0 and 1']
+    """
+    if not cls.__module__.startswith("torch.optim."):
+        return
+    for name, value in arguments.items():
+        low, high = RANGES.get(f"{cls.__name__}.{name}", RANGES.get(name, (None, None)))
+        if low is not None and high is not None and isinstance(value, (int, float)) and not low <= value <= high:
+            limit = f"be at least {low:g}" if high == float("inf") else f"lie between {low:g} and {high:.3g}"
+            problems.add(f"{key}.{name}", value, f"must {limit}")
+    sizes = arguments.get("step_sizes")
+    if cls.__name__ == "Rprop" and isinstance(sizes, tuple) and not 0 < sizes[0] <= sizes[1]:
+        problems.add(f"{key}.step_sizes", sizes, "the smallest step size comes first, and is above 0")
