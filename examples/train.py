@@ -36,8 +36,9 @@ def main(cfg: DictConfig) -> float:
     show(f"seed: {cfg.seed}")
 
     run = assemble(cfg)
-    check_logged("monitor", cfg.monitor, run.model.logged)
-    check_logged("optimized_metric", cfg.optimized_metric, run.model.logged)
+    logged = [name for name in run.model.logged if run.trainer.limit_val_batches or not name.startswith("val")]
+    check_logged("monitor", cfg.monitor, logged)
+    check_logged("optimized_metric", cfg.optimized_metric, logged)
     fit(run, cfg.ckpt_path)
 
     metrics = run.trainer.callback_metrics

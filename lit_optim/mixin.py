@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.utilities import rank_zero_warn
@@ -80,13 +80,12 @@ class ConfigureOptimizersMixin(LightningModule):
     @property
     def lr(self) -> float | None:
         """The learning rate: as assigned, else as configured; None where neither is known. Never raises."""
+        assigned = self.__dict__.get("_assigned_lr")
         try:
-            assigned = self.__dict__.get("_assigned_lr")
-            return (
-                read(self.optim_specs()["optimizer"], "optimizer").arguments.get("lr") if assigned is None else assigned
-            )
+            configured = read(self.optim_specs()["optimizer"], "optimizer").arguments
         except Exception:
-            return None
+            configured = {}
+        return cast("float | None", configured.get("lr") if assigned is None else assigned)
 
     @lr.setter
     def lr(self, value: Any) -> None:
@@ -95,7 +94,8 @@ class ConfigureOptimizersMixin(LightningModule):
             self.__dict__["_assigned_lr"] = None
             return
         try:
-            value = coerce(value.item() if getattr(value, "size", None) and value.numel() == 1 else value, float)
+            scalar = getattr(value, "ndim", None) == 0  # of torch or numpy
+            value = coerce(value.item() if scalar else value, float)
         except Mismatch as mismatch:
             raise ConfigError(wrong("lr", value, f"it {mismatch}")) from None
         if not_finite(value) or value < 0:

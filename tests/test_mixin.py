@@ -2,6 +2,7 @@ import functools
 import warnings
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 from hydra.utils import instantiate
@@ -253,6 +254,13 @@ class TestLr:
                 self.lr = lr
 
         assert Early().configure_optimizers()["optimizer"].param_groups[0]["lr"] == 0.25
+
+    @pytest.mark.parametrize("value", ["0.5", np.float64(0.5), np.float32(0.5), torch.tensor(0.5)], ids=repr)
+    def test_numbers_of_every_kind(self, value):
+        module = Net()
+        module.lr = value
+        assert module.lr == 0.5
+        assert type(module.lr) is float
 
     @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "abc", True, [1], torch.ones(2)], ids=str)
     def test_nonsense_is_refused(self, value):

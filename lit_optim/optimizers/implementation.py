@@ -6,6 +6,8 @@ parameter, its gradient and its state differ, and for SGD in 16 bits. So it is c
 
 from __future__ import annotations
 
+import copy
+import functools
 import inspect
 import warnings
 from collections.abc import Iterable, Mapping
@@ -102,7 +104,16 @@ def keep_exact(optimizer: Optimizer) -> Optimizer:
         optimizer.register_step_pre_hook(_check_before_update)
         optimizer.register_load_state_dict_pre_hook(_remember_flags)
         optimizer.register_load_state_dict_post_hook(_restore_after_load)
+        # copies lose their hooks, and would be fused without a check
+        optimizer.__deepcopy__ = functools.partial(_copy, optimizer)  # type: ignore[attr-defined]
     return optimizer
+
+
+def _copy(optimizer: Optimizer, memo: dict[int, Any]) -> Optimizer:
+    twin = type(optimizer).__new__(type(optimizer))
+    memo[id(optimizer)] = twin
+    twin.__setstate__(copy.deepcopy(optimizer.__getstate__(), memo))
+    return keep_exact(twin)
 
 
 def _check_before_update(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:

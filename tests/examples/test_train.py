@@ -143,6 +143,7 @@ BAD = [
     ("param_groups.rules=[{match:{type:bias},lr:-1}]", "param_groups.rules[0].lr=-1.0: AdamW refused it"),
     ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches=0: must be at least 1"),
     ("scheduler.main=50%", "scheduler.main='50%': a length in place of the whole slot drops its shape"),
+    ("+trainer.limit_val_batches=0", "monitor='val/acc'"),
     ("+nonsense=1", "nonsense: no such key"),
     ("+scheduler.total_steps=0", "scheduler.total_steps=0: must be a whole number of at least 1"),
 ]

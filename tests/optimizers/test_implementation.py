@@ -225,10 +225,15 @@ def test_a_groups_own_flag_survives_loading():
     assert [group["fused"] for group in optimizer.param_groups] == flags == [False, True]
 
 
-def test_copies_still_step_right():
-    p = torch.nn.Parameter(torch.ones(3, 3))
-    optimizer = lit_optim.build_optimizer("adamw", [p])
-    train(optimizer, [p], [contiguous])
-    twin = copy.deepcopy(optimizer)
+@pytest.mark.filterwarnings("ignore:.*other strides")
+@pytest.mark.parametrize("name", FUSABLE)
+@pytest.mark.parametrize("grad", [contiguous, transposed])
+def test_copies_still_step_right(name, grad):
+    p = torch.nn.Parameter(torch.ones(3, 4))
+    optimizer = lit_optim.build_optimizer(name, [p])
+    train(optimizer, [p], [grad])
+    twin = copy.deepcopy(copy.deepcopy(optimizer))
     q = twin.param_groups[0]["params"][0]
-    assert torch.equal(train(twin, [q], [contiguous])[0], train(optimizer, [p], [contiguous])[0])
+    assert q is not p
+    assert twin.param_groups[0]["fused"]
+    assert torch.equal(train(twin, [q], [grad])[0], train(optimizer, [p], [grad])[0])
