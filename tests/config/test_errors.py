@@ -116,10 +116,12 @@ def test_message(config, message):
     assert len(text.splitlines()) == 1
 
 
-@pytest.mark.parametrize("config", [config for config, _ in CASES])
+def holds_partial(config):
+    return any(isinstance(value, functools.partial) for value in config.values())
+
+
+@pytest.mark.parametrize("config", [config for config, _ in CASES if not holds_partial(config)])
 def test_the_same_in_a_dictconfig(config):
-    if any(isinstance(value, functools.partial) for value in config.values()):
-        pytest.skip("OmegaConf holds no partials")
     with pytest.raises(ConfigError):
         lit_optim.validate(OmegaConf.create(config))
 
