@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 
@@ -91,7 +91,7 @@ def test_a_trial_that_always_fails_blames_no_value():
 @pytest.mark.parametrize(
     ("value", "hint", "expected"),
     [
-        (3, Annotated[int, "steps"], 3), ("min", Literal["min", "max"], "min"), (None, Optional[float], None), (len, __import__("collections").abc.Callable, len),
+        (3, Annotated[int, "steps"], 3), ("min", Literal["min", "max"], "min"), (None, float | None, None), (len, __import__("collections").abc.Callable, len),
         ({"a": 1}, dict[str, int], {"a": 1}), ("x", object, "x"), ((1, 2), list | tuple, (1, 2)), (1, "Thing", 1), ("FALSE", bool, False), ("7", int, 7),
     ],
 )  # fmt: skip
