@@ -150,7 +150,7 @@ class ScheduleLR(LRScheduler):
             return
         lr, initial = float(group["lr"]), group.get("initial_lr")
         factors = (before,) if self._loaded is None else (before, self._loaded)
-        written = [] if initial is None else [initial * factor for factor in factors]
+        written = [] if initial is None else [initial * past for past in factors]
         if isinstance(group["lr"], Tensor):
             self._tensors = True
             written = [float(torch.tensor(value, dtype=group["lr"].dtype)) for value in written]
