@@ -24,7 +24,7 @@ from lit_optim.config.spec import read
 from lit_optim.config.validate import GROUPS, validate
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.schedule_lr import ScheduleLR
+from lit_optim.schedule_lr import ScheduleLR, rescale
 from lit_optim.trainer_clock import refuse_no_steps, trainer_clock
 
 WAYS = (
@@ -191,16 +191,11 @@ class ConfigureOptimizersMixin(LightningModule):
     def _rescale(self, lr: float) -> None:
         pending: list[tuple[Optimizer, list[Any], int]] = []
         for optimizer in self._live_optimizers():
-            before = float(optimizer.defaults["lr"])
-            ratio = lr / before if before else 1.0
             schedulers = [c.scheduler for c in self.trainer.lr_scheduler_configs if isinstance(c.scheduler, ScheduleLR)]
             if schedulers:
-                schedulers[0].rescale(ratio)
+                schedulers[0].rescale(lr)
             else:
-                for group in optimizer.param_groups:
-                    group["lr"] = group["lr"] * ratio
-                    group["initial_lr"] = group.get("initial_lr", before) * ratio
-                optimizer.defaults["lr"] = lr
+                rescale(optimizer, lr)
             pending.append((optimizer, [group["lr"] for group in optimizer.param_groups], self.trainer.global_step))
         if pending:
             self.__dict__["_pending_lrs"] = pending

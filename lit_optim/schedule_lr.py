@@ -173,11 +173,9 @@ class ScheduleLR(LRScheduler):
             if group.get("scheduled", True):
                 _fill(group, self._factor)
 
-    def rescale(self, ratio: float) -> None:
-        """Multiplies every group's initial lr, and the optimizer's own, by ``ratio``; absolute floors stay."""
-        self.optimizer.defaults["lr"] *= ratio
-        for group in self.optimizer.param_groups:
-            group["initial_lr"] *= ratio
+    def rescale(self, lr: float) -> None:
+        """Makes ``lr`` the optimizer's own; groups keep their ratios to it, absolute floors stay."""
+        rescale(self.optimizer, lr)
         self._replan()
         self.rewrite()
 
@@ -222,6 +220,15 @@ class ScheduleLR(LRScheduler):
         """Restores a pickled or copied scheduler."""
         self.__dict__.update(state)
         self._replan()
+
+
+def rescale(optimizer: Optimizer, lr: float) -> None:
+    """Makes ``lr`` the optimizer's own, and scales the initial and the present lr of every group along."""
+    before = float(optimizer.defaults["lr"])
+    for group in optimizer.param_groups:
+        for name in ("initial_lr", "lr") if "initial_lr" in group else ("lr",):
+            group[name] = group[name] * (lr / before) if before else lr  # nothing is in proportion to 0
+    optimizer.defaults["lr"] = lr
 
 
 def _count(value: Any, name: str) -> int | None:

@@ -314,6 +314,16 @@ class TestLr:
         saved = torch.load(tmp_path / "c.ckpt", weights_only=True)
         assert saved["hyper_parameters"]["optimizer"]["lr"] == saved["lit_optim"]["spec"]["optimizer"]["lr"] == 0.25
 
+    @pytest.mark.parametrize("scheduler", [None, {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 9}])
+    def test_assigned_where_the_configured_lr_is_0(self, tmp_path, scheduler):
+        class AtStart(L.Callback):
+            def on_train_start(self, trainer, module):
+                module.lr = 0.1
+
+        spec = {"_target_": "torch.optim.SGD", "lr": 0.0}
+        module, _ = fit(tmp_path, Net(spec, scheduler=scheduler), callbacks=[AtStart()], max_epochs=1)
+        assert module.used == [[0.1]] * BATCHES
+
     def test_an_absolute_floor_stays(self, tmp_path):
         class AtStart(L.Callback):
             def on_train_start(self, trainer, module):

@@ -41,12 +41,14 @@ def _without_objects(callbacks: Any) -> Any:
 
     if isinstance(callbacks, Callback):
         callbacks = [callbacks]
-    named = callbacks.items() if isinstance(callbacks, Mapping) else enumerate(callbacks or ())
-    objects = [entry for _, entry in named if isinstance(entry, Callback)] if not isinstance(callbacks, str) else []
-    if not objects:
+    if not isinstance(callbacks, (Mapping, list, tuple)):
         return callbacks
-    names = ", ".join(type(entry).__name__ for entry in objects)
-    warnings.warn(f"checkpoints do not hold callbacks that were given as objects ({names}); give specs", stacklevel=2)
+    entries = callbacks.values() if isinstance(callbacks, Mapping) else callbacks
+    names = ", ".join(type(entry).__name__ for entry in entries if isinstance(entry, Callback))
+    if names:
+        warnings.warn(
+            f"checkpoints do not hold callbacks that were given as objects ({names}); give specs", stacklevel=2
+        )
     if isinstance(callbacks, Mapping):
         return {k: v for k, v in callbacks.items() if not isinstance(v, Callback)}
     return [entry for entry in callbacks if not isinstance(entry, Callback)]

@@ -103,9 +103,7 @@ def _groups(
     module: nn.Module, rules: list[Rule], cls: Any, arguments: dict[str, Any], spec: Spec
 ) -> list[dict[str, Any]]:
     owned = list(owned_parameters(module))
-    if isinstance(cls, type):
-        rules = check_rules(rules, cls, arguments)
-    groups = group_parameters(owned, rules)
+    groups = group_parameters(owned, check_rules(rules, cls, arguments))
     if len(groups) == 1 and groups[0]["name"] == "default":
         del groups[0]["name"]
     _check_sparse(owned, spec)

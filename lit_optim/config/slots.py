@@ -70,9 +70,8 @@ def check_slots(arguments: Mapping[str, Any], key: str, problems: Problems) -> d
         }
         checked[name] = {**{k: full[k] for k in ("steps", "shape") if k in full}, **options}
         if not found:
-            without_floor = {
-                k: v for k, v in options.items() if k != "min_lr"
-            }  # it is relative to an lr, not known here
+            # min_lr is relative to an lr, which is not known here
+            without_floor = {k: v for k, v in options.items() if k != "min_lr"}
             steps = {"steps": 100} if name == "cooldown" else {"steps": 10} if name == "warmup" else {}
             try:
                 compose({name: {"shape": shape, **steps, **without_floor}}, TRIAL_RUN, key=key)
