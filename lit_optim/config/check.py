@@ -9,6 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from lit_optim.config.coerce import Mismatch, coerce, not_finite
+from lit_optim.config.nested import nested
 from lit_optim.errors import Problems, did_you_mean, wrong
 
 
@@ -46,8 +47,12 @@ def check_call(
     name = getattr(target, "__name__", str(target))
     known, takes_any, reserved = expected(target, supplied)
     clean: dict[str, Any] = {}
-    for argument, value in arguments.items():
+    for argument, given in arguments.items():
         where = f"{key}.{argument}"
+        before = len(problems)
+        value = nested(given, where, problems)
+        if len(problems) > before:
+            continue
         if argument in reserved:
             problems.add(where, value, f"{name} is given {argument!r} at run time; remove it")
         elif argument in known and argument in unchecked:
@@ -78,6 +83,17 @@ def refused(error: Exception, name: str, what: str = "it") -> str:
     """The tail of a message about a value that a constructor refused."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return f"{name} refused {what}: {lines[0]}"
+
+
+def named_arguments(target: Any, supplied: int = 0) -> tuple[str, ...]:
+    """The arguments that a target has by name, without those that the caller supplies."""
+    return tuple(expected(target, supplied)[0])
+
+
+def swallows(target: Any, arguments: Mapping[str, Any], supplied: int = 0) -> dict[str, Any]:
+    """The arguments that only ``**kwargs`` takes."""
+    known, takes_any, _ = expected(target, supplied)
+    return {k: v for k, v in arguments.items() if k not in known} if takes_any else {}
 
 
 def trial(

@@ -83,7 +83,8 @@ def _parts(spec: Any, group: str, key: str) -> tuple[Any, dict[str, Any]]:
             return spec, {}
         spec = presets.load(group, spec, key)
     elif isinstance(spec, functools.partial) and not isinstance(spec.func, functools.partial):
-        return spec.func, plain(spec, key)
+        by_hydra = type(spec).__module__.partition(".")[0] == "hydra" and not isinstance(spec.func, type)
+        return dotted(spec.func) if by_hydra else spec.func, plain(spec, key)  # a path has to lead to a class
     else:
         spec = plain(spec, key)
     if isinstance(spec, dict):

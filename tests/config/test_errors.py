@@ -83,7 +83,7 @@ CASES = [
     ({"scheduler": {"main": {"shape": "exponential"}}}, "scheduler.main.gamma: give either gamma or end_factor"),
     ({"scheduler": {"main": {"shape": "os.system"}}}, "not a schedule factory: a function whose first argument is total_steps"),
     ({"scheduler": {"main": {"shape": "subprocess.call"}}}, "not a schedule factory"),
-    ({"scheduler": {"main": {"shape": "no.such.thing"}}}, "scheduler.main.shape='no.such.thing': cannot be imported"),
+    ({"scheduler": {"main": {"shape": "no.such.thing"}}}, "scheduler.main.shape=no.such.thing: there is no package 'no'; is it installed?"),
     ({"scheduler": {"main": {"shape": 3}}}, "scheduler.main.shape=3: no shape of that name"),
     ({"scheduler": PLATEAU}, "scheduler.monitor: missing; name the logged metric that the plateau follows"),
     ({"scheduler": {"main": {"shape": "lit_optim.schedules.shapes.plateau.plateau"}}}, "scheduler.monitor: missing"),
