@@ -50,7 +50,7 @@ def check_call(
     for argument, given in arguments.items():
         where = f"{key}.{argument}"
         before = len(problems)
-        value = nested(given, where, problems)
+        value = given if argument in unchecked else nested(given, where, problems)
         if len(problems) > before:
             continue
         if argument in reserved:
