@@ -13,7 +13,7 @@ from lit_optim.callbacks.plateau_feeder import PlateauFeeder
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
 from lit_optim.config.callbacks import make_callbacks
-from lit_optim.config.checkpoint import portable_specs
+from lit_optim.config.comparable import comparable
 from lit_optim.config.optimizer import make_optimizer
 from lit_optim.config.scheduler import CheckedSchedule, check_scheduler, make_scheduler
 from lit_optim.config.spec import read
@@ -108,7 +108,7 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             refuse_no_steps(self.trainer)
         except ConfigError as error:
             problem = error
-        stop_together(self.trainer, portable_specs(specs, self._overrides()), problem)
+        stop_together(self.trainer, comparable(specs, self._overrides()), problem)
 
     def _checked_scheduler(self, specs: Mapping[str, Any]) -> CheckedSchedule:
         scheduler = specs.get("scheduler")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch.distributed as dist
 from lightning.pytorch import Trainer
 
+from lit_optim.config.comparable import differences
 from lit_optim.errors import ConfigError, wrong
 
 ADVICE = "every process runs a sweep by itself under this strategy; use trainer.strategy=ddp_fork for sweeps"
@@ -51,22 +52,8 @@ itself under this strategy; use trainer.strategy=ddp_fork for sweeps
     if all(other == problems for _, other in everybody) and problems:
         raise ConfigError(*problems)
     found = [f"rank {rank}: {problem}" for rank, (_, own) in enumerate(everybody) for problem in own]
-    for rank, (specs, _) in enumerate(everybody):
+    for rank, (specs, _) in enumerate([] if found else everybody):
         for key, value, expected in differences(specs, first):
             found.append(wrong(key, value, f"of rank {rank}, but rank 0 has {expected!r}; {ADVICE}"))
     if found:
         raise ConfigError(*found)
-
-
-def differences(one: Any, other: Any, key: str = "") -> list[tuple[str, Any, Any]]:
-    """Where two plain structures differ: (dotted key, value here, value there).
-
-    Example:
-        >>> differences({"lr": 1, "betas": [0.9, 0.99]}, {"lr": 1, "betas": [0.9, 0.999]})
-        [('betas', [0.9, 0.99], [0.9, 0.999])]
-    """
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        keys = list(dict.fromkeys([*other, *one]))
-        pairs = [(f"{key}.{name}" if key else str(name), one.get(name), other.get(name)) for name in keys]
-        return [found for name, a, b in pairs for found in differences(a, b, name)]
-    return [] if one == other else [(key, one, other)]

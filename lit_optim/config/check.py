@@ -97,9 +97,23 @@ def swallows(target: Any, arguments: Mapping[str, Any], supplied: int = 0) -> di
 
 
 def trial(
-    build: typing.Callable[..., Any], name: str, arguments: Mapping[str, Any], key: str, problems: Problems
+    build: typing.Callable[..., Any],
+    name: str,
+    arguments: Mapping[str, Any],
+    key: str,
+    problems: Problems,
+    names: typing.Iterable[str] = (),
 ) -> None:
-    """A dry run: what only the class knows. Names the single values that it refuses, else the combination."""
+    """A dry run: what only the class knows. Names the single values that it refuses, else the combination.
+
+    Args:
+        build: takes the arguments.
+        name: of what is built, for messages.
+        arguments: to try.
+        key: dotted name of the spec.
+        problems: collects what is refused.
+        names: that the user may have meant by one that turns out to be unknown.
+    """
     try:
         build(**arguments)
         return
@@ -111,7 +125,8 @@ def trial(
             build(**{argument: value})
         except Exception as error:
             # an error that comes without this value too is not about it
-            culprits.append(wrong(f"{key}.{argument}", value, refused(error, name)))
+            hint = did_you_mean(argument, names) if "unexpected keyword" in str(error) else ""
+            culprits.append(wrong(f"{key}.{argument}", value, refused(error, name) + hint))
     try:
         build()
     except Exception:

@@ -13,14 +13,12 @@ from lit_optim.config.locate import locate
 from lit_optim.config.plain import plain, portable
 from lit_optim.config.spec import Spec, read
 from lit_optim.config.validate import GROUPS
-from lit_optim.errors import ConfigError
 from lit_optim.imports import only_known_packages
 from lit_optim.optimizers.implementation import FLAGS
 
 VERSION = 1
 HPARAMS = "hyper_parameters"  # Lightning's keys
 HPARAMS_TYPE = "hparams_type"
-READ = ("optimizer", "scheduler")  # groups whose specs are one thing to build
 
 
 def stamp(checkpoint: dict[str, Any], specs: Mapping[str, Any], param_names: list[list[str]]) -> None:
@@ -37,23 +35,6 @@ def stamp(checkpoint: dict[str, Any], specs: Mapping[str, Any], param_names: lis
             hparams["optim_callbacks"] = specs["optim_callbacks"]
         checkpoint[HPARAMS] = {k: portable(v) if k in GROUPS else v for k, v in hparams.items()}
         checkpoint.pop(HPARAMS_TYPE, None)
-
-
-def portable_specs(specs: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The specs in plain containers, names of presets spelled out, for a comparison; as they are if they are no specs.
-
-    Example:
-        >>> portable_specs({"optimizer": "sgd"}, {"lr": 0.5})["optimizer"]
-        {'_target_': 'torch.optim.SGD', 'lr': 0.5, 'momentum': 0.0, 'weight_decay': 0.0}
-    """
-    found = {}
-    for group, spec in specs.items():
-        try:
-            own = overrides if group == "optimizer" else None
-            found[group] = portable(read(spec, group, overrides=own).as_dict() if group in READ else spec)
-        except ConfigError:
-            found[group] = repr(spec)
-    return found
 
 
 def _without_objects(callbacks: Any) -> Any:

@@ -18,7 +18,7 @@ from lit_optim.config.groups import read_rules
 from lit_optim.config.locate import locate
 from lit_optim.config.ranges import check_ranges
 from lit_optim.config.spec import Spec
-from lit_optim.config.swallowed import check_swallowed
+from lit_optim.config.swallowed import check_swallowed, inherited
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Rule, group_parameters, owned_parameters
@@ -38,8 +38,10 @@ def check_optimizer(spec: Spec) -> tuple[Any, dict[str, Any]]:
     arguments = check_call(cls, spec.arguments, spec.key, problems, supplied=1, finite=True)
     if not problems:
         check_ranges(cls, arguments, spec.key, problems)
-        trial(functools.partial(_on_dummy, cls), cls.__name__, arguments, spec.key, problems)
-    if not problems and (extra := swallows(cls, arguments, supplied=1)):
+        extra = swallows(cls, arguments, supplied=1)
+        names = inherited(cls) if extra else ()
+        trial(functools.partial(_on_dummy, cls), cls.__name__, arguments, spec.key, problems, names)
+    if not problems and extra:
         _check_extra(cls, arguments, extra, spec.key, problems)
     problems.raise_if_any()
     return cls, arguments

@@ -42,7 +42,7 @@ def check_swallowed(
         optimizer.lrr=1: Takes takes any keyword, but does not read 'lrr'; did you mean 'lr'?
     """
     name = getattr(cls, "__name__", str(cls))
-    known = {*names, *_inherited(cls)}
+    known = {*names, *inherited(cls)}
     for argument, value in swallowed.items():
         where = f"{key}.{argument}"
         if argument in names:
@@ -63,7 +63,7 @@ def _differ(one: Any, other: Any) -> bool:
     return bool(one != other) if isinstance(one, (bool, int, float, str)) else False
 
 
-def _inherited(cls: Any) -> set[str]:
+def inherited(cls: Any) -> set[str]:
     """The named arguments of a class and of those above it, which it may hand its keywords on to."""
     found: set[str] = set()
     for base in getattr(cls, "__mro__", (cls,)):

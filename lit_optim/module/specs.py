@@ -35,6 +35,9 @@ class ModuleWithSpecs(LightningModule):
         frame = inspect.currentframe()
         kwargs.setdefault("frame", frame.f_back if frame else None)
         super().save_hyperparameters(*args, **kwargs)
+        # what cannot be pickled Lightning drops from hparams when a fit begins
+        given = {k: v for k, v in self._hparams.items() if k in GROUPS}
+        self.__dict__["_given_specs"] = {**self.__dict__.get("_given_specs", {}), **given}
         for hparams in (self._hparams, getattr(self, "_hparams_initial", None)):
             if isinstance(hparams, dict):
                 hparams.update({k: with_attributes(v) for k, v in hparams.items() if k in GROUPS})
@@ -78,8 +81,8 @@ class ModuleWithSpecs(LightningModule):
         own = getattr(self, "optim_spec", None)
         if own is not None:
             _check_own_spec(own, type(self).__name__)
-        source = resumed or own or self.hparams
-        specs = {group: source[group] for group in GROUPS if group in source}
+        source = resumed or own or {**self.__dict__.get("_given_specs", {}), **_specs_in(self.hparams)}
+        specs = _specs_in(source)
         if specs.get("optimizer") is None:
             raise ConfigError(f"{type(self).__name__}: {WAYS}")
         return specs
@@ -116,6 +119,10 @@ class ModuleWithSpecs(LightningModule):
             return self.trainer
         except RuntimeError:
             return None
+
+
+def _specs_in(hparams: Any) -> dict[str, Any]:
+    return {group: hparams[group] for group in GROUPS if group in hparams}
 
 
 def _check_own_spec(spec: Any, name: str) -> None:
