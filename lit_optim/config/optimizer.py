@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer, SparseAdam
+from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
 from lit_optim.config.check import check_call, named_arguments, swallows, trial
@@ -66,7 +66,9 @@ def _on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
         dummy = torch.zeros(2, 2, requires_grad=True)
         optimizer = cls([dummy], **arguments)
         if cls.__module__.startswith("torch.optim."):  # what torch's own ones find out only when they step
-            dummy.grad = torch.ones(2, 2).to_sparse() if cls is SparseAdam else torch.ones(2, 2)
+            dummy.grad = torch.zeros(2, 2) if cls is LBFGS else torch.ones(2, 2)  # at its optimum: LBFGS ends at once
+            if cls is SparseAdam:
+                dummy.grad = dummy.grad.to_sparse()
             optimizer.step(lambda: 0.0)
         return optimizer
 

@@ -60,7 +60,7 @@ def portable(value: Any) -> Any:
 
 
 def with_attributes(value: Any) -> Any:
-    """A container of OmegaConf's as dictionaries whose keys are attributes as well; anything else as it is.
+    """Containers of OmegaConf's, however deep, as dictionaries whose keys are attributes as well; the rest as it is.
 
     Example:
         >>> from omegaconf import OmegaConf
@@ -74,6 +74,10 @@ def with_attributes(value: Any) -> Any:
             return AttributeDict({name: convert(inner) for name, inner in item.items()})
         return [convert(inner) for inner in item] if isinstance(item, list) else item
 
+    if type(value) is dict:
+        return {name: with_attributes(item) for name, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(with_attributes(item) for item in value)
     try:
         return convert(plain(value)) if is_omegaconf(value) else value
     except ConfigError:  # an interpolation that leads nowhere: told when the spec is validated

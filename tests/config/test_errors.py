@@ -35,7 +35,7 @@ CASES = [
     ({"optimizer": {"_target_": "torch.optim.RMSprop", "alpha": 5}}, "optimizer.alpha=5.0: must lie between 0 and 1"),
     ({"optimizer": {"_target_": "torch.optim.SGD", "momentum": 7}}, "optimizer.momentum=7.0: must lie between 0 and 1"),
     ({"optimizer": {"_target_": "torch.optim.LBFGS", "max_iter": -3}}, "optimizer.max_iter=-3: must be at least 1"),
-    ({"optimizer": {"_target_": "torch.optim.LBFGS", "line_search_fn": "wolfe"}}, "optimizer.line_search_fn='wolfe': LBFGS refused it"),
+    ({"optimizer": {"_target_": "torch.optim.LBFGS", "line_search_fn": "wolfe"}}, "optimizer.line_search_fn='wolfe': LBFGS knows only 'strong_wolfe'"),
     ({"optimizer": {"_target_": "torch.optim.Rprop", "step_sizes": [50, 1e-6]}}, "the smallest step size comes first"),
     ({"scheduler": {"main": 500}}, "scheduler.main=500: a length in place of the whole slot drops its shape"),
     ({"scheduler": {"main": {"shape": "step", "step_size": 1, "gamma": 1e200}}}, "scheduler.main: grows beyond all bounds"),
