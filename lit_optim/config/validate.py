@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from lit_optim.config.optimizer import check_optimizer, check_rules
 from lit_optim.config.plain import is_omegaconf
 from lit_optim.config.scheduler import check_scheduler
 from lit_optim.config.spec import read
-from lit_optim.errors import ConfigError, Problems
+from lit_optim.errors import ConfigError, Problems, wrong
 
 GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")
 
@@ -31,7 +32,10 @@ def validate(cfg: Any) -> None:
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: optimizer='sdg': no preset of that name; did you mean 'sgd'?
     """
+    if not _is_mapping(cfg):
+        raise ConfigError(wrong("config", cfg, f"expects a mapping with any of the keys {', '.join(GROUPS)}"))
     problems = Problems()
+    _check_names(cfg, problems)
     for prefix, level in (("", cfg), ("model.", _item(cfg, "model"))):
         for group in GROUPS:
             spec = _item(level, group)
@@ -61,8 +65,22 @@ def check(group: str, spec: Any, key: str, optimizer: Any = None) -> None:
         make_callbacks(spec, key)
 
 
+def _check_names(cfg: Any, problems: Problems) -> None:
+    """Refuses ``schedular: cosine`` where there is no scheduler: a spec that nobody would read."""
+    for name in [] if "_target_" in cfg else cfg:
+        near = difflib.get_close_matches(str(name), [group for group in GROUPS if group not in cfg], n=1, cutoff=0.85)
+        if near and name not in GROUPS and (isinstance(_item(cfg, name), str) or _is_mapping(_item(cfg, name))):
+            problems.append(f"{name}: no such group; did you mean {near[0]!r}?")
+
+
+def _is_mapping(value: Any) -> bool:
+    if is_omegaconf(value):
+        return hasattr(value, "keys") and not value._is_none() and not value._is_missing()
+    return isinstance(value, Mapping)
+
+
 def _item(cfg: Any, key: str) -> Any:
-    if not (isinstance(cfg, Mapping) or is_omegaconf(cfg)) or key not in cfg:
+    if not _is_mapping(cfg) or key not in cfg:
         return None
     try:
         return cfg[key]
