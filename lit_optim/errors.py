@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 import sys
@@ -72,6 +71,8 @@ def did_you_mean(word: str, options: Iterable[str], *, list_all: bool = False) -
         >>> did_you_mean("zzz", ["lr", "betas"], list_all=True)
         '; there are: betas, lr'
     """
+    import difflib  # costs half of what a Hydra app that does not use us may pay for us
+
     names = sorted(options)
     near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.5)
     if near:

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-
 COST = """
 import time
 import hydra
