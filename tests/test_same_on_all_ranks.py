@@ -1,12 +1,16 @@
 """Ranks with different configurations stop together, with one message, before any data is prepared."""
 
+import os
+import subprocess
+import sys
 import time
 
 import lightning as L
 import pytest
 import torch
 
-from fork import on_two_ranks
+from app_process import TRAIN
+from fork import free_port, on_two_ranks
 from lit_optim import ConfigError
 from lit_optim.config.comparable import comparable, differences
 from net import Net, loader, trainer
@@ -99,3 +103,23 @@ def test_objects_and_tensors_are_compared_by_what_they_are():
     ]
     assert differences(*specs) == []
     assert differences({"a": [1]}, {}) == [("a", [1], None)]
+
+
+@pytest.mark.slow
+def test_processes_of_a_sweep_that_drew_different_values(tmp_path):
+    """The example app as torchrun or a sweeper would start it, with another lr in each process."""
+    port = str(free_port())
+    ranks = []
+    for rank in range(2):
+        environment = {
+            **os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+            "GROUP_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "test",
+        }  # fmt: skip
+        command = [sys.executable, str(TRAIN), "trainer=ddp", "trainer.devices=2", f"optimizer.lr={0.25 + rank}"]
+        ranks.append(subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))  # fmt: skip
+    for process in ranks:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 2, err
+        assert err.strip().splitlines()[-1] == f"optimizer.lr=1.25: of rank 1, but rank 0 has 0.25; {ADVICE}"
+        assert "epoch" not in out
+    assert not list(tmp_path.rglob("*.ckpt"))
