@@ -73,9 +73,12 @@ def test_all_ranks_stop_with_one_message(tmp_path, specs, message):
     assert ranks[0] == ranks[1]
 
 
-def test_an_assigned_lr_counts(tmp_path):
+@pytest.mark.parametrize("keeps_it", ["hparams", "optim_spec"])
+def test_an_assigned_lr_counts(tmp_path, keeps_it):
     def work(rank):
         module = Net("sgd")
+        if keeps_it == "optim_spec":
+            module.optim_spec = {"optimizer": "sgd"}
         module.lr = 0.1 + rank
         return outcome(tmp_path, module)
 

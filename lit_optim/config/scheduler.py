@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,7 +76,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     cls = locate(spec.target, LRScheduler, spec.key)
     problems = Problems()
     given = without_aliases(spec.arguments) if cls is ScheduleLR else dict(spec.arguments)
-    signature = inspect.signature(cls).parameters
+    signature = named_arguments(cls, supplied=1)
     reserved = {k: given.pop(k) for k in RESERVED if k in given and (cls is ScheduleLR or k not in signature)}
     _check_reserved(reserved, spec.key, problems)
     arguments = check_call(cls, given, spec.key, problems, supplied=1, finite=True)

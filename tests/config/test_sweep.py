@@ -57,6 +57,7 @@ def test_a_bad_job_stops_the_sweep_before_the_first(tmp_path, overrides, code, m
 
 
 def test_a_good_sweep_runs(tmp_path):
-    outcome = train(tmp_path, "-m", *SHORT, "optimizer.lr=0.1,0.01")
+    of_the_job = ("optimizer.weight_decay=${hydra:job.num}", "callbacks.checkpoint.dirpath=${hydra:runtime.output_dir}")
+    outcome = train(tmp_path, "-m", *SHORT, *of_the_job, "optimizer.lr=0.1,0.01")
     assert outcome.code == 0, outcome.err
     assert outcome.out.count("val/loss  ") == 2
