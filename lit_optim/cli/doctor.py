@@ -26,7 +26,6 @@ from lit_optim.config.pitfalls.logged import Logged, logged_by
 from lit_optim.errors import ConfigError
 
 WRONG = 2
-HEAD = ("severity", "what", "problem", "what to do")
 EXAMPLES = """examples:
   lit-optim doctor
   lit-optim doctor optimizer=adamw scheduler=warmup_cosine scheduler.warmup.steps=500 trainer.max_steps=400
@@ -108,18 +107,12 @@ def page(installed: Mapping[str, str], findings: Sequence[Finding], *, looked_at
     """The findings for people."""
     blocks: list[Block] = [Heading("Installed"), Table((), list(installed.items())), ""]
     if findings:
-        rows = [[f.severity, f.key, f.problem, f.remedy] for f in findings]
-        blocks += [Heading("Findings"), *_listed(rows), ""]
+        blocks += [Heading("Findings"), Table((), [[finding.severity, str(finding)] for finding in findings]), ""]
     errors = sum(finding.severity == "error" for finding in findings)
     about = "the installation and the configuration" if looked_at else "the installation"
     if errors:
         return [*blocks, f"{errors} error{'s' * (errors > 1)}"]
     return [*blocks, f"no error found in {about}" + ("" if looked_at else "; give overrides to have them looked at")]
-
-
-def _listed(rows: Sequence[Sequence[str]]) -> Iterator[Block]:
-    for severity, key, problem, remedy in rows:
-        yield Table((), [[severity, f"{key}: {problem}" + (f"; {remedy}" if remedy else "")]])
 
 
 def _told(error: ConfigError) -> list[Finding]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,10 @@ def own_config(overrides: Sequence[str]) -> dict[str, Any]:
         {'max_steps': 10}
     """
     try:
-        return readable(compose([_added(override) for override in overrides]))
-    except ConfigError:
-        raise
+        cfg = compose([_added(override) for override in overrides])
     except Exception as error:
         raise ConfigError(_hydras_words(error)) from None
+    return dict(readable(cfg))
 
 
 def app_config(folder: str | Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -55,11 +55,12 @@ def app_config(folder: str | Path, name: str, overrides: Sequence[str]) -> dict[
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(str(folder), version_base="1.3"):
-            return readable(hydra.compose(name, overrides=list(overrides)))
+            cfg = hydra.compose(name, overrides=list(overrides))
     except Exception as error:
         raise ConfigError(_hydras_words(error)) from None
     finally:
         GlobalHydra.instance().hydra = running
+    return dict(readable(cfg))
 
 
 def readable(cfg: Any) -> Any:
@@ -70,22 +71,22 @@ def readable(cfg: Any) -> Any:
         >>> readable(OmegaConf.create({"lr": 1, "twice": "${lr}", "folder": "${hydra:runtime.cwd}", "todo": "???"}))
         {'lr': 1, 'twice': 1}
     """
-    from omegaconf import DictConfig, ListConfig, OmegaConf
+    from omegaconf import DictConfig, ListConfig
     from omegaconf.errors import OmegaConfBaseException
 
-    if isinstance(cfg, (DictConfig, ListConfig)) and (OmegaConf.is_missing({"_": cfg}, "_") or cfg._is_none()):
-        return None
+    if isinstance(cfg, DictConfig):
+        found = {}
+        for key in cfg:
+            with contextlib.suppress(OmegaConfBaseException):
+                found[str(key)] = readable(cfg[key])
+        return found
     if isinstance(cfg, ListConfig):
-        return [readable(item) for item in cfg]
-    if not isinstance(cfg, (DictConfig, Mapping)):
-        return cfg
-    found = {}
-    for key in cfg:
-        try:
-            found[str(key)] = readable(cfg[key])
-        except OmegaConfBaseException:
-            continue
-    return found
+        items = []
+        for i in range(len(cfg)):
+            with contextlib.suppress(OmegaConfBaseException):
+                items.append(readable(cfg[i]))
+        return items
+    return cfg
 
 
 def _added(override: str) -> str:
