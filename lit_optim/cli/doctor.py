@@ -87,18 +87,23 @@ def config_findings(
         name: the app's primary config.
         logged: names of the metrics; None to read the module.
     """
-    from lit_optim.config.app import app_config, own_config
+    from lit_optim.config.app import IN_THE_APP, app_config, own_config
     from lit_optim.config.validate import validate
 
     try:
-        config = app_config(folder, name, overrides) if folder else own_config(overrides)
+        composed = app_config(folder, name, overrides) if folder else own_config(overrides)
     except ConfigError as error:
         return _told(error)
-    findings = []
+    config, findings = composed.values, []
+    for key, why in composed.lost_specs().items():
+        if IN_THE_APP in why:
+            findings.append(Finding("unresolved", "note", key, "known in the running app only, so not looked at", ""))
+        else:
+            findings.append(Finding("unresolved", "error", key, why, ""))
     try:
         validate(config)
     except ConfigError as error:
-        findings = _told(error)
+        findings += _told(error)
     metrics, problems = (Logged(tuple(logged)), []) if logged is not None else _metrics(config)
     return [*findings, *problems, *find(config, metrics, folder=Path.cwd())]
 

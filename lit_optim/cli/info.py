@@ -54,7 +54,9 @@ def page(one: Info) -> list[Block]:
     rows = [[name, text] for name, text in facts.items() if text]
     blocks: list[Block] = [Heading(f"{head.group}/{head.name}"), head.summary, "", Table((), rows), ""]
     if one.keys:
-        rows = [[k.key, k.type, _default(k), written(k.preset) if k.named else "", k.meaning] for k in one.keys]
+        rows = [
+            [k.key, _in_yaml(k.type), _default(k), written(k.preset) if k.named else "", k.meaning] for k in one.keys
+        ]
         blocks += [Table(HEAD, rows), ""]
     if one.python:
         blocks += [Heading("Python"), Code(one.python), ""]
@@ -90,6 +92,11 @@ def entry(one: Info) -> dict[str, Any]:
         "python": one.python or None,
         "command_line": one.command_line,
     }
+
+
+def _in_yaml(kind: str) -> str:
+    """A type without what no configuration can hold."""
+    return kind.replace(" | Tensor", "")
 
 
 def _default(key: Key) -> str:

@@ -98,9 +98,10 @@ def aligned(rows: Sequence[Sequence[str]], width: int | None = None) -> Iterator
     indent = 4 if stacked else left
     for row in rows:
         lead = "".join(f"{cell:<{size}}  " for cell, size in zip(row, widths, strict=False))
-        parts = textwrap.wrap(row[-1], width - indent) if width else [row[-1]]
+        parts = textwrap.wrap(row[-1], max(width - indent, 1)) if width else [row[-1]]
         if stacked:
-            yield lead.rstrip()
+            lead = lead.rstrip()
+            yield from [lead] if width is None or len(lead) <= width else textwrap.wrap(lead, width)
         else:
             yield (lead + "".join(parts[:1])).rstrip()
         yield from (" " * indent + part for part in parts[0 if stacked else 1 :])

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lit_optim.config.compose import compose
 from lit_optim.errors import ConfigError, did_you_mean
 
+IN_THE_APP = "HydraConfig was not set"  # what the resolvers of Hydra's own say outside of a running app
 OURS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")
 
 
-def own_config(overrides: Sequence[str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Composed:
+    """A composed config in plain containers; ``lost`` are the keys that could not be resolved, and why."""
+
+    values: dict[str, Any]
+    lost: dict[str, str]
+
+    def lost_specs(self) -> dict[str, str]:
+        """Those in our specs, at the top or under ``model``."""
+        return {key: why for key, why in self.lost.items() if re.match(rf"(model\.)?({'|'.join(OURS)})\b", key)}
+
+
+def own_config(overrides: Sequence[str]) -> Composed:
     """The four groups, with any other keys that the overrides bring: ``trainer.max_steps=1000`` needs no ``+``.
 
     Args:
@@ -23,17 +37,18 @@ def own_config(overrides: Sequence[str]) -> dict[str, Any]:
         ConfigError: for what Hydra refuses, in Hydra's words.
 
     Example:
-        >>> own_config(["optimizer=sgd", "trainer.max_steps=10"])["trainer"]
+        >>> own_config(["optimizer=sgd", "trainer.max_steps=10"]).values["trainer"]
         {'max_steps': 10}
     """
     try:
         cfg = compose([_added(override) for override in overrides])
     except Exception as error:
         raise ConfigError(_hydras_words(error)) from None
-    return dict(readable(cfg))
+    lost: dict[str, str] = {}
+    return Composed(readable(cfg, lost), lost)
 
 
-def app_config(folder: str | Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
+def app_config(folder: str | Path, name: str, overrides: Sequence[str]) -> Composed:
     """The config of a user's own app.
 
     Args:
@@ -60,33 +75,40 @@ def app_config(folder: str | Path, name: str, overrides: Sequence[str]) -> dict[
         raise ConfigError(_hydras_words(error)) from None
     finally:
         GlobalHydra.instance().hydra = running
-    return dict(readable(cfg))
+    lost: dict[str, str] = {}
+    return Composed(readable(cfg, lost), lost)
 
 
-def readable(cfg: Any) -> Any:
-    """A config as plain containers; what cannot be resolved outside of the running app is left out.
+def readable(cfg: Any, lost: dict[str, str], key: str = "") -> Any:
+    """A config as plain containers, without what cannot be resolved outside of the running app.
+
+    Args:
+        cfg: of OmegaConf.
+        lost: gets the dotted keys that were left out, and why.
+        key: dotted name of ``cfg``.
 
     Example:
         >>> from omegaconf import OmegaConf
-        >>> readable(OmegaConf.create({"lr": 1, "twice": "${lr}", "folder": "${hydra:runtime.cwd}", "todo": "???"}))
-        {'lr': 1, 'twice': 1}
+        >>> lost = {}
+        >>> readable(OmegaConf.create({"lr": 1, "twice": "${lr}", "nowhere": "${x}"}), lost), lost
+        ({'lr': 1, 'twice': 1}, {'nowhere': "Interpolation key 'x' not found"})
     """
     from omegaconf import DictConfig, ListConfig
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(cfg, DictConfig):
-        found = {}
-        for key in cfg:
-            with contextlib.suppress(OmegaConfBaseException):
-                found[str(key)] = readable(cfg[key])
-        return found
-    if isinstance(cfg, ListConfig):
-        items = []
-        for i in range(len(cfg)):
-            with contextlib.suppress(OmegaConfBaseException):
-                items.append(readable(cfg[i]))
-        return items
-    return cfg
+        parts: dict[Any, str] = {name: f"{key}.{name!s}" if key else str(name) for name in cfg}
+    elif isinstance(cfg, ListConfig):
+        parts = {i: f"{key}[{i}]" for i in range(len(cfg))}
+    else:
+        return cfg
+    found = {}
+    for name, path in parts.items():
+        try:
+            found[name] = readable(cfg[name], lost, path)
+        except OmegaConfBaseException as error:
+            lost[path] = str(error).splitlines()[0]
+    return found if isinstance(cfg, DictConfig) else list(found.values())
 
 
 def _added(override: str) -> str:
