@@ -15,7 +15,6 @@ COMMANDS = {
     "lit-optim list": ["-m", "lit_optim", "list"],
     "lit-optim info adamw": ["-m", "lit_optim", "info", "adamw"],
     "lit-optim info warmup_cosine": ["-m", "lit_optim", "info", "warmup_cosine"],
-    "python -c 'import lightning'": ["-c", "import lightning"],
 }
 
 

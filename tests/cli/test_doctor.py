@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -200,3 +201,11 @@ def test_presets_of_packages_that_are_not_there():
 def test_twins():
     assert twin_findings({"lightning": "2.6", "pytorch-lightning": "not installed"}) == []
     assert "import lightning as L" in twin_findings({"pytorch-lightning": "2.6"})[0].remedy
+
+
+def test_the_readme_shows_what_the_doctor_says(capsys):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    command, *shown = readme.partition("\n$ lit-optim ")[2].partition("```")[0].splitlines()
+    assert main(shlex.split(command)) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-4:] == shown[1:]

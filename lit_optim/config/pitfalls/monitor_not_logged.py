@@ -20,8 +20,8 @@ def monitor_not_logged(scheduler: Spec, logged: Logged) -> list[Finding]:
 
     Example:
         >>> plateau = Spec("lit_optim.ScheduleLR", {"main": {"shape": "plateau"}, "monitor": "val_loss"}, "scheduler")
-        >>> print(*monitor_not_logged(plateau, Logged(("val/loss", "train/loss"))))
-        scheduler.monitor=val_loss: the module logs no such name; did you mean 'val/loss'?
+        >>> print(*monitor_not_logged(plateau, Logged(("val/loss", "val/acc"))))
+        scheduler.monitor=val_loss: the module logs no such name, only val/loss, val/acc; did you mean 'val/loss'?
     """
     try:
         checked = check_scheduler(scheduler)
@@ -34,5 +34,7 @@ def monitor_not_logged(scheduler: Spec, logged: Logged) -> list[Finding]:
     if logged.unknown:
         problem = f"cannot tell whether it is logged ({'; '.join(logged.unknown[:3])})"
         return [Finding(CHECK, "note", key, problem, "give the names with --logged to be sure")]
-    hint = did_you_mean(monitor, logged.names, list_all=True).removeprefix("; ") or "log it with self.log"
-    return [Finding(CHECK, "error", key, "the module logs no such name", hint)]
+    names = ", ".join(logged.names[:12]) + (", ..." if len(logged.names) > 12 else "")
+    problem = f"the module logs no such name, only {names}" if names else "the module logs nothing"
+    hint = did_you_mean(monitor, logged.names).removeprefix("; ") or "log it with self.log, or name another one"
+    return [Finding(CHECK, "error", key, problem, hint)]
