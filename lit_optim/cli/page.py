@@ -49,7 +49,7 @@ def show(blocks: Sequence[Block], *, data: Any = None, as_json: bool = False) ->
         as_json: whether a program asks.
     """
     if as_json:
-        print(json.dumps(data, indent=2, ensure_ascii=False))
+        print(json.dumps(data, indent=2))
     elif not on_terminal():
         print("\n".join(plain(blocks)))
     elif find_spec("rich") is None:
