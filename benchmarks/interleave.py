@@ -51,8 +51,10 @@ def _timing(name: str, times: list[float], baseline: list[float]) -> Timing:
     return Timing(name, statistics.median(times), statistics.median(baseline), ratios[tenth], ratios[-1 - tenth])
 
 
-def table(title: str, timings: list[Timing], goal: str = "") -> str:
+def table(title: str, timings: list[Timing], goal: str = "", unit: str = "us a step", scale: float = 1e6) -> str:
     """A Markdown table; the spread is the 10th and the 90th percentile of the pairwise ratios."""
-    lines = [f"### {title}", "", f"{goal}\n" if goal else "", "| | us a step | ratio | spread |", "|---|---|---|---|"]
-    lines += [f"| {t.name} | {t.median * 1e6:.2f} | **{t.ratio:.2f}** | {t.low:.2f} .. {t.high:.2f} |" for t in timings]
+    lines = [f"### {title}", "", f"{goal}\n" if goal else "", f"| | {unit} | ratio | spread |", "|---|---|---|---|"]
+    lines += [
+        f"| {t.name} | {t.median * scale:.2f} | **{t.ratio:.2f}** | {t.low:.2f} .. {t.high:.2f} |" for t in timings
+    ]
     return "\n".join(line for i, line in enumerate(lines) if line or i == 1) + "\n"

@@ -101,6 +101,14 @@ def test_presets_are_described(installed):
     assert set(presets("scheduler")) <= set(out.split())
 
 
+def test_the_command_lists_presets_and_finds_nothing_wrong(installed):
+    code = "import subprocess, sys; raise SystemExit(subprocess.run(sys.argv[1:], check=False).returncode)"
+    command = str(installed.python.parent / "lit-optim")
+    listed = installed.run("-c", code, command, "list", "--group", "optimizer")
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == [*presets("optimizer")]
+    assert "no error found" in installed.run("-c", code, command, "doctor", "optimizer=sgd", "scheduler=cosine")
+
+
 @pytest.mark.parametrize("installed", ["editable"], indirect=True)
 def test_an_editable_install_sees_new_presets(installed):
     (installed.source / "conf" / "optimizer" / "mine.yaml").write_text("_target_: my.Own\n_partial_: true\nlr: 1\n")

@@ -1,0 +1,1 @@
+"""The console command ``lit-optim``: one verb a file, each with its arguments, its data and how they are shown."""

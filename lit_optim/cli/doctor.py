@@ -1,0 +1,157 @@
+"""``lit-optim doctor``: the installation, and a configuration, before they cost a run."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lit_optim.cli.environment import (
+    extra_findings,
+    plugin_findings,
+    preset_findings,
+    requirement_findings,
+    twin_findings,
+    versions,
+)
+from lit_optim.cli.page import Block, Heading, Table, show
+from lit_optim.config import presets
+from lit_optim.config.headers import groups, header
+from lit_optim.config.pitfalls import Finding, find
+from lit_optim.config.pitfalls.logged import Logged, logged_by
+from lit_optim.errors import ConfigError
+
+WRONG = 2
+EXAMPLES = """examples:
+  lit-optim doctor
+  lit-optim doctor optimizer=adamw scheduler=warmup_cosine scheduler.warmup.steps=500 trainer.max_steps=400
+  lit-optim doctor scheduler=plateau --logged val/loss,val/acc
+  lit-optim doctor --config-dir conf --config-name train model=resnet
+
+Overrides are those of your app. Without --config-dir they are taken for our four groups,
+and trainer.max_steps, trainer.max_epochs, trainer.strategy, total_steps, steps_per_epoch and
+model._target_ may be given besides. Modules are looked for in the current folder and beside
+the config folder too. Exit code 2 if there is an error; warnings and notes alone: 0."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("overrides", nargs="*", help="as on your app's command line: optimizer=adamw optimizer.lr=0.1")
+    parser.add_argument("--config-dir", metavar="DIR", help="config folder of your own Hydra app")
+    parser.add_argument("--config-name", metavar="NAME", help="its primary config; default: train")
+    parser.add_argument("--logged", metavar="NAMES", help="names of the logged metrics, instead of reading the module")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Shows what is wrong; 2 if there is an error."""
+    if args.config_name and not args.config_dir:
+        raise ConfigError(f"--config-name {args.config_name}: give --config-dir too, the folder that it is in")
+    installed = versions()
+    findings = environment_findings(installed)
+    looked_at = bool(args.overrides or args.config_dir)
+    if looked_at:
+        names = None if args.logged is None else tuple(filter(None, map(str.strip, args.logged.split(","))))
+        with import_path([os.getcwd(), *([str(Path(args.config_dir).resolve().parent)] if args.config_dir else [])]):
+            findings += config_findings(args.overrides, args.config_dir, args.config_name or "train", names)
+    failed = any(finding.severity == "error" for finding in findings)
+    data = {"ok": not failed, "environment": installed, "findings": [vars(finding) for finding in findings]}
+    show(page(installed, findings, looked_at=looked_at), data=data, as_json=args.json)
+    return WRONG if failed else 0
+
+
+def environment_findings(installed: Mapping[str, str]) -> list[Finding]:
+    """What is wrong with the installation."""
+    targets = {f"{group}/{name}": header(group, name).target for group in groups() for name in presets.names(group)}
+    return [
+        *plugin_findings(),
+        *requirement_findings(),
+        *twin_findings(installed),
+        *extra_findings(),
+        *preset_findings(targets),
+    ]
+
+
+def config_findings(
+    overrides: Sequence[str], folder: str | None, name: str, logged: Sequence[str] | None
+) -> list[Finding]:
+    """What is wrong with a configuration: its errors, then what is right by every signature and still goes wrong.
+
+    Args:
+        overrides: as on a command line.
+        folder: the config folder of an app; None for our four groups alone.
+        name: the app's primary config.
+        logged: names of the metrics; None to read the module.
+    """
+    from lit_optim.config.app import IN_THE_APP, app_config, own_config
+    from lit_optim.config.validate import validate
+
+    try:
+        composed = app_config(folder, name, overrides) if folder else own_config(overrides)
+    except ConfigError as error:
+        return _told(error)
+    config, findings = composed.values, []
+    for key, why in composed.lost_specs().items():
+        if IN_THE_APP in why:
+            findings.append(Finding("unresolved", "note", key, "known in the running app only, so not looked at", ""))
+        else:
+            findings.append(Finding("unresolved", "error", key, why, ""))
+    try:
+        validate(config)
+    except ConfigError as error:
+        findings += _told(error)
+    metrics, problems = (Logged(tuple(logged)), []) if logged is not None else _metrics(config)
+    return [*findings, *problems, *find(config, metrics, folder=Path.cwd())]
+
+
+def page(installed: Mapping[str, str], findings: Sequence[Finding], *, looked_at: bool) -> list[Block]:
+    """The findings for people."""
+    blocks: list[Block] = [Heading("Installed"), Table((), list(installed.items())), ""]
+    if findings:
+        blocks += [Heading("Findings"), Table((), [[finding.severity, str(finding)] for finding in findings]), ""]
+    errors = sum(finding.severity == "error" for finding in findings)
+    about = "the installation and the configuration" if looked_at else "the installation"
+    if errors:
+        return [*blocks, f"{errors} error{'s' * (errors > 1)}"]
+    return [*blocks, f"no error found in {about}" + ("" if looked_at else "; give overrides to have them looked at")]
+
+
+def _told(error: ConfigError) -> list[Finding]:
+    """The lines of a ConfigError, each of which says all by itself."""
+    findings = []
+    for line in error.problems:
+        key, _, problem = line.partition(": ")
+        problem, _, remedy = problem.partition("; ")
+        findings.append(Finding("validate", "error", key, problem, remedy))
+    return findings
+
+
+def _metrics(config: Mapping[str, Any]) -> tuple[Logged, list[Finding]]:
+    """The names that the module of a config logs; and what is wrong with its class."""
+    model = config.get("model")
+    target = model.get("_target_") if isinstance(model, Mapping) else None
+    if target is None:
+        return Logged(unknown=("the configuration names no model._target_",)), []
+    from lightning.pytorch import LightningModule
+
+    from lit_optim.config.locate import locate
+
+    try:
+        return logged_by(locate(target, LightningModule, "model")), []
+    except ConfigError as error:
+        return Logged(unknown=("the module cannot be read",)), _told(error)
+
+
+@contextlib.contextmanager
+def import_path(folders: Sequence[str]) -> Iterator[None]:
+    """The folders in front of ``sys.path``, as they are when a script in them is started."""
+    before = list(sys.path)
+    sys.path[:0] = folders
+    try:
+        yield
+    finally:
+        sys.path[:] = before

@@ -1,0 +1,156 @@
+"""What is installed, and whether Hydra finds our presets: facts, and what is wrong with them."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from importlib import metadata
+from importlib.util import find_spec
+from types import ModuleType
+
+import lit_optim
+from lit_optim.config.pitfalls.finding import Finding
+
+PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "torchmetrics", "pytorch-lightning", "rich", "matplotlib")
+PLUGIN = "hydra_plugins.lit_optim.searchpath"
+NAMESPACE = "hydra_plugins"
+ABSENT = "not installed"
+NOT_FOR_USERS = ("dev", "examples")
+
+
+def versions() -> dict[str, str]:
+    """The version of everything that matters.
+
+    Example:
+        >>> versions()["lit-optim"] == lit_optim.__version__
+        True
+    """
+    found = {"python": sys.version.split()[0], "lit-optim": lit_optim.__version__}
+    return found | {name: _version(name) or ABSENT for name in PACKAGES}
+
+
+def plugin_findings(load: Callable[[str], ModuleType] = importlib.import_module) -> list[Finding]:
+    """Whether Hydra finds the plugin that brings our presets.
+
+    A package with a regular ``hydra_plugins/__init__.py`` hides every ``hydra_plugins`` folder elsewhere.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            load(PLUGIN)
+    except ModuleNotFoundError as error:
+        if not f"{PLUGIN}.".startswith(f"{error.name}."):
+            return [_broken(error)]
+    except Exception as error:
+        return [_broken(error)]
+    else:
+        return []
+    namespace = find_spec(NAMESPACE)
+    if namespace is not None and namespace.origin not in (None, "namespace"):
+        problem = f"{namespace.origin} makes {NAMESPACE} a regular package, which hides ours: no app finds our presets"
+        remedy = (
+            "delete that __init__.py (Hydra's plugins are namespace packages), or uninstall the package that it "
+            "belongs to; till then write hydra.searchpath: [pkg://lit_optim.conf] in your primary config"
+        )
+        return [Finding("plugin", "error", "hydra_plugins", problem, remedy)]
+    problem = "Hydra's plugin of lit-optim is not installed, so apps do not find our presets"
+    return [Finding("plugin", "error", "hydra_plugins", problem, "pip install --force-reinstall --no-deps lit-optim")]
+
+
+def _broken(error: Exception) -> Finding:
+    words = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    problem = f"{PLUGIN} cannot be imported ({words}), so apps do not find our presets"
+    remedy = "mend that import, or pip install --force-reinstall --no-deps lit-optim"
+    return Finding("plugin", "error", "hydra_plugins", problem, remedy)
+
+
+def extra_findings(requires: Iterable[str] | None = None) -> list[Finding]:
+    """Extras whose packages are not there; they are a choice, so this is a note.
+
+    Args:
+        requires: as in a package's metadata; default: those of lit-optim.
+
+    Example:
+        >>> print(*extra_findings(['not-there>=2; extra == "plot"']))
+        plot: not-there is not installed; pip install 'lit-optim[plot]'
+    """
+    missing: dict[str, list[str]] = {}
+    for line in _requires() if requires is None else requires:
+        name, extra = re.match(r"[\w.-]+", line), re.search(r"extra == ['\"]([\w-]+)['\"]", line)
+        if name and extra and name[0] != "lit-optim" and extra[1] not in NOT_FOR_USERS and not _version(name[0]):
+            missing.setdefault(extra[1], []).append(name[0])
+    return [
+        Finding("extra", "note", extra, f"{', '.join(names)} is not installed", f"pip install 'lit-optim[{extra}]'")
+        for extra, names in missing.items()
+    ]
+
+
+def requirement_findings(requires: Iterable[str] | None = None) -> list[Finding]:
+    """Core dependencies in a version that we do not know to work.
+
+    Example:
+        >>> print(*requirement_findings(["torch>=99"]))  # doctest: +ELLIPSIS
+        torch=...: lit-optim needs torch>=99; pip install 'torch>=99'
+    """
+    from packaging.requirements import Requirement
+
+    findings = []
+    for line in _requires() if requires is None else requires:
+        requirement = Requirement(line)
+        if requirement.marker is not None:
+            continue
+        version = _version(requirement.name)
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            key = f"{requirement.name}={version or ABSENT}"
+            wanted = f"{requirement.name}{requirement.specifier}"
+            findings.append(
+                Finding("requirement", "error", key, f"lit-optim needs {wanted}", f"pip install '{wanted}'")
+            )
+    return findings
+
+
+def preset_findings(targets: Mapping[str, str]) -> list[Finding]:
+    """Presets whose package is not there.
+
+    Args:
+        targets: preset -> import path.
+    """
+    findings = []
+    for preset, target in targets.items():
+        package = target.partition(".")[0]
+        if package and find_spec(package) is None:
+            problem, remedy = f"needs the package {package!r}, which is not installed", f"lit-optim info {preset}"
+            findings.append(Finding("preset", "note", preset, problem, remedy))
+    return findings
+
+
+def twin_findings(installed: Mapping[str, str]) -> list[Finding]:
+    """``pytorch_lightning`` beside ``lightning``: the same names, other classes.
+
+    Example:
+        >>> [finding.severity for finding in twin_findings({"lightning": "2.6", "pytorch-lightning": "2.6"})]
+        ['note']
+    """
+    if installed.get("pytorch-lightning", ABSENT) == ABSENT:
+        return []
+    problem = "its classes are not those of lightning, and the mixin refuses them"
+    remedy = "write 'import lightning as L' everywhere, never 'import pytorch_lightning'"
+    return [Finding("twin", "note", f"pytorch-lightning={installed['pytorch-lightning']}", problem, remedy)]
+
+
+def _requires() -> list[str]:
+    try:
+        return metadata.requires("lit-optim") or []
+    except metadata.PackageNotFoundError:
+        return []
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,91 @@
+"""``lit-optim list``: the presets, from the comments of their files."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+from collections.abc import Sequence
+
+from lit_optim.cli.page import Block, Heading, Table, on_terminal, show
+from lit_optim.config import presets
+from lit_optim.config.headers import Header, groups, header
+from lit_optim.errors import ConfigError, did_you_mean
+
+HEAD = ("name", "package", "needs", "summary")
+EXAMPLES = """examples:
+  lit-optim list
+  lit-optim list 'adam*'
+  lit-optim list warmup --group scheduler
+  lit-optim list --json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb."""
+    parser.epilog = EXAMPLES
+    parser.add_argument("pattern", nargs="?", default="*", help="shell wildcard, or a part of the name")
+    parser.add_argument("--group", choices=groups(), metavar="GROUP", help=f"one group only: {', '.join(groups())}")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Shows the presets whose names match."""
+    chosen = (args.group,) if args.group else groups()
+    found = matching(args.pattern, chosen)
+    show(page(found, chosen, titled=on_terminal()), data={"presets": [entry(h) for h in found]}, as_json=args.json)
+    return 0
+
+
+def matching(pattern: str, chosen: Sequence[str]) -> list[Header]:
+    """The presets of some groups whose name, with or without the group's, matches.
+
+    Args:
+        pattern: shell wildcard, or a part of a name.
+        chosen: groups.
+
+    Raises:
+        ConfigError: where nothing matches, with the nearest name.
+
+    Example:
+        >>> [preset.name for preset in matching("radam", ["optimizer"])]
+        ['radam', 'radamw']
+        >>> matching("adamx", ["optimizer"])
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: list 'adamx': no preset of that name; did you mean 'adamax'?
+    """
+    every = [(group, name) for group in chosen for name in presets.names(group)]
+
+    def fits(name: str) -> bool:
+        return fnmatch.fnmatchcase(name, pattern) or pattern in name
+
+    found = [header(group, name) for group, name in every if fits(name) or fits(f"{group}/{name}")]
+    if not found:
+        raise ConfigError(
+            f"list {pattern!r}: no preset of that name{did_you_mean(pattern, [name for _, name in every])}"
+        )
+    return found
+
+
+def page(found: Sequence[Header], chosen: Sequence[str], *, titled: bool) -> list[Block]:
+    """One table; where there are titles, a table a group. Else the group is in the name, for grep."""
+    if titled and len(chosen) > 1:
+        blocks: list[Block] = []
+        for group in chosen:
+            rows = [_row(preset, preset.name) for preset in found if preset.group == group]
+            blocks += [Heading(group), Table(HEAD, rows), ""] if rows else []
+        return blocks
+    return [Table(HEAD, [_row(p, p.name if len(chosen) == 1 else f"{p.group}/{p.name}") for p in found])]
+
+
+def entry(preset: Header) -> dict[str, object]:
+    """A preset for programs."""
+    return {
+        "group": preset.group,
+        "name": preset.name,
+        "summary": preset.summary,
+        "target": preset.target or None,
+        "package": preset.package,
+        "needs": list(preset.needs),
+    }
+
+
+def _row(preset: Header, name: str) -> list[str]:
+    return [name, preset.package, ", ".join(preset.needs), preset.summary]

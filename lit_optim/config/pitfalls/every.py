@@ -1,0 +1,77 @@
+"""All checks over a whole configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lit_optim.config.groups import read_rules
+from lit_optim.config.pitfalls.finding import Finding
+from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
+from lit_optim.config.pitfalls.logged import Logged
+from lit_optim.config.pitfalls.momentum_cycling import momentum_cycling
+from lit_optim.config.pitfalls.monitor_not_logged import monitor_not_logged
+from lit_optim.config.pitfalls.run_length import RunLength
+from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
+from lit_optim.config.pitfalls.two_owners import two_owners
+from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
+from lit_optim.config.spec import Spec, read
+from lit_optim.errors import ConfigError
+from lit_optim.param_groups import Rule
+
+
+def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = None) -> list[Finding]:
+    """Everything that is wrong with the specs of a config, at its top and under ``model``.
+
+    Args:
+        config: plain mappings; ``trainer``, ``total_steps`` and ``steps_per_epoch`` tell the length of the run.
+        logged: the names of the metrics.
+        folder: where relative paths begin.
+
+    Example:
+        >>> config = {"optimizer": "sgd", "scheduler": {"warmup": 900}, "trainer": {"max_steps": 500}}
+        >>> [finding.check for finding in find(config, Logged())]
+        ['warmup_too_long']
+    """
+    run = RunLength.of(config)
+    trainer, model = config.get("trainer"), config.get("model")
+    findings: list[Finding] = []
+    for prefix, level in (("", config), ("model.", model)):
+        if not isinstance(level, Mapping) or (prefix and _same(level, config)):
+            continue
+        optimizer, scheduler = _spec(level, "optimizer", prefix), _spec(level, "scheduler", prefix)
+        if scheduler is not None:
+            findings += stepped_per_epoch(scheduler, run) + warmup_too_long(scheduler, run)
+            findings += monitor_not_logged(scheduler, logged)
+            if optimizer is not None:
+                rules = _rules(level)
+                findings += floor_above_lr(scheduler, optimizer, rules, f"{prefix}param_groups")
+                findings += momentum_cycling(scheduler, optimizer)
+        if isinstance(trainer, Mapping):
+            strategy = trainer.get("strategy")
+            findings += two_owners(strategy, optimizer, scheduler, folder=folder, environment=os.environ)
+    return findings
+
+
+def _same(level: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
+    """Whether ``model.optimizer: ${optimizer}`` and so on say the same again."""
+    groups = ("optimizer", "scheduler", "param_groups")
+    return all(level.get(group) is None or level.get(group) == top.get(group) for group in groups)
+
+
+def _spec(level: Mapping[str, Any], group: str, prefix: str) -> Spec | None:
+    if level.get(group) is None:
+        return None
+    try:
+        return read(level[group], group, f"{prefix}{group}")
+    except ConfigError:
+        return None  # told by `validate`
+
+
+def _rules(level: Mapping[str, Any]) -> list[Rule]:
+    try:
+        return read_rules(level.get("param_groups"))
+    except ConfigError:
+        return []

@@ -1,0 +1,33 @@
+"""One thing that is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, and what to write instead.
+
+    Args:
+        check: the name of the mistake.
+        severity: ``error`` for what breaks or silently spoils a run, ``warning`` for what is probably not meant,
+            ``note`` for what could not be told.
+        key: dotted name of the value.
+        problem: what happens.
+        remedy: what to write instead.
+
+    Example:
+        >>> print(Finding("warmup", "error", "scheduler.warmup", "longer than the run", "write e.g. 5%"))
+        scheduler.warmup: longer than the run; write e.g. 5%
+    """
+
+    check: str
+    severity: Literal["error", "warning", "note"]
+    key: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")

@@ -1,0 +1,40 @@
+"""A schedule that waits for a metric which nobody logs."""
+
+from __future__ import annotations
+
+from lit_optim.config.pitfalls.finding import Finding
+from lit_optim.config.pitfalls.logged import Logged
+from lit_optim.config.scheduler import check_scheduler
+from lit_optim.config.spec import Spec
+from lit_optim.errors import ConfigError, did_you_mean
+
+CHECK = "monitor_not_logged"
+
+
+def monitor_not_logged(scheduler: Spec, logged: Logged) -> list[Finding]:
+    """The metric of a plateau, against the names that the module logs.
+
+    Args:
+        scheduler: its spec; only one that follows a metric is looked at.
+        logged: what is logged.
+
+    Example:
+        >>> plateau = Spec("lit_optim.ScheduleLR", {"main": {"shape": "plateau"}, "monitor": "val_loss"}, "scheduler")
+        >>> print(*monitor_not_logged(plateau, Logged(("val/loss", "val/acc"))))
+        scheduler.monitor=val_loss: the module logs no such name, only val/loss, val/acc; did you mean 'val/loss'?
+    """
+    try:
+        checked = check_scheduler(scheduler)
+    except ConfigError:
+        return []  # told by its own check
+    monitor = checked.reserved.get("monitor")
+    if not checked.follows_metric or monitor is None or logged.has(monitor):
+        return []
+    key = f"{scheduler.key}.monitor={monitor}"
+    if logged.unknown:
+        problem = f"cannot tell whether it is logged ({'; '.join(logged.unknown[:3])})"
+        return [Finding(CHECK, "note", key, problem, "give the names with --logged to be sure")]
+    names = ", ".join(logged.names[:12]) + (", ..." if len(logged.names) > 12 else "")
+    problem = f"the module logs no such name, only {names}" if names else "the module logs nothing"
+    hint = did_you_mean(monitor, logged.names).removeprefix("; ") or "log it with self.log, or name another one"
+    return [Finding(CHECK, "error", key, problem, hint)]
