@@ -80,7 +80,7 @@ def assemble(cfg: Any) -> Run:
     ready = None not in [*callbacks, *loggers]
     trainer = build(trainer_part, problems, callbacks=callbacks, logger=loggers or False) if ready else None
     if model and trainer:
-        _check_metrics(cfg, model, trainer, problems)
+        _check_metrics(cfg, model, trainer, callback_parts, problems)
     problems.raise_if_any()
     assert trainer is not None
     assert model is not None
@@ -97,11 +97,19 @@ def _check_folders(output_dir: Any, parts: Iterable[Part[Any] | None], problems:
                 check_folder(f"{part.key}.{name}", path, problems)
 
 
-def _check_metrics(cfg: Any, model: Task, trainer: L.Trainer, problems: Problems) -> None:
+def _check_metrics(
+    cfg: Any, model: Task, trainer: L.Trainer, callbacks: Iterable[Part[Any] | None], problems: Problems
+) -> None:
+    """Whatever is followed is logged: by the model, or by a LearningRateMonitor."""
     logged = [name for name in model.logged if trainer.limit_val_batches or not name.startswith("val")]
-    for key in ("monitor", "optimized_metric"):
+    followed = {key: cfg.get(key) for key in ("monitor", "optimized_metric")}
+    for part in filter(None, callbacks):
+        name = part.arguments.get("monitor")
+        if name is not None and name != cfg.get("monitor") and not str(name).startswith("lr"):
+            followed[f"{part.key}.monitor"] = name
+    for key, name in followed.items():
         try:
-            check_logged(key, cfg.get(key), logged)
+            check_logged(key, name, logged)
         except ConfigError as error:
             problems.take(error)
 

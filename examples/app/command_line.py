@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import lit_optim
+from app.task_name import check_task_name
 from lit_optim import ConfigError
-from lit_optim.errors import wrong
 
 FULL_ERROR = "HYDRA_FULL_ERROR"  # Hydra's own switch
 LEFT_OUT = {
@@ -61,16 +61,14 @@ def checked(word: str) -> str:
         return f"{sign}{key}={','.join(LEFT_OUT[key] if choice == 'null' else choice for choice in choices)}"
     if key in NEEDED and "null" in choices:
         raise ConfigError(f"{key}=null: a run cannot do without; write e.g. {key}={NEEDED[key]}")
-    if key == "task_name" and "=" in word and not re.fullmatch(r"(?!\.)[^/\\?\n]+", value.strip("'\"")):
-        raise ConfigError(
-            wrong(key, value, "names a folder under logs/; write a name without '/', e.g. task_name=mine")
-        )
+    if key == "task_name" and "=" in word:
+        check_task_name(value.strip("'\""))
     return word
 
 
 def in_words(error: BaseException) -> str:
     """What Hydra says, without what only its developers can read."""
-    from hydra.errors import CompactHydraException
+    from hydra.errors import CompactHydraException, OverrideParseException
     from omegaconf.errors import OmegaConfBaseException
 
     text = str(error)
@@ -78,6 +76,8 @@ def in_words(error: BaseException) -> str:
         text = f"{type(error).__name__}: {error}\nin: {' '.join(sys.argv[1:])}"
     if isinstance(error, CompactHydraException) and isinstance(error.__cause__, OmegaConfBaseException):
         text += f"\n{error.__cause__}"
+    if isinstance(error, OverrideParseException):
+        text = f"{error.override}: {text}"
     lines = [line if len(line) <= LONGEST else line[: LONGEST - 3] + "..." for line in text.splitlines()]
     return "\n".join(lines[:MOST])
 

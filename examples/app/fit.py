@@ -22,10 +22,12 @@ def fit(run: Run, ckpt_path: Any = None) -> None:
     except MisconfigurationException as error:
         raise ConfigError(f"trainer: {error}") from error
     except ValueError as error:
-        if not str(error).startswith("`val_check_interval`"):
+        if not str(error).strip().startswith("`val_check_interval`"):
             raise
         interval = run.trainer.val_check_interval
         rule = "longer than an epoch; write at most its number of batches, or set trainer.check_val_every_n_epoch=null"
         raise ConfigError(wrong("trainer.val_check_interval", interval, rule)) from error
     if run.trainer.global_step == step and not run.trainer.callback_metrics:
-        raise ConfigError(wrong("ckpt_path", ckpt_path, "a run that has ended; set trainer.max_epochs to go on with it"))
+        raise ConfigError(
+            wrong("ckpt_path", ckpt_path, "a run that has ended; set trainer.max_epochs to go on with it")
+        )

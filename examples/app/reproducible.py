@@ -9,7 +9,6 @@ import torch
 
 from lit_optim.errors import Problems
 
-
 MOST_THREADS = 1024  # more than any machine has use for
 
 

@@ -52,7 +52,7 @@ def _read(path: str) -> Any:
     except ConfigError:
         raise
     except Exception as error:  # whatever zip files and pickles can be broken by
-        hostile = re.search(r"GLOBAL ([\w.]+) was not an allowed", str(error))
+        hostile = re.search(r"GLOBAL ([\w.]+)", str(error))
         if hostile:
             reason = f"holds {hostile[1]}, and only tensors and plain containers are read from it"
         else:

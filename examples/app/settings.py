@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
+from app.task_name import check_task_name
+from lit_optim import ConfigError
 from lit_optim.errors import Problems
 
 
@@ -15,9 +16,10 @@ def check_settings(cfg: Any) -> None:
         ConfigError: with all that is wrong.
     """
     problems = Problems()
-    name = cfg.get("task_name")
-    if not isinstance(name, str) or not re.fullmatch(r"(?!\.)[^/\\\x00]+", name):
-        problems.add("task_name", name, "names a folder under logs/; write a name without '/', e.g. task_name=mine")
+    try:
+        check_task_name(cfg.get("task_name"))
+    except ConfigError as error:
+        problems.take(error)
     mode = cfg.get("monitor_mode")
     if mode not in ("min", "max"):
         problems.add("monitor_mode", mode, "must be min (lower is better) or max")
