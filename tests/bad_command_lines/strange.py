@@ -57,7 +57,7 @@ HOSTILE = [
     (("+optimizer.x={_target_:os.system,command:'touch canary'}",), "optimizer.x"),
     ("scheduler._target_=os.system", "scheduler._target_=os.system: not a torch.optim.lr_scheduler.LRScheduler subclass"),
     ("scheduler.main.shape=os.system", "scheduler.main.shape"),
-    (("scheduler.main.shape=subprocess.Popen", "+scheduler.main.args='touch canary'"), "scheduler.main.shape=subprocess.Popen"),
+    (("scheduler.main.shape=subprocess.Popen", "+scheduler.main.args='touch canary'"), "scheduler.main.shape='subprocess.Popen': not a schedule factory"),
     (("scheduler.warmup.shape={_target_:os.system,command:'touch canary'}",), "scheduler.warmup.shape"),
     (("+scheduler.main.end_factor={_target_:os.system,command:'touch canary'}",), "scheduler.main.end_factor"),
     (("param_groups.rules=[{match:{type:bias},lr:{_target_:os.system,command:'touch canary'}}]",), "param_groups.rules[0].lr"),
