@@ -11,6 +11,7 @@ from typing import Any
 
 from lit_optim.errors import ConfigError, wrong
 
+MOST = 10**18  # of any unit: a float counts no further
 _EXAMPLES = "write e.g. 1500, 0.05, 5% or 2ep"
 _NUMBER = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _TEXT = re.compile(rf"\s*(?P<number>{_NUMBER})\s*(?P<unit>%|[a-zA-Z]*)\s*", re.ASCII)
@@ -97,6 +98,8 @@ write e.g. 1500, 0.05, 5% or 2ep
     amount, unit = _read(value, key)
     if amount < 0:
         raise ConfigError(wrong(key, value, f"a duration cannot be negative; {_EXAMPLES}"))
+    if amount > MOST:
+        raise ConfigError(wrong(key, value, f"longer than any run; {_EXAMPLES}"))
     if unit == "ep":
         return Duration(amount, "ep")
     if unit == "%":
@@ -120,7 +123,7 @@ def _read(value: Any, key: str) -> tuple[Fraction, str]:
             exponent = re.search(r"[eE]([+-]?\d+)$", found["number"])
             if exponent is None or abs(int(exponent[1])) <= 18:  # a longer exponent would only fill the memory
                 return Fraction(found["number"].replace("_", "")), _UNITS[found["unit"].lower()]
-    elif isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+    elif isinstance(value, Real) and not isinstance(value, bool) and (isinstance(value, int) or math.isfinite(value)):
         # the decimal the user wrote, not its nearest binary fraction: 0.05 of 1000 steps is 50
         return Fraction(str(value)), ""
     raise ConfigError(wrong(key, value, f"not a duration; {_EXAMPLES}"))

@@ -9,12 +9,19 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import fsspec
+from hydra import compose, initialize_config_dir
+
 import app.assemble
 import app.fit
 import app.metrics
 import app.progress  # noqa: F401 - imported once here, not in every fork
 
 TRAIN = Path(__file__).resolve().parents[1] / "examples" / "train.py"
+
+with initialize_config_dir(str(TRAIN.parent / "conf"), version_base="1.3"):  # Hydra's plugins and grammar, once
+    compose("train", ["optimizer=sgd", "+x={a:[1,b,null,${seed}]}", "~logger", "optimizer.lr=1e-3"])
+fsspec.filesystem("file")  # asked for by Lightning's callbacks
 
 
 @dataclass(frozen=True)

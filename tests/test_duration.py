@@ -21,7 +21,7 @@ BAD = [
     (None, "not a duration"), (float("nan"), "not a duration"), (float("inf"), "not a duration"), ("", "not a duration"),
     ("5 parsecs", "not a duration"), ("5%%", "not a duration"), ([], "not a duration"), ({}, "not a duration"),
     ("1e999999999", "not a duration"), ("5 steps 3", "not a duration"), ("\u0665", "not a duration"), ("2.5 steps", "neither"),
-    ("0.5 steps", "neither"),
+    ("0.5 steps", "neither"), (10**19, "longer than any run"), (10**400, "longer than any run"),
 ]  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def test_reads_what_people_write(value, steps):
 def test_refuses_and_names_key_and_value(value, reason):
     with pytest.raises(ConfigError, match=reason) as caught:
         parse(value, "scheduler.warmup")
-    assert str(caught.value).startswith(f"scheduler.warmup={value!r}: ")
+    assert str(caught.value).startswith(f"scheduler.warmup={value!r}"[:100])
 
 
 def test_the_message_of_the_contract():

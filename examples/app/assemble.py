@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import lightning as L
@@ -13,14 +14,19 @@ from torch import nn
 import lit_optim
 from app.build import Part, build, check
 from app.data_module import TensorData
+from app.metrics import check_logged
+from app.reproducible import reproducible
+from app.settings import check_folder, check_settings
 from app.task import Task
+from app.trainer_ranges import check_ranges
+from app.values import check_values
 from lit_optim.config.plain import plain
 from lit_optim.config.validate import GROUPS
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 
 T = TypeVar("T")
 OWN_KEYS = ("data", "model", "trainer", "callbacks", "logger")
-OTHER_KEYS = ("task_name", "seed", "threads", "ckpt_path", "optimized_metric", "monitor", "monitor_mode", "output_dir")
+SETTINGS = ("task_name", "seed", "threads", "ckpt_path", "optimized_metric", "monitor", "monitor_mode", "output_dir")
 
 
 @dataclass(frozen=True)
@@ -38,15 +44,19 @@ def assemble(cfg: Any) -> Run:
     Raises:
         ConfigError: with all that is wrong.
     """
+    check_values(cfg)
     problems = Problems()
-    known = (*GROUPS, *OWN_KEYS, *OTHER_KEYS)
+    known = (*GROUPS, *OWN_KEYS, *SETTINGS)
     for key in cfg:
         if key not in known:
-            problems.append(f"{key}: no such key{did_you_mean(key, known, list_all=True)}")
-    try:
-        lit_optim.validate(cfg)
-    except ConfigError as error:
-        problems.take(error)
+            problems.add(str(key), cfg[key], f"no such key{did_you_mean(str(key), known, list_all=True)}")
+    if cfg.get("optimizer") is None:
+        problems.append("optimizer: missing; choose one, e.g. optimizer=adamw")
+    for check_some in (lit_optim.validate, check_settings):
+        try:
+            check_some(cfg)
+        except ConfigError as error:
+            problems.take(error)
 
     data_part = check(cfg.get("data"), TensorData, "data", problems)
     net_part, model_part = _check_model(cfg.get("model"), problems)
@@ -54,6 +64,12 @@ def assemble(cfg: Any) -> Run:
     logger_parts = _check_each(cfg.get("logger"), Logger, "logger", problems)  # type: ignore[type-abstract]  # mypy #4717
     trainer_part = check(cfg.get("trainer"), L.Trainer, "trainer", problems, given=("callbacks", "logger"))
 
+    check_ranges(trainer_part, problems)
+    _check_folders(cfg.get("output_dir"), [*callback_parts, *logger_parts, trainer_part], problems)
+    try:
+        cfg.seed = reproducible(cfg.get("seed"), cfg.get("threads"))
+    except ConfigError as error:
+        problems.take(error)
     data = build(data_part, problems)
     net = build(net_part, problems, shape=data.shape, classes=data.classes) if data else None
     model = build(model_part, problems, net=net, classes=data.classes) if data and net else None
@@ -63,11 +79,39 @@ def assemble(cfg: Any) -> Run:
         callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]  # it has nowhere to write to
     ready = None not in [*callbacks, *loggers]
     trainer = build(trainer_part, problems, callbacks=callbacks, logger=loggers or False) if ready else None
+    if model and trainer:
+        _check_metrics(cfg, model, trainer, callback_parts, problems)
     problems.raise_if_any()
     assert trainer is not None
     assert model is not None
     assert data is not None
     return Run(trainer, model, data)
+
+
+def _check_folders(output_dir: Any, parts: Iterable[Part[Any] | None], problems: Problems) -> None:
+    """Of whatever writes elsewhere than into the folder of the run."""
+    for part in filter(None, parts):
+        for name in ("dirpath", "save_dir", "default_root_dir"):
+            path = part.arguments.get(name)
+            if isinstance(path, str) and path and not path.startswith(str(output_dir)):
+                check_folder(f"{part.key}.{name}", path, problems)
+
+
+def _check_metrics(
+    cfg: Any, model: Task, trainer: L.Trainer, callbacks: Iterable[Part[Any] | None], problems: Problems
+) -> None:
+    """Whatever is followed is logged: by the model, or by a LearningRateMonitor."""
+    logged = [name for name in model.logged if trainer.limit_val_batches or not name.startswith("val")]
+    followed = {key: cfg.get(key) for key in ("monitor", "optimized_metric")}
+    for part in filter(None, callbacks):
+        name = part.arguments.get("monitor")
+        if name is not None and name != cfg.get("monitor") and not str(name).startswith("lr"):
+            followed[f"{part.key}.monitor"] = name
+    for key, name in followed.items():
+        try:
+            check_logged(key, name, logged)
+        except ConfigError as error:
+            problems.take(error)
 
 
 def _check_model(spec: Any, problems: Problems) -> tuple[Part[nn.Module] | None, Part[Task] | None]:
@@ -76,7 +120,9 @@ def _check_model(spec: Any, problems: Problems) -> tuple[Part[nn.Module] | None,
         problems.add("model", spec, "expects a mapping")
         return None, None
     net = check(spec.pop("net", None), nn.Module, "model.net", problems, given=("shape", "classes"))
-    return net, check(spec, Task, "model", problems, given=("net", "classes"))
+    specs = {name: spec.pop(name) for name in GROUPS if name in spec}  # which `lit_optim.validate` has checked
+    task = check(spec, Task, "model", problems, given=("net", "classes"))
+    return net, replace(task, arguments={**task.arguments, **specs}) if task else None
 
 
 def _check_each(specs: Any, base: type[T], key: str, problems: Problems) -> list[Part[T] | None]:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from lit_optim.config.check import check_call, trial
+from lit_optim.config.check import check_call, named_arguments, trial
 from lit_optim.config.locate import locate
 from lit_optim.config.plain import plain
-from lit_optim.config.validate import GROUPS
 from lit_optim.errors import ConfigError, Problems, wrong
 
 T = TypeVar("T")
@@ -44,7 +43,11 @@ def check(spec: Any, base: type[T], key: str, problems: Problems, *, given: Iter
         for name in given:
             if name in arguments:
                 found.add(f"{key}.{name}", arguments.pop(name), "is given at run time; remove it")
-        checked = check_call(cls, {**dict.fromkeys(given), **arguments}, key, found, unchecked=(*given, *GROUPS))
+        missing = [name for name in given if name not in named_arguments(cls)]
+        if missing:
+            rule = f"{cls.__name__} has no argument {missing[0]!r}, which it is given at run time; name another class"
+            raise ConfigError(f"{key}._target_={spec['_target_']}: {rule}")
+        checked = check_call(cls, {**dict.fromkeys(given), **arguments}, key, found, unchecked=tuple(given))
     except ConfigError as error:
         found.take(error)
     problems.extend(found)

@@ -11,6 +11,8 @@ from app.sampler import EpochSampler
 from lit_optim import ConfigError
 from lit_optim.errors import wrong
 
+MOST_WORKERS = 1024
+
 
 class TensorData(L.LightningDataModule):
     """Data that fits into memory: inputs and targets, split into a part to train on and a part to validate on.
@@ -28,10 +30,10 @@ class TensorData(L.LightningDataModule):
 
     def __init__(self, batch_size: int, num_workers: int, seed: int) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise ConfigError(wrong("batch_size", batch_size, "must be at least 1"))
-        if num_workers < 0:
-            raise ConfigError(wrong("num_workers", num_workers, "must be at least 0"))
+        if not 1 <= batch_size < 2**31:
+            raise ConfigError(wrong("batch_size", batch_size, "must be at least 1, and below 2147483648"))
+        if not 0 <= num_workers <= MOST_WORKERS:
+            raise ConfigError(wrong("num_workers", num_workers, f"must lie between 0 and {MOST_WORKERS}"))
         self.options: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers}
         self.seed = seed
 

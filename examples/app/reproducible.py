@@ -9,6 +9,8 @@ import torch
 
 from lit_optim.errors import Problems
 
+MOST_THREADS = 1024  # more than any machine has use for
+
 
 def reproducible(seed: Any, threads: Any) -> int:
     """Seeds everything and fixes torch's threads; the same run twice then gives the same weights on one machine.
@@ -26,8 +28,8 @@ def reproducible(seed: Any, threads: Any) -> int:
     problems = Problems()
     if seed is not None and not (type(seed) is int and 0 <= seed < 2**32):
         problems.add("seed", seed, "must be a whole number from 0 to 4294967295, or null for one by chance")
-    if not (type(threads) is int and threads >= 1):
-        problems.add("threads", threads, "must be a whole number of at least 1")
+    if not (type(threads) is int and 1 <= threads <= MOST_THREADS):
+        problems.add("threads", threads, f"must be a whole number from 1 to {MOST_THREADS}")
     problems.raise_if_any()
     torch.set_num_threads(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)

@@ -38,6 +38,8 @@ class Text(TensorData):
             raise ConfigError(wrong("path", path, "no such file"))
         if sequence_length < 1:
             raise ConfigError(wrong("sequence_length", sequence_length, "must be at least 1"))
+        if limit is not None and limit < 1:
+            raise ConfigError(wrong("limit", limit, "must be at least 1, or null for all bytes"))
         self.path, self.limit = path, limit
         self.shape = (sequence_length,)
         windows = len(self._content()) // sequence_length

@@ -141,7 +141,7 @@ def _float(value: Any, convert: bool) -> float:
             return float(value)
         except OverflowError:
             raise Mismatch("is too large for a float") from None
-    if convert and isinstance(value, str):
+    if convert and isinstance(value, str) and value.isascii():  # Python reads digits of any script
         try:
             return float(value)
         except ValueError:
@@ -154,7 +154,7 @@ def _int(value: Any, convert: bool) -> int:
         return value
     if convert and isinstance(value, float) and value.is_integer():
         return int(value)
-    if convert and isinstance(value, str):
+    if convert and isinstance(value, str) and value.isascii():
         try:
             return int(value)
         except ValueError:

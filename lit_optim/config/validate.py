@@ -39,7 +39,9 @@ def validate(cfg: Any) -> None:
     for prefix, level in (("", cfg), ("model.", _item(cfg, "model"))):
         for group in GROUPS:
             spec = _item(level, group)
-            if spec is not None and not (prefix and spec == _item(cfg, group)):  # model.optimizer: ${optimizer}
+            # model.optimizer: ${optimizer}; as text too, for NaN is not equal to itself
+            again = prefix and (spec == _item(cfg, group) or str(spec) == str(_item(cfg, group)))
+            if spec is not None and not again:
                 try:
                     check(group, spec, f"{prefix}{group}", _item(level, "optimizer"))
                 except ConfigError as error:

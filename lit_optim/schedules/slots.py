@@ -178,7 +178,7 @@ def _factory(
     key = f"{scheduler_key}.{name}"
     shape = shape_factory(options["shape"], f"{key}.shape")
     if shape is plateau and name != "main":
-        raise ConfigError(wrong(f"{key}.shape", options["shape"], "a plateau follows a metric in the slot main only"))
+        raise ConfigError(wrong(f"{key}.shape", "plateau", "a plateau follows a metric in the slot main only"))
     accepted, label = accepted_arguments(shape), getattr(shape, "__name__", repr(shape))
     arguments = {k: v for k, v in options.items() if k not in ("steps", "shape")}
     floor = _absolute_floor(arguments, accepted, name, base_lr, key)

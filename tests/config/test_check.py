@@ -108,6 +108,8 @@ def test_hints_of_every_kind(value, hint, expected):
         (3, dict[str, int], "expects dict[str, int], got int"),
         ("x", int, "expects int, got str"),
         (10**400, float, "is too large for a float"),
+        ("१०", int, "expects int, got str"),
+        ("१०", float, "expects float, got str"),
     ],
 )
 def test_what_is_expected_is_told(value, hint, message):

@@ -169,3 +169,10 @@ def test_problems_are_kept_apart_and_pickle():
     error = pickle.loads(pickle.dumps(ConfigError("a=1: x", "b=2: y", "a=1: x")))
     assert error.problems == ("a=1: x", "b=2: y")
     assert isinstance(error, ValueError)
+
+
+def test_a_spec_that_the_model_refers_to_is_told_once():
+    cfg = OmegaConf.create({"optimizer": {**A, "lr": float("nan")}, "model": {"optimizer": "${optimizer}"}})
+    with pytest.raises(ConfigError) as caught:
+        lit_optim.validate(cfg)
+    assert str(caught.value) == "optimizer.lr=nan: AdamW expects a finite number"
