@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lit_optim.config.build import build_callbacks, build_optimizer, build_scheduler
     from lit_optim.config.compose import compose
     from lit_optim.config.presets import presets
+    from lit_optim.config.spec_like import SpecLike
     from lit_optim.config.validate import validate
     from lit_optim.mixin import ConfigureOptimizersMixin
     from lit_optim.schedule_lr import ScheduleLR
@@ -29,6 +30,7 @@ if not (_here / "conf").is_dir() and (_here.parent / "conf" / "__init__.py").is_
 _HOMES = {
     "ConfigureOptimizersMixin": "lit_optim.mixin",
     "ScheduleLR": "lit_optim.schedule_lr",
+    "SpecLike": "lit_optim.config.spec_like",
     "build_callbacks": "lit_optim.config.build",
     "build_optimizer": "lit_optim.config.build",
     "build_scheduler": "lit_optim.config.build",
@@ -41,6 +43,7 @@ __all__ = [
     "ConfigError",
     "ConfigureOptimizersMixin",
     "ScheduleLR",
+    "SpecLike",
     "build_callbacks",
     "build_optimizer",
     "build_scheduler",

@@ -32,7 +32,12 @@ def plain(value: Any, key: str = "config") -> Any:
             return plain(OmegaConf.to_container(value, resolve=True, throw_on_missing=True), key)
         except OmegaConfBaseException as error:
             raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
+    namespace = getattr(sys.modules.get("jsonargparse"), "Namespace", None)
+    if namespace is not None and isinstance(value, namespace):  # LightningCLI's
+        return plain(value.as_dict(), key)
     if isinstance(value, functools.partial):
+        if value.args and str(getattr(value.func, "__module__", "")).startswith("jsonargparse."):  # OptimizerCallable
+            return {"class_path": dotted(value.args[-1]), "init_args": plain(value.keywords, key)}
         if value.args:
             raise ConfigError(f"{key}: a partial with positional arguments; give them by name")
         return {"_target_": dotted(value.func), "_partial_": True, **plain(value.keywords, key)}
