@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lit_optim.config.compose import compose
     from lit_optim.config.presets import presets
     from lit_optim.config.spec_like import SpecLike
+    from lit_optim.config.sweep import ValidateSweep
     from lit_optim.config.validate import validate
     from lit_optim.mixin import ConfigureOptimizersMixin
     from lit_optim.schedule_lr import ScheduleLR
@@ -31,6 +32,7 @@ _HOMES = {
     "ConfigureOptimizersMixin": "lit_optim.mixin",
     "ScheduleLR": "lit_optim.schedule_lr",
     "SpecLike": "lit_optim.config.spec_like",
+    "ValidateSweep": "lit_optim.config.sweep",
     "build_callbacks": "lit_optim.config.build",
     "build_optimizer": "lit_optim.config.build",
     "build_scheduler": "lit_optim.config.build",
@@ -44,6 +46,7 @@ __all__ = [
     "ConfigureOptimizersMixin",
     "ScheduleLR",
     "SpecLike",
+    "ValidateSweep",
     "build_callbacks",
     "build_optimizer",
     "build_scheduler",

@@ -50,6 +50,14 @@ def test_a_factory_of_the_users_own():
         Net(optimizer=lambda params: 3).configure_optimizers()
 
 
+def test_specs_that_cannot_be_pickled_are_not_lost_with_the_hyper_parameters(tmp_path):
+    module = Net(lambda params: torch.optim.SGD(params, lr=0.25), scheduler="warmup_cosine")
+    with pytest.warns(UserWarning, match="'optimizer' removed from hparams because it cannot be pickled"):
+        _, run = fit(tmp_path, module, max_epochs=1)
+    assert "optimizer" not in module.hparams
+    assert type(run.optimizers[0]) is torch.optim.SGD
+
+
 def test_scheduler_forms():
     spec = presets.load("scheduler", "warmup_linear")
     for form in ("warmup_linear", spec, OmegaConf.create(spec), instantiate(OmegaConf.create(spec))):

@@ -241,7 +241,10 @@ class TestTheCheckpointWins:
         checkpoint = torch.load(path, weights_only=True)
         checkpoint["lit_optim"]["spec"]["optimizer"]["_target_"] = "antigravity.AdamW"
         torch.save(checkpoint, path)
-        with pytest.raises(ConfigError, match="import antigravity first if you trust it"):
+        with pytest.raises(
+            ConfigError,
+            match="a checkpoint names it, and .antigravity. is not imported; if you trust it, import it first",
+        ):
             self.resume(tmp_path, path, optimizer="sgd")
 
     def test_a_checkpoint_of_plain_lightning_is_taken_as_it_is(self, tmp_path):

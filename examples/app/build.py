@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from lit_optim.config.check import check_call, trial
 from lit_optim.config.locate import locate
 from lit_optim.config.plain import plain
+from lit_optim.config.validate import GROUPS
 from lit_optim.errors import ConfigError, Problems, wrong
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ def check(spec: Any, base: type[T], key: str, problems: Problems, *, given: Iter
         for name in given:
             if name in arguments:
                 found.add(f"{key}.{name}", arguments.pop(name), "is given at run time; remove it")
-        checked = check_call(cls, {**dict.fromkeys(given), **arguments}, key, found, unchecked=tuple(given))
+        checked = check_call(cls, {**dict.fromkeys(given), **arguments}, key, found, unchecked=(*given, *GROUPS))
     except ConfigError as error:
         found.take(error)
     problems.extend(found)

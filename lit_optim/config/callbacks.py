@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lit_optim.config.check import check_call
+from lit_optim.config.check import check_call, named_arguments, swallows
 from lit_optim.config.locate import locate
 from lit_optim.config.plain import plain
 from lit_optim.config.presets import load
 from lit_optim.config.spec import HYDRA_KEYS
 from lit_optim.config.spelling import name_alone, respelled
+from lit_optim.config.swallowed import check_swallowed
 from lit_optim.errors import ConfigError, Problems, wrong
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def make_callbacks(spec: Any, key: str = "optim_callbacks") -> list[Callback]:
             cls = locate(entry["_target_"], Callback, where)
             found = Problems()
             arguments = check_call(cls, {k: v for k, v in entry.items() if k not in HYDRA_KEYS}, where, found)
+            if extra := swallows(cls, arguments):
+                check_swallowed(cls, extra, where, found, names=dict.fromkeys(named_arguments(cls)))
             found.raise_if_any()
             callbacks.append(cls(**arguments))
         except ConfigError as error:

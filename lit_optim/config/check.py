@@ -9,6 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from lit_optim.config.coerce import Mismatch, coerce, not_finite
+from lit_optim.config.nested import nested
 from lit_optim.errors import Problems, did_you_mean, wrong
 
 
@@ -46,8 +47,12 @@ def check_call(
     name = getattr(target, "__name__", str(target))
     known, takes_any, reserved = expected(target, supplied)
     clean: dict[str, Any] = {}
-    for argument, value in arguments.items():
+    for argument, given in arguments.items():
         where = f"{key}.{argument}"
+        before = len(problems)
+        value = given if argument in unchecked else nested(given, where, problems)
+        if len(problems) > before:
+            continue
         if argument in reserved:
             problems.add(where, value, f"{name} is given {argument!r} at run time; remove it")
         elif argument in known and argument in unchecked:
@@ -80,10 +85,35 @@ def refused(error: Exception, name: str, what: str = "it") -> str:
     return f"{name} refused {what}: {lines[0]}"
 
 
+def named_arguments(target: Any, supplied: int = 0) -> tuple[str, ...]:
+    """The arguments that a target has by name, without those that the caller supplies."""
+    return tuple(expected(target, supplied)[0])
+
+
+def swallows(target: Any, arguments: Mapping[str, Any], supplied: int = 0) -> dict[str, Any]:
+    """The arguments that only ``**kwargs`` takes."""
+    known, takes_any, _ = expected(target, supplied)
+    return {k: v for k, v in arguments.items() if k not in known} if takes_any else {}
+
+
 def trial(
-    build: typing.Callable[..., Any], name: str, arguments: Mapping[str, Any], key: str, problems: Problems
+    build: typing.Callable[..., Any],
+    name: str,
+    arguments: Mapping[str, Any],
+    key: str,
+    problems: Problems,
+    names: typing.Iterable[str] = (),
 ) -> None:
-    """A dry run: what only the class knows. Names the single values that it refuses, else the combination."""
+    """A dry run: what only the class knows. Names the single values that it refuses, else the combination.
+
+    Args:
+        build: takes the arguments.
+        name: of what is built, for messages.
+        arguments: to try.
+        key: dotted name of the spec.
+        problems: collects what is refused.
+        names: that the user may have meant by one that turns out to be unknown.
+    """
     try:
         build(**arguments)
         return
@@ -95,7 +125,8 @@ def trial(
             build(**{argument: value})
         except Exception as error:
             # an error that comes without this value too is not about it
-            culprits.append(wrong(f"{key}.{argument}", value, refused(error, name)))
+            hint = did_you_mean(argument, names) if "unexpected keyword" in str(error) else ""
+            culprits.append(wrong(f"{key}.{argument}", value, refused(error, name) + hint))
     try:
         build()
     except Exception:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from torch.optim import Optimizer
+
 from lit_optim.config.groups import read_rules
+from lit_optim.config.locate import locate
 from lit_optim.config.plain import plain, portable
 from lit_optim.config.spec import Spec, read
 from lit_optim.config.validate import GROUPS
-from lit_optim.errors import ConfigError
+from lit_optim.imports import only_known_packages
 from lit_optim.optimizers.implementation import FLAGS
 
 VERSION = 1
@@ -69,7 +71,8 @@ def resumed_specs(saved: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dic
         messages.append("param_groups has no effect: the checkpoint restores the groups that it was written with")
     if not messages:
         return dict(now), []
-    _refuse_unknown_package(before)
+    with only_known_packages():
+        locate(before.target, Optimizer, "optimizer")
     flags = {k: v for k, v in after.arguments.items() if k in FLAGS} if before.path == after.path else {}
     optimizer = {**{k: v for k, v in before.as_dict().items() if k not in FLAGS}, **flags}
     messages.append("to change them, begin a new run from the weights (load_from_checkpoint) instead of ckpt_path")
@@ -85,11 +88,3 @@ def _optimizer_differences(before: Spec, after: Spec) -> list[str]:
         if (list(old) if isinstance(old, tuple) else old) != (list(new) if isinstance(new, tuple) else new):
             lines.append(f"optimizer.{name}={new} has no effect: the checkpoint restores {name}={old}")
     return lines
-
-
-def _refuse_unknown_package(spec: Spec) -> None:
-    package = spec.path.partition(".")[0]
-    if package not in sys.modules:  # a checkpoint may not decide what gets imported
-        raise ConfigError(
-            f"optimizer: the checkpoint was written by {spec.path}; import {package} first if you trust it"
-        )

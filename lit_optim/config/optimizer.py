@@ -9,14 +9,16 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer, SparseAdam
+from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
-from lit_optim.config.check import check_call, trial
+from lit_optim.config.check import check_call, named_arguments, swallows, trial
+from lit_optim.config.factory import is_factory, own_factory
 from lit_optim.config.groups import read_rules
 from lit_optim.config.locate import locate
 from lit_optim.config.ranges import check_ranges
 from lit_optim.config.spec import Spec
+from lit_optim.config.swallowed import check_swallowed, inherited
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Rule, group_parameters, owned_parameters
@@ -29,16 +31,33 @@ def check_optimizer(spec: Spec) -> tuple[Any, dict[str, Any]]:
     Raises:
         ConfigError: with all that is wrong.
     """
-    if callable(spec.target) and not isinstance(spec.target, type):
-        return spec.target, dict(spec.arguments)  # the user's own factory: its result is checked
+    if is_factory(spec.target):
+        return own_factory(spec.target, Optimizer, spec.key), dict(spec.arguments)  # its result is checked
     cls = locate(spec.target, Optimizer, spec.key)
     problems = Problems()
     arguments = check_call(cls, spec.arguments, spec.key, problems, supplied=1, finite=True)
     if not problems:
         check_ranges(cls, arguments, spec.key, problems)
-        trial(functools.partial(_on_dummy, cls), cls.__name__, arguments, spec.key, problems)
+        extra = swallows(cls, arguments, supplied=1)
+        names = inherited(cls) if extra else ()
+        trial(functools.partial(_on_dummy, cls), cls.__name__, arguments, spec.key, problems, names)
+    if not problems and extra:
+        _check_extra(cls, arguments, extra, spec.key, problems)
     problems.raise_if_any()
     return cls, arguments
+
+
+def _check_extra(
+    cls: type[Optimizer], arguments: dict[str, Any], extra: dict[str, Any], key: str, problems: Problems
+) -> None:
+    """Compares keys that only ``**kwargs`` takes with the defaults of an optimizer that was built without them."""
+    try:
+        defaults = _on_dummy(cls, **{k: v for k, v in arguments.items() if k not in extra}).defaults
+    except Exception:  # it needs one of them
+        defaults = {}
+    settings = _on_dummy(cls, **arguments).defaults
+    names = {**dict.fromkeys(named_arguments(cls, supplied=1)), **defaults}
+    check_swallowed(cls, extra, key, problems, names=names, settings=settings)
 
 
 def _on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
@@ -47,7 +66,9 @@ def _on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
         dummy = torch.zeros(2, 2, requires_grad=True)
         optimizer = cls([dummy], **arguments)
         if cls.__module__.startswith("torch.optim."):  # what torch's own ones find out only when they step
-            dummy.grad = torch.ones(2, 2).to_sparse() if cls is SparseAdam else torch.ones(2, 2)
+            dummy.grad = torch.zeros(2, 2) if cls is LBFGS else torch.ones(2, 2)  # at its optimum: LBFGS ends at once
+            if cls is SparseAdam:
+                dummy.grad = dummy.grad.to_sparse()
             optimizer.step(lambda: 0.0)
         return optimizer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lit_optim.errors import ConfigError
@@ -62,6 +62,45 @@ def portable(value: Any) -> Any:
     import torch
 
     return value if isinstance(value, torch.Tensor) else repr(value)
+
+
+def with_attributes(value: Any) -> Any:
+    """Containers of OmegaConf's, however deep, as dictionaries whose keys are attributes as well; the rest as it is.
+
+    Example:
+        >>> from omegaconf import OmegaConf
+        >>> with_attributes(OmegaConf.create({"lr": 0.1})).lr
+        0.1
+    """
+    from lightning.fabric.utilities.data import AttributeDict
+
+    def convert(item: Any) -> Any:
+        if isinstance(item, dict):
+            return AttributeDict({name: convert(inner) for name, inner in item.items()})
+        return [convert(inner) for inner in item] if isinstance(item, list) else item
+
+    if type(value) is dict:
+        return {name: with_attributes(item) for name, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(with_attributes(item) for item in value)
+    try:
+        return convert(plain(value)) if is_omegaconf(value) else value
+    except ConfigError:  # an interpolation that leads nowhere: told when the spec is validated
+        return value
+
+
+def texts(value: Any) -> Iterator[str]:
+    """All texts in a value, however deep.
+
+    Example:
+        >>> list(texts({"_target_": "torch.optim.SGD", "lr": 1, "names": ["a", "b"]}))
+        ['torch.optim.SGD', 'a', 'b']
+    """
+    value = plain(value)
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        yield from texts(item)
 
 
 def is_omegaconf(value: Any) -> bool:

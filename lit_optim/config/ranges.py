@@ -37,6 +37,9 @@ def check_ranges(cls: type, arguments: Mapping[str, Any], key: str, problems: Pr
         if low is not None and high is not None and isinstance(value, (int, float)) and not low <= value <= high:
             limit = f"be at least {low:g}" if high == float("inf") else f"lie between {low:g} and {high:.3g}"
             problems.add(f"{key}.{name}", value, f"must {limit}")
+    search = arguments.get("line_search_fn")
+    if cls.__name__ == "LBFGS" and search not in (None, "strong_wolfe"):
+        problems.add(f"{key}.line_search_fn", search, "LBFGS knows only 'strong_wolfe'; or leave it out")
     sizes = arguments.get("step_sizes")
     if cls.__name__ == "Rprop" and isinstance(sizes, tuple) and not 0 < sizes[0] <= sizes[1]:
         problems.add(f"{key}.step_sizes", sizes, "the smallest step size comes first, and is above 0")

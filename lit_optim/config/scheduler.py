@@ -9,10 +9,12 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from lit_optim.config.check import check_call
+from lit_optim.config.check import check_call, named_arguments, swallows
+from lit_optim.config.factory import is_factory, own_factory
 from lit_optim.config.locate import locate
 from lit_optim.config.slots import check_slots, without_aliases
 from lit_optim.config.spec import Spec
+from lit_optim.config.swallowed import check_swallowed
 from lit_optim.duration import Clock, LengthUnknown, parse
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.schedule_lr import ScheduleLR
@@ -69,8 +71,9 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     Raises:
         ConfigError: with all that is wrong.
     """
-    if callable(spec.target) and not isinstance(spec.target, type):
-        return CheckedSchedule(spec.target, dict(spec.arguments))  # the user's own factory: its result is checked
+    if is_factory(spec.target):
+        own = own_factory(spec.target, LRScheduler, spec.key)
+        return CheckedSchedule(own, dict(spec.arguments))  # its result is checked
     cls = locate(spec.target, LRScheduler, spec.key)
     problems = Problems()
     given = without_aliases(spec.arguments) if cls is ScheduleLR else dict(spec.arguments)
@@ -78,6 +81,8 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     reserved = {k: given.pop(k) for k in RESERVED if k in given and (cls is ScheduleLR or k not in signature)}
     _check_reserved(reserved, spec.key, problems)
     arguments = check_call(cls, given, spec.key, problems, supplied=1, finite=True)
+    if extra := swallows(cls, arguments, supplied=1):
+        check_swallowed(cls, extra, spec.key, problems, names=dict.fromkeys(named_arguments(cls, supplied=1)))
     if cls is ScheduleLR:
         arguments = check_slots(arguments, spec.key, problems)
         if reserved.pop("frequency", 1) != 1:

@@ -81,7 +81,8 @@ def merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parts(spec: Any, group: str, key: str) -> tuple[Any, dict[str, Any]]:
     if isinstance(spec, functools.partial) and not spec.args and not isinstance(spec.func, functools.partial):
-        return spec.func, plain(spec, key)
+        by_hydra = type(spec).__module__.partition(".")[0] == "hydra" and not isinstance(spec.func, type)
+        return dotted(spec.func) if by_hydra else spec.func, plain(spec, key)  # a path has to lead to a class
     spec = respelled(plain(spec, key), key)
     if isinstance(spec, str):
         if "." in spec and spec not in presets.names(group):

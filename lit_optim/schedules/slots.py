@@ -17,6 +17,7 @@ from typing import Any, cast, get_args, get_type_hints
 
 from lit_optim.duration import Clock, LengthUnknown, parse
 from lit_optim.errors import ConfigError, did_you_mean, wrong
+from lit_optim.imports import resolve
 from lit_optim.schedules.base import Schedule, ScheduleFactory, Steps
 from lit_optim.schedules.combine import join, ramp
 from lit_optim.schedules.shapes.plateau import Plateau, plateau
@@ -155,13 +156,9 @@ def shape_factory(name: Any, key: str) -> ScheduleFactory:
     names = schedules.shape_names()
     if name in names:
         return cast("ScheduleFactory", getattr(schedules, name))
-    module, _, attribute = str(name).rpartition(".")
-    if not module or not isinstance(name, str):
+    if not isinstance(name, str) or "." not in name:
         raise ConfigError(wrong(key, name, f"no shape of that name{did_you_mean(str(name), names, list_all=True)}"))
-    try:
-        factory = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise ConfigError(wrong(key, name, f"cannot be imported ({error})")) from None
+    factory = resolve(name, key)
     if not inspect.isfunction(factory) or next(iter(inspect.signature(factory).parameters), "") != "total_steps":
         raise ConfigError(wrong(key, name, "not a schedule factory: a function whose first argument is total_steps"))
     return factory

@@ -139,7 +139,10 @@ BAD = [
     ("ckpt_path=nowhere.ckpt", "ckpt_path"),
     ("ckpt_path=.", "ckpt_path='.': cannot be read as a checkpoint"),
     ("optimizer=rmsprop optimizer.alpha=5", "optimizer.alpha=5.0: must lie between 0 and 1"),
-    ("optimizer=lbfgs optimizer.line_search_fn=wolfe", "optimizer.line_search_fn='wolfe': LBFGS refused it"),
+    (
+        "optimizer=lbfgs optimizer.line_search_fn=wolfe",
+        "optimizer.line_search_fn='wolfe': LBFGS knows only 'strong_wolfe'",
+    ),
     ("param_groups.rules=[{match:{type:bias},lr:-1}]", "param_groups.rules[0].lr=-1.0: AdamW refused it"),
     ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches=0: must be at least 1"),
     ("scheduler.main=50%", "scheduler.main='50%': a length in place of the whole slot drops its shape"),

@@ -1,0 +1,90 @@
+"""A module's specs on their way into a checkpoint and back; what comes back is not trusted."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_warn
+
+from lit_optim.config.checkpoint import HPARAMS, resumed_specs, stamp
+from lit_optim.config.plain import plain, texts
+from lit_optim.config.spec import read
+from lit_optim.config.validate import GROUPS
+from lit_optim.imports import only_known_packages
+from lit_optim.module.specs import ModuleWithSpecs
+
+
+class SpecsInCheckpoints(ModuleWithSpecs):
+    """A module whose checkpoints hold its specs in plain containers, and that does not trust what they name."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A class's own ``on_save_checkpoint`` may forget ``super()``: its checkpoints are made plain all the same."""
+        super().__init_subclass__(**kwargs)
+        own = next(vars(base)["on_save_checkpoint"] for base in cls.__mro__ if "on_save_checkpoint" in vars(base))
+        if own is SpecsInCheckpoints.on_save_checkpoint or hasattr(own, "stamps"):
+            return
+
+        @functools.wraps(own)
+        def on_save_checkpoint(self: SpecsInCheckpoints, checkpoint: dict[str, Any]) -> None:
+            own(self, checkpoint)
+            self.stamp_checkpoint(checkpoint)
+
+        on_save_checkpoint.stamps = True  # type: ignore[attr-defined]
+        cls.on_save_checkpoint = on_save_checkpoint  # type: ignore[method-assign]  # that is the purpose
+
+    @classmethod
+    def load_from_checkpoint(
+        cls, checkpoint_path: Any, *args: Any, allow: str | Iterable[str] = (), **kwargs: Any
+    ) -> Any:
+        """Lightning's; the specs in a file may name only torch, lit_optim, known packages, and what is imported.
+
+        Args:
+            checkpoint_path: file, path or URL.
+            args: as Lightning takes them: ``map_location``, ``hparams_file``, ``strict``, ``weights_only``.
+            allow: dotted names of further packages that specs of this file may import.
+            kwargs: hyper-parameters that beat those of the file; what they name is allowed.
+
+        Raises:
+            ConfigError: when an optimizer of another package is built, before that package is imported.
+        """
+        own = {text.partition(".")[0] for group in GROUPS for text in texts(kwargs.get(group)) if "." in text}
+        allowed = frozenset([allow] if isinstance(allow, str) else allow) | own
+        with only_known_packages(allowed):
+            module = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+        module.__dict__["_allowed_packages"] = allowed
+        return module
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Covers checkpoints of weights only, for which callbacks are not asked."""
+        super().on_save_checkpoint(checkpoint)
+        self.stamp_checkpoint(checkpoint)
+
+    def stamp_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Writes the specs into a checkpoint, in plain containers."""
+        specs: Mapping[str, Any] = self.optim_specs()
+        optimizer = read(specs["optimizer"], "optimizer", overrides=self._overrides()).as_dict()
+        names = {parameter: name for name, parameter in self.named_parameters()}
+        groups = [group for live in self._live_optimizers() for group in live.param_groups]
+        param_names = [[names.get(p, "") for p in group["params"]] for group in groups]
+        stamp(checkpoint, {**plain(specs, "specs"), "optimizer": optimizer}, param_names)
+        if self._overrides() and "optimizer" in checkpoint.get(HPARAMS, {}):
+            checkpoint[HPARAMS]["optimizer"] = optimizer
+
+    def resume_from(self, saved: dict[str, Any]) -> None:
+        """Takes over the specs that a checkpoint was written with, and says what therefore has no effect."""
+        now = self.optim_specs()
+        now = {**now, "optimizer": read(now["optimizer"], "optimizer", overrides=self._overrides()).as_dict()}
+        resumed, messages = resumed_specs(saved, now)
+        if messages:
+            self.__dict__["_resumed_specs"] = resumed
+            rank_zero_warn("; ".join(messages))
+
+    def trusted(self) -> contextlib.AbstractContextManager[None]:
+        """Within it, specs may name what this module's specs are trusted to: everything, if no file has told them."""
+        allowed = self.__dict__.get("_allowed_packages")
+        if allowed is None and not self.__dict__.get("_resumed_specs"):
+            return contextlib.nullcontext()
+        return only_known_packages(allowed or ())

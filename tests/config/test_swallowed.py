@@ -1,0 +1,103 @@
+"""Optimizers, schedulers and callbacks of third parties that take any keyword: nothing vanishes in them in silence."""
+
+import warnings
+
+import lightning as L
+import pytest
+import torch
+
+import lit_optim
+from lit_optim import ConfigError
+
+
+class Swallows(torch.optim.SGD):
+    """Takes everything, reads one more key, and hands nothing on."""
+
+    def __init__(self, params, lr=1e-3, weight_decay=0.0, **kwargs):
+        super().__init__(params, lr=lr, weight_decay=weight_decay)
+        self.centralize = kwargs.get("centralize", False)
+
+
+class KeepsInDefaults(torch.optim.Optimizer):
+    def __init__(self, params, lr=1e-3, **kwargs):
+        super().__init__(params, {"lr": lr, "decay": 0.0, **kwargs})
+
+    def step(self, closure=None): ...
+
+
+class HandsOn(torch.optim.AdamW):
+    def __init__(self, params, boost=1.0, **kwargs):
+        super().__init__(params, **kwargs)
+
+
+class NeedsKeyword(torch.optim.Optimizer):
+    def __init__(self, params, **kwargs):
+        super().__init__(params, {"lr": kwargs["lr"]})
+
+    def step(self, closure=None): ...
+
+
+class AnyScheduler(torch.optim.lr_scheduler.StepLR):
+    def __init__(self, optimizer, step_size=3, **kwargs):
+        super().__init__(optimizer, step_size)
+
+
+class AnyCallback(L.Callback):
+    def __init__(self, every=1, **kwargs):
+        self.every = every
+
+
+def target(cls, **arguments):
+    return {"_target_": cls, **arguments}
+
+
+GOOD = [
+    {"optimizer": target(Swallows, lr=0.1, centralize=True)},
+    {"optimizer": target(KeepsInDefaults, decay=0.1)},
+    {"optimizer": target(HandsOn, boost=2.0, lr=0.1, betas=[0.8, 0.9])},
+    {"optimizer": target(NeedsKeyword, lr=0.1)},
+    {"scheduler": target(AnyScheduler, gamma=0.1)},
+]
+
+
+@pytest.mark.parametrize("cfg", GOOD, ids=str)
+def test_keys_that_are_read_pass(cfg):
+    lit_optim.validate(cfg)
+
+
+SLIPS = [
+    ({"optimizer": target(Swallows, weght_decay=1)}, "optimizer.weght_decay=1: Swallows takes any keyword, but does not read 'weght_decay'; did you mean 'weight_decay'?"),
+    ({"optimizer": target(Swallows, momentun=0.9)}, "does not read 'momentun'; did you mean 'momentum'?"),
+    ({"optimizer": target(Swallows, momentum=0.9)}, "optimizer.momentum=0.9: Swallows takes it and goes on with 0; remove it"),
+    ({"optimizer": target(KeepsInDefaults, decya=1)}, "optimizer.decya=1: KeepsInDefaults takes any keyword, but does not read 'decya'; did you mean 'decay'?"),
+    ({"optimizer": target(HandsOn, beta=[0.8, 0.9])}, "unexpected keyword argument 'beta'; did you mean 'betas'?"),
+    ({"scheduler": target(AnyScheduler, gama=1)}, "scheduler.gama=1: AnyScheduler takes any keyword, but does not read 'gama'; did you mean 'gamma'?"),
+    ({"optim_callbacks": {"x": target(AnyCallback, evry=2)}}, "optim_callbacks.x.evry=2: AnyCallback takes any keyword, but does not read 'evry'; did you mean 'every'?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cfg", "message"), SLIPS, ids=[message[:40] for _, message in SLIPS])
+def test_slips_of_the_pen_are_refused(cfg, message):
+    with pytest.raises(ConfigError) as caught:
+        lit_optim.validate(cfg)
+    assert message in str(caught.value)
+
+
+UNREAD = [
+    ({"optimizer": target(Swallows, colour="red")}, r"optimizer.colour='red': Swallows takes any keyword, but does not read 'colour'; it has no effect"),
+    ({"optimizer": target(KeepsInDefaults, colour="red")}, "optimizer.colour='red'"),
+    ({"optim_callbacks": {"x": target(AnyCallback, colour="red")}}, "optim_callbacks.x.colour='red'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cfg", "message"), UNREAD, ids=[message[:40] for _, message in UNREAD])
+def test_what_nobody_reads_is_warned_about(cfg, message):
+    with pytest.warns(UserWarning, match=message):
+        lit_optim.validate(cfg)
+
+
+def test_torchs_own_classes_take_no_unknown_keyword():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in lit_optim.presets("optimizer"):
+            lit_optim.validate({"optimizer": name})

@@ -1,0 +1,101 @@
+"""Ranks with different configurations stop together, with one message, before any data is prepared."""
+
+import time
+
+import lightning as L
+import pytest
+import torch
+
+from fork import on_two_ranks
+from lit_optim import ConfigError
+from lit_optim.config.comparable import comparable, differences
+from net import Net, loader, trainer
+
+ADVICE = "every process runs a sweep by itself under this strategy; use trainer.strategy=ddp_fork for sweeps"
+
+
+class Data(L.LightningDataModule):
+    prepared = False
+
+    def prepare_data(self):
+        self.prepared = True
+
+    def train_dataloader(self):
+        return loader()
+
+    def val_dataloader(self):
+        return loader(8)
+
+
+def outcome(tmp_path, module, strategy="ddp"):
+    """The error of a rank, and whether its data were prepared."""
+    module_of_data = Data()
+    fitting = trainer(tmp_path, devices=2, strategy=strategy, max_epochs=1)
+    try:
+        fitting.fit(module, module_of_data)
+    except ConfigError as error:
+        return error.problems, module_of_data.prepared
+    return None, module_of_data.prepared
+
+
+DIFFERENT = [
+    ("optimizer.lr", [{"optimizer": {"_target_": "torch.optim.SGD", "lr": 0.5}}, {"optimizer": {"_target_": "torch.optim.SGD", "lr": 0.25}}],
+     (f"optimizer.lr=0.25: of rank 1, but rank 0 has 0.5; {ADVICE}",)),
+    ("class", [{"optimizer": "sgd"}, {"optimizer": "rprop"}],
+     (f"optimizer._target_='torch.optim.Rprop': of rank 1, but rank 0 has 'torch.optim.SGD'; {ADVICE}",)),
+    ("scheduler", [{"scheduler": {"warmup": 3}}, {"scheduler": {"warmup": 4}}],
+     (f"scheduler.warmup=4: of rank 1, but rank 0 has 3; {ADVICE}",)),
+    ("param_groups", [{"param_groups": "no_decay"}, {}],
+     (f"param_groups=None: of rank 1, but rank 0 has 'no_decay'; {ADVICE}",)),
+    ("optim_callbacks", [{}, {"optim_callbacks": "schedule_report"}],
+     (f"optim_callbacks='schedule_report': of rank 1, but rank 0 has None; {ADVICE}",)),
+    ("rank 0 is wrong", [{"optimizer": "sdg"}, {"optimizer": "sgd"}],
+     ("rank 0: optimizer='sdg': no preset of that name; did you mean 'sgd'?",)),
+    ("rank 1 is wrong", [{"optimizer": "sgd"}, {"optimizer": "sdg"}],
+     ("rank 1: optimizer='sdg': no preset of that name; did you mean 'sgd'?",)),
+    ("both are wrong", [{"optimizer": "sdg"}, {"optimizer": "sdg"}],
+     ("optimizer='sdg': no preset of that name; did you mean 'sgd'?",)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("specs", "message"), [case[1:] for case in DIFFERENT], ids=[case[0] for case in DIFFERENT])
+def test_all_ranks_stop_with_one_message(tmp_path, specs, message):
+    began = time.monotonic()
+    ranks = on_two_ranks(lambda rank: outcome(tmp_path, Net(**specs[rank])))
+    assert time.monotonic() - began < 60, "nobody waits for anybody"
+    for problems, prepared in ranks:
+        assert problems == message
+        assert not prepared
+    assert ranks[0] == ranks[1]
+
+
+def test_an_assigned_lr_counts(tmp_path):
+    def work(rank):
+        module = Net("sgd")
+        module.lr = 0.1 + rank
+        return outcome(tmp_path, module)
+
+    ranks = on_two_ranks(work)
+    assert ranks[0] == ranks[1] == ((f"optimizer.lr=1.1: of rank 1, but rank 0 has 0.1; {ADVICE}",), False)
+
+
+def test_equal_specs_train(tmp_path):
+    ranks = on_two_ranks(lambda rank: outcome(tmp_path, Net("sgd", param_groups="no_decay")))
+    assert ranks == [(None, True), (None, False)], "Lightning prepares data on rank 0 only"
+
+
+def test_what_was_given_as_objects_is_compared_by_its_class(tmp_path):
+    def work(rank):
+        return outcome(tmp_path, Net(optim_callbacks=[L.pytorch.callbacks.Timer()], optimizer=torch.optim.SGD))
+
+    assert on_two_ranks(work) == [(None, True), (None, False)]
+
+
+def test_objects_and_tensors_are_compared_by_what_they_are():
+    class One: ...
+
+    specs = [
+        comparable({"optimizer": {"_target_": "x.Y", "lr": lr, "thing": One()}}, {}) for lr in (torch.tensor(1.0), 1.0)
+    ]
+    assert differences(*specs) == []
+    assert differences({"a": [1]}, {}) == [("a", [1], None)]
