@@ -65,7 +65,7 @@ def portable(value: Any) -> Any:
 
 
 def with_attributes(value: Any) -> Any:
-    """Containers of OmegaConf's, however deep, as dictionaries whose keys are attributes as well; the rest as it is.
+    """What OmegaConf and Hydra made, however deep, as dictionaries whose keys are attributes too; the rest as it is.
 
     Example:
         >>> from omegaconf import OmegaConf
@@ -84,7 +84,9 @@ def with_attributes(value: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)(with_attributes(item) for item in value)
     try:
-        return convert(plain(value)) if is_omegaconf(value) else value
+        # Hydra 1.4 refuses to pickle its partials, and Lightning drops from hparams what cannot be pickled
+        by_hydra = isinstance(value, functools.partial) and type(value).__module__.startswith("hydra.")
+        return convert(plain(value)) if by_hydra or is_omegaconf(value) else value
     except ConfigError:  # an interpolation that leads nowhere: told when the spec is validated
         return value
 
