@@ -4,6 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
+import hydra
 import pytest
 import torch
 
@@ -91,6 +92,8 @@ RUNS = [  # two epochs of four batches
 
 @pytest.mark.parametrize(("name", "arguments", "trained"), RUNS, ids=str)
 def test_trains_and_tests_the_best_checkpoint(projects, tmp_path, name, arguments, trained):
+    if name == BEFORE and not hydra.__version__.startswith("1.3."):
+        pytest.skip("without lit-optim, Lightning drops Hydra 1.4's partials from hparams: they cannot be pickled")
     outcome = call(projects[name], tmp_path, *arguments.split())
     assert outcome.code == 0, outcome.err
     assert f"trained {trained}" in outcome.out
