@@ -6,7 +6,8 @@ ARGS ?=
 RUN_ARGS = $(value ARGS)# as typed: make must not expand the $ of an interpolation
 
 # test workers share the cores; more threads than cores make each of them slower
-tests := test test-slow test-all cov
+tests := test test-slow test-all test-hydra-next cov
+HYDRA_TESTS := tests/config tests/adoption tests/test_presets.py tests/test_mixin.py tests/test_no_omegaconf.py lit_optim/config
 $(tests): export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
@@ -14,7 +15,7 @@ $(tests): export OMP_NUM_THREADS ?= 1
 .PHONY: .venv help train $(tests) lint types format wheel bench check clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z.][a-z -.]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z.][a-z -.]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 .venv: .venv/.installed  ## the development environment (PYTHON=python3.12 chooses another Python)
 
@@ -36,6 +37,12 @@ test-slow: .venv  ## the slow tests alone: packaging, examples, compilation
 
 test-all: .venv  ## all tests
 	$(PYTEST) $(RUN_ARGS)
+
+test-hydra-next: .venv  ## what touches Hydra, with its newest pre-release, in .venv-next
+	$(PY) -m venv --clear .venv-next
+	$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(.venv-next/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_below.pth"
+	.venv-next/bin/python -m pip install -q --disable-pip-version-check --pre --no-deps 'hydra-core>=1.4.0.dev0,<1.5' 'omegaconf>=2.4.0.dev0'
+	PYTHONPATH="$(CURDIR)" .venv-next/bin/python -m pytest -n auto --dist loadfile -m 'not slow' $(HYDRA_TESTS) $(RUN_ARGS)
 
 cov: .venv  ## all tests with coverage; report in htmlcov/
 	$(PYTEST) --cov --cov-report=term-missing:skip-covered --cov-report=html $(RUN_ARGS)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lit_optim.config.build import build_callbacks, build_optimizer, build_scheduler
     from lit_optim.config.compose import compose
     from lit_optim.config.presets import presets
+    from lit_optim.config.spec_like import SpecLike
     from lit_optim.config.sweep import ValidateSweep
     from lit_optim.config.validate import validate
     from lit_optim.mixin import ConfigureOptimizersMixin
@@ -30,6 +31,7 @@ if not (_here / "conf").is_dir() and (_here.parent / "conf" / "__init__.py").is_
 _HOMES = {
     "ConfigureOptimizersMixin": "lit_optim.mixin",
     "ScheduleLR": "lit_optim.schedule_lr",
+    "SpecLike": "lit_optim.config.spec_like",
     "ValidateSweep": "lit_optim.config.sweep",
     "build_callbacks": "lit_optim.config.build",
     "build_optimizer": "lit_optim.config.build",
@@ -43,6 +45,7 @@ __all__ = [
     "ConfigError",
     "ConfigureOptimizersMixin",
     "ScheduleLR",
+    "SpecLike",
     "ValidateSweep",
     "build_callbacks",
     "build_optimizer",

@@ -1,4 +1,4 @@
-"""The example app as a process of its own, forked from the warm one: what the shell would see, in a second."""
+"""The example app, or another one, as a process of its own, forked from the warm one: what the shell would see, in a second."""
 
 from __future__ import annotations
 
@@ -35,8 +35,15 @@ class Outcome:
 
 def train(folder: Path, *arguments: str, timeout: float = 120.0) -> Outcome:
     """``python examples/train.py <arguments>`` in ``folder``."""
+    return run(TRAIN, TRAIN.parent, folder, *arguments, timeout=timeout)
+
+
+def run(script: Path, root: Path, folder: Path, *arguments: str, timeout: float = 120.0) -> Outcome:
+    """``python <script> <arguments>`` in ``folder``, with ``root`` on the import path."""
     out, err = folder / "out.txt", folder / "err.txt"
-    process = multiprocessing.get_context("fork").Process(target=_main, args=(folder, out, err, arguments))
+    process = multiprocessing.get_context("fork").Process(
+        target=_main, args=(script, root, folder, out, err, arguments)
+    )
     process.start()
     process.join(timeout)
     if process.is_alive():
@@ -45,17 +52,17 @@ def train(folder: Path, *arguments: str, timeout: float = 120.0) -> Outcome:
     return Outcome(process.exitcode or 0, out.read_text(), err.read_text())
 
 
-def _main(folder: Path, out: Path, err: Path, arguments: tuple[str, ...]) -> None:
+def _main(script: Path, root: Path, folder: Path, out: Path, err: Path, arguments: tuple[str, ...]) -> None:
     for file, number in ((out, 1), (err, 2)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115 - to the end
     os.chdir(folder)
-    sys.argv = [str(TRAIN), *arguments]
-    sys.path.insert(0, str(TRAIN.parent))
+    sys.argv = [str(script), *arguments]
+    sys.path.insert(0, str(root))
     sys.settrace(None)  # a coverage run looks like a debugger to Hydra, which then raises what it would print
     code = 0
     try:
-        runpy.run_path(str(TRAIN), run_name="__main__")
+        runpy.run_path(str(script), run_name="__main__")
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     sys.stdout.flush()

@@ -26,6 +26,10 @@ FORMS = {
     "functools.partial": (functools.partial(torch.optim.AdamW, lr=0.02), 0.02),
     "class": (torch.optim.AdamW, 1e-3),
     "numbers as text": ({**ADAMW, "lr": "2e-2"}, 0.02),
+    "a preset with changes": ({"_target_": "adamw", "lr": 0.02}, 0.02),
+    "a preset with changes in a DictConfig": (OmegaConf.create({"_target_": "adamw", "lr": 0.02}), 0.02),
+    "class_path": ({"class_path": "torch.optim.AdamW", "init_args": {"lr": 0.02}}, 0.02),
+    "class_path in a DictConfig": (OmegaConf.create({"class_path": "adamw", "init_args": {"lr": 0.02}}), 0.02),
 }
 
 

@@ -10,8 +10,9 @@ from lit_optim.config.locate import locate
 from lit_optim.config.plain import plain
 from lit_optim.config.presets import load
 from lit_optim.config.spec import HYDRA_KEYS
+from lit_optim.config.spelling import name_alone, respelled
 from lit_optim.config.swallowed import check_swallowed
-from lit_optim.errors import ConfigError, Problems
+from lit_optim.errors import ConfigError, Problems, wrong
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
@@ -27,19 +28,18 @@ def make_callbacks(spec: Any, key: str = "optim_callbacks") -> list[Callback]:
 
     problems = Problems()
     callbacks: list[Callback] = []
-    for name, entry in _entries(spec, key).items():
-        if isinstance(entry, Callback):
-            callbacks.append(entry)
+    for name, given in _entries(spec, key).items():
+        if isinstance(given, Callback):
+            callbacks.append(given)
             continue
         where = f"{key}.{name}"
-        if not isinstance(entry, Mapping) or "_target_" not in entry:
-            problems.add(where, entry, "not a callback; give a mapping with _target_, or remove it")
-            continue
         try:
+            entry = respelled(given, where)
+            if not isinstance(entry, Mapping) or "_target_" not in entry:
+                raise ConfigError(wrong(where, entry, "not a callback; give a mapping with _target_, or remove it"))
             cls = locate(entry["_target_"], Callback, where)
-            given = {k: v for k, v in entry.items() if k not in HYDRA_KEYS}
             found = Problems()
-            arguments = check_call(cls, given, where, found)
+            arguments = check_call(cls, {k: v for k, v in entry.items() if k not in HYDRA_KEYS}, where, found)
             if extra := swallows(cls, arguments):
                 check_swallowed(cls, extra, where, found, names=dict.fromkeys(named_arguments(cls)))
             found.raise_if_any()
@@ -59,9 +59,9 @@ def _entries(spec: Any, key: str) -> dict[str, Any]:
         return {}
     if isinstance(spec, Callback):
         return {type(spec).__name__: spec}
+    spec = name_alone(respelled(plain(spec, key), key))
     if isinstance(spec, str):
         return load("optim_callbacks", spec, key)
-    spec = plain(spec, key)
     if isinstance(spec, Mapping):
         return {"": dict(spec)} if "_target_" in spec else {k: v for k, v in spec.items() if v is not None}
     if isinstance(spec, (list, tuple)):

@@ -25,7 +25,10 @@ def compose(overrides: Sequence[str] = ("optimizer=adamw", "scheduler=warmup_cos
     running = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        with hydra.initialize_config_module("lit_optim.conf", version_base="1.3"):
+        base = (
+            {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
+        )  # 1.4 warns of it, 1.3 without it
+        with hydra.initialize_config_module("lit_optim.conf", **base):
             return hydra.compose("lit_optim", overrides=list(overrides))
     finally:
         GlobalHydra.instance().hydra = running

@@ -7,6 +7,7 @@ from typing import Any
 
 from lit_optim.config import presets
 from lit_optim.config.plain import plain
+from lit_optim.config.spelling import name_alone
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.param_groups import Rule
 from lit_optim.param_groups.match import TYPES
@@ -22,9 +23,9 @@ def read_rules(spec: Any, key: str = "param_groups") -> list[Rule]:
         >>> read_rules("no_decay")
         [Rule(types=['norm', 'bias'], options={'weight_decay': 0.0}, name='no_decay')]
     """
+    spec = name_alone(plain(spec, key))
     if isinstance(spec, str):
         spec = presets.load("param_groups", spec, key)
-    spec = plain(spec, key)
     if isinstance(spec, Mapping):
         unknown = [name for name in spec if name != "rules"]
         if unknown:

@@ -32,7 +32,12 @@ def plain(value: Any, key: str = "config") -> Any:
             return plain(OmegaConf.to_container(value, resolve=True, throw_on_missing=True), key)
         except OmegaConfBaseException as error:
             raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
+    namespace = getattr(sys.modules.get("jsonargparse"), "Namespace", None)
+    if namespace is not None and isinstance(value, namespace):  # LightningCLI's
+        return plain(value.as_dict(), key)
     if isinstance(value, functools.partial):
+        if value.args and str(getattr(value.func, "__module__", "")).startswith("jsonargparse."):  # OptimizerCallable
+            return {"class_path": dotted(value.args[-1]), "init_args": plain(value.keywords, key)}
         if value.args:
             raise ConfigError(f"{key}: a partial with positional arguments; give them by name")
         return {"_target_": dotted(value.func), "_partial_": True, **plain(value.keywords, key)}
@@ -60,7 +65,7 @@ def portable(value: Any) -> Any:
 
 
 def with_attributes(value: Any) -> Any:
-    """Containers of OmegaConf's, however deep, as dictionaries whose keys are attributes as well; the rest as it is.
+    """What OmegaConf and Hydra made, however deep, as dictionaries whose keys are attributes too; the rest as it is.
 
     Example:
         >>> from omegaconf import OmegaConf
@@ -79,7 +84,9 @@ def with_attributes(value: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)(with_attributes(item) for item in value)
     try:
-        return convert(plain(value)) if is_omegaconf(value) else value
+        # Hydra 1.4 refuses to pickle its partials, and Lightning drops from hparams what cannot be pickled
+        by_hydra = isinstance(value, functools.partial) and type(value).__module__.startswith("hydra.")
+        return convert(plain(value)) if by_hydra or is_omegaconf(value) else value
     except ConfigError:  # an interpolation that leads nowhere: told when the spec is validated
         return value
 

@@ -27,6 +27,12 @@ def conf() -> Path:
 
 
 @functools.cache
+def groups() -> tuple[str, ...]:
+    """The groups that there are presets of, sorted."""
+    return tuple(sorted(entry.name for entry in conf().iterdir() if entry.is_dir() and not entry.name.startswith("_")))
+
+
+@functools.cache
 def names(group: str) -> tuple[str, ...]:
     """The presets of a group, sorted.
 
@@ -52,9 +58,8 @@ def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
         >>> list(presets("optimizer", "*adamw"))
         ['adamw', 'nadamw', 'radamw']
     """
-    groups = sorted(entry.name for entry in conf().iterdir() if entry.is_dir() and not entry.name.startswith("_"))
-    if group not in groups:
-        raise ConfigError(f"group={group!r}: no group of that name{did_you_mean(group, groups, list_all=True)}")
+    if group not in groups():
+        raise ConfigError(f"group={group!r}: no group of that name{did_you_mean(group, groups(), list_all=True)}")
     found = fnmatch.filter(names(group), pattern)
     return {name: _text(group, name).split("\n", 1)[0].lstrip("# ").strip() for name in found}
 
@@ -70,7 +75,7 @@ def load(group: str, name: str, key: str | None = None) -> dict[str, Any]:
         [0.9, 0.999]
     """
     if name not in names(group):
-        rule = f"no preset of that name{did_you_mean(name, names(group), list_all=True)}"
+        rule = f"no preset of that name{did_you_mean(name.lower(), names(group), list_all=True)}"
         raise ConfigError(f"{key or group}={name!r}: {rule}")
     return copy.deepcopy(_loaded(group, name))
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from lit_optim.config import presets
 from lit_optim.config.plain import canonical, dotted, plain
-from lit_optim.errors import ConfigError
+from lit_optim.config.spelling import is_name, respelled
+from lit_optim.errors import ConfigError, did_you_mean
 from lit_optim.schedules.slots import SLOTS
 
 HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
@@ -38,7 +39,8 @@ def read(spec: Any, group: str, key: str | None = None, overrides: Mapping[str, 
     """Reads a spec.
 
     Args:
-        spec: a preset's name, an import path, a mapping or DictConfig, a (Hydra) partial, a class or callable.
+        spec: a preset's name, an import path, a mapping or DictConfig with one of them at ``_target_`` (or
+            LightningCLI's ``class_path``), a (Hydra) partial, a class or callable.
         group: whose presets a name is looked up among.
         key: its dotted name in the user's config; default: the group.
         overrides: beat the spec's keys; a mapping is merged into a mapping.
@@ -78,21 +80,29 @@ def merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parts(spec: Any, group: str, key: str) -> tuple[Any, dict[str, Any]]:
+    if isinstance(spec, functools.partial) and not spec.args and not isinstance(spec.func, functools.partial):
+        by_hydra = type(spec).__module__.partition(".")[0] == "hydra" and not isinstance(spec.func, type)
+        return dotted(spec.func) if by_hydra else spec.func, plain(spec, key)  # a path has to lead to a class
+    spec = respelled(plain(spec, key), key)
     if isinstance(spec, str):
         if "." in spec and spec not in presets.names(group):
             return spec, {}
         spec = presets.load(group, spec, key)
-    elif isinstance(spec, functools.partial) and not isinstance(spec.func, functools.partial):
-        by_hydra = type(spec).__module__.partition(".")[0] == "hydra" and not isinstance(spec.func, type)
-        return dotted(spec.func) if by_hydra else spec.func, plain(spec, key)  # a path has to lead to a class
-    else:
-        spec = plain(spec, key)
     if isinstance(spec, dict):
         target = spec.get("_target_", DEFAULT_TARGETS.get(group))
         if target is None:
             example = f"{key}={presets.names(group)[0]}" if presets.names(group) else "_target_: package.Class"
             raise ConfigError(f"{key}._target_: missing; name a class there, or choose a preset, e.g. {example}")
-        return target, spec
+        return (target, spec) if not is_name(target) else _changed_preset(target, spec, group, key)
     if callable(spec):
         return spec, {}
     raise ConfigError(f"{key}={spec!r}: not a spec; give a preset's name, a mapping with _target_, or a partial")
+
+
+def _changed_preset(name: str, changes: dict[str, Any], group: str, key: str) -> tuple[Any, dict[str, Any]]:
+    """A mapping with a preset's name at ``_target_``: the preset, with the other keys in place of its own."""
+    if name not in presets.names(group):
+        hint = did_you_mean(name.lower(), presets.names(group)) or "; write e.g. torch.optim.AdamW"
+        raise ConfigError(f"{key}._target_={name}: not an import path, and no preset of that name{hint}")
+    preset = presets.load(group, name)
+    return preset["_target_"], merge(preset, {k: v for k, v in changes.items() if k != "_target_"})

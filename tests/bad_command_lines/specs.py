@@ -34,7 +34,7 @@ OPTIMIZER = [
     ("+optimizer.fused=true +optimizer.foreach=true", "`fused` and `foreach` cannot be `True` together"),
     ("optimizer=sgd +optimizer.nesterov=true", "optimizer.nesterov=True: SGD refused it: Nesterov momentum requires a momentum"),
     ("optimizer=rmsprop optimizer.alpha=5", "optimizer.alpha=5.0: must lie between 0 and 1"),
-    ("optimizer=lbfgs optimizer.line_search_fn=wolfe", "optimizer.line_search_fn='wolfe': LBFGS refused it"),
+    ("optimizer=lbfgs optimizer.line_search_fn=wolfe", "optimizer.line_search_fn='wolfe': LBFGS knows only 'strong_wolfe'"),
     ("optimizer=lbfgs param_groups.rules=[{match:{type:bias},lr:0.5}]", "param_groups: LBFGS takes one group only; choose param_groups=all", "late"),
     ("optimizer=muon", "Muon takes 2-D parameters only", "late"),
     ("optimizer=sparse_adam", "SparseAdam takes sparse gradients only", "late"),
