@@ -14,6 +14,7 @@ from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
 from lit_optim.config.callbacks import make_callbacks
 from lit_optim.config.comparable import comparable
+from lit_optim.config.misfit import refuse_misfit
 from lit_optim.config.optimizer import make_optimizer
 from lit_optim.config.scheduler import CheckedSchedule, check_scheduler, make_scheduler
 from lit_optim.config.spec import read
@@ -23,6 +24,7 @@ from lit_optim.errors import ConfigError
 from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.same_on_all_ranks import stop_together
 from lit_optim.trainer_clock import refuse_no_steps, trainer_clock
+from lit_optim.warn_of_pitfalls import warn_of_pitfalls
 
 
 class ConfigureOptimizersMixin(SpecsInCheckpoints):
@@ -68,7 +70,7 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
         """Validates all specs before any data is prepared; then the optimizer callbacks and what a plateau needs."""
         given = super().configure_callbacks()
         callbacks = [given] if isinstance(given, Callback) else list(given)
-        self.__dict__["_resumed_specs"] = None
+        self.__dict__["_resumed_specs"] = self.__dict__["_resumed_states"] = None
         if self._trainer_or_none() is not None and self.trainer.state.fn == "fit":
             self._check_on_all_ranks()
         with self.trusted():
@@ -88,8 +90,12 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
         trainer = self._trainer_or_none()
         with self.trusted():
             optimizer = make_optimizer(spec, self, specs.get("param_groups"))
+            refuse_misfit(self.__dict__.pop("_resumed_states", None), optimizer)
             checked = self._checked_scheduler(specs)
-            scheduler = make_scheduler(checked, optimizer, Clock() if trainer is None else trainer_clock(trainer))
+            clock = Clock() if trainer is None else trainer_clock(trainer)
+            scheduler = make_scheduler(checked, optimizer, clock)
+            if trainer is not None:
+                warn_of_pitfalls({**specs, "optimizer": spec.as_dict()}, trainer, clock)
         if checked.moves and capabilities.of_target(spec.path).no_schedule:
             rank_zero_warn(f"{spec.path} reads its lr once: a schedule has no effect on it")
         if trainer is not None and not any(isinstance(callback, SpecCheckpoint) for callback in trainer.callbacks):

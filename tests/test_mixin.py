@@ -280,7 +280,8 @@ class TestLr:
             Net().lr = value
 
     @pytest.mark.parametrize(
-        "scheduler", ["warmup_cosine", None, {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 9}]
+        "scheduler",
+        ["warmup_cosine", None, {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 9, "interval": "step"}],
     )
     def test_live_groups_are_scaled_and_keep_their_ratios(self, tmp_path, scheduler):
         class Halfway(L.Callback):
@@ -326,7 +327,9 @@ class TestLr:
         saved = torch.load(tmp_path / "c.ckpt", weights_only=True)
         assert saved["hyper_parameters"]["optimizer"]["lr"] == saved["lit_optim"]["spec"]["optimizer"]["lr"] == 0.25
 
-    @pytest.mark.parametrize("scheduler", [None, {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 9}])
+    @pytest.mark.parametrize(
+        "scheduler", [None, {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 9, "interval": "step"}]
+    )
     def test_assigned_where_the_configured_lr_is_0(self, tmp_path, scheduler):
         class AtStart(L.Callback):
             def on_train_start(self, trainer, module):

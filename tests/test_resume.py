@@ -247,6 +247,33 @@ class TestTheCheckpointWins:
         ):
             self.resume(tmp_path, path, optimizer="sgd")
 
+    @pytest.mark.parametrize(
+        ("wrote", "takes", "message"),
+        [
+            ({"optimizer": "adamw"}, {"optimizer": "sgd"}, "was not written by SGD, whose param groups have 'momentum' too"),
+            ({"optimizer": "adam"}, {"optimizer": "rmsprop"}, "was not written by RMSprop, whose param groups have 'alpha' too"),
+            ({"optimizer": "adam"}, {"optimizer": "amsgrad"}, "its optimizer state (exp_avg, exp_avg_sq, step) was not written by Adam, which keeps exp_avg, exp_avg_sq, max_exp_avg_sq, step"),
+            ({"param_groups": "no_decay"}, {}, "its optimizer has [2, 4] parameters in its param groups, and this one [6]"),
+        ],
+    )  # fmt: skip
+    def test_a_checkpoint_of_plain_lightning_that_does_not_fit(self, tmp_path, wrote, takes, message):
+        path = self.first(tmp_path, **wrote)
+        checkpoint = torch.load(path, weights_only=True)
+        del checkpoint["lit_optim"]
+        torch.save(checkpoint, path)
+        with pytest.raises(ConfigError) as caught:
+            self.resume(tmp_path, path, **takes)
+        assert message in str(caught.value)
+
+    @pytest.mark.parametrize("entry", [3, None, {"spec": 3}])
+    def test_an_entry_that_is_none_of_ours(self, tmp_path, entry):
+        path = self.first(tmp_path)
+        checkpoint = torch.load(path, weights_only=True)
+        checkpoint["lit_optim"] = entry
+        torch.save(checkpoint, path)
+        with pytest.raises(ConfigError, match="ckpt_path: its entry 'lit_optim' is not one that lit-optim has written"):
+            self.resume(tmp_path, path)
+
     def test_a_checkpoint_of_plain_lightning_is_taken_as_it_is(self, tmp_path):
         path = self.first(tmp_path)
         checkpoint = torch.load(path, weights_only=True)

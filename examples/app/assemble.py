@@ -58,6 +58,11 @@ def assemble(cfg: Any) -> Run:
         except ConfigError as error:
             problems.take(error)
 
+    try:
+        cfg.seed = reproducible(cfg.get("seed"), cfg.get("threads"))
+    except ConfigError as error:
+        problems.take(error)
+
     data_part = check(cfg.get("data"), TensorData, "data", problems)
     net_part, model_part = _check_model(cfg.get("model"), problems)
     callback_parts = _check_each(cfg.get("callbacks"), Callback, "callbacks", problems)
@@ -66,10 +71,6 @@ def assemble(cfg: Any) -> Run:
 
     check_ranges(trainer_part, problems)
     _check_folders(cfg.get("output_dir"), [*callback_parts, *logger_parts, trainer_part], problems)
-    try:
-        cfg.seed = reproducible(cfg.get("seed"), cfg.get("threads"))
-    except ConfigError as error:
-        problems.take(error)
     data = build(data_part, problems)
     net = build(net_part, problems, shape=data.shape, classes=data.classes) if data else None
     model = build(model_part, problems, net=net, classes=data.classes) if data and net else None

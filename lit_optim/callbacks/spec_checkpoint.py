@@ -11,7 +11,7 @@ class Configured(Protocol):
     def stamp_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Writes the specs into a checkpoint."""
 
-    def resume_from(self, saved: dict[str, Any]) -> None:
+    def resume_from(self, checkpoint: dict[str, Any]) -> None:
         """Takes over the specs of a checkpoint."""
 
     def reapply_lr(self) -> None:
@@ -30,8 +30,8 @@ class SpecCheckpoint(Callback):
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Compares the specs; called before optimizers are configured (but under strategies that restore later)."""
-        if trainer.state.fn == "fit" and trainer.ckpt_path and "lit_optim" in checkpoint:
-            cast("Configured", pl_module).resume_from(checkpoint["lit_optim"])
+        if trainer.state.fn == "fit" and trainer.ckpt_path:
+            cast("Configured", pl_module).resume_from(checkpoint)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Repeats an lr that was just assigned: a LearningRateFinder overwrites the groups after the module's."""

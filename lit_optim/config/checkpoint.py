@@ -72,7 +72,7 @@ def resumed_specs(saved: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dic
     if not messages:
         return dict(now), []
     with only_known_packages():
-        locate(before.target, Optimizer, "optimizer")
+        locate(before.target, Optimizer, "ckpt_path: the checkpoint's optimizer")
     flags = {k: v for k, v in after.arguments.items() if k in FLAGS} if before.path == after.path else {}
     optimizer = {**{k: v for k, v in before.as_dict().items() if k not in FLAGS}, **flags}
     messages.append("to change them, begin a new run from the weights (load_from_checkpoint) instead of ckpt_path")

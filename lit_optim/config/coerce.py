@@ -91,12 +91,14 @@ def _fit(value: Any, hint: Any, *, convert: bool) -> Any:
 
 
 def _first(value: Any, options: Iterable[Any], hint: Any, *, convert: bool) -> Any:
+    special = None
     for option in options:
         try:
             return _fit(value, option, convert=convert)
-        except Mismatch:
-            continue
-    raise _refuse(value, hint)
+        except Mismatch as mismatch:
+            if "too large" in str(mismatch):
+                special = mismatch
+    raise special or _refuse(value, hint)
 
 
 def _container_or_instance(value: Any, hint: Any, origin: Any, *, convert: bool) -> Any:

@@ -40,7 +40,7 @@ def check_optimizer(spec: Spec) -> tuple[Any, dict[str, Any]]:
         check_ranges(cls, arguments, spec.key, problems)
         extra = swallows(cls, arguments, supplied=1)
         names = inherited(cls) if extra else ()
-        trial(functools.partial(_on_dummy, cls), cls.__name__, arguments, spec.key, problems, names)
+        trial(functools.partial(on_dummy, cls), cls.__name__, arguments, spec.key, problems, names)
     if not problems and extra:
         _check_extra(cls, arguments, extra, spec.key, problems)
     problems.raise_if_any()
@@ -52,15 +52,16 @@ def _check_extra(
 ) -> None:
     """Compares keys that only ``**kwargs`` takes with the defaults of an optimizer that was built without them."""
     try:
-        defaults = _on_dummy(cls, **{k: v for k, v in arguments.items() if k not in extra}).defaults
+        defaults = on_dummy(cls, **{k: v for k, v in arguments.items() if k not in extra}).defaults
     except Exception:  # it needs one of them
         defaults = {}
-    settings = _on_dummy(cls, **arguments).defaults
+    settings = on_dummy(cls, **arguments).defaults
     names = {**dict.fromkeys(named_arguments(cls, supplied=1)), **defaults}
     check_swallowed(cls, extra, key, problems, names=names, settings=settings)
 
 
-def _on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
+def on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
+    """An optimizer over one small parameter; torch's own ones have taken a step."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dummy = torch.zeros(2, 2, requires_grad=True)
@@ -139,7 +140,7 @@ def check_rules(rules: list[Rule], cls: Any, arguments: dict[str, Any], key: str
     """
     if not rules or not isinstance(cls, type):
         return rules
-    defaults = _on_dummy(cls, **arguments).defaults
+    defaults = on_dummy(cls, **arguments).defaults
     problems, checked = Problems(), []
     for i, rule in enumerate(rules):
         where, found = f"{key}.rules[{i}]", Problems()
@@ -151,7 +152,7 @@ def check_rules(rules: list[Rule], cls: Any, arguments: dict[str, Any], key: str
             options = {k: v for k, v in whole.items() if k in options}
         if not found:
             check_ranges(cls, options, where, found)
-            trial(lambda **given: _on_dummy(cls, **{**arguments, **given}), cls.__name__, options, where, found)
+            trial(lambda **given: on_dummy(cls, **{**arguments, **given}), cls.__name__, options, where, found)
         problems.extend(found)
         checked.append(Rule(rule.types, options, rule.name))
     problems.raise_if_any()

@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from lit_optim.errors import ConfigError
 
@@ -91,8 +92,9 @@ def _texts(error: Exception) -> tuple[str, ...]:
 
 def overrides_of(config: DictConfig) -> list[str]:
     """The overrides of a sweep: of its sweeper's configuration, then of the command line."""
-    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
-    return [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
+    hydra: Any = OmegaConf.to_container(config.hydra, resolve=False)  # an override may hold an interpolation
+    params, task = hydra.get("sweeper", {}).get("params") or {}, hydra["overrides"]["task"]
+    return [*(f"{key}={value}" for key, value in params.items()), *task]
 
 
 def _values(override: Override) -> list[str]:
@@ -116,7 +118,7 @@ def _error(config: DictConfig, job: list[str], number: int, loader: ConfigLoader
             composed.hydra.runtime.output_dir = str(Path(str(config.hydra.sweep.dir)) / str(number))
         HydraConfig.instance().set_config(composed)
         validate(composed)
-    except (ConfigError, HydraException) as error:
+    except (ConfigError, HydraException, OmegaConfBaseException) as error:
         return error
     finally:
         HydraConfig.instance().cfg = outer

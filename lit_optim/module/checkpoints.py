@@ -13,6 +13,7 @@ from lit_optim.config.checkpoint import HPARAMS, resumed_specs, stamp
 from lit_optim.config.plain import plain, texts
 from lit_optim.config.spec import read
 from lit_optim.config.validate import GROUPS
+from lit_optim.errors import ConfigError
 from lit_optim.imports import only_known_packages
 from lit_optim.module.specs import ModuleWithSpecs
 
@@ -73,8 +74,12 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         if self._overrides() and "optimizer" in checkpoint.get(HPARAMS, {}):
             checkpoint[HPARAMS]["optimizer"] = optimizer
 
-    def resume_from(self, saved: dict[str, Any]) -> None:
+    def resume_from(self, checkpoint: dict[str, Any]) -> None:
         """Takes over the specs that a checkpoint was written with, and says what therefore has no effect."""
+        self.__dict__["_resumed_states"] = checkpoint.get("optimizer_states")
+        saved = checkpoint.get("lit_optim", {})
+        if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
+            raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
         now = self.optim_specs()
         now = {**now, "optimizer": read(now["optimizer"], "optimizer", overrides=self._overrides()).as_dict()}
         resumed, messages = resumed_specs(saved, now)

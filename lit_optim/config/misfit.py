@@ -1,0 +1,64 @@
+"""A checkpoint's optimizer state against the optimizer that is going to take it over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch.optim import Optimizer
+
+from lit_optim.config.check import named_arguments
+from lit_optim.config.optimizer import on_dummy
+from lit_optim.errors import ConfigError
+
+ADVICE = "choose what wrote it, or begin a new run from the weights (load_from_checkpoint) instead of ckpt_path"
+
+
+def refuse_misfit(states: Any, optimizer: Optimizer) -> None:
+    """Refuses a state that another class wrote, or other param groups: torch would fail at the first step, or later.
+
+    Args:
+        states: a checkpoint's ``optimizer_states``; what is not one plain state is left to its strategy.
+        optimizer: as it is configured now.
+
+    Raises:
+        ConfigError: with what is there and what is here.
+
+    Example:
+        >>> import torch
+        >>> layer = torch.nn.Linear(1, 1)
+        >>> saved = [torch.optim.AdamW(layer.parameters()).state_dict()]
+        >>> refuse_misfit(saved, torch.optim.AdamW(layer.parameters()))
+        >>> refuse_misfit(saved, torch.optim.SGD(layer.parameters(), lr=1e-3))
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: ckpt_path: its optimizer state was not written by SGD, whose param groups have \
+'momentum' too; choose what wrote it, or begin a new run from the weights (load_from_checkpoint) instead of ckpt_path
+    """
+    if not isinstance(states, list) or len(states) != 1 or not isinstance(states[0], Mapping):
+        return
+    state = states[0]
+    there = [len(group["params"]) for group in state.get("param_groups", [])]
+    here = [len(group["params"]) for group in optimizer.param_groups]
+    if there != here:
+        rule = f"its optimizer has {there} parameters in its param groups, and this one {here}"
+        raise ConfigError(f"ckpt_path: {rule}; {ADVICE}")
+    cls = type(optimizer)
+    if cls.__module__.startswith("torch.optim."):
+        _try_on_dummy(state, optimizer)
+
+
+def _try_on_dummy(state: Mapping[str, Any], optimizer: Optimizer) -> None:
+    cls = type(optimizer)
+    taker = on_dummy(cls, **{k: v for k, v in optimizer.defaults.items() if k in named_arguments(cls, supplied=1)})
+    own = {key for entry in taker.state.values() for key in entry}
+    try:
+        taker.load_state_dict({"state": {}, "param_groups": [{**state["param_groups"][0], "params": [0]}]})
+        taker.step(lambda: 0.0)
+    except KeyError as error:
+        rule = f"its optimizer state was not written by {cls.__name__}, whose param groups have {error} too"
+        raise ConfigError(f"ckpt_path: {rule}; {ADVICE}") from None
+    saved = {key for entry in state.get("state", {}).values() for key in entry}
+    if saved and own - saved:
+        has, needs = ", ".join(sorted(saved)), ", ".join(sorted(own))
+        rule = f"its optimizer state ({has}) was not written by {cls.__name__}, which keeps {needs}"
+        raise ConfigError(f"ckpt_path: {rule}; {ADVICE}")
