@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError, did_you_mean, wrong
+from lit_optim.lane import LR, Lane
+from lit_optim.lanes import Configured, build
+from lit_optim.schedules.plan import Phase, Plan
 from lit_optim.schedules.shapes.plateau import PlateauState
-from lit_optim.schedules.slots import Phase, Plan, compose
+from lit_optim.schedules.slots import compose
 
 
 class ScheduleLR(LRScheduler):
@@ -36,6 +37,12 @@ class ScheduleLR(LRScheduler):
         monitor: the metric that drives a plateau, for whoever feeds `step_metric`.
         mode: ``min`` or ``max``: when that metric is better.
         interval: ``step``, or ``epoch`` to hold each value for a whole epoch.
+        phases: in place of the slots, any number of phases: name -> ``steps`` (a duration, or ``rest``), ``shape``, ...
+        order: the order of the phases, by name.
+        noise: multiplies the schedule, see `lit_optim.schedules.noise`: ``std``, ``limit``, ``seed``.
+        drive: further keys of the groups on the same clock: ``weight_decay``, ``momentum`` (where there is none, the
+            first beta), ``betas[1]`` -> slots, and ``values``: absolute values at factor 1 and at factor 0.
+        groups: schedules of single groups, by their name: slots, and ``drive``.
 
     Raises:
         ConfigError: for anything that cannot be a schedule of this run.
@@ -57,6 +64,11 @@ class ScheduleLR(LRScheduler):
         main: Any = None,
         cooldown: Any = None,
         *,
+        phases: Mapping[str, Any] | None = None,
+        order: Sequence[str] | None = None,
+        noise: Mapping[str, Any] | None = None,
+        drive: Mapping[str, Any] | None = None,
+        groups: Mapping[str, Any] | None = None,
         total_steps: int | None = None,
         steps_per_epoch: int | None = None,
         monitor: str | None = None,
@@ -75,103 +87,130 @@ class ScheduleLR(LRScheduler):
         self.optimizer = optimizer
         self.monitor = monitor
         self.last_epoch = 0  # torch's name of the step counter
-        self.plateau = PlateauState()
         clock = Clock(total_steps, steps_per_epoch)
-        slots = {"warmup": warmup, "main": main, "cooldown": cooldown}
-        self._tensors = False
-        self._loaded: float | None = None
-        self._compose = partial(compose, slots, clock, mode=mode)
+        slots = {"warmup": warmup, "main": main, "cooldown": cooldown, "phases": phases, "order": order, "noise": noise}
+        self._configured = Configured(slots, drive or {}, groups or {})
+        self._compose = partial(compose, clock=clock, mode=mode)
         self._hold = clock.epoch("scheduler.interval") if interval == "epoch" else 1
+        self._lanes: list[Lane] = []
         self._replan()
         self.rewrite()
 
     def _replan(self) -> None:
-        base_lr = float(self.optimizer.defaults.get("lr", self.optimizer.param_groups[0]["lr"]))
-        self._plan: Plan = self._compose(base_lr=base_lr or 1.0)
-        self._schedule, self._stop = self._plan.schedule, self._plan.stop
-        self._factor = self.factor(self.last_epoch) * self.plateau.scale
+        """Builds the lanes, and keeps what the present ones know."""
+        before = {lane.id: lane for lane in self._lanes}
+        self._lanes = build(self._configured.lanes(), self.optimizer, self._plan_of, self._hold)
+        for lane in self._lanes:
+            if lane.id in before:
+                lane.states, lane.loaded, lane.tensors = (
+                    before[lane.id].states,
+                    before[lane.id].loaded,
+                    before[lane.id].tensors,
+                )
+            lane.rescale()
+            lane.now = lane.factor(self.last_epoch) * lane.scale
+        self._main, *self._others = self._lanes
+        self._schedule, self._stop = self._main.plan.schedule, self._main.plan.stop
+        self._own_lr = {lane.group for lane in self._others if lane.key == LR}
+
+    def _plan_of(self, slots: Mapping[str, Any], base: float, key: str) -> Plan:
+        return self._compose(slots, base_lr=base, key=key)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """The phases with their first and last + 1 optimizer step."""
-        return self._plan.phases
+        """The phases of the lr with their first and last + 1 optimizer step."""
+        return self._main.plan.phases
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """What is driven: the lr first, then other hyper-parameters and single groups."""
+        return tuple(self._lanes)
 
     @property
     def follows_metric(self) -> bool:
         """Whether `step_metric` has to be called after every validation."""
-        return self._plan.plateau is not None
+        return any(lane.states for lane in self._lanes)
+
+    @property
+    def plateau(self) -> PlateauState:
+        """The counters of the lr's first plateau."""
+        return self._main.states[0] if self._main.states else PlateauState()
 
     def factor(self, step: int) -> float:
-        """The factor of optimizer step ``step``, without a plateau's scale."""
-        if self._stop is not None and step > self._stop:
-            step = self._stop
-        return self._schedule(step - step % self._hold)
+        """The lr's factor of optimizer step ``step``, without a plateau's scale."""
+        return self._main.factor(step)
 
     def step(self, epoch: int | None = None) -> None:
         """Moves on by one optimizer step, or to ``epoch`` (a step index, as in torch)."""
         self.last_epoch = step = self.last_epoch + 1 if epoch is None else epoch
+        if self._others:
+            for lane in self._others:
+                self._move(lane, step)
         if self._stop is not None and step > self._stop:
             step = self._stop
-        factor = self._schedule(step - step % self._hold if self._hold > 1 else step) * self.plateau.scale
-        before, self._factor = self._factor, factor
-        if self._tensors or self._loaded is not None:  # tensor lrs, or the first step after a restore
-            for group in self.optimizer.param_groups:
-                self._write(group, before, factor)
-            self._loaded = None
+        main = self._main
+        factor = self._schedule(step - step % self._hold if self._hold > 1 else step) * main.scale
+        before, main.now = main.now, factor
+        if main.tensors or main.loaded is not None or self._own_lr:  # the first step after a restore, too
+            self._write_all(main, before, factor)
+            main.loaded = None
             return
         for group in self.optimizer.param_groups:
             try:
                 initial = group["initial_lr"]
             except KeyError:  # a group that was added since the last step
-                self._write(group, before, factor)
+                self._write(main, group, before, factor)
                 continue
             if group["lr"] != initial * before or "scheduled" in group:
-                self._write(group, before, factor)
+                self._write(main, group, before, factor)
             else:
                 group["lr"] = initial * factor
 
+    def _move(self, lane: Lane, step: int) -> None:
+        factor = lane.factor(step) * lane.scale
+        before, lane.now = lane.now, factor
+        if lane.tensors or lane.loaded is not None or lane.index is not None or lane.group is not None:
+            self._write_all(lane, before, factor)
+            lane.loaded = None
+            return
+        name, initial_name = lane.name, lane.initial
+        for group in self.optimizer.param_groups:
+            initial = group.get(initial_name)
+            if initial is None or group[name] != initial * before or "name" in group or "scheduled" in group:
+                self._write(lane, group, before, factor)
+            else:
+                group[name] = initial * factor
+
     def step_metric(self, value: float) -> None:
-        """Feeds a plateau with one more value of its metric; values that come before it begins are not counted."""
-        plateau = self._plan.plateau
-        if plateau is None or self.last_epoch < self._plan.plateau_begins:
-            return
-        self._set_plateau(plateau.observe(self.plateau, float(value)))
+        """Feeds plateaus with one more value of their metric; values outside of their phases are not counted."""
+        for lane in self._lanes:
+            if lane.observe(self.last_epoch, float(value)):
+                before, lane.now = lane.now, lane.factor(self.last_epoch) * lane.scale
+                self._write_all(lane, before, lane.now)
 
-    def _set_plateau(self, state: PlateauState) -> None:
-        before, self.plateau = self._factor, state
-        self._factor = self.factor(self.last_epoch) * state.scale
-        if self._factor != before:
-            for group in self.optimizer.param_groups:
-                self._write(group, before, self._factor)
+    def _write_all(self, lane: Lane, before: float, factor: float) -> None:
+        for group in self.optimizer.param_groups:
+            self._write(lane, group, before, factor)
 
-    def _write(self, group: dict[str, Any], before: float, factor: float) -> None:
-        """Moves one group from the factor ``before`` to ``factor``; a foreign lr becomes the value at ``before``."""
-        if not group.get("scheduled", True):
+    def _write(self, lane: Lane, group: dict[str, Any], before: float, factor: float) -> None:
+        """Moves one group, if it is one of the lane's."""
+        if not lane.drives(group) or (lane.group is None and self._has_own(lane.key, group)):
             return
-        lr, initial = float(group["lr"]), group.get("initial_lr")
-        factors = (before,) if self._loaded is None else (before, self._loaded)
-        written = [] if initial is None else [initial * past for past in factors]
-        if isinstance(group["lr"], Tensor):
-            self._tensors = True
-            written = [float(torch.tensor(value, dtype=group["lr"].dtype)) for value in written]
-        if initial is None and lr == float(self.optimizer.defaults.get("lr", float("nan"))):
-            group["initial_lr"] = lr  # added without an lr of its own: torch filled the optimizer's in
-        elif lr not in written:
-            group["initial_lr"] = lr / before if before else lr
-            if 0 < before < 0.1:
-                text = f"lr={lr:g} was written where the schedule stands at factor {before:.2g}; it goes on from there"
-                warnings.warn(f"{text}, towards {lr / before:g} at factor 1", stacklevel=3)
-        _fill(group, factor)
+        value = self.optimizer.defaults.get(lane.name, float("nan"))
+        lane.write(group, before, factor, float(value if lane.index is None else value[lane.index]))
+
+    def _has_own(self, key: str, group: dict[str, Any]) -> bool:
+        name = group.get("name")
+        return name is not None and any(lane.key == key and lane.group == name for lane in self._others)
 
     def rewrite(self) -> None:
-        """Writes the lr of the present step into every scheduled group, from its ``initial_lr``."""
-        for group in self.optimizer.param_groups:
-            group.setdefault("initial_lr", float(group["lr"]))
-            if isinstance(group["lr"], Tensor):
-                self._tensors = True
-                group["lr"] = group["lr"].clone()  # groups may share one tensor, and must not from here on
-            if group.get("scheduled", True):
-                _fill(group, self._factor)
+        """Writes the values of the present step into every scheduled group, from its initial ones."""
+        for lane in self._lanes:
+            for group in self.optimizer.param_groups:
+                if lane.group is None and self._has_own(lane.key, group):
+                    continue
+                if lane.group is None or lane.group == group.get("name"):
+                    lane.begin(group)
 
     def rescale(self, lr: float) -> None:
         """Makes ``lr`` the optimizer's own; groups keep their ratios to it, absolute floors stay."""
@@ -194,32 +233,37 @@ class ScheduleLR(LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """The counters; everything else comes from the configuration and the optimizer's groups."""
-        state: dict[str, Any] = {"last_epoch": self.last_epoch, "factor": self._factor}
-        if self.follows_metric:
-            state["plateau"] = self.plateau._asdict()
+        state: dict[str, Any] = {"last_epoch": self.last_epoch, **self._main.state_dict()}
+        if self._others:
+            state["lanes"] = {lane.id: lane.state_dict() for lane in self._others}
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Restores the counters; groups whose lr nobody else has written get the lr of the restored step.
+        """Restores the counters; groups whose values nobody else has written get those of the restored step.
 
         The optimizer may be restored before or after; the schedule may be another one than the checkpoint's.
         """
         self.last_epoch = int(state_dict["last_epoch"])
-        self.plateau = PlateauState(**state_dict.get("plateau", {})) if self.follows_metric else PlateauState()
-        before, self._factor = self._factor, self.factor(self.last_epoch) * self.plateau.scale
-        # the factor behind the checkpoint's lrs: with it they are told from foreign ones, even under another schedule
-        self._loaded = float(state_dict.get("factor", self._factor))
-        for group in self.optimizer.param_groups:
-            self._write(group, before, self._factor)
+        states = {self._main.id: dict(state_dict), **state_dict.get("lanes", {})}
+        for lane in self._lanes:
+            before = lane.now
+            lane.load_state_dict(states.get(lane.id, {}), self.last_epoch)
+            self._write_all(lane, before, lane.now)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the closures, which `__setstate__` builds again."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("_plan", "_schedule")}
+        """Everything but the lanes' closures, which `__setstate__` builds again."""
+        kept = {k: v for k, v in self.__dict__.items() if k not in ("_lanes", "_main", "_others", "_schedule")}
+        return {**kept, "_kept": {lane.id: (lane.states, lane.loaded, lane.tensors) for lane in self._lanes}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restores a pickled or copied scheduler."""
-        self.__dict__.update(state)
+        kept = state.pop("_kept")
+        self.__dict__.update(state, _lanes=[])
         self._replan()
+        for lane in self._lanes:
+            lane.states, lane.loaded, lane.tensors = kept[lane.id]
+            lane.rescale()
+            lane.now = lane.factor(self.last_epoch) * lane.scale
 
 
 def rescale(optimizer: Optimizer, lr: float) -> None:
@@ -238,9 +282,3 @@ def _count(value: Any, name: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < float("inf") or value % 1:
         raise ConfigError(wrong(f"scheduler.{name}", value, "must be a whole number of at least 1"))
     return int(value)
-
-
-def _fill(group: dict[str, Any], factor: float) -> None:
-    """Writes ``initial_lr * factor``, in place where the lr is a tensor."""
-    lr = group["initial_lr"] * factor
-    group["lr"] = group["lr"].fill_(lr) if isinstance(group["lr"], Tensor) else lr

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from lit_optim.schedules.slots import Phase
+    from lit_optim.schedules.plan import Phase
 
 Lrs = Mapping[str, Sequence[float]]  # by param group, one value an optimizer step; NaN where there was no such group
 

@@ -17,8 +17,9 @@ from lit_optim.config.swallowed import check_swallowed
 from lit_optim.duration import Clock, LengthUnknown, parse
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.schedule_lr import ScheduleLR
+from lit_optim.schedules.shape_factory import shape_factory
 from lit_optim.schedules.shapes.plateau import plateau
-from lit_optim.schedules.slots import SLOTS, shape_factory, slot
+from lit_optim.schedules.slots import SLOTS, slot
 
 RESERVED = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
 

@@ -9,7 +9,8 @@ from lit_optim.config.check import check_call
 from lit_optim.config.coerce import Mismatch, coerce
 from lit_optim.duration import Clock, parse
 from lit_optim.errors import ConfigError, Problems, wrong
-from lit_optim.schedules.slots import SLOT_KEYS, SLOTS, compose, length_arguments, shape_factory, slot
+from lit_optim.schedules.shape_factory import length_arguments, shape_factory
+from lit_optim.schedules.slots import SLOT_KEYS, SLOTS, compose, slot
 
 # timm's and transformers' spellings -> the slot and its key
 ALIASES = {

@@ -1,0 +1,163 @@
+"""One hyper-parameter of the groups on a schedule's clock: who wrote it last, and what it is next."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_optim.schedules.plan import Plan
+from lit_optim.schedules.shapes.plateau import PlateauState
+
+LR = "lr"
+
+
+class Lane:
+    """Drives ``group[key] = initial * factor(step)``, and takes over what anybody else has written.
+
+    Args:
+        key: of the groups; ``betas[0]`` is the first item of a tuple.
+        plan: the schedule.
+        group: name of the only group that it drives; None for all that no other lane drives.
+        hold: optimizer steps for which each value is held.
+        default: the optimizer's own value, to which absolute ones are related; 0: factors are the values themselves.
+        values: absolute values at factor 1 and at factor 0, in place of shares of the initial value.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        plan: Plan,
+        *,
+        group: str | None = None,
+        hold: int = 1,
+        default: float = 1.0,
+        values: Sequence[float] | None = None,
+    ) -> None:
+        self.key, self.plan, self.group, self.hold, self.values = key, plan, group, hold, values
+        self.name, self.index = split(key)
+        self.initial = f"initial_{key}"
+        self.default = default
+        self.absolute = values is not None and default == 0
+        self.states = [PlateauState() for _ in plan.plateaus]
+        self.scale = 1.0
+        self.loaded: float | None = None  # the factor behind a checkpoint's values, until the first step after it
+        self.tensors = False
+        self.now = 1.0  # the factor that was written last
+
+    @property
+    def id(self) -> str:
+        """Its name in a state: ``lr``, ``weight_decay@head``."""
+        return self.key if self.group is None else f"{self.key}@{self.group}"
+
+    def factor(self, step: int) -> float:
+        """The factor of optimizer step ``step``, without the scale of plateaus."""
+        stop = self.plan.stop
+        if stop is not None and step > stop:
+            step = stop
+        factor = self.plan.schedule(step - step % self.hold if self.hold > 1 else step)
+        if self.values is None:
+            return factor
+        at_one, at_zero = self.values
+        value = at_zero + (at_one - at_zero) * factor
+        return value if self.absolute else value / self.default
+
+    def drives(self, group: dict[str, Any]) -> bool:
+        """Whether the group is one of its own and may be moved."""
+        return group.get("scheduled", True) and (self.group is None or group.get("name") == self.group)
+
+    def read(self, group: dict[str, Any]) -> float:
+        """The present value."""
+        value = group[self.name]
+        return float(value if self.index is None else value[self.index])
+
+    def fill(self, group: dict[str, Any], factor: float) -> None:
+        """Writes ``initial * factor``, in place where the value is a tensor."""
+        value, before = group[self.initial] * factor, group[self.name]
+        if self.index is not None:
+            value = tuple(value if i == self.index else item for i, item in enumerate(before))
+        group[self.name] = before.fill_(value) if isinstance(before, Tensor) else value
+
+    def begin(self, group: dict[str, Any]) -> None:
+        """Takes the present value as the initial one, if there is none yet, and writes that of the present step."""
+        group.setdefault(self.initial, 1.0 if self.absolute else self.read(group))
+        if isinstance(group[self.name], Tensor):
+            self.tensors = True
+            group[self.name] = group[self.name].clone()  # groups may share one tensor, and must not from here on
+        if self.drives(group):
+            self.fill(group, self.now)
+
+    def write(self, group: dict[str, Any], before: float, factor: float, own: float) -> None:
+        """Moves a group from the factor ``before`` to ``factor``; a foreign value becomes the one at ``before``.
+
+        Args:
+            group: one that it drives.
+            before: the factor that was written last.
+            factor: the one to write.
+            own: the value that torch fills into groups that were added without one.
+        """
+        value, initial = self.read(group), group.get(self.initial)
+        factors = (before,) if self.loaded is None else (before, self.loaded)
+        written = [] if initial is None else [initial * past for past in factors]
+        if isinstance(group[self.name], Tensor):
+            self.tensors = True
+            written = [float(torch.tensor(item, dtype=group[self.name].dtype)) for item in written]
+        if initial is None and (self.absolute or value == own):
+            group[self.initial] = 1.0 if self.absolute else value
+        elif value not in written:
+            group[self.initial] = value / before if before else value
+            if 0 < before < 0.1:
+                text = f"{self.key}={value:g} was written where the schedule stands at factor {before:.2g}"
+                warnings.warn(f"{text}; it goes on from there, towards {value / before:g} at factor 1", stacklevel=4)
+        self.fill(group, factor)
+
+    def observe(self, step: int, value: float) -> bool:
+        """Feeds the plateau of this step with its metric; whether the scale has changed."""
+        active = self.plan.plateau_at(step)
+        if active is None:
+            return False
+        self.states[active] = self.plan.plateaus[active][1].observe(self.states[active], value)
+        return self.rescale()
+
+    def rescale(self) -> bool:
+        """Computes the scale of all plateaus; whether it has changed."""
+        before, self.scale = self.scale, 1.0
+        for state in self.states:
+            self.scale *= state.scale
+        return self.scale != before
+
+    def state_dict(self) -> dict[str, Any]:
+        """The last factor and the counters of plateaus, in numbers."""
+        state: dict[str, Any] = {"factor": self.now}
+        if len(self.states) == 1:
+            state["plateau"] = self.states[0]._asdict()
+        elif self.states:
+            state["plateaus"] = [plateau._asdict() for plateau in self.states]
+        return state
+
+    def load_state_dict(self, state: dict[str, Any], step: int) -> None:
+        """Restores the counters, as far as they are those of this schedule."""
+        saved = state.get("plateaus", [state["plateau"]] if "plateau" in state else [])
+        if len(saved) == len(self.states):
+            self.states = [PlateauState(**plateau) for plateau in saved]
+        else:
+            self.states = [PlateauState() for _ in self.states]
+        self.rescale()
+        factor = self.factor(step) * self.scale
+        self.loaded = float(state.get("factor", factor))
+        self.now = factor
+
+
+def split(key: str) -> tuple[str, int | None]:
+    """``betas[0]`` -> the name of a group's key, and the place in its tuple.
+
+    Example:
+        >>> split("betas[0]"), split("weight_decay")
+        (('betas', 0), ('weight_decay', None))
+    """
+    found = re.fullmatch(r"(\w+)\[(\d+)\]", key)
+    return (found[1], int(found[2])) if found else (key, None)

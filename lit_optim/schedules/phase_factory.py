@@ -1,0 +1,160 @@
+"""One phase of a configuration -> the factory of its schedule, with everything but its length filled in."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lit_optim.duration import Clock, LengthUnknown, parse
+from lit_optim.errors import ConfigError, did_you_mean, wrong
+from lit_optim.schedules.base import Schedule, ScheduleFactory
+from lit_optim.schedules.combine import ramp
+from lit_optim.schedules.shape_factory import accepted_arguments, length_arguments, shape_factory
+from lit_optim.schedules.shapes.plateau import plateau
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a phase has to know of the schedule that it is a part of.
+
+    Args:
+        clock: the length of the run and of an epoch.
+        base_lr: the optimizer's absolute lr (or other value), to which absolute ones are related.
+        mode: ``min`` or ``max``, for shapes that follow a metric.
+        key: dotted name of the scheduler.
+    """
+
+    clock: Clock
+    base_lr: float = 1.0
+    mode: str = "min"
+    key: str = "scheduler"
+
+
+def phase_factory(
+    options: Mapping[str, Any], key: str, around: Surroundings, *, begin: float | None, rises: bool
+) -> ScheduleFactory:
+    """The factory of one phase.
+
+    Args:
+        options: ``shape`` and its arguments, ``min_lr``, ``max_lr``.
+        key: dotted name of the phase.
+        around: the schedule that it is a part of.
+        begin: the factor at which the phase before it ends, if there is one; this one goes on from there.
+        rises: whether it is a warmup, which ends at factor 1.
+
+    Raises:
+        ConfigError: for unknown shapes, and for arguments that they do not have.
+    """
+    clock, base_lr = around.clock, around.base_lr
+    shape = shape_factory(options["shape"], f"{key}.shape")
+    if shape is plateau and rises:
+        raise ConfigError(wrong(f"{key}.shape", "plateau", "a plateau cannot be a warmup; choose e.g. linear"))
+    accepted, label = accepted_arguments(shape), getattr(shape, "__name__", repr(shape))
+    arguments = {k: v for k, v in options.items() if k not in ("steps", "shape")}
+    floor = _absolute_floor(arguments, accepted, rises, base_lr, key)
+    _absolute_peak(arguments, accepted, base_lr, key)
+    _check_names(arguments, accepted, label, key)
+    for argument, many in length_arguments(shape).items():
+        if argument in arguments:
+            arguments[argument] = _in_steps(arguments[argument], many, f"{key}.{argument}", clock)
+    arguments |= {k: v for k, v in {"base_lr": base_lr, "mode": around.mode}.items() if k in accepted}
+    scale = 1.0
+    if begin is not None and "start_factor" in accepted:
+        arguments.setdefault("start_factor", begin)
+    elif begin is not None and "factor" not in arguments:
+        scale = begin  # a shape that begins at 1 by itself
+    if rises and "start_factor" in accepted:
+        shape, arguments = _upwards(shape, arguments, key), {}
+
+    def built(total_steps: int | None = None) -> Schedule:
+        try:
+            schedule = shape(total_steps, **arguments)
+        except LengthUnknown:
+            clock.total(around.key)
+            raise
+        except ConfigError as error:
+            raise ConfigError(*(f"{key}.{problem}" for problem in error.problems)) from None
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise ConfigError(f"{key}: the shape {label!r} refused these values: {error}") from error
+        if floor == 0.0 and scale == 1.0:
+            return schedule
+        return lambda step: max(schedule(step) * scale, floor)
+
+    return built
+
+
+def _check_names(arguments: Mapping[str, Any], accepted: Sequence[str], label: str, key: str) -> None:
+    for argument, value in arguments.items():
+        if argument == "base_lr" and argument in accepted:
+            raise ConfigError(wrong(f"{key}.{argument}", value, "it is the optimizer's lr; remove it"))
+        if argument == "mode" and argument in accepted:
+            raise ConfigError(wrong(f"{key}.{argument}", value, f"write scheduler.mode={value}"))
+        if argument not in accepted:
+            rule = f"the shape {label!r} has no argument {argument!r}{did_you_mean(argument, accepted)}"
+            raise ConfigError(wrong(f"{key}.{argument}", value, rule))
+
+
+def _upwards(shape: ScheduleFactory, arguments: dict[str, Any], key: str) -> ScheduleFactory:
+    """The shape as a warmup: it ends at factor 1."""
+    end = arguments.pop("end_factor", 1.0)
+    if end != 1.0:
+        raise ConfigError(wrong(f"{key}.end_factor", end, "a warmup ends at factor 1; remove it"))
+    start = arguments.pop("start_factor", None)
+    upwards = ramp(functools.partial(shape, **arguments), start)
+
+    def named(total_steps: int | None = None) -> Schedule:
+        try:
+            return upwards(total_steps)
+        except ConfigError as error:
+            if start is None and "start_factor" in str(error):
+                raise ConfigError("start_factor: this shape cannot begin at 0; write e.g. start_factor: 0.01") from None
+            raise
+
+    return named
+
+
+def _absolute_peak(arguments: dict[str, Any], accepted: Sequence[str], base_lr: float, key: str) -> None:
+    """Takes ``max_lr`` out: it becomes the shape's ``max_factor``."""
+    if "max_lr" not in arguments or "max_lr" in accepted:
+        return
+    max_lr = arguments.pop("max_lr")
+    if "max_factor" not in accepted:
+        raise ConfigError(wrong(f"{key}.max_lr", max_lr, "this shape has no peak; set optimizer.lr instead"))
+    if not isinstance(max_lr, (int, float)) or isinstance(max_lr, bool) or not 0 < max_lr < float("inf"):
+        raise ConfigError(wrong(f"{key}.max_lr", max_lr, "an absolute lr above 0"))
+    if "max_factor" in arguments:
+        rule = f"give either max_lr or max_factor={arguments['max_factor']}, not both"
+        raise ConfigError(wrong(f"{key}.max_lr", max_lr, rule))
+    arguments["max_factor"] = max_lr / base_lr
+
+
+def _absolute_floor(arguments: dict[str, Any], accepted: Sequence[str], rises: bool, base_lr: float, key: str) -> float:
+    """Takes ``min_lr`` out: it becomes the shape's lower end, or where it has none, a floor under it."""
+    if "min_lr" not in arguments:
+        return 0.0
+    min_lr = arguments["min_lr"]
+    if not isinstance(min_lr, (int, float)) or isinstance(min_lr, bool) or not 0 <= min_lr <= base_lr:
+        raise ConfigError(
+            wrong(f"{key}.min_lr", min_lr, f"an absolute lr between 0 and the optimizer's lr={base_lr:g}")
+        )
+    if "min_lr" in accepted:
+        return 0.0
+    del arguments["min_lr"]
+    end = "start_factor" if rises else "end_factor"
+    if end not in accepted or arguments.get("gamma") is not None:
+        return min_lr / base_lr
+    if arguments.get(end):
+        raise ConfigError(wrong(f"{key}.min_lr", min_lr, f"give either min_lr or {end}={arguments[end]}, not both"))
+    arguments[end] = min_lr / base_lr
+    return 0.0
+
+
+def _in_steps(value: Any, many: bool, key: str, clock: Clock) -> Any:
+    """A length (or a list of them) in optimizer steps."""
+    if not many:
+        return parse(value, key).steps(clock, key)
+    if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+        raise ConfigError(wrong(key, value, "a list of durations is needed; write e.g. [30%, 60%]"))
+    return [parse(item, key).steps(clock, key) for item in value]

@@ -1,0 +1,67 @@
+"""``phases`` and ``order`` of a configuration: a chain of any number of phases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lit_optim.errors import ConfigError, did_you_mean, wrong
+
+REST = (None, "rest")
+
+
+def phases_in_order(config: Mapping[str, Any], slots: Sequence[str], key: str) -> dict[str, dict[str, Any]]:
+    """The phases, in their order; ``steps`` is missing from the one that takes what the others leave.
+
+    Args:
+        config: with ``phases`` (name -> shape, steps, arguments) and ``order`` (names).
+        slots: names that would say the same again.
+        key: dotted name of the scheduler.
+
+    Raises:
+        ConfigError: if there is no order, or one that does not name each phase once; if a slot is filled as well.
+
+    Example:
+        >>> config = {"phases": {"b": {"steps": "rest", "shape": "cosine"}, "a": {"steps": 5}}, "order": ["a", "b"]}
+        >>> phases_in_order(config, (), "scheduler")
+        {'a': {'shape': 'constant', 'steps': 5}, 'b': {'shape': 'cosine'}}
+    """
+    phases, order = config["phases"], config.get("order")
+    if not isinstance(phases, Mapping):
+        raise ConfigError(wrong(f"{key}.phases", phases, "expects a mapping name -> {steps: 5%, shape: linear}"))
+    for name in slots:
+        if _filled(config.get(name)):
+            raise ConfigError(wrong(f"{key}.{name}", config[name], "give either the three slots, or phases and order"))
+    if not isinstance(order, (list, tuple)) or not order:
+        raise ConfigError(
+            wrong(f"{key}.order", order, f"write the order of the phases: [{', '.join(map(str, phases))}]")
+        )
+    for name in order:
+        if name not in phases:
+            raise ConfigError(
+                wrong(f"{key}.order", name, f"no such phase{did_you_mean(str(name), map(str, phases), list_all=True)}")
+            )
+    missing = [name for name in phases if name not in order]
+    if missing or len(set(order)) != len(order):
+        raise ConfigError(wrong(f"{key}.order", list(order), f"must name each of {', '.join(map(str, phases))} once"))
+    chain = {str(name): _phase(phases[name], f"{key}.phases.{name}") for name in order}
+    rests = [name for name, options in chain.items() if "steps" not in options]
+    if len(rests) > 1:
+        rule = f"only one phase can take what is left, and {rests[0]} does; give it a length, e.g. 10%"
+        raise ConfigError(f"{key}.phases.{rests[1]}.steps: {rule}")
+    return chain
+
+
+def _phase(value: Any, key: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(wrong(key, value, "expects a mapping, e.g. {steps: 5%, shape: linear}"))
+    default = "linear" if key.endswith(".warmup") else "constant"
+    options = {"shape": default, **value}
+    return {k: v for k, v in options.items() if k != "steps" or v not in REST}
+
+
+def _filled(slot: Any) -> bool:
+    """Whether a slot says anything: presets hold all three."""
+    if isinstance(slot, Mapping):
+        return slot.get("steps", 0) not in (0, None) or slot.get("shape", "constant") not in ("constant", "linear")
+    return bool(slot)

@@ -1,0 +1,42 @@
+"""What a configuration comes to on a run: one schedule over all its steps, and where its phases lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lit_optim.schedules.base import Schedule
+from lit_optim.schedules.shapes.plateau import Plateau
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One filled phase: its name and the optimizer steps ``start <= t < stop`` (None: endless)."""
+
+    name: str
+    start: int
+    stop: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The ``schedule`` over all steps, where its phases lie, and which of them a metric drives."""
+
+    schedule: Schedule
+    phases: tuple[Phase, ...]
+    stop: int | None  # optimizer steps of all phases together; None: endless
+    plateaus: tuple[tuple[Phase, Plateau], ...] = ()
+
+    def plateau_at(self, step: int) -> int | None:
+        """Which of the plateaus the metric of this step belongs to; the last one goes on if nothing follows it.
+
+        Example:
+            >>> from lit_optim.schedules.shapes.plateau import plateau
+            >>> first = Phase("first", 5, 8)
+            >>> plan = Plan(float, (first, Phase("last", 8, None)), None, ((first, plateau()),))
+            >>> [plan.plateau_at(step) for step in (4, 5, 7, 8)]
+            [None, 0, 0, None]
+        """
+        for i, (phase, _) in enumerate(self.plateaus):
+            if phase.start <= step and (phase.stop is None or step < phase.stop or phase == self.phases[-1]):
+                return i
+        return None
