@@ -10,8 +10,9 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lit_optim.config.check import check_call, named_arguments, swallows
 from lit_optim.config.factory import is_factory, own_factory
+from lit_optim.config.lanes import check_lanes, parts
 from lit_optim.config.locate import locate
-from lit_optim.config.slots import check_slots, without_aliases
+from lit_optim.config.slots import without_aliases
 from lit_optim.config.spec import Spec
 from lit_optim.config.swallowed import check_swallowed
 from lit_optim.duration import Clock, LengthUnknown, parse
@@ -19,7 +20,6 @@ from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.schedule_lr import ScheduleLR
 from lit_optim.schedules.shape_factory import shape_factory
 from lit_optim.schedules.shapes.plateau import plateau
-from lit_optim.schedules.slots import SLOTS, slot
 
 RESERVED = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
 
@@ -42,9 +42,8 @@ class CheckedSchedule:
         """Whether the lr changes at all during a run."""
         if not self.own:
             return True
-        slots = {name: slot(self.arguments.get(name), name) for name in SLOTS}
-        constant = slots["main"]["shape"] == "constant"
-        return not constant or any(parse(slots[name]["steps"]).amount > 0 for name in ("warmup", "cooldown"))
+        filled = (part for part in parts(self.arguments) if part.name == "main" or _long(part.steps))
+        return any(part.options["shape"] != "constant" or part.name != "main" for part in filled)
 
     @property
     def lightning_keys(self) -> dict[str, Any]:
@@ -57,7 +56,7 @@ class CheckedSchedule:
     def follows_metric(self) -> bool:
         """Whether a metric drives it."""
         if self.own:
-            return shape_factory(slot(self.arguments.get("main"), "main")["shape"], "scheduler.main.shape") is plateau
+            return any(shape_factory(part.options["shape"], part.key) is plateau for part in parts(self.arguments))
         return isinstance(self.cls, type) and issubclass(self.cls, ReduceLROnPlateau)
 
 
@@ -84,7 +83,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     if extra := swallows(cls, arguments, supplied=1):
         check_swallowed(cls, extra, spec.key, problems, names=dict.fromkeys(named_arguments(cls, supplied=1)))
     if cls is ScheduleLR:
-        arguments = check_slots(arguments, spec.key, problems)
+        arguments = check_lanes(arguments, spec.key, problems)
         if reserved.pop("frequency", 1) != 1:
             problems.append(f"{spec.key}.frequency: a ScheduleLR moves at every optimizer step; remove it")
     problems.raise_if_any()
@@ -125,6 +124,10 @@ def make_scheduler(checked: CheckedSchedule, optimizer: Optimizer, clock: Clock)
     if not isinstance(scheduler, LRScheduler):
         raise ConfigError(f"scheduler: got a {type(scheduler).__name__}, not a torch LRScheduler")
     return scheduler
+
+
+def _long(steps: Any) -> bool:
+    return steps is None or parse(steps).amount > 0
 
 
 def _check_reserved(reserved: dict[str, Any], key: str, problems: Problems) -> None:

@@ -10,7 +10,7 @@ from lit_optim.config.coerce import Mismatch, coerce
 from lit_optim.duration import Clock, parse
 from lit_optim.errors import ConfigError, Problems, wrong
 from lit_optim.schedules.shape_factory import length_arguments, shape_factory
-from lit_optim.schedules.slots import SLOT_KEYS, SLOTS, compose, slot
+from lit_optim.schedules.slots import SLOT_KEYS, SLOTS, compose, parts_of, slot
 
 # timm's and transformers' spellings -> the slot and its key
 ALIASES = {
@@ -20,6 +20,7 @@ ALIASES = {
     "min_lr": ("main", "min_lr"),
 }
 TRIAL_RUN = Clock(total_steps=1000, steps_per_epoch=100)
+TRIAL_STEPS = {"warmup": 10}
 
 
 def without_aliases(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,43 +44,68 @@ def without_aliases(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def check_slots(arguments: Mapping[str, Any], key: str, problems: Problems) -> dict[str, Any]:
-    """The arguments with every slot in full form and coerced; what is wrong goes into ``problems``.
+def check_slots(slots: Mapping[str, Any], key: str, problems: Problems) -> dict[str, Any]:
+    """Slots, or phases, in full form and coerced; what is wrong goes into ``problems``.
 
-    Names, types and ranges are tried on a run of some length, each slot by itself.
+    Names, types and ranges are tried on a run of some length, each phase by itself.
+
+    Args:
+        slots: ``warmup``, ``main``, ``cooldown``, or ``phases`` and ``order``; ``noise``.
+        key: dotted name of the schedule.
+        problems: collects what is wrong.
     """
-    checked = dict(arguments)
-    for name in SLOTS:
-        where = f"{key}.{name}"
+    checked = dict(slots)
+    if slots.get("noise"):
+        _try({"noise": slots["noise"]}, key, problems)
+    if slots.get("phases") or slots.get("order"):
         try:
-            full = slot(arguments.get(name), name)
-            if "steps" in full:
-                parse(full["steps"], where)
-            shape = shape_factory(full["shape"], f"{where}.shape")
+            parts = parts_of(slots, key)
+        except ConfigError as error:
+            problems.take(error)
+            return checked
+        options = {part.name: _check_phase(part.name, part.options, part.key, key, problems) for part in parts}
+        return {**{k: v for k, v in checked.items() if k not in SLOTS}, "phases": options}
+    for name in SLOTS:
+        try:
+            full = slot(slots.get(name), name)
         except ConfigError as error:
             problems.take(error)
             continue
-        found = Problems()
-        options = {k: v for k, v in full.items() if k not in ("steps", "shape")}
-        if "min_lr" in options:
-            options["min_lr"] = _number(options["min_lr"], f"{where}.min_lr", found)
-        outside = {"min_lr": options.pop("min_lr")} if "min_lr" in options else {}
-        lengths = length_arguments(shape)
-        options = {
-            **check_call(shape, options, where, found, supplied=1, finite=True, unchecked=lengths, also=SLOT_KEYS),
-            **outside,
-        }
-        checked[name] = {**{k: full[k] for k in ("steps", "shape") if k in full}, **options}
-        if not found:
-            # min_lr is relative to an lr, which is not known here
-            without_floor = {k: v for k, v in options.items() if k != "min_lr"}
-            steps = {"steps": 100} if name == "cooldown" else {"steps": 10} if name == "warmup" else {}
-            try:
-                compose({name: {"shape": shape, **steps, **without_floor}}, TRIAL_RUN, key=key)
-            except ConfigError as error:
-                found.take(error)
-        problems.extend(found)
+        checked[name] = _check_phase(name, full, f"{key}.{name}", key, problems)
     return checked
+
+
+def _check_phase(name: str, full: Mapping[str, Any], where: str, key: str, problems: Problems) -> dict[str, Any]:
+    try:
+        if "steps" in full:
+            parse(full["steps"], where)
+        shape = shape_factory(full["shape"], f"{where}.shape")
+    except ConfigError as error:
+        problems.take(error)
+        return dict(full)
+    found = Problems()
+    options = {k: v for k, v in full.items() if k not in ("steps", "shape")}
+    # absolute values are relative to an lr, which is not known here
+    absolute: dict[str, Any] = {
+        k: _number(options.pop(k), f"{where}.{k}", found) for k in ("min_lr", "max_lr") if k in options
+    }
+    lengths = length_arguments(shape)
+    options = check_call(shape, options, where, found, supplied=1, finite=True, unchecked=lengths, also=SLOT_KEYS)
+    if not found:
+        phase = {"shape": shape, "steps": TRIAL_STEPS.get(name, 100), **options}
+        if "phases" in where:
+            _try({"phases": {name: phase}, "order": [name]}, key, found)
+        else:
+            _try({name: phase if name != "main" else {"shape": shape, **options}}, key, found)
+    problems.extend(found)
+    return {**{k: full[k] for k in ("steps", "shape") if k in full}, **options, **absolute}
+
+
+def _try(slots: Mapping[str, Any], key: str, problems: Problems) -> None:
+    try:
+        compose(slots, TRIAL_RUN, key=key)
+    except ConfigError as error:
+        problems.take(error)
 
 
 def _number(value: Any, key: str, problems: Problems) -> Any:

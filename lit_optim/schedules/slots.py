@@ -6,9 +6,10 @@ cumulatively, so that the lengths sum to the run), names become shapes, absolute
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -109,16 +110,17 @@ def compose(
     edges = _edges(parts, clock, key)
     around = Surroundings(clock, base_lr, mode, key)
     built: list[tuple[Phase, Schedule]] = []
-    begin = None
+    before: Callable[[], float] | None = None  # where the phase before this one ends
     for part, start, stop in zip(parts, edges, edges[1:], strict=False):
         if start is None:
             break  # after an endless phase
         length = None if stop is None else stop - start
+        begin = before() if before is not None and length != 0 else None
         schedule = phase_factory(part.options, part.key, around, begin=begin, rises=part.rises)(length)
         if length != 0 or (part is parts[-1] and not built):
             built.append((Phase(part.name, start, stop), schedule))
         if length is not None and not (part.rises and length == 0):
-            begin = 1.0 if part.rises else schedule(length)
+            before = functools.partial(_end, 1.0 if part.rises else schedule, length)
     whole = join(
         phases=[_already(schedule) for _, schedule in built],
         lengths=[None if phase.stop is None else phase.stop - phase.start for phase, _ in built],
@@ -129,6 +131,10 @@ def compose(
     _check_finite(whole, stop if stop is not None else built[-1][0].start + FAR, parts, key)
     plateaus = tuple((phase, schedule) for phase, schedule in built if isinstance(schedule, Plateau))
     return Plan(whole, tuple(phase for phase, _ in built), stop, plateaus)
+
+
+def _end(schedule: Schedule | float, length: int) -> float:
+    return schedule if isinstance(schedule, float) else schedule(length)
 
 
 def _noisy(schedule: Schedule, options: Any, key: str, clock: Clock) -> Schedule:

@@ -81,7 +81,7 @@ SCHEDULER = [
     ("+scheduler.main.min_lr=1", "scheduler.main.min_lr=1", "late"),
     ("+scheduler.warmup.start_factor=-0.5", "scheduler.warmup.start_factor=-0.5"),
     ("+scheduler.warmup.end_factor=2", "scheduler.warmup.end_factor=2"),
-    ("scheduler.warmup.shape=plateau", "scheduler.warmup.shape='plateau': a plateau follows a metric in the slot main only"),
+    ("scheduler.warmup.shape=plateau", "scheduler.warmup.shape='plateau': a plateau cannot be a warmup; choose e.g. linear"),
     ("+scheduler.cooldown.shape=lin", "scheduler.cooldown.shape='lin': no shape of that name"),
     ("+scheduler.warmupp=5%", "scheduler.warmupp='5%': ScheduleLR has no argument 'warmupp'; did you mean 'warmup'?"),
     ("+scheduler.interval=steps", "scheduler.interval='steps': must be one of step, epoch; did you mean 'step'?"),

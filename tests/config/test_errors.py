@@ -86,7 +86,7 @@ CASES = [
     ({"scheduler": PLATEAU}, "scheduler.monitor: missing; name the logged metric that the plateau follows"),
     ({"scheduler": {"main": {"shape": "lit_optim.schedules.shapes.plateau.plateau"}}}, "scheduler.monitor: missing"),
     ({"scheduler": {"warmup": {"steps": 5, "shape": "plateau"}}}, "scheduler.warmup.shape="),
-    ({"scheduler": {"cooldown": {"steps": 5, "shape": "plateau"}}}, "a plateau follows a metric in the slot main only"),
+    ({"scheduler": {"warmup": {"steps": 5, "shape": "plateau"}}}, "a plateau cannot be a warmup; choose e.g. linear"),
     ({"scheduler": {**PLATEAU, "monitor": 3}}, "scheduler.monitor=3: must be a text"),
     ({"scheduler": {**PLATEAU, "monitor": "x", "mode": "mni"}}, "scheduler.mode='mni': must be one of min, max; did you mean 'min'?"),
     ({"scheduler": {"interval": "steps"}}, "scheduler.interval='steps': must be one of step, epoch; did you mean 'step'?"),
