@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lit_optim.cli.meanings import MEANINGS, RULES, SCHEDULE, documented
-from lit_optim.config.check import expected
 from lit_optim.config.coerce import describe
+from lit_optim.config.signature import expected
 from lit_optim.schedules.slots import DEFAULT_SHAPES, SLOTS, length_arguments, shape_factory, slot
 
 GIVEN_BY_CONFIG = ("base_lr", "mode")  # arguments of shapes that stand elsewhere in a configuration
