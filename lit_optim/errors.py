@@ -24,7 +24,7 @@ class ConfigError(ValueError):
     """
 
     def __init__(self, *problems: str) -> None:
-        self.problems = tuple(dict.fromkeys(problems))
+        self.problems = tuple(dict.fromkeys(_one_line(problem) for problem in problems))
         super().__init__(*self.problems)
 
     def __str__(self) -> str:
@@ -32,6 +32,12 @@ class ConfigError(ValueError):
             return self.problems[0]
         lines = (f"  - {problem}" for problem in self.problems)
         return "\n".join([f"{len(self.problems)} errors in the configuration:", *lines])
+
+
+def _one_line(problem: str) -> str:
+    """Line breaks as spaces, other control characters as escapes: a message must not move the cursor."""
+    flat = re.sub(r"\s+", " ", str(problem)) if re.search(r"[\n\r\v\f\x85\u2028\u2029]", str(problem)) else str(problem)
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: found[0].encode("unicode_escape").decode(), flat)
 
 
 class Problems(list[str]):
@@ -58,7 +64,10 @@ def wrong(key: str, value: Any, rule: str) -> str:
         >>> wrong("optimizer.lr", "abc", "AdamW expects float, got str")
         "optimizer.lr='abc': AdamW expects float, got str"
     """
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # an object that cannot even tell what it is
+        text = f"<{type(value).__name__}>"
     return f"{key}={text if len(text) <= 120 else text[:117] + '...'}: {rule}"
 
 
@@ -88,7 +97,8 @@ def config_error_in(error: BaseException) -> ConfigError | None:
             return seen
         if type(seen).__name__ == "ProcessRaisedException":  # a forked rank sends its traceback as text
             found = re.search(r"^lit_optim\.\S+\.\w+: (.*)", str(seen), re.DOTALL | re.MULTILINE)
-            return ConfigError(found.group(1).strip()) if found else None
+            lines = found.group(1).strip().split("\n  - ") if found else []
+            return ConfigError(*(lines[1:] or lines)) if lines else None
         seen = seen.__cause__
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import sys
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
@@ -62,7 +63,8 @@ def resolve(path: str, key: str) -> Any:
         try:
             target = getattr(target, name)
         except AttributeError:
-            options = [f"{owner}.{option}" for option in dir(target) if not option.startswith("_")]
+            public = (option for option in dir(target) if not option.startswith("_"))
+            options = [f"{owner}.{option}" for option in public if not inspect.ismodule(getattr(target, option, None))]
             hint = did_you_mean(f"{owner}.{name}", options).replace("'", "")
             raise ConfigError(f"{key}={path}: {owner} has no {name!r}{hint}") from None
         except Exception as error:  # a lazy module

@@ -18,7 +18,7 @@ from lit_optim.config.misfit import refuse_misfit
 from lit_optim.config.optimizer import make_optimizer
 from lit_optim.config.scheduler import CheckedSchedule, check_scheduler, make_scheduler
 from lit_optim.config.spec import read
-from lit_optim.config.validate import validate
+from lit_optim.config.validate import GROUPS, validate
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError
 from lit_optim.module.checkpoints import SpecsInCheckpoints
@@ -106,15 +106,17 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
     def _check_on_all_ranks(self) -> None:
         """Stops all ranks before any data is prepared, if the specs of one are wrong or differ from those of rank 0."""
         specs: dict[str, Any] = {}
-        problem = None
+        problem: Exception | None = None
         try:
             with self.trusted():
                 specs = self.optim_specs()
                 validate(specs)
             refuse_no_steps(self.trainer)
-        except ConfigError as error:
+        except Exception as error:  # of a third party's class, say: no rank may wait for one that has stopped
             problem = error
-        stop_together(self.trainer, comparable(specs, self._overrides()), problem)
+        with self.trusted():
+            settled = comparable({**dict.fromkeys(GROUPS), **specs} if specs else {}, self._overrides())
+        stop_together(self.trainer, settled, problem)
 
     def _checked_scheduler(self, specs: Mapping[str, Any]) -> CheckedSchedule:
         scheduler = specs.get("scheduler")

@@ -14,7 +14,7 @@ from lit_optim.errors import ConfigError, wrong
 ADVICE = "every process runs a sweep by itself under this strategy; use trainer.strategy=ddp_fork for sweeps"
 
 
-def stop_together(trainer: Trainer, specs: Any, error: ConfigError | None) -> None:
+def stop_together(trainer: Trainer, specs: Any, error: Exception | None) -> None:
     """Compares the specs of all ranks, and raises the same error on each of them if one has to stop.
 
     Args:
@@ -30,10 +30,16 @@ def stop_together(trainer: Trainer, specs: Any, error: ConfigError | None) -> No
         trainer.strategy.setup_environment()
         if dist.is_initialized():
             everybody: list[Any] = [None] * dist.get_world_size()
-            dist.all_gather_object(everybody, (specs, error.problems if error else ()))
+            dist.all_gather_object(everybody, (specs, _texts(error)))
             raise_if_different(everybody)
     if error is not None:
         raise error
+
+
+def _texts(error: Exception | None) -> tuple[str, ...]:
+    if error is None:
+        return ()
+    return error.problems if isinstance(error, ConfigError) else (f"{type(error).__name__}: {error}",)
 
 
 def raise_if_different(everybody: Sequence[tuple[Any, tuple[str, ...]]]) -> None:

@@ -13,7 +13,10 @@ from lit_optim.config.pitfalls.logged import Logged
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError
 
-FATAL = ("two_owners",)  # what no value of a schedule mends; the rest may be meant, in a short run say
+FATAL = (
+    "two_owners",
+    "one_cycle_too_short",
+)  # what no value of a schedule mends; the rest may be meant, in a short run say
 
 
 def warn_of_pitfalls(specs: Mapping[str, Any], trainer: Trainer, clock: Clock) -> None:
@@ -25,7 +28,7 @@ def warn_of_pitfalls(specs: Mapping[str, Any], trainer: Trainer, clock: Clock) -
         clock: the length of the run, where it is known.
 
     Raises:
-        ConfigError: where DeepSpeed has a schedule of its own.
+        ConfigError: where DeepSpeed has a schedule of its own, or a schedule ends before the run.
     """
     if vars(trainer).get("fast_dev_run"):
         return

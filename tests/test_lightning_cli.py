@@ -131,13 +131,13 @@ class Lightnings(Regression):
 
 
 def test_lightnings_own_annotations(tmp_path):
-    step = ("--model.scheduler", "StepLR", "--model.scheduler.step_size", "2", "--model.scheduler.gamma", "0.5")
+    step = ("--model.scheduler", "StepLR", "--model.scheduler.step_size", "1", "--model.scheduler.gamma", "0.5")
     app = cli(
         tmp_path, "fit", "--model.optimizer", "SGD", "--model.optimizer.lr=0.2", *step, run=True, module=Lightnings
     )
     optimizer = app.trainer.optimizers[0]
     assert (type(optimizer), optimizer.defaults["lr"], optimizer.defaults["fused"]) == (SGD, 0.2, True)
-    assert app.trainer.lr_scheduler_configs[0].scheduler.step_size == 2
+    assert app.trainer.lr_scheduler_configs[0].scheduler.step_size == 1
 
 
 TYPOS = [

@@ -48,9 +48,9 @@ DIFFERENT = [
     ("class", [{"optimizer": "sgd"}, {"optimizer": "rprop"}],
      (f"optimizer._target_='torch.optim.Rprop': of rank 1, but rank 0 has 'torch.optim.SGD'; {ADVICE}",)),
     ("scheduler", [{"scheduler": {"warmup": 3}}, {"scheduler": {"warmup": 4}}],
-     (f"scheduler.warmup=4: of rank 1, but rank 0 has 3; {ADVICE}",)),
+     (f"scheduler.warmup.steps=4.0: of rank 1, but rank 0 has 3.0; {ADVICE}",)),
     ("param_groups", [{"param_groups": "no_decay"}, {}],
-     (f"param_groups=None: of rank 1, but rank 0 has 'no_decay'; {ADVICE}",)),
+     (f"param_groups=[]: of rank 1, but rank 0 has [['no_decay', ['norm', 'bias'], {{'weight_decay': 0.0}}]]; {ADVICE}",)),
     ("optim_callbacks", [{}, {"optim_callbacks": "schedule_report"}],
      (f"optim_callbacks='schedule_report': of rank 1, but rank 0 has None; {ADVICE}",)),
     ("rank 0 is wrong", [{"optimizer": "sdg"}, {"optimizer": "sgd"}],
@@ -71,6 +71,16 @@ def test_all_ranks_stop_with_one_message(tmp_path, specs, message):
         assert problems == message
         assert not prepared
     assert ranks[0] == ranks[1]
+
+
+def test_any_other_error_of_a_rank_stops_all(tmp_path, monkeypatch):
+    def work(rank):
+        if rank == 0:
+            monkeypatch.setattr("lit_optim.mixin.validate", lambda specs: 1 / 0)
+        return outcome(tmp_path, Net("sgd"))
+
+    ranks = on_two_ranks(work)
+    assert ranks[0] == ranks[1] == (("rank 0: ZeroDivisionError: division by zero",), False)
 
 
 @pytest.mark.parametrize("keeps_it", ["hparams", "optim_spec"])

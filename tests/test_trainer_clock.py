@@ -121,7 +121,8 @@ def test_no_data_is_refused(tmp_path):
 def test_a_warmup_longer_than_the_run(tmp_path):
     with pytest.raises(ConfigError, match=r"scheduler.warmup=25: longer than the run, which has 24 optimizer steps"):
         fit(tmp_path, Net(scheduler={"warmup": 25}))
-    fit(tmp_path, Net(scheduler={"warmup": 24}))
+    with pytest.warns(UserWarning, match="a warmup of 24 optimizer steps fills the whole run of 24"):
+        fit(tmp_path, Net(scheduler={"warmup": 24}))
 
 
 def test_two_devices(tmp_path):

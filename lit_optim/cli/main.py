@@ -50,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return CLOSED_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as error:  # a full disk
+        print(error, file=sys.stderr)
+        return 1
     return code
 
 

@@ -56,7 +56,7 @@ def named(name: str) -> list[tuple[str, str]]:
     found = [(group, preset) for group, preset in every if name in (preset, f"{group}/{preset}")]
     if not found:
         options = [f"{group}/{preset}" if "/" in name else preset for group, preset in every]
-        raise ConfigError(f"info {name!r}: no preset of that name{did_you_mean(name, options)}")
+        raise ConfigError(f"info {name!r}: no preset of that name{did_you_mean(name.lower(), options)}")
     return found
 
 

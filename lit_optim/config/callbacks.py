@@ -11,7 +11,7 @@ from lit_optim.config.plain import plain
 from lit_optim.config.presets import load
 from lit_optim.config.spec import HYDRA_KEYS
 from lit_optim.config.spelling import name_alone, respelled
-from lit_optim.config.swallowed import check_swallowed
+from lit_optim.config.swallowed import check_swallowed, hands_on
 from lit_optim.errors import ConfigError, Problems, wrong
 
 if TYPE_CHECKING:
@@ -32,15 +32,17 @@ def make_callbacks(spec: Any, key: str = "optim_callbacks") -> list[Callback]:
         if isinstance(given, Callback):
             callbacks.append(given)
             continue
-        where = f"{key}.{name}"
+        where = f"{key}.{name}" if name else key
         try:
             entry = respelled(given, where)
             if not isinstance(entry, Mapping) or "_target_" not in entry:
                 raise ConfigError(wrong(where, entry, "not a callback; give a mapping with _target_, or remove it"))
+            if entry.get("_args_"):
+                raise ConfigError(f"{where}._args_: positional arguments are not taken; name them")
             cls = locate(entry["_target_"], Callback, where)
             found = Problems()
             arguments = check_call(cls, {k: v for k, v in entry.items() if k not in HYDRA_KEYS}, where, found)
-            if extra := swallows(cls, arguments):
+            if (extra := swallows(cls, arguments)) and not hands_on(cls):
                 check_swallowed(cls, extra, where, found, names=dict.fromkeys(named_arguments(cls)))
             found.raise_if_any()
             callbacks.append(cls(**arguments))

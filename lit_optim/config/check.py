@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import typing
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from lit_optim.config.coerce import Mismatch, coerce, not_finite
 from lit_optim.config.nested import nested
+from lit_optim.config.signature import expected
 from lit_optim.errors import Problems, did_you_mean, wrong
 
 
@@ -50,7 +49,10 @@ def check_call(
     for argument, given in arguments.items():
         where = f"{key}.{argument}"
         before = len(problems)
-        value = given if argument in unchecked else nested(given, where, problems)
+        hint = known[argument][0] if argument in known else Any
+        value = given if argument in unchecked else nested(given, where, problems, hint)
+        if finite and hint is Any:
+            value = _number(value)  # nobody says what it expects; a number as text is never meant
         if len(problems) > before:
             continue
         if argument in reserved:
@@ -59,7 +61,7 @@ def check_call(
             clean[argument] = value
         elif argument in known:
             try:
-                clean[argument] = coerce(value, known[argument][0])
+                clean[argument] = coerce(value, hint)
             except Mismatch as mismatch:
                 problems.add(where, value, f"{name} {mismatch}")
                 continue
@@ -79,7 +81,17 @@ def check_call(
     return clean
 
 
-def refused(error: Exception, name: str, what: str = "it") -> str:
+def _number(value: Any) -> Any:
+    """A text that is a number as the number, also in a list."""
+    if type(value) in (list, tuple):
+        return type(value)(_number(item) for item in value)
+    try:
+        return coerce(value, float) if isinstance(value, str) else value
+    except Mismatch:
+        return value
+
+
+def refused(error: BaseException, name: str, what: str = "it") -> str:
     """The tail of a message about a value that a constructor refused."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return f"{name} refused {what}: {lines[0]}"
@@ -117,49 +129,18 @@ def trial(
     try:
         build(**arguments)
         return
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         whole = error
     culprits = Problems()
     for argument, value in arguments.items():
         try:
             build(**{argument: value})
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # an error that comes without this value too is not about it
             hint = did_you_mean(argument, names) if "unexpected keyword" in str(error) else ""
             culprits.append(wrong(f"{key}.{argument}", value, refused(error, name) + hint))
     try:
         build()
-    except Exception:
+    except (Exception, SystemExit):
         culprits.clear()
     problems.extend(culprits or [f"{key}: {refused(whole, name, 'these values')}"])
-
-
-@functools.lru_cache(maxsize=512)
-def expected(target: Any, supplied: int = 0) -> tuple[dict[str, tuple[Any, bool]], bool, tuple[str, ...]]:
-    """The parameters of a class: name -> (hint, required); whether it takes any keyword; those the caller supplies."""
-    parameters = list(inspect.signature(target).parameters.values())
-    function = target.__init__ if inspect.isclass(target) else target
-    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    known = {p.name: (_hint(p, function), p.default is p.empty) for p in named[supplied:]}
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    return known, takes_any, tuple(p.name for p in named[:supplied])
-
-
-def _hint(parameter: inspect.Parameter, function: Any) -> Any:
-    """The type hint of one parameter; without one that can be read, the type of its default."""
-    hint = parameter.annotation
-    if isinstance(hint, str):
-        try:
-            hint = eval(hint, getattr(inspect.unwrap(function), "__globals__", {}))
-        except Exception:  # a name that only a type checker can see
-            hint = parameter.empty
-    if hint is not parameter.empty:
-        return hint
-    default = parameter.default
-    if isinstance(default, (bool, str)):
-        return type(default)
-    if isinstance(default, (int, float)):
-        return float | int
-    if isinstance(default, tuple) and default and all(isinstance(item, (int, float)) for item in default):
-        return tuple[tuple(float for _ in default)]  # type: ignore[misc]  # built at run time
-    return Any

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from lit_optim.config.groups import read_rules
 from lit_optim.config.locate import locate
-from lit_optim.config.plain import plain, portable
+from lit_optim.config.plain import plain, portable, without_omegaconf
 from lit_optim.config.spec import Spec, read
 from lit_optim.config.validate import GROUPS
 from lit_optim.imports import only_known_packages
@@ -29,6 +29,10 @@ def stamp(checkpoint: dict[str, Any], specs: Mapping[str, Any], param_names: lis
         "spec": {group: portable(specs.get(group)) for group in GROUPS},
         "param_names": param_names,
     }
+    for name, entry in list(checkpoint.items()):  # of a datamodule, say
+        if name not in (HPARAMS, "state_dict", "optimizer_states"):
+            checkpoint[name] = without_omegaconf(entry)
+    checkpoint.pop("datamodule_hparams_type", None)
     if HPARAMS in checkpoint:
         hparams = plain(checkpoint[HPARAMS], "hparams")
         if "optim_callbacks" in hparams:

@@ -27,6 +27,8 @@ def coerce(value: Any, hint: Any) -> Any:
         >>> coerce("1e-4", float), coerce([0.9, 1], tuple[float, float]), coerce(3, int | None)
         (0.0001, (0.9, 1.0), 3)
     """
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        value = value.item()
     try:
         return _fit(value, hint, convert=False)
     except Mismatch:

@@ -6,11 +6,13 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from lit_optim.config.groups import read_rules
+from lit_optim.config.optimizer import check_optimizer
 from lit_optim.config.plain import dotted, plain
+from lit_optim.config.scheduler import check_scheduler
 from lit_optim.config.spec import read
+from lit_optim.duration import Duration, parse
 from lit_optim.errors import ConfigError
-
-READ = ("optimizer", "scheduler")  # groups whose specs are one thing to build
 
 
 def comparable(specs: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,11 +29,31 @@ def comparable(specs: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[s
     found = {}
     for group, spec in specs.items():
         try:
-            own = overrides if group == "optimizer" else None
-            found[group] = _leaf(read(spec, group, overrides=own).as_dict() if group in READ and spec else plain(spec))
+            found[group] = _leaf(_settled(group, spec, overrides))
         except ConfigError:  # told when it is validated
-            found[group] = str(spec)
+            found[group] = _leaf(spec) if isinstance(spec, Mapping) else str(spec)
     return found
+
+
+def _settled(group: str, spec: Any, overrides: Mapping[str, Any]) -> Any:
+    """A spec as it is understood: however it was written, the same settings look the same."""
+    if group == "optimizer":
+        own = read(spec, group, overrides=overrides)
+        return {"_target_": own.path, **check_optimizer(own)[1]}
+    if group == "scheduler":
+        own = read("none" if spec is None else spec, group)
+        checked = check_scheduler(own, monitored=False)
+        return {"_target_": own.path, **_lengths(checked.arguments), **checked.reserved}
+    if group == "param_groups":
+        return [[rule.name, list(rule.types), rule.options] for rule in read_rules(spec)]
+    return plain(spec)
+
+
+def _lengths(slots: Any) -> Any:
+    """Durations as they are read: ``5%`` is 0.05."""
+    if not isinstance(slots, Mapping):
+        return slots
+    return {k: parse(v) if k == "steps" else _lengths(v) for k, v in slots.items()}
 
 
 def differences(one: Any, other: Any, key: str = "") -> list[tuple[str, Any, Any]]:
@@ -57,6 +79,9 @@ def _leaf(value: Any) -> Any:
         return [_leaf(item) for item in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, Duration):
+        amount = float(value.amount)
+        return {"steps": amount, "share": f"{amount:.10%}", "ep": f"{amount:g}ep"}[value.unit]
     if hasattr(value, "tolist"):  # a tensor or an array
         return value.tolist()
     return dotted(value if isinstance(value, type) or inspect.isroutine(value) else type(value))

@@ -31,7 +31,9 @@ def locate(path: Any, base: type, key: str) -> type:
     target = resolve(path, f"{key}._target_") if isinstance(path, str) else path
     shown = path if isinstance(path, str) else getattr(path, "__qualname__", repr(path))
     if not (inspect.isclass(target) and issubclass(target, base)):
-        raise ConfigError(f"{key}._target_={shown}: not a {dotted(base)} subclass (it is {kind(target)})")
+        name = "class" if base is object else f"{dotted(base)} subclass"
+        article = "an" if name[0] in "aeiou" else "a"
+        raise ConfigError(f"{key}._target_={shown}: not {article} {name} (it is {kind(target)})")
     return target
 
 

@@ -34,10 +34,13 @@ def refuse_misfit(states: Any, optimizer: Optimizer) -> None:
         lit_optim.errors.ConfigError: ckpt_path: its optimizer state was not written by SGD, whose param groups have \
 'momentum' too; choose what wrote it, or begin a new run from the weights (load_from_checkpoint) instead of ckpt_path
     """
-    if not isinstance(states, list) or len(states) != 1 or not isinstance(states[0], Mapping):
+    if not isinstance(states, list) or len(states) != 1:
         return
     state = states[0]
-    there = [len(group["params"]) for group in state.get("param_groups", [])]
+    try:
+        there = [len(group["params"]) for group in state["param_groups"]]
+    except (TypeError, KeyError):
+        raise ConfigError(f"ckpt_path: its optimizer_states are none that torch has written; {ADVICE}") from None
     here = [len(group["params"]) for group in optimizer.param_groups]
     if there != here:
         rule = f"its optimizer has {there} parameters in its param groups, and this one {here}"
@@ -57,6 +60,8 @@ def _try_on_dummy(state: Mapping[str, Any], optimizer: Optimizer) -> None:
     except KeyError as error:
         rule = f"its optimizer state was not written by {cls.__name__}, whose param groups have {error} too"
         raise ConfigError(f"ckpt_path: {rule}; {ADVICE}") from None
+    except Exception as error:
+        raise ConfigError(f"ckpt_path: {cls.__name__} refused its param groups: {error}; {ADVICE}") from None
     saved = {key for entry in state.get("state", {}).values() for key in entry}
     if saved and own - saved:
         has, needs = ", ".join(sorted(saved)), ", ".join(sorted(own))

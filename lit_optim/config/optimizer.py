@@ -65,6 +65,8 @@ def on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dummy = torch.zeros(2, 2, requires_grad=True)
+        if arguments.get("capturable"):  # of a GPU, where the dummy is not
+            arguments = {**arguments, "capturable": False}
         optimizer = cls([dummy], **arguments)
         if cls.__module__.startswith("torch.optim."):  # what torch's own ones find out only when they step
             dummy.grad = torch.zeros(2, 2) if cls is LBFGS else torch.ones(2, 2)  # at its optimum: LBFGS ends at once
@@ -85,6 +87,8 @@ def make_optimizer(spec: Spec, params_or_module: Any, rules: Any = None) -> Opti
         groups = _given_groups(params_or_module)
     parameters = [p for group in groups for p in group["params"]]
     _suit(spec, parameters, groups)
+    if arguments.get("capturable") is True and not torch.accelerator.is_available():
+        raise ConfigError(f"{spec.key}.capturable=True: is for parameters on a GPU, and there is none; remove it")
     if isinstance(cls, type):
         arguments = {**arguments, **fastest(cls, parameters, arguments)}
     try:

@@ -91,6 +91,25 @@ def with_attributes(value: Any) -> Any:
         return value
 
 
+def without_omegaconf(value: Any) -> Any:
+    """``value`` with plain containers in place of OmegaConf's; itself, if there are none.
+
+    Example:
+        >>> from omegaconf import OmegaConf
+        >>> without_omegaconf({"a": [OmegaConf.create([1])]})
+        {'a': [[1]]}
+    """
+    if is_omegaconf(value):
+        return plain(value)
+    if type(value) is dict:
+        changed = {name: without_omegaconf(item) for name, item in value.items()}
+        return changed if any(changed[name] is not value[name] for name in value) else value
+    if type(value) in (list, tuple):
+        items = [without_omegaconf(item) for item in value]
+        return type(value)(items) if any(a is not b for a, b in zip(items, value, strict=True)) else value
+    return value
+
+
 def texts(value: Any) -> Iterator[str]:
     """All texts in a value, however deep.
 

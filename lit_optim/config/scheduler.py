@@ -6,13 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ChainedScheduler, LRScheduler, ReduceLROnPlateau, SequentialLR
 
 from lit_optim.config.check import check_call, named_arguments, swallows
 from lit_optim.config.factory import is_factory, own_factory
 from lit_optim.config.lanes import check_lanes, parts
 from lit_optim.config.locate import locate
+<<<<<<< HEAD
 from lit_optim.config.slots import without_aliases
+=======
+from lit_optim.config.scheduler_trial import try_scheduler
+from lit_optim.config.slots import check_slots, without_aliases
+>>>>>>> main
 from lit_optim.config.spec import Spec
 from lit_optim.config.swallowed import check_swallowed
 from lit_optim.duration import Clock, LengthUnknown, parse
@@ -22,6 +27,14 @@ from lit_optim.schedules.shape_factory import shape_factory
 from lit_optim.schedules.shapes.plateau import plateau
 
 RESERVED = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
+
+
+_CHAINS = "it is made of schedulers that are built already; write warmup, main and cooldown instead"
+_NOT_ALONE: dict[type, str] = {
+    LRScheduler: "it is the base of all schedulers, and none itself",
+    ChainedScheduler: _CHAINS,
+    SequentialLR: _CHAINS,
+}
 
 
 @dataclass(frozen=True)
@@ -74,12 +87,16 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
         own = own_factory(spec.target, LRScheduler, spec.key)
         return CheckedSchedule(own, dict(spec.arguments))  # its result is checked
     cls = locate(spec.target, LRScheduler, spec.key)
+    if reason := _NOT_ALONE.get(cls):
+        raise ConfigError(f"{spec.key}._target_={spec.path}: {reason}")
     problems = Problems()
     given = without_aliases(spec.arguments) if cls is ScheduleLR else dict(spec.arguments)
     signature = named_arguments(cls, supplied=1)
     reserved = {k: given.pop(k) for k in RESERVED if k in given and (cls is ScheduleLR or k not in signature)}
     _check_reserved(reserved, spec.key, problems)
     arguments = check_call(cls, given, spec.key, problems, supplied=1, finite=True)
+    if not problems:
+        arguments = try_scheduler(cls, arguments, spec.key, problems)
     if extra := swallows(cls, arguments, supplied=1):
         check_swallowed(cls, extra, spec.key, problems, names=dict.fromkeys(named_arguments(cls, supplied=1)))
     if cls is ScheduleLR:

@@ -39,7 +39,13 @@ def without_aliases(arguments: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(wrong("scheduler.warmup_ratio", ratio, "a share of the run below 1; write e.g. 0.06"))
     for alias, (name, key) in ALIASES.items():
         if alias in arguments:
-            value = f"{arguments[alias]}ep" if alias == "warmup_epochs" else arguments[alias]
+            value = arguments[alias]
+            if alias == "warmup_epochs":
+                try:
+                    value = f"{coerce(value, float):g}ep"
+                except Mismatch:
+                    rule = "expects a number of epochs, e.g. 2"
+                    raise ConfigError(wrong("scheduler.warmup_epochs", value, rule)) from None
             given[name] = {**slot(given.get(name), name), key: value}
     return given
 

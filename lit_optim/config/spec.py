@@ -56,6 +56,9 @@ def read(spec: Any, group: str, key: str | None = None, overrides: Mapping[str, 
     target, arguments = _parts(spec, group, key)
     if arguments.get("_args_"):
         raise ConfigError(f"{key}._args_: positional arguments are not taken; name them")
+    for name in arguments:
+        if not isinstance(name, str):
+            raise ConfigError(f"{key}: {name!r} is not the name of an argument; write a text")
     arguments = {name: value for name, value in arguments.items() if name not in HYDRA_KEYS}
     return Spec(target, merge(arguments, plain(dict(overrides or {}), key)), key)
 

@@ -30,6 +30,11 @@ def respelled(spec: Any, key: str) -> Any:
     if not isinstance(arguments, Mapping):
         raise ConfigError(wrong(f"{key}.{INIT_ARGS}", arguments, "expects a mapping of arguments"))
     rest = {name: value for name, value in spec.items() if name not in (CLASS_PATH, INIT_ARGS)}
+    twice = [name for name in rest if name in arguments]
+    if twice:
+        raise ConfigError(
+            wrong(f"{key}.{twice[0]}", rest[twice[0]], f"{INIT_ARGS}.{twice[0]} is there too; keep one of them")
+        )
     # a parser writes down every default; by hand, these two would keep the fastest implementation from being chosen
     arguments = {name: value for name, value in arguments.items() if name not in OFF_BY_DEFAULT or value}
     return {"_target_": spec[CLASS_PATH], **arguments, **rest}

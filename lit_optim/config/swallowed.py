@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import dis
 import inspect
 import types
 import warnings
@@ -55,6 +56,22 @@ def check_swallowed(
                 problems.add(where, value, f"{rule}; did you mean {near[0]!r}?")
             else:
                 warnings.warn(f"{wrong(where, value, rule)}; it has no effect that can be seen", stacklevel=3)
+
+
+def hands_on(cls: Any) -> bool:
+    """Whether a class does something with its keywords, hands them to another object say, which then refuses them.
+
+    Example:
+        >>> class Keeps:
+        ...     def __init__(self, **kwargs):
+        ...         self.options = dict(**kwargs)
+        >>> hands_on(Keeps), hands_on(type("Drops", (), {"__init__": lambda self, **kwargs: None}))
+        (True, False)
+    """
+    function = inspect.unwrap(cls.__init__ if inspect.isclass(cls) else cls)
+    name = next((p.name for p in inspect.signature(function).parameters.values() if p.kind is p.VAR_KEYWORD), None)
+    code = getattr(function, "__code__", None)
+    return code is not None and any(i.argval == name for i in dis.get_instructions(code) if "LOAD" in i.opname)
 
 
 def _differ(one: Any, other: Any) -> bool:

@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lit_optim.errors import ConfigError
 
 MOST_JOBS = 500  # of a large grid; each takes Hydra some hundredths of a second to compose
+MOST_VALUES = 20  # of one key, in a sweep that is larger
 MOST_LINES = 20
 
 
@@ -38,7 +39,10 @@ class ValidateSweep(Callback):
         """Validates all jobs; Hydra would turn an exception into a warning, so it exits."""
         loader = GlobalHydra.instance().config_loader()
         try:
-            jobs = list(itertools.islice(expand(overrides_of(config), loader), MOST_JOBS))
+            jobs = list(itertools.islice(expand(overrides_of(config), loader), MOST_JOBS + 1))
+            if len(jobs) > MOST_JOBS:
+                jobs = list(expand(overrides_of(config), loader, one_at_a_time=True))
+                print(f"a large sweep: {len(jobs)} of its jobs are checked, value by value", file=sys.stderr)
         except HydraException:
             return  # the sweeper tells it in Hydra's words
         errors = {i: error for i, job in enumerate(jobs) if (error := _error(config, job, i, loader))}
@@ -47,8 +51,15 @@ class ValidateSweep(Callback):
             raise SystemExit(2 if any(isinstance(error, ConfigError) for error in errors.values()) else 1)
 
 
-def expand(overrides: list[str], loader: ConfigLoader | None = None) -> Iterator[list[str]]:
+def expand(
+    overrides: list[str], loader: ConfigLoader | None = None, *, one_at_a_time: bool = False
+) -> Iterator[list[str]]:
     """The overrides of every job of a sweep, in the order in which Hydra's own sweeper runs them.
+
+    Args:
+        overrides: as on the command line.
+        loader: Hydra's, which knows what ``glob`` finds.
+        one_at_a_time: the first job, and those that differ from it in one value; of a key with many, some.
 
     Example:
         >>> list(expand(["optimizer=adamw,sgd", "optimizer.lr=interval(1e-4,1e-2)", "seed=1"]))[:2]
@@ -56,7 +67,13 @@ def expand(overrides: list[str], loader: ConfigLoader | None = None) -> Iterator
     """
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(overrides)
     values = {override.get_key_element(): _values(override) for override in parsed}  # the last one of a key holds
-    for job in itertools.product(*values.values()):
+    first = [options[0] for options in values.values()]
+    singly = (
+        [*first[:i], value, *first[i + 1 :]]
+        for i, options in enumerate(values.values())
+        for value in (options[1:] if len(options) <= MOST_VALUES else options[1 :: len(options) // MOST_VALUES])
+    )
+    for job in itertools.chain([first], singly) if one_at_a_time else itertools.product(*values.values()):
         yield [f"{key}={value}" for key, value in zip(values, job, strict=True)]
 
 

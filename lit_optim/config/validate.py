@@ -35,17 +35,18 @@ def validate(cfg: Any) -> None:
     if not _is_mapping(cfg):
         raise ConfigError(wrong("config", cfg, f"expects a mapping with any of the keys {', '.join(GROUPS)}"))
     problems = Problems()
-    _check_names(cfg, problems)
-    for prefix, level in (("", cfg), ("model.", _item(cfg, "model"))):
-        for group in GROUPS:
-            spec = _item(level, group)
-            # model.optimizer: ${optimizer}; as text too, for NaN is not equal to itself
-            again = prefix and (spec == _item(cfg, group) or str(spec) == str(_item(cfg, group)))
-            if spec is not None and not again:
+    try:
+        for prefix, level in (("", cfg), ("model.", _item(cfg, "model"))):
+            _check_names(level, prefix, "" if prefix else cfg, problems)
+            for group in GROUPS:
                 try:
-                    check(group, spec, f"{prefix}{group}", _item(level, "optimizer"))
+                    spec = _item(level, group, prefix)
+                    if spec is not None and not (prefix and _same(spec, _item(cfg, group))):  # ${optimizer}
+                        check(group, spec, f"{prefix}{group}", _quietly(level, "optimizer"))
                 except ConfigError as error:
                     problems.take(error)
+    except RecursionError:
+        raise ConfigError("config: nested too deeply, or a part of it holds itself") from None
     problems.raise_if_any()
 
 
@@ -67,12 +68,33 @@ def check(group: str, spec: Any, key: str, optimizer: Any = None) -> None:
         make_callbacks(spec, key)
 
 
-def _check_names(cfg: Any, problems: Problems) -> None:
+def _check_names(level: Any, prefix: str, top: Any, problems: Problems) -> None:
     """Refuses ``schedular: cosine`` where there is no scheduler: a spec that nobody would read."""
-    for name in [] if "_target_" in cfg else cfg:
-        near = difflib.get_close_matches(str(name), [group for group in GROUPS if group not in cfg], n=1, cutoff=0.85)
-        if near and name not in GROUPS and (isinstance(_item(cfg, name), str) or _is_mapping(_item(cfg, name))):
-            problems.append(f"{name}: no such group; did you mean {near[0]!r}?")
+    if not _is_mapping(level) or ("_target_" in level and not prefix):
+        return
+    model = None if prefix else _item(top, "model")
+    elsewhere = list(model) if _is_mapping(model) and model is not None else []
+    free = [group for group in GROUPS if group not in level and group not in elsewhere]
+    for name in map(str, level):
+        if any(group in name for group in GROUPS):
+            continue  # optimizer_g, lr_scheduler: the app's own
+        near = difflib.get_close_matches(name, free, n=1, cutoff=0.85)
+        if near and (isinstance(_quietly(level, name), str) or _is_mapping(_quietly(level, name))):
+            problems.append(f"{prefix}{name}: no such group; did you mean {near[0]!r}?")
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return one is other or bool(one == other)
+    except Exception:  # tensors of several elements
+        return one is other
+
+
+def _quietly(level: Any, key: str) -> Any:
+    try:
+        return _item(level, key)
+    except ConfigError:
+        return None
 
 
 def _is_mapping(value: Any) -> bool:
@@ -81,10 +103,15 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def _item(cfg: Any, key: str) -> Any:
-    if not _is_mapping(cfg) or key not in cfg:
+def _item(cfg: Any, key: str, prefix: str = "") -> Any:
+    if not _is_mapping(cfg) or not _has(cfg, key):
         return None
     try:
         return cfg[key]
-    except Exception as error:  # an interpolation that leads nowhere
-        raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # an interpolation that leads nowhere, a value that is still missing
+        raise ConfigError(f"{prefix}{key}: {str(error).splitlines()[0]}") from None
+
+
+def _has(cfg: Any, key: str) -> bool:
+    """Whether the key is there; OmegaConf says no where its value is still ``???``."""
+    return key in cfg or (is_omegaconf(cfg) and key in cfg.keys())  # noqa: SIM118 - see above

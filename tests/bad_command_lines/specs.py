@@ -45,7 +45,7 @@ OPTIMIZER = [
     ("optimizer._target_=3", "optimizer._target_"),
     ("optimizer._target_=torch.optim.Adamm", "torch.optim has no 'Adamm'; did you mean torch.optim.Adam?"),
     ("optimizer._target_=no_such_package.Adam", "there is no package 'no_such_package'; is it installed?"),
-    ("optimizer._target_=AdamW", "optimizer._target_=AdamW: not an import path; write e.g. torch.optim.AdamW"),
+    ("optimizer._target_=AdamW", "optimizer._target_=AdamW: not an import path, and no preset of that name; did you mean 'adamw'?"),
     ("optimizer._target_=torch.optim.Optimizer", "optimizer"),
     ("optimizer._target_=..torch.optim.AdamW", "optimizer._target_=..torch.optim.AdamW: not an import path"),
     ("+optimizer._args_=[1]", "optimizer._args_: positional arguments are not taken; name them"),

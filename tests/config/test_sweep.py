@@ -25,6 +25,11 @@ def test_parameters_of_the_sweeper_come_first():
     assert overrides_of(config) == ["lr=1,2", "seed=1"]
 
 
+def test_a_large_sweep_is_checked_value_by_value():
+    jobs = list(expand(["a=1,2,3", "b=x,y", "c=1"], one_at_a_time=True))
+    assert jobs == [["a=1", "b=x", "c=1"], ["a=2", "b=x", "c=1"], ["a=3", "b=x", "c=1"], ["a=1", "b=y", "c=1"]]
+
+
 def test_a_long_report_is_cut():
     jobs = [[f"x={i}"] for i in range(30)]
     lines = report(jobs, {i: (f"optimizer.x={i}: wrong", "all: wrong") for i in range(30)}).splitlines()
@@ -39,6 +44,7 @@ SWEEPS = [
     (("optimizer=adamw,sgd", "+optimizer.lrr=1"), 2, "job 0 (optimizer=adamw): optimizer.lrr=1: AdamW has no argument 'lrr'"),
     (("optimizer.lr=interval(-1,0.1)",), 2, "job 0 (optimizer.lr=-1.0): optimizer.lr=-1.0: AdamW refused it"),
     (("scheduler=cosine,step", "+scheduler.main.step_size=abc"), 2, "scheduler.main.step_size='abc'"),
+    (("optimizer.lr=0.1,-1", "seed=range(0,600)"), 2, "optimizer.lr=-1.0: AdamW refused it"),
     (("optimizer=adamw,adamww",), 1, "job 1 (optimizer=adamww): In 'train': Could not find 'optimizer/adamww' Available options in 'optimizer':"),
 ]  # fmt: skip
 

@@ -81,6 +81,6 @@ def _one_cycle(key: str, arguments: dict[str, Any], calls: int | None, *, per_ep
     remedy = f"set {key}.total_steps={calls}" + (f" and remove {key}.epochs" if by_epochs else "")
     if total < calls:
         problem = f"the run has {calls} optimizer steps, and OneCycleLR raises an error after {total:g}"
-        return [Finding(CHECK, "error", where, problem, remedy)]
+        return [Finding("one_cycle_too_short", "error", where, problem, remedy)]
     problem = f"the run ends after {calls} optimizer steps, so the cycle is never finished"
     return [Finding(CHECK, "warning", where, problem, remedy)]
