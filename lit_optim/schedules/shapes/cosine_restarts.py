@@ -65,8 +65,8 @@ def cosine_restarts(
         peak = start_factor if peak_decay == 1.0 else max(start_factor * peak_decay**cycle, end_factor)
         if x < cycle_warmup:
             return end_factor + (peak - end_factor) * (x + 1) / cycle_warmup
-        share = (x - cycle_warmup) / (length - cycle_warmup)
-        return end_factor + (peak - end_factor) * (1 + cos(pi * share)) / 2
+        angle = pi * (x - cycle_warmup) / (length - cycle_warmup)
+        return end_factor + (peak - end_factor) * (1 + cos(angle)) / 2
 
     def endless(step: int) -> float:
         if period_mult == 1 and period:

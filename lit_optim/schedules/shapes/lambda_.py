@@ -28,10 +28,8 @@ def lambda_(total_steps: int | None = None, *, function: Callable[[int], float] 
         0.95
     """
     own = resolve(function, "function") if isinstance(function, str) else function
-    if isinstance(function, str):
-        _refuse_foreign(own, function)
-    elif not callable(own):
-        raise ConfigError(wrong("function", own, "not a function step -> factor"))
+    if not _may_be_own(own) or (isinstance(function, str) and not inspect.isfunction(own)):
+        raise ConfigError(wrong("function", function, "not a function of your own, step -> factor"))
     try:
         first = float(own(0))
     except Exception as error:
@@ -51,11 +49,13 @@ def unchanged(step: int) -> float:
     return 1.0
 
 
-def _refuse_foreign(own: Any, path: str) -> None:
-    """A text may not call what was never written as a schedule."""
-    package = str(getattr(own, "__module__", "") or "").partition(".")[0]
-    if not inspect.isfunction(own) or package == "torch" or package in sys.stdlib_module_names - {"__main__"}:
-        raise ConfigError(wrong("function", path, "not a function of your own, step -> factor"))
+def _may_be_own(function: Any) -> bool:
+    """Whether it can have been written as a schedule: what is not, must not even be tried."""
+    package = str(getattr(function, "__module__", "") or "").partition(".")[0]
+    foreign = package == "torch" or package in sys.stdlib_module_names - {"__main__"}
+    if inspect.isroutine(function):
+        return (inspect.isfunction(function) or inspect.ismethod(function)) and not foreign
+    return callable(function) and not isinstance(function, type)
 
 
 lambda_.__name__ = "lambda"  # in messages; pickle goes by __qualname__
