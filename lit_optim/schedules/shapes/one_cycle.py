@@ -55,9 +55,8 @@ def one_cycle(
     if three_phase:
         points.append((2 * pct_start * n - 2, start_factor))
     points.append((n - 1, floor))
-    legs = [  # stop, start, length, value at stop, way back to the value at start; what ends before step 0 is left out
-        (stop, start, stop - start, b, a - b) for (start, a), (stop, b) in pairwise(points) if stop > max(start, 0)
-    ]
+    # stop, start, length, value at stop, way back to the value at start; what would end before it starts is left out
+    legs = [(stop, start, stop - start, b, a - b) for (start, a), (stop, b) in pairwise(points) if stop > start]
     linear, last = anneal_strategy == "linear", n - 1
 
     def cycle(step: int) -> float:
