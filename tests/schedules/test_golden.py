@@ -65,6 +65,7 @@ GOLDEN = [
     ("cosine_restarts", 8, {"period": 4}, {0: 1.0, 4: 1.0, 6: 0.5, 8: 0.0, 9: 0.0, 10**9: 0.0}),
     ("cosine_restarts", 6, {"period": 4}, {4: 1.0, 6: 0.5, 7: 0.5, 10**9: 0.5}),
     ("cosine_restarts", 14, {"cycles": 3, "period_mult": 2}, {0: 1.0, 1: 0.5, 2: 1.0, 4: 0.5, 6: 1.0, 10: 0.5, 14: 0.0, 15: 0.0}),
+    ("cosine_restarts", 9, {"cycles": 3, "cycle_warmup": 5}, {0: 0.5, 1: 1.0, 2: 1.0, 3: 0.5, 5: 1.0, 8: 1.0, 9: 0.0}),
     # 10 * (3 ** 5 - 1) / 2 and 10 * (10 ** 3 - 1) / 9: where a logarithm of floats misses the restart
     ("cosine_restarts", None, {"period": 10, "period_mult": 3}, {1210: 1.0, 1210 + 1215: 0.5}),
     ("cosine_restarts", None, {"period": 10, "period_mult": 10}, {1110: 1.0, 6110: 0.5}),

@@ -32,7 +32,8 @@ def cosine_restarts(
         cycles: how many fill the whole phase; 0 where ``period`` is given.
         period_mult: each cycle is so many times as long as the one before, at least 1.
         peak_decay: factor of the peak at each restart, above 0.
-        cycle_warmup: optimizer steps (or any duration) of a ramp within each cycle; shorter than the first of them.
+        cycle_warmup: optimizer steps (or any duration) of a ramp within each cycle, below ``period``; a cycle out of
+            ``cycles`` that is shorter keeps one step for its cosine.
         start_factor: peak of the first cycle, at least ``end_factor``.
         end_factor: lower end of every cycle, at least 0.
 
@@ -56,16 +57,15 @@ def cosine_restarts(
         edges = edges_of_parts(known(total_steps), cycles, period_mult)
     else:
         edges = edges_of_periods(period, period_mult) if period_mult > 1 else [0, period]
-    if cycle_warmup and cycle_warmup >= edges[1]:
-        raise ConfigError(
-            wrong("cycle_warmup", cycle_warmup, f"must be below {edges[1]}, the steps of the first cycle")
-        )
+    if period and cycle_warmup >= period:
+        raise ConfigError(wrong("cycle_warmup", cycle_warmup, f"must be below {period}, the steps of the first cycle"))
 
     def within(cycle: int, x: int, length: int) -> float:
         peak = start_factor if peak_decay == 1.0 else max(start_factor * peak_decay**cycle, end_factor)
-        if x < cycle_warmup:
-            return end_factor + (peak - end_factor) * (x + 1) / cycle_warmup
-        angle = pi * (x - cycle_warmup) / (length - cycle_warmup)
+        ramp = cycle_warmup if cycle_warmup < length else length - 1
+        if x < ramp:
+            return end_factor + (peak - end_factor) * (x + 1) / ramp
+        angle = pi * (x - ramp) / (length - ramp)
         return end_factor + (peak - end_factor) * (1 + cos(angle)) / 2
 
     def endless(step: int) -> float:
