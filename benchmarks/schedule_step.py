@@ -16,6 +16,11 @@ SLOTS = {
     "cosine": {"main": {"shape": "cosine"}},
     "warmup_cosine": {"warmup": {"steps": 500}, "main": {"shape": "cosine"}},
     "warmup_step": {"warmup": {"steps": 500}, "main": {"shape": "step", "step_size": 1000}},
+    "warmup_one_cycle": {"warmup": {"steps": 500}, "main": {"shape": "one_cycle", "pct_start": 0.0}},
+    "warmup_cosine_restarts": {
+        "warmup": {"steps": 500},
+        "main": {"shape": "cosine_restarts", "cycles": 3, "period_mult": 2},
+    },
     "warmup_plateau": {"warmup": {"steps": 500}, "main": {"shape": "plateau"}},
 }
 

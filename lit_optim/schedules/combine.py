@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
@@ -91,12 +92,28 @@ def warmup(
 
 
 def ramp(shape: ScheduleFactory, start_factor: float | None = None) -> ScheduleFactory:
-    """The factory of a warmup: ``shape`` upwards to 1; without ``start_factor`` from 0, read one step ahead."""
+    """The factory of a warmup: ``shape`` upwards to 1; without ``start_factor`` from 0, read one step ahead.
+
+    A shape that has no ``end_factor`` (constant) is not led upwards: its warmup ends in a step up.
+
+    Raises:
+        ConfigError: where such a shape is at factor 1 already, and so warms nothing up.
+    """
 
     def upwards(total_steps: int | None = None) -> Schedule:
+        if not _takes_end_factor(shape):
+            held = shape(total_steps) if start_factor is None else shape(total_steps, start_factor=start_factor)
+            if start_factor is None and held(0) == 1.0:
+                raise ConfigError("start_factor: missing; a constant warmup needs the factor to hold, e.g. 0.1")
+            return held
         if start_factor is not None:
             return shape(total_steps, start_factor=start_factor, end_factor=1.0)
         from_zero = shape(total_steps, start_factor=0.0, end_factor=1.0)
         return lambda step: from_zero(step + 1)
 
     return upwards
+
+
+def _takes_end_factor(shape: ScheduleFactory) -> bool:
+    parameters = inspect.signature(shape).parameters.values()
+    return any(p.name == "end_factor" or p.kind is p.VAR_KEYWORD for p in parameters)

@@ -143,6 +143,7 @@ COSINE = {
     "main.shape": ("str", "constant", "cosine"),
     "main.start_factor": ("float", 1.0, None),
     "main.end_factor": ("float", 0.0, 0.0),
+    "main.k": ("float", 1.0, None),
     "main.min_lr": ("float", None, None),
     "cooldown.steps": ("duration", 0, 0),
     "cooldown.shape": ("str", "linear", None),

@@ -54,7 +54,12 @@ def test_one_group(group, names, capsys):
 def test_lines_of_several_groups_begin_with_the_group(capsys):
     assert main(["list", "no*"]) == 0
     _, *lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["scheduler/none", "param_groups/no_decay", "optim_callbacks/none"]
+    assert [line.split()[0] for line in lines] == [
+        "scheduler/noam",
+        "scheduler/none",
+        "param_groups/no_decay",
+        "optim_callbacks/none",
+    ]
 
 
 def test_columns_are_aligned_and_nothing_is_cut(capsys):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lit_optim import schedules
+from lit_optim import ConfigError, schedules
 from lit_optim.duration import Clock
 from lit_optim.schedules import join, warmup
 from lit_optim.schedules.slots import compose
@@ -28,7 +28,64 @@ GOLDEN = [
     ("polynomial", 4, {"power": 2.0}, {0: 1.0, 1: 0.5625, 2: 0.25, 3: 0.0625, 4: 0.0, 5: 0.0}),
     ("polynomial", 10, {"power": 0.5, "end_factor": 0.2}, {0: 1.0, 10: 0.2, 19: 0.2, 9: 0.2 + 0.8 * math.sqrt(0.1)}),
     ("polynomial", 5, {}, {0: 1.0, 1: 0.8, 4: 0.2, 5: 0.0}),
-]
+    ("constant", None, {"factor": 0.5, "start_factor": 0.5}, {0: 0.25, 9: 0.25}),
+    ("cosine", 4, {"k": 2.0}, {0: 1.0, 2: (2 + math.sqrt(2)) / 4, 4: 0.0, 5: 0.0}),
+    ("polynomial", 4, {"k": 2.0}, {0: 1.0, 1: 0.9375, 2: 0.75, 3: 0.4375, 4: 0.0, 5: 0.0}),
+    ("polynomial", 4, {"k": 0.5, "power": 2.0, "end_factor": 0.2}, {0: 1.0, 1: 0.4, 4: 0.2, 9: 0.2}),
+    ("inverse_sqrt", None, {"timescale": 9}, {0: 1.0, 16: 0.6, 27: 0.5, 72: 1 / 3, 891: 0.1}),
+    ("noam", None, {"warmup_steps": 4}, {0: 0.25, 1: 0.5, 2: 0.75, 3: 1.0, 8: 2 / 3, 15: 0.5, 99: 0.2}),
+    ("noam", None, {"warmup_steps": 4, "model_size": 4}, {0: 0.0625, 3: 0.25, 15: 0.125}),
+    ("noam", None, {"warmup_steps": 4, "offset": 4}, {0: math.sqrt(0.8), 11: 0.5, 95: 0.2}),
+    ("noam", None, {"warmup_steps": 1}, {0: 1.0, 3: 0.5}),
+    # (1 - tanh(x)) / 2 = 1 / (1 + exp(2 x)) at x = -6, -3, 0, 3
+    ("tanh", 9, {}, {0: 1 / (1 + math.exp(-12)), 3: 1 / (1 + math.exp(-6)), 6: 0.5, 9: 1 / (1 + math.exp(6))}),
+    ("tanh", 9, {"end_factor": 0.2}, {6: 0.6, 9: 0.2 + 0.8 / (1 + math.exp(6)), 99: 0.2 + 0.8 / (1 + math.exp(6))}),
+    ("tanh", 2, {"lower": -1.0, "upper": 1.0}, {0: 1 / (1 + math.exp(-2)), 1: 0.5, 2: 1 / (1 + math.exp(2))}),
+    ("rex", 4, {}, {0: 1.0, 1: 6 / 7, 2: 2 / 3, 3: 0.4, 4: 0.0, 5: 0.0}),
+    ("rex", 4, {"end_factor": 0.1}, {0: 1.0, 2: 0.7, 4: 0.1, 9: 0.1}),
+    ("triangular", None, {"step_size_up": 3}, {0: 0.25, 1: 0.5, 3: 1.0, 4: 0.75, 6: 0.25, 9: 1.0, 6 * 10**12: 0.25}),
+    ("triangular", None, {"step_size_up": 4, "step_size_down": 2, "base_factor": 0.2},
+     {0: 0.2, 1: 0.4, 2: 0.6, 4: 1.0, 5: 0.6, 6: 0.2, 7: 0.4, 10: 1.0, 606: 0.2}),
+    ("triangular", None, {"step_size_up": 2, "base_factor": 0.0, "offset": 2}, {0: 1.0, 1: 0.5, 2: 0.0, 3: 0.5, 4: 1.0}),
+    ("triangular2", None, {"step_size_up": 2, "base_factor": 0.2},
+     {0: 0.2, 1: 0.6, 2: 1.0, 4: 0.2, 5: 0.4, 6: 0.6, 8: 0.2, 10: 0.4}),
+    ("triangular2", None, {"step_size_up": 1, "base_factor": 1.0, "max_factor": 3.0}, {0: 1.0, 1: 3.0, 3: 2.0, 5: 1.5}),
+    ("triangular2", None, {"step_size_up": 2, "base_factor": 0.0, "offset": 2}, {0: 1.0, 1: 0.5, 2: 0.0, 4: 0.5, 8: 0.25}),
+    ("exp_range", None, {"step_size_up": 2, "base_factor": 0.0, "gamma": 0.5},
+     {0: 0.0, 1: 0.25, 2: 0.25, 3: 0.0625, 4: 0.0, 5: 0.015625}),
+    ("exp_range", None, {"step_size_up": 2, "base_factor": 0.5, "gamma": 0.5, "offset": 2},
+     {0: 1.0, 1: 0.625, 2: 0.5, 3: 0.53125, 4: 0.53125}),
+    ("cosine_restarts", None, {"period": 4}, {0: 1.0, 2: 0.5, 3: (2 - math.sqrt(2)) / 4, 4: 1.0, 402: 0.5}),
+    ("cosine_restarts", None, {"period": 2, "period_mult": 2},
+     {0: 1.0, 1: 0.5, 2: 1.0, 3: (2 + math.sqrt(2)) / 4, 4: 0.5, 6: 1.0, 10: 0.5, 14: 1.0}),
+    ("cosine_restarts", None, {"period": 4, "peak_decay": 0.5}, {0: 1.0, 2: 0.5, 4: 0.5, 6: 0.25, 8: 0.25, 10: 0.125}),
+    ("cosine_restarts", None, {"period": 2, "peak_decay": 0.1, "end_factor": 0.2}, {0: 1.0, 1: 0.6, 2: 0.2, 5: 0.2}),
+    ("cosine_restarts", None, {"period": 6, "cycle_warmup": 2, "end_factor": 0.2},
+     {0: 0.6, 1: 1.0, 2: 1.0, 4: 0.6, 6: 0.6, 7: 1.0, 8: 1.0, 10: 0.6}),
+    ("cosine_restarts", 8, {"period": 4}, {0: 1.0, 4: 1.0, 6: 0.5, 8: 0.0, 9: 0.0, 10**9: 0.0}),
+    ("cosine_restarts", 6, {"period": 4}, {4: 1.0, 6: 0.5, 7: 0.5, 10**9: 0.5}),
+    ("cosine_restarts", 14, {"cycles": 3, "period_mult": 2}, {0: 1.0, 1: 0.5, 2: 1.0, 4: 0.5, 6: 1.0, 10: 0.5, 14: 0.0, 15: 0.0}),
+    ("cosine_restarts", 9, {"cycles": 3, "cycle_warmup": 5}, {0: 0.5, 1: 1.0, 2: 1.0, 3: 0.5, 5: 1.0, 8: 1.0, 9: 0.0}),
+    # 10 * (3 ** 5 - 1) / 2 and 10 * (10 ** 3 - 1) / 9: where a logarithm of floats misses the restart
+    ("cosine_restarts", None, {"period": 10, "period_mult": 3}, {1210: 1.0, 1210 + 1215: 0.5}),
+    ("cosine_restarts", None, {"period": 10, "period_mult": 10}, {1110: 1.0, 6110: 0.5}),
+    ("one_cycle", 9, {"start_factor": 0.2, "end_factor": 0.0, "pct_start": 5 / 9},
+     {0: 0.2, 2: 0.6, 4: 1.0, 6: 0.5, 8: 0.0, 9: 0.0, 100: 0.0}),
+    ("one_cycle", 10, {"start_factor": 0.2, "end_factor": 0.1, "three_phase": True, "anneal_strategy": "linear"},
+     {0: 0.2, 1: 0.6, 2: 1.0, 3: 0.6, 4: 0.2, 5: 0.18, 9: 0.1, 10: 0.1}),
+    ("one_cycle", 10, {}, {0: 0.04, 1: 0.52, 2: 1.0, 9: 4e-6, 10: 4e-6, 10**9: 4e-6}),
+    ("one_cycle", 4, {"pct_start": 0.0, "end_factor": 0.0, "anneal_strategy": "linear"}, {0: 0.75, 1: 0.5, 2: 0.25, 3: 0.0}),
+    ("one_cycle", 1, {}, {0: 4e-6, 1: 4e-6}),
+    ("wsd", 8, {"decay": 4, "tail": "linear"}, {0: 1.0, 4: 1.0, 5: 0.75, 6: 0.5, 7: 0.25, 8: 0.0, 9: 0.0}),
+    ("wsd", 8, {"decay": 4, "tail": "cosine"}, {0: 1.0, 4: 1.0, 5: (2 + math.sqrt(2)) / 4, 6: 0.5, 8: 0.0, 12: 0.0}),
+    ("wsd", 8, {"decay": 4, "end_factor": 0.2}, {0: 1.0, 4: 1.0, 5: 0.6, 8: 0.2, 9: 0.2}),
+    ("wsd", 8, {"decay": 4, "tail": "1-square"}, {0: 1.0, 4: 1.0, 5: 0.9375, 6: 0.75, 7: 0.4375, 8: 0.0}),
+    ("wsd", 8, {"decay": 4, "tail": "exp", "end_factor": 1e-4}, {4: 1.0, 5: 0.1, 6: 0.01, 7: 0.001, 8: 1e-4, 9: 1e-4}),
+    ("wsd", 8, {"decay": 0}, {0: 1.0, 7: 1.0, 8: 0.0}),
+    ("wsd", 4, {"decay": 20, "tail": "linear"}, {0: 1.0, 1: 0.75, 4: 0.0}),
+    ("lambda", None, {"function": lambda step: 0.5**step}, {0: 1.0, 3: 0.125}),
+    ("lambda", None, {"function": "lit_optim.schedules.shapes.lambda_.unchanged"}, {0: 1.0, 3: 1.0}),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("shape", "total_steps", "arguments", "expected"), GOLDEN)
@@ -44,6 +101,45 @@ def test_every_shape_but_the_metric_driven_one_is_in_the_table():
 def test_a_phase_without_length_is_at_its_end():
     assert schedules.cosine(0)(0) == 0.0
     assert schedules.linear(0, end_factor=0.3)(0) == 0.3
+    assert schedules.one_cycle(0)(0) == 4e-6
+    assert schedules.wsd(0, decay=5, end_factor=0.3)(0) == 0.3
+    assert schedules.rex(0, end_factor=0.3)(0) == 0.3
+    assert schedules.cosine_restarts(0, period=5, end_factor=0.3)(0) == 0.3
+    assert schedules.cosine_restarts(0, cycles=3, end_factor=0.3)(0) == 0.3
+
+
+WARMUPS = [
+    # warmup slot of 4 steps, expected at steps 0 to 3; from step 4 on it is 1
+    ({"shape": "linear"}, [0.25, 0.5, 0.75, 1.0]),
+    ({"shape": "linear", "start_factor": 0.2}, [0.2, 0.4, 0.6, 0.8]),
+    ({"shape": "cosine"}, [(2 - math.sqrt(2)) / 4, 0.5, (2 + math.sqrt(2)) / 4, 1.0]),
+    ({"shape": "cosine", "start_factor": 0.2}, [0.2, 0.2 + 0.2 * (2 - math.sqrt(2)), 0.6, 0.2 + 0.2 * (2 + math.sqrt(2))]),
+    ({"shape": "exponential", "start_factor": 1e-4}, [1e-4, 1e-3, 1e-2, 1e-1]),
+    ({"shape": "constant", "start_factor": 0.1}, [0.1, 0.1, 0.1, 0.1]),
+    ({"shape": "constant", "factor": 0.1}, [0.1, 0.1, 0.1, 0.1]),
+    ({"shape": "constant", "min_lr": 0.5}, [0.25, 0.25, 0.25, 0.25]),  # of an lr of 2
+    ({"shape": "polynomial", "power": 2.0}, [1 - 9 / 16, 0.75, 1 - 1 / 16, 1.0]),
+    ({"shape": "rex"}, [1 - 6 / 7, 1 / 3, 0.6, 1.0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("slot", "expected"), WARMUPS, ids=lambda value: str(value)[:50])
+def test_warmups_of_every_shape(slot, expected):
+    plan = compose({"warmup": {"steps": 4, **slot}, "main": {"shape": "constant"}}, Clock(10), base_lr=2.0)
+    assert [plan.schedule(t) for t in range(4)] == pytest.approx(expected, rel=1e-12)
+    assert [plan.schedule(t) for t in (4, 5, 10, 11)] == [1.0] * 4
+
+
+@pytest.mark.parametrize("shape", ["constant", "exponential"])
+def test_a_warmup_that_cannot_begin_at_0_asks_for_a_start_factor(shape):
+    with pytest.raises(ConfigError, match=r"scheduler\.warmup\.start_factor: .* write e\.g\. start_factor: 0\.01"):
+        compose({"warmup": {"steps": 4, "shape": shape}}, Clock(10))
+
+
+def test_a_constant_cooldown_holds_what_main_ends_at():
+    slots = {"main": {"shape": "linear", "end_factor": 0.3}, "cooldown": {"steps": 4, "shape": "constant"}}
+    plan = compose(slots, Clock(10))
+    assert [plan.schedule(t) for t in (0, 6, 9, 10)] == pytest.approx([1.0, 0.3, 0.3, 0.3])
 
 
 @pytest.mark.parametrize("start_factor", [None, 0.0, 0.1, 1.0])
