@@ -9,13 +9,9 @@ from typing import Any
 
 from lit_optim.cli.meanings import MEANINGS, RULES, SCHEDULE, documented
 from lit_optim.config.coerce import describe
-<<<<<<< HEAD
+from lit_optim.config.signature import expected
 from lit_optim.schedules.shape_factory import length_arguments, shape_factory
 from lit_optim.schedules.slots import DEFAULT_SHAPES, SLOTS, slot
-=======
-from lit_optim.config.signature import expected
-from lit_optim.schedules.slots import DEFAULT_SHAPES, SLOTS, length_arguments, shape_factory, slot
->>>>>>> main
 
 GIVEN_BY_CONFIG = ("base_lr", "mode")  # arguments of shapes that stand elsewhere in a configuration
 HYDRAS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")

@@ -12,12 +12,8 @@ from lit_optim.config.check import check_call, named_arguments, swallows
 from lit_optim.config.factory import is_factory, own_factory
 from lit_optim.config.lanes import check_lanes, parts
 from lit_optim.config.locate import locate
-<<<<<<< HEAD
-from lit_optim.config.slots import without_aliases
-=======
 from lit_optim.config.scheduler_trial import try_scheduler
-from lit_optim.config.slots import check_slots, without_aliases
->>>>>>> main
+from lit_optim.config.slots import without_aliases
 from lit_optim.config.spec import Spec
 from lit_optim.config.swallowed import check_swallowed
 from lit_optim.duration import Clock, LengthUnknown, parse
