@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from lit_optim.schedules.plan import Plan
 from lit_optim.schedules.shapes.plateau import PlateauState
@@ -80,12 +78,12 @@ class Lane:
         value, before = group[self.initial] * factor, group[self.name]
         if self.index is not None:
             value = tuple(value if i == self.index else item for i, item in enumerate(before))
-        group[self.name] = before.fill_(value) if isinstance(before, Tensor) else value
+        group[self.name] = before.fill_(value) if is_tensor(before) else value
 
     def begin(self, group: dict[str, Any]) -> None:
         """Takes the present value as the initial one, if there is none yet, and writes that of the present step."""
         group.setdefault(self.initial, 1.0 if self.absolute else self.read(group))
-        if isinstance(group[self.name], Tensor):
+        if is_tensor(group[self.name]):
             self.tensors = True
             group[self.name] = group[self.name].clone()  # groups may share one tensor, and must not from here on
         if self.drives(group):
@@ -103,9 +101,9 @@ class Lane:
         value, initial = self.read(group), group.get(self.initial)
         factors = (before,) if self.loaded is None else (before, self.loaded)
         written = [] if initial is None else [initial * past for past in factors]
-        if isinstance(group[self.name], Tensor):
+        if is_tensor(group[self.name]):
             self.tensors = True
-            written = [float(torch.tensor(item, dtype=group[self.name].dtype)) for item in written]
+            written = [float(group[self.name].new_tensor(item)) for item in written]
         if initial is None and (self.absolute or value == own):
             group[self.initial] = 1.0 if self.absolute else value
         elif value not in written:
@@ -150,6 +148,12 @@ class Lane:
         factor = self.factor(step) * self.scale
         self.loaded = float(state.get("factor", factor))
         self.now = factor
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a hyper-parameter is a tensor; imports nothing, for if it is one, torch is loaded."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
 
 
 def split(key: str) -> tuple[str, int | None]:

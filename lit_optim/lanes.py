@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from torch import Tensor
-from torch.optim import Optimizer
+from typing import TYPE_CHECKING, Any
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.lane import LR, Lane, split
+from lit_optim.lane import LR, Lane, is_tensor, split
 from lit_optim.schedules.plan import Plan
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
 
 PLAN_KEYS = ("warmup", "main", "cooldown", "phases", "order", "noise")
 
@@ -155,20 +155,23 @@ def _existing(plan: LanePlan, optimizer: Optimizer) -> str:
         value = value[index]
     elif index is not None or isinstance(value, (tuple, list)):
         value = None
-    if isinstance(value, bool) or not isinstance(value, (int, float, Tensor)):
-        numeric = [
-            key if isinstance(item, (int, float)) else f"{key}[{i}]"
-            for key, item in group.items()
-            if not key.startswith("initial_") and key != LR
-            for i in range(len(item) if isinstance(item, (tuple, list)) and key != "params" else 1)
-            if (isinstance(item, (int, float)) and not isinstance(item, bool))
-            or (isinstance(item, (tuple, list)) and key != "params")
-        ]
-        hint = did_you_mean(plan.key, numeric, list_all=True)
-        raise ConfigError(
-            f"{plan.where}: {type(optimizer).__name__} has no number {plan.key!r} in its param groups{hint}"
-        )
+    if isinstance(value, bool) or not (isinstance(value, (int, float)) or is_tensor(value)):
+        known = list(_numbers(group))
+        hint = did_you_mean(f"{plan.key}[0]" if f"{plan.key}[0]" in known else plan.key, known, list_all=True)
+        rule = f"{type(optimizer).__name__} has no number {plan.key!r} in its param groups{hint}"
+        raise ConfigError(f"{plan.where}: {rule}")
     return plan.key
+
+
+def _numbers(group: Mapping[str, Any]) -> Iterator[str]:
+    """The keys of a group that can be driven."""
+    for key, value in group.items():
+        if key in ("params", LR) or key.startswith("initial_"):
+            continue
+        if isinstance(value, (tuple, list)):
+            yield from (f"{key}[{i}]" for i, item in enumerate(value) if isinstance(item, (int, float)))
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield key
 
 
 def _default(key: str, optimizer: Optimizer) -> float:

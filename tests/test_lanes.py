@@ -114,7 +114,9 @@ def test_momentum_is_the_first_beta_where_there_is_none():
 
 
 def test_groups_with_schedules_of_their_own():
-    groups = {"head": {"main": {"shape": "constant"}, "drive": {"betas[1]": {"main": {"shape": "linear", "end_factor": 0.5}}}}}
+    groups = {
+        "head": {"main": {"shape": "constant"}, "drive": {"betas[1]": {"main": {"shape": "linear", "end_factor": 0.5}}}}
+    }
     optimizer = adamw()
     scheduler = ScheduleLR(optimizer, warmup=4, main={"shape": "cosine"}, total_steps=TOTAL, groups=groups)
     seen = run(optimizer, scheduler, TOTAL, lambda o: [(g["lr"], g["betas"][1]) for g in o.param_groups])
@@ -146,11 +148,16 @@ def test_a_chain_of_phases_in_its_order():
     factors = [scheduler.factor(t) for t in range(23)]
     assert factors[:10] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
     assert factors[15] == pytest.approx(0.1 + 0.9 * (1 + math.cos(math.pi * 6 / 7)) / 2)
-    assert factors[16:] == pytest.approx([0.1, 0.075, 0.05, 0.025, 0.0, 0.0, 0.0]), "it goes on where the one before ends"
+    assert factors[16:] == pytest.approx([0.1, 0.075, 0.05, 0.025, 0.0, 0.0, 0.0]), (
+        "it goes on where the one before ends"
+    )
 
 
 def test_a_shape_that_begins_at_1_by_itself_goes_on_from_the_phase_before():
-    phases = {"down": {"steps": 4, "shape": "linear", "end_factor": 0.5}, "stairs": {"shape": "step", "step_size": 2, "gamma": 0.5}}
+    phases = {
+        "down": {"steps": 4, "shape": "linear", "end_factor": 0.5},
+        "stairs": {"shape": "step", "step_size": 2, "gamma": 0.5},
+    }
     scheduler = ScheduleLR(sgd(), phases=phases, order=["down", "stairs"])
     assert [scheduler.factor(t) for t in (0, 4, 5, 6, 8)] == [1.0, 0.5, 0.5, 0.25, 0.125]
 
@@ -175,7 +182,9 @@ def test_several_plateaus_each_in_its_phase():
 
 
 def test_noise_is_the_same_wherever_it_is_drawn():
-    one, other = (ScheduleLR(sgd(), main={"shape": "constant"}, noise={"std": 0.2, "limit": 0.4, "seed": 3}) for _ in range(2))
+    one, other = (
+        ScheduleLR(sgd(), main={"shape": "constant"}, noise={"std": 0.2, "limit": 0.4, "seed": 3}) for _ in range(2)
+    )
     factors = [one.factor(t) for t in range(500)]
     assert factors == [other.factor(t) for t in range(500)]
     assert all(0.6 < factor < 1.4 for factor in factors)
@@ -231,7 +240,9 @@ def test_copies_go_on_alike(copied):
 
 def test_whoever_else_writes_a_driven_key_wins():
     optimizer = adamw()
-    scheduler = ScheduleLR(optimizer, total_steps=TOTAL, drive={"weight_decay": {"main": {"shape": "linear", "end_factor": 0.5}}})
+    scheduler = ScheduleLR(
+        optimizer, total_steps=TOTAL, drive={"weight_decay": {"main": {"shape": "linear", "end_factor": 0.5}}}
+    )
     scheduler.step(10)
     optimizer.param_groups[0]["weight_decay"] = 0.3  # the schedule stands at 0.75
     scheduler.step()
@@ -267,12 +278,12 @@ WRONG = [
     ({"phases": {"a": {}, "b": {}}, "order": ["a", "b"]}, "scheduler.phases.b.steps: only one phase can take what is left, and a does"),
     ({"phases": {"a": {"steps": -1}}, "order": ["a"]}, "scheduler.phases.a=-1: a duration cannot be negative"),
     ({"phases": {"a": {"steps": 30}}, "order": ["a"]}, "scheduler.phases.a=30: longer than the run, which has 20 optimizer steps"),
-    ({"phases": {"a": {}}, "order": ["a"], "warmup": 3}, "scheduler.warmup={'shape': 'linear', 'steps': 3}: give either the three slots, or phases and order"),
+    ({"phases": {"a": {}}, "order": ["a"], "warmup": 3}, "scheduler.warmup=3: give either the three slots, or phases and order"),
     ({"order": ["a"]}, "scheduler.order=['a']: there are no phases to be put in order"),
     ({"noise": {"sdt": 1}}, "scheduler.noise.sdt=1: no such key; did you mean 'std'?"),
     ({"noise": {"std": -1}}, "scheduler.noise.std=-1: must be above 0"),
     ({"noise": {"limit": 2}}, "scheduler.noise.limit=2: must be at most 1"),
-    ({"noise": 3}, "scheduler.noise=3: expects a mapping"),
+    ({"noise": 3}, "scheduler.noise=3: ScheduleLR expects Mapping"),
 ]  # fmt: skip
 
 
@@ -280,4 +291,4 @@ WRONG = [
 def test_what_is_wrong_is_told(spec, message):
     with pytest.raises(ConfigError) as caught:
         lit_optim.build_scheduler(spec, adamw(), total_steps=TOTAL)
-    assert message.replace("{'shape': 'linear', 'steps': 3}", "3") in str(caught.value).replace("{'shape': 'linear', 'steps': 3}", "3")
+    assert message in str(caught.value)

@@ -98,11 +98,13 @@ def _check_phase(name: str, full: Mapping[str, Any], where: str, key: str, probl
     lengths = length_arguments(shape)
     options = check_call(shape, options, where, found, supplied=1, finite=True, unchecked=lengths, also=SLOT_KEYS)
     if not found:
-        phase = {"shape": shape, "steps": TRIAL_STEPS.get(name, 100), **options}
+        low = absolute.get("min_lr")  # an lr of 1 is tried, and what is relative to it has to be below
+        floor = {"min_lr": min(low, 0.5)} if isinstance(low, float) and low >= 0 else {}
+        phase = {"shape": shape, "steps": TRIAL_STEPS.get(name, 100), **options, **floor}
         if "phases" in where:
             _try({"phases": {name: phase}, "order": [name]}, key, found)
         else:
-            _try({name: phase if name != "main" else {"shape": shape, **options}}, key, found)
+            _try({name: phase if name != "main" else {k: v for k, v in phase.items() if k != "steps"}}, key, found)
     problems.extend(found)
     return {**{k: full[k] for k in ("steps", "shape") if k in full}, **options, **absolute}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from lit_optim.duration import Clock, LengthUnknown, parse
@@ -142,7 +143,7 @@ def _absolute_floor(arguments: dict[str, Any], accepted: Sequence[str], rises: b
     if "min_lr" in accepted:
         return 0.0
     del arguments["min_lr"]
-    end = "start_factor" if rises else "end_factor"
+    end = "start_factor" if rises else "base_factor" if "base_factor" in accepted else "end_factor"
     if end not in accepted or arguments.get("gamma") is not None:
         return min_lr / base_lr
     if arguments.get(end):
@@ -154,7 +155,12 @@ def _absolute_floor(arguments: dict[str, Any], accepted: Sequence[str], rises: b
 def _in_steps(value: Any, many: bool, key: str, clock: Clock) -> Any:
     """A length (or a list of them) in optimizer steps."""
     if not many:
-        return parse(value, key).steps(clock, key)
+        return _at_least_one(parse(value, key).exact_steps(clock, key))
     if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
         raise ConfigError(wrong(key, value, "a list of durations is needed; write e.g. [30%, 60%]"))
     return [parse(item, key).steps(clock, key) for item in value]
+
+
+def _at_least_one(steps: Fraction) -> int:
+    """Rounded, but never down to 0: a share of a very short run is a step all the same."""
+    return max(round(steps), 1) if steps else 0

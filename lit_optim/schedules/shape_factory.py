@@ -39,5 +39,12 @@ def accepted_arguments(shape: Callable[..., Any]) -> tuple[str, ...]:
 def length_arguments(shape: Callable[..., Any]) -> dict[str, bool]:
     """The arguments of a shape that are lengths, by its annotations: name -> whether it is a list of them."""
     hints = get_type_hints(shape, include_extras=True)
+    hints = {name: _without_none(hint) for name, hint in hints.items()}
     lengths = {name: False for name, hint in hints.items() if hint == Steps}
     return lengths | {name: True for name, hint in hints.items() if hint != Steps and Steps in get_args(hint)}
+
+
+def _without_none(hint: Any) -> Any:
+    """The one option beside None, if there is one."""
+    options = [option for option in get_args(hint) if option is not type(None)]
+    return options[0] if type(None) in get_args(hint) and len(options) == 1 else hint

@@ -262,9 +262,6 @@ def test_noam_with_its_ramp_in_the_warmup_slot_is_noam():
         assert slotted.schedule(t) == pytest.approx(plain.schedule(t), rel=1e-12)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="slots.py rounds a length of 5% to 0 in runs of up to 9 steps; remove the mark then"
-)
 def test_every_preset_works_in_the_shortest_runs():
     for name in SCHEDULERS:
         slots = {k: v for k, v in lit_optim.compose([f"scheduler={name}"]).scheduler.items() if k in SLOTS}
