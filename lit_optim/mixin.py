@@ -22,7 +22,9 @@ from lit_optim.config.validate import GROUPS, validate
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError
 from lit_optim.module.checkpoints import SpecsInCheckpoints
+from lit_optim.real_steps import RealSteps
 from lit_optim.same_on_all_ranks import stop_together
+from lit_optim.schedule_lr import ScheduleLR
 from lit_optim.trainer_clock import refuse_no_steps, trainer_clock
 from lit_optim.warn_of_pitfalls import warn_of_pitfalls
 
@@ -96,12 +98,20 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             scheduler = make_scheduler(checked, optimizer, clock)
             if trainer is not None:
                 warn_of_pitfalls({**specs, "optimizer": spec.as_dict()}, trainer, clock)
+        self.__dict__["_real_steps"] = RealSteps(optimizer)
         if checked.moves and capabilities.of_target(spec.path).no_schedule:
             rank_zero_warn(f"{spec.path} reads its lr once: a schedule has no effect on it")
         if trainer is not None and not any(isinstance(callback, SpecCheckpoint) for callback in trainer.callbacks):
             name = f"{type(self).__name__}.configure_callbacks"
             rank_zero_warn(f"{name} drops what super() returned: no plateau is fed, no specs are in checkpoints")
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **checked.lightning_keys}}
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Moves the schedule on, unless a gradient scaler has skipped the optimizer's step."""
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
+        if scaled and isinstance(scheduler, ScheduleLR) and not self.__dict__["_real_steps"].has_moved():
+            return
+        super().lr_scheduler_step(scheduler, metric)
 
     def _check_on_all_ranks(self) -> None:
         """Stops all ranks before any data is prepared, if the specs of one are wrong or differ from those of rank 0."""
