@@ -8,7 +8,7 @@ DATA_AND_MODEL = [
     ("data=null", "data=null: a run cannot do without; write e.g. data=digits"),
     ("~data", "data=None: expects a mapping with _target_"),
     ("data._target_=app.digits.Digit", "app.digits has no 'Digit'; did you mean app.digits.Digits?"),
-    ("data._target_=app.cnn.Cnn", "data._target_=app.cnn.Cnn: not a app.data_module.TensorData subclass"),
+    ("data._target_=app.cnn.Cnn", "data._target_=app.cnn.Cnn: not an app.data_module.TensorData subclass"),
     ("data._target_=null", "data._target_=None"),
     ("data.batch_size=0", "data.batch_size=0: must be at least 1"),
     ("data.batch_size=abc", "data.batch_size='abc': Digits expects int, got str"),
@@ -37,7 +37,7 @@ DATA_AND_MODEL = [
     ("model=mlp model.net.depth=1.5", "model.net.depth=1.5: Mlp expects int, got float"),
     ("+model.net.depth=3", "model.net.depth=3: Cnn has no argument 'depth'; did you mean 'width'?"),
     ("model.net._target_=torch.nn.Linear", "model.net._target_=torch.nn.Linear: Linear has no argument 'shape'"),
-    ("model._target_=torch.nn.Linear", "model._target_=torch.nn.Linear: not a app.task.Task subclass"),
+    ("model._target_=torch.nn.Linear", "model._target_=torch.nn.Linear: not an app.task.Task subclass"),
 ]
 
 TRAINER = [
