@@ -12,7 +12,10 @@ TOTAL = 30
 
 
 def begin(name):
-    groups = [{"params": [torch.nn.Parameter(torch.ones(1))]}, {"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.003}]
+    groups = [
+        {"params": [torch.nn.Parameter(torch.ones(1))]},
+        {"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.003},
+    ]
     optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
     return optimizer, lit_optim.build_scheduler(name, optimizer, total_steps=TOTAL, steps_per_epoch=10)
 
