@@ -14,6 +14,7 @@ from lit_optim.errors import ConfigError, did_you_mean
 VERBS = {
     "list": "the presets: what each is, and what it needs",
     "info": "all about a preset: keys, types, defaults, meanings, paper, Python",
+    "preview": "the curve of every hyper-parameter that a schedule drives, as picture, text and csv",
     "doctor": "looks for what is wrong with the installation and with a configuration",
 }
 WRONG = 2  # exit code, as of argparse and of exit_on_config_error
