@@ -41,7 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = did_you_mean(verb, VERBS)
         parser.error(f"argument VERB: invalid choice: {verb!r} (choose from {', '.join(VERBS)}){hint}")
     try:
-        args = parser.parse_args(given)
+        args, rest = parser.parse_known_args(given)
+        late = [word for word in rest if hasattr(args, "overrides") and not word.startswith("-")]
+        if len(late) < len(rest):
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        if late:  # argparse takes one run of words only, and there may be options between them
+            args.overrides += late
         code: int = importlib.import_module(f"lit_optim.cli.{args.verb}").run(args)
     except ConfigError as error:
         print(error, file=sys.stderr)

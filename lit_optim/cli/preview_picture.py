@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ LOOKS: tuple[tuple[str, Any], ...] = (
     ("#b3873b", (0, (4, 1, 1, 1, 1, 1))),
     ("#4a4a4a", (0, (1, 2))),
 )
+DECADES = 1e6  # that a logarithmic scale shows; a cosine ends at nearly 0
 INK, SHADE = "#444444", "#eef1f5"
 TITLES = {"lr": "learning rate", "weight_decay": "weight decay"}
 
@@ -93,10 +95,10 @@ def _scale(axes: Axes, log: bool) -> None:
     """From 0 upwards where the lowest value is not far above it; with room for the names of phases."""
     from matplotlib.ticker import MaxNLocator
 
-    if log:
+    if log and math.isfinite(axes.dataLim.minposy):
         axes.set_yscale("log")
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high * (high / low) ** 0.12)
+        low, high = max(axes.dataLim.minposy, axes.dataLim.ymax / DECADES), axes.dataLim.ymax
+        axes.set_ylim(low / (high / low) ** 0.05 / 1.1, high * (high / low) ** 0.15 * 1.1)
         return
     low, high = axes.dataLim.intervaly
     low = min(low, 0.0) if low <= high / 2 else low - 0.1 * (high - low)

@@ -65,7 +65,8 @@ def _split(word: str) -> tuple[str, list[str]]:
     if not equals:
         raise ConfigError(f"{word!r}: not an override; write e.g. scheduler=wsd or optimizer.lr=0.1")
     if root not in (*GROUPS, *NUMBERS) or (dot and root in NUMBERS) or "" in key.split("."):
-        hint = did_you_mean(root, [*GROUPS, *NUMBERS]) or f"; there are: {', '.join((*GROUPS, *NUMBERS))}"
+        hint = "" if root == "trainer" else did_you_mean(root, [*GROUPS, *NUMBERS])
+        hint = hint or f"; there are: {', '.join((*GROUPS, *NUMBERS))}"
         raise ConfigError(f"{word}: no such key{hint}")
     values = at_commas(text)
     if len(set(values)) < len(values) or (len(values) > 1 and "" in values):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-from lit_optim.config import capabilities
+from lit_optim.config import capabilities, presets
 from lit_optim.config.command_line import Choice
 from lit_optim.config.lanes import check_lanes, configured
 from lit_optim.config.reserved import RESERVED, check_reserved
 from lit_optim.config.slots import without_aliases
-from lit_optim.config.spec import DEFAULT_TARGETS, Spec, read
+from lit_optim.config.spec import DEFAULT_TARGETS, Spec, merge, read
 from lit_optim.config.stand_in import REST, StandIn, stand_in
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
@@ -85,7 +85,7 @@ def preview(choice: Choice) -> Preview:
         [('lr/default', [0.01, 0.0075, 0.005, 0.0025])]
     """
     chosen = {name: DEFAULTS[name] if choice.chosen.get(name) is None else choice.chosen[name] for name in DEFAULTS}
-    spec = read(chosen["scheduler"], "scheduler", overrides=choice.overrides.get("scheduler"))
+    spec = _spec("scheduler", chosen, choice)
     arguments, reserved = _checked(spec)
     problems = Problems()
     lengths = {name: choice.chosen[name] for name in ("total_steps", "steps_per_epoch") if name in choice.chosen}
@@ -96,7 +96,7 @@ def preview(choice: Choice) -> Preview:
     counted = {name: int(value) for name, value in {**reserved, **lengths}.items() if name in ("total_steps", *lengths)}
     clock = Clock(counted.get("total_steps"), counted.get("steps_per_epoch"), UNKNOWN)
     plans = configured(arguments).lanes()
-    optimizer_spec = read(chosen["optimizer"], "optimizer", overrides=choice.overrides.get("optimizer"))
+    optimizer_spec = _spec("optimizer", chosen, choice)
     rules = _rules(chosen["param_groups"], choice.overrides.get("param_groups"))
     optimizer = stand_in(chosen["optimizer"], optimizer_spec, rules, [plan.key for plan in plans])
     hold = clock.epoch("scheduler.interval") if reserved.get("interval") == "epoch" else 1
@@ -108,6 +108,14 @@ def preview(choice: Choice) -> Preview:
     lanes = build(plans, cast("Any", optimizer), plan_of, hold)
     curves = tuple(_curves(lanes, optimizer))
     return Preview(choice.label, curves, _length(clock, lanes), clock.steps_per_epoch, _notes(curves, optimizer_spec))
+
+
+def _spec(group: str, chosen: dict[str, Any], choice: Choice) -> Spec:
+    """The spec of a group; another class in place of a preset's keeps the preset's values, as with Hydra."""
+    changes = choice.overrides.get(group, {})
+    if "_target_" in changes and chosen[group] in presets.names(group):
+        chosen[group] = merge(presets.load(group, chosen[group]), {"_target_": changes["_target_"]})
+    return read(chosen[group], group, overrides={k: v for k, v in changes.items() if k != "_target_"})
 
 
 def _checked(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -61,7 +61,7 @@ def stand_in(preset: Any, spec: Spec, rules: Any, driven: Collection[str] = ()) 
 
 
 def _is_plain(preset: Any, spec: Spec, rules: Any) -> bool:
-    if preset not in presets.names("optimizer") or rules not in presets.names("param_groups"):
+    if preset not in presets.names("optimizer") or rules not in presets.names("param_groups"):  # or no names at all
         return False
     own = presets.load("optimizer", preset)
     changed = {name: value for name, value in spec.arguments.items() if name not in own or own[name] != value}
