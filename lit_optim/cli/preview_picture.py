@@ -71,9 +71,9 @@ def picture(previews: Sequence[Preview], points: dict[int, Thinned], *, log: boo
             )
         axes.set_xlim(0, last)
         _scale(axes, log)
-        plans = {tuple(curve.lane.plan.phases) for _, _, curve in shown}
-        if len(plans) == 1:
-            _shade(axes, plans.pop())
+        plans = list(dict.fromkeys(curve.lane.plan.phases for _, _, curve in shown))
+        if len(plans) == 1 or len(previews) == 1:  # groups with a schedule of their own come after the default
+            _shade(axes, plans[0])
         axes.set_ylabel(TITLES.get(key, key), color=INK)
         _plain(axes)
         if len(shown) > 1:

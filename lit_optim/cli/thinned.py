@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lit_optim.lane import Lane
 
-MOST = 300_000  # steps that are looked at; of a longer run every second, third, ...
+MOST = 60_000  # steps that are looked at; of a longer run every second, third, ...
 PIECES = 600  # about as many as a picture has pixels
 
 

@@ -84,7 +84,8 @@ def preview(choice: Choice) -> Preview:
         >>> [(curve.name, [curve.value(step) for step in range(4)]) for curve in preview(choice).curves]
         [('lr/default', [0.01, 0.0075, 0.005, 0.0025])]
     """
-    chosen = {name: DEFAULTS[name] if choice.chosen.get(name) is None else choice.chosen[name] for name in DEFAULTS}
+    chosen = {**DEFAULTS, **{name: choice.chosen[name] for name in DEFAULTS if name in choice.chosen}}
+    chosen |= {name: DEFAULTS[name] for name in ("scheduler", "param_groups") if chosen[name] is None}
     spec = _spec("scheduler", chosen, choice)
     arguments, reserved = _checked(spec)
     problems = Problems()

@@ -86,6 +86,11 @@ def test_keys_that_only_the_class_knows_are_as_trained(tmp_path):
     assert drawn == trained("sgd", "none", "all", 20, ["lr", "dampening"], options={"momentum": 0.9}, drive=drive)
 
 
+def test_another_class_by_target_keeps_the_presets_values(tmp_path):
+    words = ["optimizer=adamw", "optimizer._target_=torch.optim.RAdam", "scheduler=null", "total_steps=2"]
+    assert written(tmp_path, *words, "optimizer.lr=0.5")["lr/default"] == [0.5, 0.5]
+
+
 def test_rules_of_ones_own(tmp_path):
     rules = [{"name": "head", "match": {"type": "bias"}, "lr": 0.5}]
     drawn = written(tmp_path, "optimizer=sgd", "scheduler=linear", "total_steps=4", f"param_groups.rules={json.dumps(rules)}")  # fmt: skip
@@ -142,6 +147,7 @@ WRONG = [
     (["scheduler=wsdd"], "scheduler='wsdd': no preset of that name; did you mean 'wsd'?"),
     (["optimizer=adamx"], "optimizer='adamx': no preset of that name; did you mean 'adamax'?"),
     (["scheduler=cosine", "optimizer.lrr=1"], "AdamW has no argument 'lrr'; did you mean 'lr'?"),
+    (["optimizer=null"], "optimizer=None: not a spec"),
     (["optimizer.lr=-1"], "optimizer.lr=-1"),
     (["optimizer.lr=abc"], "optimizer.lr='abc'"),
     (["scheduler=cosine", "scheduler.warmpu=5"], "scheduler.warmpu=5: ScheduleLR has no argument 'warmpu'; did you mean 'warmup'?"),
