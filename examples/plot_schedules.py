@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 
 import matplotlib as mpl
-import torch
 
 import lit_optim
+from lit_optim.config.command_line import choices
+from lit_optim.config.preview import preview
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -19,13 +20,9 @@ NAMES = [name for name in lit_optim.presets("scheduler") if "plateau" not in nam
 
 def curve(name: str, total_steps: int = TOTAL) -> list[float]:
     """The lr inside each optimizer step of a run."""
-    optimizer = lit_optim.build_optimizer("sgd", torch.nn.Linear(1, 1), lr=1.0)
-    scheduler = lit_optim.build_scheduler(name, optimizer, total_steps=total_steps)
-    lrs = []
-    for _ in range(total_steps):
-        lrs.append(optimizer.param_groups[0]["lr"])
-        scheduler.step()
-    return lrs
+    [choice] = choices([f"scheduler={name}", "optimizer=sgd", "optimizer.lr=1.0", f"total_steps={total_steps}"])
+    lr = preview(choice).curves[0]
+    return [lr.value(step) for step in range(total_steps)]
 
 
 def draw(path: str) -> None:

@@ -14,6 +14,7 @@ from lit_optim.errors import ConfigError, did_you_mean
 VERBS = {
     "list": "the presets: what each is, and what it needs",
     "info": "all about a preset: keys, types, defaults, meanings, paper, Python",
+    "preview": "the curve of every hyper-parameter that a schedule drives, as picture, text and csv",
     "doctor": "looks for what is wrong with the installation and with a configuration",
 }
 WRONG = 2  # exit code, as of argparse and of exit_on_config_error
@@ -40,7 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = did_you_mean(verb, VERBS)
         parser.error(f"argument VERB: invalid choice: {verb!r} (choose from {', '.join(VERBS)}){hint}")
     try:
-        args = parser.parse_args(given)
+        args, rest = parser.parse_known_args(given)
+        late = [word for word in rest if hasattr(args, "overrides") and not word.startswith("-")]
+        if len(late) < len(rest):
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        if late:  # argparse takes one run of words only, and there may be options between them
+            args.overrides += late
         code: int = importlib.import_module(f"lit_optim.cli.{args.verb}").run(args)
     except ConfigError as error:
         print(error, file=sys.stderr)

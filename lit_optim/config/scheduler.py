@@ -12,18 +12,16 @@ from lit_optim.config.check import check_call, named_arguments, swallows
 from lit_optim.config.factory import is_factory, own_factory
 from lit_optim.config.lanes import check_lanes, parts
 from lit_optim.config.locate import locate
+from lit_optim.config.reserved import RESERVED, check_reserved
 from lit_optim.config.scheduler_trial import try_scheduler
 from lit_optim.config.slots import without_aliases
 from lit_optim.config.spec import Spec
 from lit_optim.config.swallowed import check_swallowed
 from lit_optim.duration import Clock, LengthUnknown, parse
-from lit_optim.errors import ConfigError, Problems, did_you_mean
+from lit_optim.errors import ConfigError, Problems
 from lit_optim.schedule_lr import ScheduleLR
 from lit_optim.schedules.shape_factory import shape_factory
 from lit_optim.schedules.shapes.plateau import plateau
-
-RESERVED = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
-
 
 _CHAINS = "it is made of schedulers that are built already; write warmup, main and cooldown instead"
 _NOT_ALONE: dict[type, str] = {
@@ -89,7 +87,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     given = without_aliases(spec.arguments) if cls is ScheduleLR else dict(spec.arguments)
     signature = named_arguments(cls, supplied=1)
     reserved = {k: given.pop(k) for k in RESERVED if k in given and (cls is ScheduleLR or k not in signature)}
-    _check_reserved(reserved, spec.key, problems)
+    check_reserved(reserved, spec.key, problems)
     arguments = check_call(cls, given, spec.key, problems, supplied=1, finite=True)
     if not problems:
         arguments = try_scheduler(cls, arguments, spec.key, problems)
@@ -141,17 +139,3 @@ def make_scheduler(checked: CheckedSchedule, optimizer: Optimizer, clock: Clock)
 
 def _long(steps: Any) -> bool:
     return steps is None or parse(steps).amount > 0
-
-
-def _check_reserved(reserved: dict[str, Any], key: str, problems: Problems) -> None:
-    for name, options in {"mode": ("min", "max"), "interval": ("step", "epoch")}.items():
-        if name in reserved and reserved[name] not in options:
-            rule = f"must be one of {', '.join(options)}{did_you_mean(str(reserved[name]), options)}"
-            problems.add(f"{key}.{name}", reserved[name], rule)
-    for name in ("monitor", "name"):
-        if name in reserved and not (isinstance(reserved[name], str) and reserved[name]):
-            problems.add(f"{key}.{name}", reserved[name], "must be a text")
-    for name in ("total_steps", "frequency"):
-        value = reserved.get(name, 1)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 1 or value % 1:
-            problems.add(f"{key}.{name}", value, "must be a whole number of at least 1")

@@ -97,7 +97,7 @@ def test_help_and_version(capsys):
 WRONG = [
     (["lsit"], "did you mean 'list'?"),
     (["inof", "adamw"], "did you mean 'info'?"),
-    (["preview"], "choose from list, info, doctor"),
+    (["prevue"], "did you mean 'preview'?"),
     ([], "required: VERB"),
     (["list", "--jsno"], "unrecognized arguments: --jsno"),
     (["list", "--group", "optimizr"], "invalid choice: 'optimizr'"),

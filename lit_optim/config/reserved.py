@@ -1,0 +1,30 @@
+"""The keys of a scheduler spec that are not its class's: Lightning's, and the length of the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lit_optim.errors import Problems, did_you_mean
+
+RESERVED = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
+
+
+def check_reserved(reserved: dict[str, Any], key: str, problems: Problems) -> None:
+    """Notes what is wrong with their values.
+
+    Example:
+        >>> found = Problems()
+        >>> check_reserved({"interval": "steps"}, "scheduler", found); print(found[0])
+        scheduler.interval='steps': must be one of step, epoch; did you mean 'step'?
+    """
+    for name, options in {"mode": ("min", "max"), "interval": ("step", "epoch")}.items():
+        if name in reserved and reserved[name] not in options:
+            rule = f"must be one of {', '.join(options)}{did_you_mean(str(reserved[name]), options)}"
+            problems.add(f"{key}.{name}", reserved[name], rule)
+    for name in ("monitor", "name"):
+        if name in reserved and not (isinstance(reserved[name], str) and reserved[name]):
+            problems.add(f"{key}.{name}", reserved[name], "must be a text")
+    for name in ("total_steps", "frequency"):
+        value = reserved.get(name, 1)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 1 or value % 1:
+            problems.add(f"{key}.{name}", value, "must be a whole number of at least 1")
