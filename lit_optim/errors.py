@@ -83,9 +83,10 @@ def did_you_mean(word: str, options: Iterable[str], *, list_all: bool = False) -
     import difflib  # costs half of what a Hydra app that does not use us may pay for us
 
     names = sorted(options)
-    near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(word), names, n=5, cutoff=0.5)
     if near:
-        return f"; did you mean {near[0]!r}?"
+        swapped = [name for name in near if sorted(name) == sorted(str(word))]  # two letters the wrong way round
+        return f"; did you mean {(swapped or near)[0]!r}?"
     return "; there are: " + ", ".join(names) if list_all and names else ""
 
 

@@ -44,8 +44,8 @@ def of_call(
         prefix: dotted path of the arguments, with a dot at its end.
 
     Example:
-        >>> from lit_optim.schedules import cosine
-        >>> [(key.key, key.type, key.default) for key in of_call(cosine, {}, {}, supplied=1)]
+        >>> from lit_optim.schedules import linear
+        >>> [(key.key, key.type, key.default) for key in of_call(linear, {}, {}, supplied=1)]
         [('start_factor', 'float', 1.0), ('end_factor', 'float', 0.0)]
     """
     known, _, _ = expected(target, supplied)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,7 +85,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     if reason := _NOT_ALONE.get(cls):
         raise ConfigError(f"{spec.key}._target_={spec.path}: {reason}")
     problems = Problems()
-    given = without_aliases(spec.arguments) if cls is ScheduleLR else dict(spec.arguments)
+    given = without_aliases(spec.arguments) if cls is ScheduleLR else _without_empty(spec.arguments)
     signature = named_arguments(cls, supplied=1)
     reserved = {k: given.pop(k) for k in RESERVED if k in given and (cls is ScheduleLR or k not in signature)}
     check_reserved(reserved, spec.key, problems)
@@ -135,6 +136,11 @@ def make_scheduler(checked: CheckedSchedule, optimizer: Optimizer, clock: Clock)
     if not isinstance(scheduler, LRScheduler):
         raise ConfigError(f"scheduler: got a {type(scheduler).__name__}, not a torch LRScheduler")
     return scheduler
+
+
+def _without_empty(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Without ``drive: {}`` and ``groups: {}``, which a preset leaves behind where only ``_target_`` was changed."""
+    return {k: v for k, v in arguments.items() if k not in ("drive", "groups") or v}
 
 
 def _long(steps: Any) -> bool:
