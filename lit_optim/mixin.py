@@ -115,17 +115,17 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
 
     def _check_on_all_ranks(self) -> None:
         """Stops all ranks before any data is prepared, if the specs of one are wrong or differ from those of rank 0."""
-        specs: dict[str, Any] = {}
+        settled: dict[str, Any] = {}
         problem: Exception | None = None
         try:
             with self.trusted():
                 specs = self.optim_specs()
                 validate(specs)
+                if self.trainer.world_size > 1:
+                    settled = comparable({**dict.fromkeys(GROUPS), **specs}, self._overrides())
             refuse_no_steps(self.trainer)
         except Exception as error:  # of a third party's class, say: no rank may wait for one that has stopped
             problem = error
-        with self.trusted():
-            settled = comparable({**dict.fromkeys(GROUPS), **specs} if specs else {}, self._overrides())
         stop_together(self.trainer, settled, problem)
 
     def _checked_scheduler(self, specs: Mapping[str, Any]) -> CheckedSchedule:

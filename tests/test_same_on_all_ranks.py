@@ -73,10 +73,11 @@ def test_all_ranks_stop_with_one_message(tmp_path, specs, message):
     assert ranks[0] == ranks[1]
 
 
-def test_any_other_error_of_a_rank_stops_all(tmp_path, monkeypatch):
+@pytest.mark.parametrize("where", ["validate", "comparable"])
+def test_any_other_error_of_a_rank_stops_all(tmp_path, monkeypatch, where):
     def work(rank):
         if rank == 0:
-            monkeypatch.setattr("lit_optim.mixin.validate", lambda specs: 1 / 0)
+            monkeypatch.setattr(f"lit_optim.mixin.{where}", lambda *args: 1 / 0)
         return outcome(tmp_path, Net("sgd"))
 
     ranks = on_two_ranks(work)
