@@ -46,7 +46,7 @@ def bounded_step(
 ) -> None:  # fmt: skip
     """``p = p - clip(step_size / (sqrt(v) + eps), lower, upper) exp_avg``."""
     eta = torch.sqrt(v, out=scratch).add_(eps).reciprocal_().mul_(step_size)
-    eta.clamp_(lower, upper)  # type: ignore[call-overload]  # both are numbers, or both tensors
+    eta.clamp_(lower, upper)  # type: ignore[arg-type]  # both are numbers, or both tensors
     p.addcmul_(eta, exp_avg, value=-1)
 
 
@@ -86,7 +86,7 @@ class AdaBound(RuleOptimizer):
         >>> optimizer.step(); p.data  # lr * sqrt(.001) / .1 / sqrt(.001 * 4) = 0.5 is the step size, m = 0.2
         tensor([0.9000])
 
-    Luo et al. 2019, Adaptive Gradient Methods with Dynamic Bound of Learning Rate, arXiv:1902.09843, Algorithms 2 and 3.
+    Luo et al. 2019, Adaptive Gradient Methods with Dynamic Bound of Learning Rate, arXiv:1902.09843, Algorithms 2, 3.
     """
 
     decay: ClassVar[Decay] = "l2"
@@ -127,13 +127,14 @@ class AdaBound(RuleOptimizer):
         """Without a decay nothing is spent on it."""
         return {"decay": self.decay if group["weight_decay"] else "none"}
 
-    def numbers(self, step: float, group: Mapping[str, Any], *, decay: Decay) -> Numbers:
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
         """What the text computes with at this step."""
+        step = counters["step"]
         lr, (beta1, beta2), gamma = group["lr"], group["betas"], group["gamma"]
         final = group["final_lr"] * ratio(lr, group["base_lr"])
         step_size = lr * (math.sqrt(1 - beta2**step) / (1 - beta1**step))
         lower, upper = final * (1 - 1 / (gamma * step + 1)), final * (1 + 1 / (gamma * step))
-        decay_by = decay_number(decay, lr, group["weight_decay"])
+        decay_by = decay_number(flags["decay"], lr, group["weight_decay"])
         return decay_by, beta1, 1 - beta1, beta2, 1 - beta2, step_size, group["eps"], lower, upper
 
 

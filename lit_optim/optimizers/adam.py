@@ -119,6 +119,6 @@ class Adam(RuleOptimizer):
         kind = "decoupled" if group["decoupled"] else "l2"
         return {"decay": kind if group["weight_decay"] else "none"}
 
-    def numbers(self, step: float, group: Mapping[str, Any], *, decay: Decay) -> Numbers:
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
         """What the text computes with at this step."""
-        return adam_numbers(step, group, decay, "torch")
+        return adam_numbers(counters["step"], group, flags["decay"], "torch")

@@ -94,4 +94,3 @@ def _rows(numbers: Numbers, groups: int) -> list[Numbers]:
         return [numbers]
     columns = [value.tolist() if isinstance(value, Tensor) else [value] * groups for value in numbers]
     return list(zip(*columns, strict=True))
-

@@ -53,7 +53,7 @@ def kernel(
         flags: constants of the text.
 
     Returns:
-        ``compiled(*tensors, *vectors, scalars)``. It checks neither lengths nor dtypes: those of the examples must hold.
+        ``compiled([*tensors, *vectors, scalars])``. It checks neither lengths nor dtypes: those of the examples hold.
     """
     dtypes = tuple(t.dtype for t in tensors)
     device = tensors[0].device
@@ -109,17 +109,18 @@ def _compile(whole: Callable[..., Any], examples: list[Tensor], name: str) -> Ca
 
 def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callable[..., Any]:
     """Inductor alone, without dynamo and its guards; these entrances are not public, and are pinned by a test."""
-    from torch._guards import TracingContext, tracing
-    from torch._inductor.compile_fx import compile_fx_inner
-    from torch._inductor.decomposition import select_decomp_table
-    from torch.fx.experimental.proxy_tensor import make_fx
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch's own modules, while they are imported
+        from torch._guards import TracingContext, tracing
+        from torch._inductor.compile_fx import compile_fx_inner
+        from torch._inductor.decomposition import select_decomp_table
+        from torch.fx.experimental.proxy_tensor import make_fx
 
-    with torch.no_grad():
         pure = torch.func.functionalize(whole, remove="mutations_and_views")
         graph = make_fx(pure, decomposition_table=select_decomp_table(), tracing_mode="symbolic")(*examples)
         inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
         with tracing(TracingContext(inputs[0].fake_mode)):
-            return compile_fx_inner(graph, inputs)  # type: ignore[no-any-return]
+            return compile_fx_inner(graph, inputs)
 
 
 def _no_compiler(error: BaseException | None) -> bool:

@@ -53,8 +53,8 @@ class RuleOptimizer(Optimizer):
         """Constants of the text, truthy where they cost something."""
         return {}
 
-    def numbers(self, step: float, group: Mapping[str, Any], **flags: Any) -> Numbers:
-        """The numbers of the text at the ``step``-th step (from 1); arithmetic only, for lrs may be vectors."""
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
+        """The numbers of the text at a step (``counters["step"]`` from 1); arithmetic only, for lrs may be vectors."""
         raise NotImplementedError
 
     def advance(self, counters: dict[str, float], group: Mapping[str, Any]) -> dict[str, float]:
@@ -79,7 +79,7 @@ class RuleOptimizer(Optimizer):
             raise
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]  # torch's is overloaded
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Takes one step; with a closure, which is called once with gradients enabled, returns its loss."""
         loss = None
         if closure is not None:
@@ -98,7 +98,7 @@ class RuleOptimizer(Optimizer):
             flags = self.flags(cohort.groups[0])
             for other in cohort.groups[1:]:
                 flags = {name: flags[name] or value for name, value in self.flags(other).items()}
-            numbers = self.numbers(**after, group=group, **flags)
+            numbers = self.numbers(after, group, flags)
             sums += [(cohort.groups[i], found) for i, found in cohort.step(numbers, flags, group["maximize"])]
         self.observe(sums)
         return loss
@@ -141,7 +141,7 @@ class RuleOptimizer(Optimizer):
         cohorts = []
         for places, members, counts in families.values():
             group = self.param_groups[places[0]]
-            shared = {name: counter(value, members[0][0]) for name, value in counts.items()}
+            shared = {name: counter(name, value, members[0][0]) for name, value in counts.items()}
             run = runs.setdefault(group["compile"], Runner(group["compile"]))
             own_members = [Member(p, self.state[p], places.index(i)) for p, i in members]
             groups = [self.param_groups[i] for i in places]
@@ -163,7 +163,7 @@ class RuleOptimizer(Optimizer):
             saved = state_dict["state"].get(i, {})
             for name, value in list(self.state.get(p, {}).items()):
                 if name in self.counters:
-                    self.state[p][name] = counter(float(saved.get(name, value)), p)
+                    self.state[p][name] = counter(name, float(saved.get(name, value)), p)
                 elif isinstance(value, Tensor) and value is saved.get(name):
                     self.state[p][name] = value.clone()
         for group, value in zip(self.param_groups, compile_before, strict=True):

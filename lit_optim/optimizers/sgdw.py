@@ -99,8 +99,8 @@ class SGDW(RuleOptimizer):
         """Without a decay nothing is spent on it."""
         return {"nesterov": group["nesterov"], "decay": "decoupled" if group["weight_decay"] else "none"}
 
-    def numbers(self, step: float, group: Mapping[str, Any], *, nesterov: bool, decay: Decay) -> Numbers:
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
         """What the text computes with at this step."""
         lr, momentum = group["lr"], group["momentum"]
-        decay_by = decay_number(decay, lr, group["weight_decay"])
+        decay_by = decay_number(flags["decay"], lr, group["weight_decay"])
         return (decay_by, momentum, -lr, -lr * momentum) if momentum else (decay_by, -lr)

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 
-def counter(value: float, p: Tensor) -> Tensor:
-    """A 0-dim counter, where torch keeps it: on the CPU, in 32 bits unless the parameter has 64.
+def counter(name: str, value: float, p: Tensor) -> Tensor:
+    """A 0-dim counter, on the CPU and in 32 bits, as torch keeps it; a product in 64, if the parameter is.
 
     Example:
-        >>> counter(3.0, torch.zeros(2))
+        >>> counter("step", 3.0, torch.zeros(2))
         tensor(3.)
     """
-    return torch.tensor(value, dtype=torch.float64 if p.dtype in (torch.float64, torch.complex128) else torch.float32)
+    exact = name != "step" and p.dtype in (torch.float64, torch.complex128)
+    return torch.tensor(value, dtype=torch.float64 if exact else torch.float32)
 
 
 def own_state(state: Any, counters: Container[str]) -> Any:

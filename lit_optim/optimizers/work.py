@@ -25,8 +25,6 @@ class Member:
     group: int
 
 
-
-
 def plain(tensor: Tensor) -> Tensor:
     """The local part of a sharded tensor; complex numbers as pairs of real ones.
 
@@ -75,8 +73,8 @@ class Large:
         p, state = self.member.p, self.member.state
         if self.is_plain and p.is_contiguous():
             tensors = [p, p.grad, *[state[name] for name in self.slots]]
-            if all(t.is_contiguous() and t.dtype is p.dtype for t in tensors):  # type: ignore[union-attr]
-                return call([t.view(-1) for t in tensors], numbers)  # type: ignore[union-attr]
+            if all(t.is_contiguous() and t.dtype is p.dtype for t in tensors):
+                return call([t.view(-1) for t in tensors], numbers)
         return self._step_as_it_lies(call, numbers)
 
     def _step_as_it_lies(self, call: Run, numbers: tuple[Any, ...]) -> list[Any]:
@@ -93,7 +91,8 @@ class Large:
 
     def _state(self, name: str) -> Tensor:
         """A state tensor in the layout of its parameter, which a checkpoint or ``.to(memory_format=...)`` may break."""
-        p, value = self.member.p, self.member.state[name]
+        p = self.member.p
+        value: Tensor = self.member.state[name]
         if value.stride() != p.stride() and is_dense(plain(p)):
             value = self.member.state[name] = torch.empty_like(p, dtype=value.dtype).copy_(value)
         return value
@@ -153,7 +152,7 @@ class Gathered:
     def step(self, call: Run, numbers: tuple[Any, ...]) -> list[Any]:
         """Gathers, runs the rule, and scatters."""
         if self.is_plain:
-            sources = [self.parameters, [p.grad for p in self.parameters]]
+            sources: list[list[Any]] = [self.parameters, [p.grad for p in self.parameters]]
         else:
             sources = [[plain(p) for p in self.parameters], [gradient(p) for p in self.parameters]]
         sources += [[plain(m.state[name]) for m in self.members] for name in self.outside]

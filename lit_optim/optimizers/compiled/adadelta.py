@@ -84,7 +84,7 @@ class Adadelta(RuleOptimizer):
         """Without a decay nothing is spent on it."""
         return {"decay": "l2" if group["weight_decay"] else "none"}
 
-    def numbers(self, step: float, group: Mapping[str, Any], *, decay: Decay) -> Numbers:
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
         """What the text computes with at this step."""
         rho = group["rho"]
         return group["weight_decay"], rho, 1 - rho, group["eps"], -group["lr"]

@@ -80,8 +80,9 @@ class Adamax(RuleOptimizer):
         """Without a decay nothing is spent on it."""
         return {"decay": "l2" if group["weight_decay"] else "none"}
 
-    def numbers(self, step: float, group: Mapping[str, Any], *, decay: Decay) -> Numbers:
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
         """What the text computes with at this step."""
+        step = counters["step"]
         beta1, beta2 = group["betas"]
         minus_step_size = group["lr"] * (-1 / (1 - beta1**step))
         return group["weight_decay"], beta1, 1 - beta1, beta2, group["eps"], minus_step_size

@@ -33,7 +33,7 @@ class NAdam(RuleOptimizer):
     .. math::
         \mu_t &= \beta_1 \big(1 - \tfrac12 0.96^{t \psi}\big), \quad \psi = \text{momentum\_decay} \\
         \theta_t &= \theta_{t-1} - \frac{\text{lr}}{\sqrt{\hat v_t} + \text{eps}} \Big(
-            \frac{(1-\mu_t)\, g_t}{1 - \prod_{i=1}^{t} \mu_i} + \frac{\mu_{t+1}\, m_t}{1 - \prod_{i=1}^{t+1} \mu_i} \Big)
+            \frac{(1-\mu_t) g_t}{1 - \prod_{i=1}^{t} \mu_i} + \frac{\mu_{t+1} m_t}{1 - \prod_{i=1}^{t+1} \mu_i} \Big)
 
     Args:
         params: parameters, named parameters or groups of them.
@@ -99,15 +99,14 @@ class NAdam(RuleOptimizer):
         step = counters["step"] + 1
         return {"step": step, "mu_product": counters["mu_product"] * mu(step, group)}
 
-    def numbers(  # type: ignore[override]  # of two counters
-        self, step: float, mu_product: float, group: Mapping[str, Any], *, decay: Decay
-    ) -> Numbers:
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
         """What the text computes with at this step."""
+        step, mu_product = counters["step"], counters["mu_product"]
         lr, (beta1, beta2), following = group["lr"], group["betas"], mu(step + 1, group)
         of_g = lr * (-(1 - mu(step, group)) / (1 - mu_product))
         of_exp_avg = lr * (-following / (1 - mu_product * following))
         root = math.sqrt(1 - beta2**step)
-        decay_by = decay_number(decay, lr, group["weight_decay"])
+        decay_by = decay_number(flags["decay"], lr, group["weight_decay"])
         return decay_by, beta1, 1 - beta1, beta2, 1 - beta2, root, group["eps"], of_g, of_exp_avg
 
 

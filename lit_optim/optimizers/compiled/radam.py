@@ -49,7 +49,7 @@ class RAdam(RuleOptimizer):
         \rho_t = \rho_\infty - 2 t \beta_2^t / (1 - \beta_2^t) \\
         r_t &= \sqrt{\frac{(\rho_t - 4)(\rho_t - 2) \rho_\infty}{(\rho_\infty - 4)(\rho_\infty - 2) \rho_t}} \\
         \theta_t &= \theta_{t-1} - \text{lr}\, \hat m_t \cdot
-            \begin{cases} r_t \sqrt{1 - \beta_2^t} / (\sqrt{v_t} + \text{eps}) & \rho_t > 5 \\ 1 & \text{else} \end{cases}
+            \begin{cases} r_t \sqrt{1-\beta_2^t} / (\sqrt{v_t} + \text{eps}) & \rho_t > 5 \\ 1 & \text{else} \end{cases}
 
     The first steps, without rectification, are momentum SGD with Adam's lr: they are not scale-free.
 
@@ -108,11 +108,12 @@ class RAdam(RuleOptimizer):
         kind = "decoupled" if group["decoupled_weight_decay"] else "l2"
         return {"decay": kind if group["weight_decay"] else "none"}
 
-    def numbers(self, step: float, group: Mapping[str, Any], *, decay: Decay) -> Numbers:
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
         """What the text computes with at this step."""
+        step = counters["step"]
         lr, (beta1, beta2) = group["lr"], group["betas"]
         r = rectification(step, beta2)
         size = lr / (1 - beta1**step)
         adaptive, plain = (0 * size, size) if r is None else (size * r * math.sqrt(1 - beta2**step), 0 * size)
-        decay_by = decay_number(decay, lr, group["weight_decay"])
+        decay_by = decay_number(flags["decay"], lr, group["weight_decay"])
         return decay_by, beta1, 1 - beta1, beta2, 1 - beta2, adaptive, group["eps"], plain

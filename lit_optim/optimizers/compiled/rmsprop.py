@@ -131,7 +131,7 @@ class RMSprop(RuleOptimizer):
         """Without a decay nothing is spent on it."""
         return {"decay": "l2" if group["weight_decay"] else "none"}
 
-    def numbers(self, step: float, group: Mapping[str, Any], *, decay: Decay) -> Numbers:
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
         """What the text computes with at this step."""
         alpha = group["alpha"]
         return group["weight_decay"], alpha, 1 - alpha, group["eps"], group["momentum"], -group["lr"]
