@@ -13,11 +13,11 @@ def adam(w, grads, lrs, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgr
     """Kingma & Ba, Algorithm 1; AMSGrad as torch has it: the largest uncorrected v; Loshchilov & Hutter: decoupled."""
     b1, b2 = betas
     m = v = largest = np.zeros_like(w)
-    for t, (g, lr) in enumerate(zip(grads, lrs, strict=True), start=1):
+    for t, (grad, lr) in enumerate(zip(grads, lrs, strict=True), start=1):
         if decoupled:
-            w = w - lr * weight_decay * w
+            g, w = grad, w - lr * weight_decay * w
         else:
-            g = g + weight_decay * w
+            g = grad + weight_decay * w
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * g * g
         largest = np.maximum(largest, v)
@@ -32,11 +32,11 @@ def adabound(
     """Luo et al., Algorithms 2 and 3 as their code reads them: no 1 / sqrt(t), bias correction inside of the clip."""
     b1, b2 = betas
     m = v = largest = np.zeros_like(w)
-    for t, (g, lr) in enumerate(zip(grads, lrs, strict=True), start=1):
+    for t, (grad, lr) in enumerate(zip(grads, lrs, strict=True), start=1):
         if decoupled:
-            w = w - lr * weight_decay * w
+            g, w = grad, w - lr * weight_decay * w
         else:
-            g = g + weight_decay * w
+            g = grad + weight_decay * w
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * g * g
         largest = np.maximum(largest, v)
@@ -63,11 +63,11 @@ def nadam(
     b1, b2 = betas
     m = v = np.zeros_like(w)
     mus = [b1 * (1 - 0.5 * 0.96 ** (t * momentum_decay)) for t in range(1, len(lrs) + 2)]
-    for t, (g, lr) in enumerate(zip(grads, lrs, strict=True), start=1):
+    for t, (grad, lr) in enumerate(zip(grads, lrs, strict=True), start=1):
         if decoupled_weight_decay:
-            w = w - lr * weight_decay * w
+            g, w = grad, w - lr * weight_decay * w
         else:
-            g = g + weight_decay * w
+            g = grad + weight_decay * w
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * g * g
         mixed = (1 - mus[t - 1]) * g / (1 - math.prod(mus[:t])) + mus[t] * m / (1 - math.prod(mus[: t + 1]))
@@ -80,11 +80,11 @@ def radam(w, grads, lrs, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, deco
     b1, b2 = betas
     m = v = np.zeros_like(w)
     rho_inf = 2 / (1 - b2) - 1
-    for t, (g, lr) in enumerate(zip(grads, lrs, strict=True), start=1):
+    for t, (grad, lr) in enumerate(zip(grads, lrs, strict=True), start=1):
         if decoupled_weight_decay:
-            w = w - lr * weight_decay * w
+            g, w = grad, w - lr * weight_decay * w
         else:
-            g = g + weight_decay * w
+            g = grad + weight_decay * w
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * g * g
         m_hat = m / (1 - b1**t)
@@ -100,8 +100,8 @@ def radam(w, grads, lrs, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, deco
 def rmsprop(w, grads, lrs, *, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False):
     """Hinton's lecture; centered as Graves has it; the momentum buffer holds quotients, without lr (torch)."""
     v = a = b = np.zeros_like(w)
-    for g, lr in zip(grads, lrs, strict=True):
-        g = g + weight_decay * w
+    for grad, lr in zip(grads, lrs, strict=True):
+        g = grad + weight_decay * w
         v = alpha * v + (1 - alpha) * g * g
         a = alpha * a + (1 - alpha) * g
         b = momentum * b + g / (np.sqrt(v - a * a if centered else v) + eps)
@@ -112,8 +112,8 @@ def rmsprop(w, grads, lrs, *, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0
 def adadelta(w, grads, lrs, *, rho=0.9, eps=1e-6, weight_decay=0.0):
     """Zeiler, Algorithm 1; with a learning rate of 1 in the paper."""
     v = u = np.zeros_like(w)
-    for g, lr in zip(grads, lrs, strict=True):
-        g = g + weight_decay * w
+    for grad, lr in zip(grads, lrs, strict=True):
+        g = grad + weight_decay * w
         v = rho * v + (1 - rho) * g * g
         delta = np.sqrt(u + eps) / np.sqrt(v + eps) * g
         u = rho * u + (1 - rho) * delta * delta
@@ -125,8 +125,8 @@ def adamax(w, grads, lrs, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
     """Kingma & Ba, Algorithm 2, with eps beside the absolute value (torch)."""
     b1, b2 = betas
     m = u = np.zeros_like(w)
-    for t, (g, lr) in enumerate(zip(grads, lrs, strict=True), start=1):
-        g = g + weight_decay * w
+    for t, (grad, lr) in enumerate(zip(grads, lrs, strict=True), start=1):
+        g = grad + weight_decay * w
         m = b1 * m + (1 - b1) * g
         u = np.maximum(b2 * u, np.abs(g) + eps)
         w = w - lr / (1 - b1**t) * m / u
