@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 from hydra import compose, initialize_config_module
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 
 import lit_optim
@@ -163,7 +163,7 @@ def test_every_optimizer_of_torch_has_a_preset():
 def test_capability_entry_is_true(name):
     """Each need is shown by taking it away; no need is shown by training what would break it."""
     entry = table()[name]
-    cls = getattr(torch.optim, presets.load("optimizer", name)["_target_"].rpartition(".")[2])
+    cls = get_class(presets.load("optimizer", name)["_target_"])
     options = {k: v for k, v in presets.load("optimizer", name).items() if not k.startswith("_")}
 
     def fails(params, grads, *, closure=None):
