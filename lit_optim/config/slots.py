@@ -69,19 +69,31 @@ def check_slots(slots: Mapping[str, Any], key: str, problems: Problems) -> dict[
         except ConfigError as error:
             problems.take(error)
             return checked
-        options = {part.name: _check_phase(part.name, part.options, part.key, key, problems) for part in parts}
+        warm = any(part.rises for part in parts)
+        options = {part.name: _check_phase(part.name, part.options, part.key, key, problems, warm) for part in parts}
         return {**{k: v for k, v in checked.items() if k not in SLOTS}, "phases": options}
+    warm = False
     for name in SLOTS:
         try:
             full = slot(slots.get(name), name)
         except ConfigError as error:
             problems.take(error)
             continue
-        checked[name] = _check_phase(name, full, f"{key}.{name}", key, problems)
+        warm = warm or (name == "warmup" and _has_length(full["steps"]))
+        checked[name] = _check_phase(name, full, f"{key}.{name}", key, problems, warm)
     return checked
 
 
-def _check_phase(name: str, full: Mapping[str, Any], where: str, key: str, problems: Problems) -> dict[str, Any]:
+def _has_length(steps: Any) -> bool:
+    try:
+        return parse(steps).amount > 0
+    except ConfigError:  # told by the check of the warmup itself
+        return True
+
+
+def _check_phase(
+    name: str, full: Mapping[str, Any], where: str, key: str, problems: Problems, warm: bool
+) -> dict[str, Any]:
     try:
         if "steps" in full:
             parse(full["steps"], where)
@@ -101,10 +113,13 @@ def _check_phase(name: str, full: Mapping[str, Any], where: str, key: str, probl
         low = absolute.get("min_lr")  # an lr of 1 is tried, and what is relative to it has to be below
         floor = {"min_lr": min(low, 0.5)} if isinstance(low, float) and low >= 0 else {}
         phase = {"shape": shape, "steps": TRIAL_STEPS.get(name, 100), **options, **floor}
+        before = TRIAL_STEPS if warm and name != "warmup" else {}
         if "phases" in where:
-            _try({"phases": {name: phase}, "order": [name]}, key, found)
+            warmup = {name: {"steps": steps} for name, steps in before.items()}
+            _try({"phases": {**warmup, name: phase}, "order": [*warmup, name]}, key, found)
         else:
-            _try({name: phase if name != "main" else {k: v for k, v in phase.items() if k != "steps"}}, key, found)
+            alone = phase if name != "main" else {k: v for k, v in phase.items() if k != "steps"}
+            _try({**before, name: alone}, key, found)
     problems.extend(found)
     return {**{k: full[k] for k in ("steps", "shape") if k in full}, **options, **absolute}
 

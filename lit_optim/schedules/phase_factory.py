@@ -16,6 +16,9 @@ from lit_optim.schedules.shape_factory import accepted_arguments, length_argumen
 from lit_optim.schedules.shapes.plateau import plateau
 
 
+AS_WARMUP = "warmup"  # as a length: that of the warmup
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What a phase has to know of the schedule that it is a part of.
@@ -25,12 +28,28 @@ class Surroundings:
         base_lr: the optimizer's absolute lr (or other value), to which absolute ones are related.
         mode: ``min`` or ``max``, for shapes that follow a metric.
         key: dotted name of the scheduler.
+        warmup_steps: optimizer steps of the warmup before the phase; what ``warmup`` as a length means.
     """
 
     clock: Clock
     base_lr: float = 1.0
     mode: str = "min"
     key: str = "scheduler"
+    warmup_steps: int = 0
+
+    def steps(self, value: Any, key: str) -> Fraction:
+        """A length that an argument of the phase's shape has, in optimizer steps.
+
+        Example:
+            >>> around = Surroundings(Clock(total_steps=100), warmup_steps=7)
+            >>> around.steps("warmup", "timescale"), around.steps("5%", "timescale")
+            (Fraction(7, 1), Fraction(5, 1))
+        """
+        if value != AS_WARMUP:
+            return parse(value, key).exact_steps(self.clock, key)
+        if not self.warmup_steps:
+            raise ConfigError(wrong(key, value, "there is no warmup before it; write a length, e.g. 500 or 5%"))
+        return Fraction(self.warmup_steps)
 
 
 def phase_factory(
@@ -59,7 +78,7 @@ def phase_factory(
     _check_names(arguments, accepted, label, key)
     for argument, many in length_arguments(shape).items():
         if argument in arguments:
-            arguments[argument] = _in_steps(arguments[argument], many, f"{key}.{argument}", clock)
+            arguments[argument] = _in_steps(arguments[argument], many, f"{key}.{argument}", around)
     arguments |= {k: v for k, v in {"base_lr": base_lr, "mode": around.mode}.items() if k in accepted}
     scale = 1.0
     if begin is not None and "start_factor" in accepted:
@@ -152,13 +171,13 @@ def _absolute_floor(arguments: dict[str, Any], accepted: Sequence[str], rises: b
     return 0.0
 
 
-def _in_steps(value: Any, many: bool, key: str, clock: Clock) -> Any:
+def _in_steps(value: Any, many: bool, key: str, around: Surroundings) -> Any:
     """A length (or a list of them) in optimizer steps."""
     if not many:
-        return _at_least_one(parse(value, key).exact_steps(clock, key))
+        return _at_least_one(around.steps(value, key))
     if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
         raise ConfigError(wrong(key, value, "a list of durations is needed; write e.g. [30%, 60%]"))
-    return [parse(item, key).steps(clock, key) for item in value]
+    return [round(around.steps(item, key)) for item in value]
 
 
 def _at_least_one(steps: Fraction) -> int:
