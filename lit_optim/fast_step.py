@@ -18,33 +18,33 @@ Write: TypeAlias = Callable[[Lane, dict[str, Any], float, float], None]
 Move: TypeAlias = Callable[[int], None]
 
 
-def fast_step(lanes: Sequence[Lane], optimizer: Optimizer, write: Write) -> Move | None:
-    """``step -> None``, which moves all groups to a step before the end; None where lanes need more than that.
+def fast_step(lanes: Sequence[Lane], optimizer: Optimizer, write: Write, past_end: Move) -> Move | None:
+    """``step -> None``, which moves all groups; None where lanes need more than that.
 
     Args:
         lanes: of the scheduler, that of the lr first.
         optimizer: whose groups they drive; its list of groups is read at every step.
         write: takes a lane, a group, the factor that was written last and the new one.
+        past_end: moves all groups to a step at which a lane has come to its end.
     """
     if any(lane.careful or lane.hold > 1 for lane in lanes):
         return None
+    end = min(MOST if lane.plan.stop is None else lane.plan.stop for lane in lanes)
     if len(lanes) == 1:
-        return _lr(lanes[0], optimizer, write)
+        return _lr(lanes[0], optimizer, write, past_end, end)
     if len(lanes) > 2 or lanes[1].index not in (None, 0) or any(lane.states for lane in lanes):
         return None
     lr, other = lanes
-    return (_lr_and_number if other.index is None else _lr_and_first)(lr, other, optimizer, write)
+    return (_lr_and_number if other.index is None else _lr_and_first)(lr, other, optimizer, write, past_end, end)
 
 
-def end_of(lanes: Sequence[Lane]) -> int:
-    """The last step at which no lane is past its end."""
-    return min(MOST if lane.plan.stop is None else lane.plan.stop for lane in lanes)
-
-
-def _lr(lr: Lane, optimizer: Optimizer, write: Write) -> Move:
+def _lr(lr: Lane, optimizer: Optimizer, write: Write, past_end: Move, end: int) -> Move:
     schedule = lr.plan.schedule
 
     def move(step: int) -> None:
+        if step > end:
+            past_end(step)
+            return
         factor = schedule(step) * lr.scale
         before, lr.now = lr.now, factor
         for group in optimizer.param_groups:
@@ -61,11 +61,14 @@ def _lr(lr: Lane, optimizer: Optimizer, write: Write) -> Move:
     return move
 
 
-def _lr_and_number(lr: Lane, other: Lane, optimizer: Optimizer, write: Write) -> Move:
+def _lr_and_number(lr: Lane, other: Lane, optimizer: Optimizer, write: Write, past_end: Move, end: int) -> Move:
     schedule, others = lr.plan.schedule, other.plan.schedule
     offset, span, name, initial_name = other.offset, other.span, other.name, other.initial
 
     def move(step: int) -> None:
+        if step > end:
+            past_end(step)
+            return
         factor, its = schedule(step), offset + span * others(step)
         before, its_before = lr.now, other.now
         lr.now, other.now = factor, its
@@ -85,12 +88,15 @@ def _lr_and_number(lr: Lane, other: Lane, optimizer: Optimizer, write: Write) ->
     return move
 
 
-def _lr_and_first(lr: Lane, other: Lane, optimizer: Optimizer, write: Write) -> Move:
+def _lr_and_first(lr: Lane, other: Lane, optimizer: Optimizer, write: Write, past_end: Move, end: int) -> Move:
     """As `_lr_and_number`, for the first of two items: ``betas``."""
     schedule, others = lr.plan.schedule, other.plan.schedule
     offset, span, name, initial_name = other.offset, other.span, other.name, other.initial
 
     def move(step: int) -> None:
+        if step > end:
+            past_end(step)
+            return
         factor, its = schedule(step), offset + span * others(step)
         before, its_before = lr.now, other.now
         lr.now, other.now = factor, its

@@ -112,7 +112,7 @@ class Lane:
             group[self.initial] = value / before if before else value
             if 0 < before < 0.1:
                 text = f"{self.key}={value:g} was written where the schedule stands at factor {before:.2g}"
-                warnings.warn(f"{text}; it goes on from there, towards {value / before:g} at factor 1", stacklevel=4)
+                warnings.warn(f"{text}; it goes on from there, towards {value / before:g} at factor 1", stacklevel=5)
         self.fill(group, factor)
 
     def observe(self, step: int, value: float) -> bool:

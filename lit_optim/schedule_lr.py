@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lit_optim.duration import Clock
+from lit_optim.duration import COUNT, Clock, is_count
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.fast_step import end_of, fast_step
+from lit_optim.fast_step import fast_step
 from lit_optim.lane import Lane
 from lit_optim.lanes import Configured, build
 from lit_optim.schedules.plan import Phase, Plan
@@ -112,10 +112,9 @@ class ScheduleLR(LRScheduler):
             lane.now = lane.factor(self.last_epoch) * lane.scale
             lane.shared = any(other.key == lane.key and other is not lane for other in self._lanes)
         self._main, *self._others = self._lanes
-        self._end = end_of(self._lanes)
 
     def _choose_step(self) -> None:
-        self._fast = fast_step(self._lanes, self.optimizer, self._write)
+        self._move_to = fast_step(self._lanes, self.optimizer, self._write, self._move_all) or self._move_all
 
     def _plan_of(self, slots: Mapping[str, Any], base: float, key: str) -> Plan:
         return self._compose(slots, base_lr=base, key=key)
@@ -147,9 +146,10 @@ class ScheduleLR(LRScheduler):
     def step(self, epoch: int | None = None) -> None:
         """Moves on by one optimizer step, or to ``epoch`` (a step index, as in torch)."""
         self.last_epoch = step = self.last_epoch + 1 if epoch is None else epoch
-        if self._fast is not None and step <= self._end:
-            self._fast(step)
-            return
+        self._move_to(step)
+
+    def _move_all(self, step: int) -> None:
+        """Moves all groups, whatever has happened to them."""
         restored = self._main.loaded is not None
         for lane in self._lanes:
             self._move(lane, step)
@@ -191,7 +191,7 @@ class ScheduleLR(LRScheduler):
         value = self.optimizer.defaults.get(lane.name, float("nan"))
         lane.write(group, before, factor, float(value if lane.index is None else value[lane.index]))
         if lane.tensors:
-            self._fast = None  # it would put a number in their place
+            self._move_to = self._move_all  # the fast step would put a number in its place
 
     def _has_own(self, key: str, group: dict[str, Any]) -> bool:
         name = group.get("name")
@@ -248,7 +248,7 @@ class ScheduleLR(LRScheduler):
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the lanes' closures, which `__setstate__` builds again."""
-        kept = {k: v for k, v in self.__dict__.items() if k not in ("_lanes", "_main", "_others", "_fast")}
+        kept = {k: v for k, v in self.__dict__.items() if k not in ("_lanes", "_main", "_others", "_move_to")}
         return {**kept, "_kept": {lane.id: (lane.states, lane.loaded, lane.tensors) for lane in self._lanes}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -276,6 +276,6 @@ def _count(value: Any, name: str) -> int | None:
     """A number of optimizer steps, or None."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < float("inf") or value % 1:
-        raise ConfigError(wrong(f"scheduler.{name}", value, "must be a whole number of at least 1"))
+    if not is_count(value):
+        raise ConfigError(wrong(f"scheduler.{name}", value, COUNT))
     return int(value)

@@ -14,7 +14,7 @@ from lit_optim.config.reserved import RESERVED, check_reserved
 from lit_optim.config.slots import without_aliases
 from lit_optim.config.spec import DEFAULT_TARGETS, Spec, merge, read
 from lit_optim.config.stand_in import REST, StandIn, stand_in
-from lit_optim.duration import Clock
+from lit_optim.duration import COUNT, Clock, is_count
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.lane import Lane
 from lit_optim.lanes import PLAN_KEYS, build
@@ -91,8 +91,8 @@ def preview(choice: Choice) -> Preview:
     problems = Problems()
     lengths = {name: choice.chosen[name] for name in ("total_steps", "steps_per_epoch") if name in choice.chosen}
     for name, value in lengths.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < float("inf") or value % 1:
-            problems.add(name, value, "must be a whole number of at least 1")
+        if not is_count(value):
+            problems.add(name, value, COUNT)
     problems.raise_if_any()
     counted = {name: int(value) for name, value in {**reserved, **lengths}.items() if name in ("total_steps", *lengths)}
     clock = Clock(counted.get("total_steps"), counted.get("steps_per_epoch"), UNKNOWN)

@@ -15,7 +15,6 @@ from lit_optim.schedules.combine import ramp
 from lit_optim.schedules.shape_factory import accepted_arguments, length_arguments, shape_factory
 from lit_optim.schedules.shapes.plateau import plateau
 
-
 AS_WARMUP = "warmup"  # as a length: that of the warmup
 
 
