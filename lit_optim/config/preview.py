@@ -11,7 +11,7 @@ from lit_optim.config import capabilities, presets
 from lit_optim.config.command_line import Choice
 from lit_optim.config.lanes import check_lanes, configured
 from lit_optim.config.reserved import RESERVED, check_reserved
-from lit_optim.config.slots import without_aliases
+from lit_optim.config.slots import take_misplaced, without_aliases
 from lit_optim.config.spec import DEFAULT_TARGETS, Spec, merge, read
 from lit_optim.config.stand_in import REST, StandIn, stand_in
 from lit_optim.duration import COUNT, Clock, is_count
@@ -128,6 +128,7 @@ def _checked(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     given = without_aliases(spec.arguments)
     reserved = {name: given.pop(name) for name in RESERVED if name in given}
     check_reserved(reserved, spec.key, problems)
+    take_misplaced(given, spec.key, problems)
     for name in [name for name in given if name not in KEYS]:
         value, hint = given.pop(name), did_you_mean(name, [*KEYS, *RESERVED], list_all=True)
         problems.add(f"{spec.key}.{name}", value, f"ScheduleLR has no argument {name!r}{hint}")

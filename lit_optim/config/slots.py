@@ -9,7 +9,8 @@ from lit_optim.config.check import check_call
 from lit_optim.config.coerce import Mismatch, coerce
 from lit_optim.duration import Clock, parse
 from lit_optim.errors import ConfigError, Problems, wrong
-from lit_optim.schedules.shape_factory import length_arguments, shape_factory
+from lit_optim.schedules.other_words import WORDS, meant
+from lit_optim.schedules.shape_factory import accepted_arguments, length_arguments, shape_factory
 from lit_optim.schedules.slots import SLOT_KEYS, SLOTS, compose, parts_of, slot
 
 # timm's and transformers' spellings -> the slot and its key
@@ -19,6 +20,7 @@ ALIASES = {
     "warmup_ratio": ("warmup", "steps"),
     "min_lr": ("main", "min_lr"),
 }
+KEYS = (*SLOTS, "phases", "order", "noise", "drive", "groups", "total_steps", "steps_per_epoch")  # of a ScheduleLR
 TRIAL_RUN = Clock(total_steps=1000, steps_per_epoch=100)
 TRIAL_STEPS = {"warmup": 10}
 
@@ -48,6 +50,25 @@ def without_aliases(arguments: Mapping[str, Any]) -> dict[str, Any]:
                     raise ConfigError(wrong("scheduler.warmup_epochs", value, rule)) from None
             given[name] = {**slot(given.get(name), name), key: value}
     return given
+
+
+def take_misplaced(arguments: dict[str, Any], key: str, problems: Problems) -> None:
+    """Takes out what belongs to ``main``: ``scheduler.end_factor`` says nothing, ``scheduler.main.end_factor`` does.
+
+    Args:
+        arguments: of a ScheduleLR.
+        key: dotted name of the scheduler.
+        problems: collects what was taken.
+    """
+    main = arguments.get("main")
+    shape = main.get("shape") if isinstance(main, Mapping) else None
+    try:
+        accepted = accepted_arguments(shape_factory(shape, key))
+    except ConfigError:
+        return
+    for name in [name for name in arguments if name not in KEYS and (name in accepted or name in WORDS)]:
+        tail = f"; write {key}.main.{name}" if name in accepted else meant(name, accepted, key)
+        problems.add(f"{key}.{name}", arguments.pop(name), f"ScheduleLR has no argument {name!r}{tail}")
 
 
 def check_slots(slots: Mapping[str, Any], key: str, problems: Problems) -> dict[str, Any]:
@@ -108,7 +129,9 @@ def _check_phase(
         k: _number(options.pop(k), f"{where}.{k}", found) for k in ("min_lr", "max_lr") if k in options
     }
     lengths = length_arguments(shape)
-    options = check_call(shape, options, where, found, supplied=1, finite=True, unchecked=lengths, also=SLOT_KEYS)
+    options = check_call(
+        shape, options, where, found, supplied=1, finite=True, unchecked=lengths, also=SLOT_KEYS, meant=meant
+    )
     if not found:
         low = absolute.get("min_lr")  # an lr of 1 is tried, and what is relative to it has to be below
         floor = {"min_lr": min(low, 0.5)} if isinstance(low, float) and low >= 0 else {}

@@ -9,9 +9,10 @@ from fractions import Fraction
 from typing import Any
 
 from lit_optim.duration import Clock, LengthUnknown, parse
-from lit_optim.errors import ConfigError, did_you_mean, wrong
+from lit_optim.errors import ConfigError, wrong
 from lit_optim.schedules.base import Schedule, ScheduleFactory
 from lit_optim.schedules.combine import ramp
+from lit_optim.schedules.other_words import meant
 from lit_optim.schedules.shape_factory import accepted_arguments, length_arguments, shape_factory
 from lit_optim.schedules.shapes.plateau import plateau
 
@@ -111,7 +112,7 @@ def _check_names(arguments: Mapping[str, Any], accepted: Sequence[str], label: s
         if argument == "mode" and argument in accepted:
             raise ConfigError(wrong(f"{key}.{argument}", value, f"write scheduler.mode={value}"))
         if argument not in accepted:
-            rule = f"the shape {label!r} has no argument {argument!r}{did_you_mean(argument, accepted)}"
+            rule = f"the shape {label!r} has no argument {argument!r}{meant(argument, accepted)}"
             raise ConfigError(wrong(f"{key}.{argument}", value, rule))
 
 
@@ -143,7 +144,7 @@ def _absolute_peak(arguments: dict[str, Any], accepted: Sequence[str], base_lr: 
         raise ConfigError(wrong(f"{key}.max_lr", max_lr, "this shape has no peak; set optimizer.lr instead"))
     if not isinstance(max_lr, (int, float)) or isinstance(max_lr, bool) or not 0 < max_lr < float("inf"):
         raise ConfigError(wrong(f"{key}.max_lr", max_lr, "an absolute lr above 0"))
-    if "max_factor" in arguments:
+    if arguments.get("max_factor", 1.0) != 1.0:
         rule = f"give either max_lr or max_factor={arguments['max_factor']}, not both"
         raise ConfigError(wrong(f"{key}.max_lr", max_lr, rule))
     arguments["max_factor"] = max_lr / base_lr
@@ -165,7 +166,8 @@ def _absolute_floor(arguments: dict[str, Any], accepted: Sequence[str], rises: b
     if end not in accepted or arguments.get("gamma") is not None:
         return min_lr / base_lr
     if arguments.get(end):
-        raise ConfigError(wrong(f"{key}.min_lr", min_lr, f"give either min_lr or {end}={arguments[end]}, not both"))
+        rule = f"give either min_lr or {end}={arguments[end]}, not both; remove that one with ~{key}.{end}"
+        raise ConfigError(wrong(f"{key}.min_lr", min_lr, rule))
     arguments[end] = min_lr / base_lr
     return 0.0
 

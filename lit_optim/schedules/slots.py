@@ -123,6 +123,8 @@ def compose(
         if length is not None and not (part.rises and length == 0):
             before = functools.partial(_end, 1.0 if part.rises else schedule, length)
             warm = length if part.rises else warm
+        elif length == 0 and part.rises and parse(part.steps, part.key).amount:
+            warm = 1  # a share of a very short run
     whole = join(
         phases=[_already(schedule) for _, schedule in built],
         lengths=[None if phase.stop is None else phase.stop - phase.start for phase, _ in built],
