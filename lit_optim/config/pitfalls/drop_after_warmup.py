@@ -14,7 +14,6 @@ from lit_optim.schedule_lr import ScheduleLR
 from lit_optim.schedules.slots import SLOTS, compose, slot
 
 CHECK = "drop_after_warmup"
-NEAR = 0.9  # of the top; sqrt(W / (W + 1)) and a cycle's first step are no fall
 
 
 def drop_after_warmup(scheduler: Spec) -> list[Finding]:
@@ -38,10 +37,10 @@ choose scheduler=warmup_one_cycle, which goes on from there, or write scheduler.
         plan = compose({name: given.get(name) for name in SLOTS}, TRIAL_RUN, base_lr=_lr_of(main))
     except ConfigError:
         return []  # told by the check of its values, or not to be told on a run of this length
-    first, *others = plan.phases
-    if first.name != "warmup" or not others or plan.schedule(others[0].start) >= NEAR:
+    begin = plan.falls_after_warmup()
+    if begin is None:
         return []
-    problem = f"begins at {plan.schedule(others[0].start):.2g} of the lr, right after a warmup has led to all of it"
+    problem = f"begins at {begin:.2g} of the lr, right after a warmup has led to all of it"
     name, remedy = f"warmup_{main['shape']}", f"write {scheduler.key}.warmup.steps=0"
     if name in presets.names("scheduler"):
         remedy = f"choose scheduler={name}, which goes on from there, or {remedy}"
