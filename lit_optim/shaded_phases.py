@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lit_optim.schedules.plan import Phase
 
 INK, SHADE = "#444444", "#eef1f5"
-LETTER = 0.013  # of the width of a panel
+LETTER = 0.0105  # its width in a panel's
 
 
 def shade(axes: Axes, phases: Sequence[Phase]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -45,6 +44,16 @@ def lines(previews: Sequence[Preview], key: str) -> list[Line]:
     return found
 
 
+def look(i: int) -> tuple[str, Any]:
+    """The colour and the dashes of line i: different pairs as long as there are any.
+
+    Example:
+        >>> len({str(look(i)) for i in range(36)})
+        36
+    """
+    return LOOKS[i % len(LOOKS)][0], LOOKS[(i + i // len(LOOKS)) % len(LOOKS)][1]
+
+
 def picture(previews: Sequence[Preview], points: dict[int, Thinned], *, log: bool = False) -> Figure:
     """The picture.
 
@@ -61,7 +70,8 @@ def picture(previews: Sequence[Preview], points: dict[int, Thinned], *, log: boo
     panels = figure.subplots(len(keys), 1, sharex=True, squeeze=False)[:, 0]
     for axes, key in zip(panels, keys, strict=True):
         shown = lines(previews, key)
-        for (label, _, curve), (color, dashes) in zip(shown, itertools.cycle(LOOKS)):
+        for i, (label, _, curve) in enumerate(shown):
+            color, dashes = look(i)
             thin = points[id(curve.lane)]
             values = [curve.initial * factor for factor in thin.factors]
             mark = "o" if len(values) == 1 else ""
