@@ -17,10 +17,11 @@ from lit_optim.config.callbacks import make_callbacks
 from lit_optim.config.comparable import comparable
 from lit_optim.config.misfit import refuse_misfit
 from lit_optim.config.optimizer import make_optimizer
+from lit_optim.config.presets import GROUPS
 from lit_optim.config.scheduler import CheckedSchedule, check_scheduler, make_scheduler
 from lit_optim.config.spec import read
 from lit_optim.config.swats import swats_spec
-from lit_optim.config.validate import GROUPS, validate
+from lit_optim.config.validate import validate
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError
 from lit_optim.module.checkpoints import SpecsInCheckpoints

@@ -12,7 +12,7 @@ from lit_optim.cli.keys import HYDRAS, Key, of_call, of_mapping, of_rules, of_sc
 from lit_optim.cli.values import written
 from lit_optim.config import presets
 from lit_optim.config.check import check_call
-from lit_optim.config.headers import Header, groups, header, meanings
+from lit_optim.config.headers import Header, header, meanings
 from lit_optim.config.locate import locate
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 
@@ -52,7 +52,7 @@ def named(name: str) -> list[tuple[str, str]]:
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: info 'adamx': no preset of that name; did you mean 'adamax'?
     """
-    every = [(group, preset) for group in groups() for preset in presets.names(group)]
+    every = [(group, preset) for group in presets.groups() for preset in presets.names(group)]
     found = [(group, preset) for group, preset in every if name in (preset, f"{group}/{preset}")]
     if not found:
         options = [f"{group}/{preset}" if "/" in name else preset for group, preset in every]

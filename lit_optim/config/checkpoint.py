@@ -11,8 +11,8 @@ from torch.optim import Optimizer
 from lit_optim.config.groups import read_rules
 from lit_optim.config.locate import locate
 from lit_optim.config.plain import plain, portable, without_omegaconf
+from lit_optim.config.presets import GROUPS
 from lit_optim.config.spec import Spec, read
-from lit_optim.config.validate import GROUPS
 from lit_optim.imports import only_known_packages
 from lit_optim.optimizers.implementation import FLAGS
 

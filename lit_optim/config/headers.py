@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from lit_optim.config import presets
 
-ORDER = ("optimizer", "scheduler", "param_groups", "optim_callbacks")
 _KEY = re.compile(r"^(?P<indent> *)(?P<item>- )?(?P<key>\w+):(?P<rest>.*)$")
 
 
@@ -32,12 +31,6 @@ class Header:
     def package(self) -> str:
         """The package that the target comes from; rules and empty presets are ours."""
         return self.target.partition(".")[0] or "lit_optim"
-
-
-def groups() -> tuple[str, ...]:
-    """The groups that there are, in the order of a configuration."""
-    found = {entry.name for entry in presets.conf().iterdir() if entry.is_dir() and not entry.name.startswith("_")}
-    return (*(group for group in ORDER if group in found), *sorted(found - {*ORDER}))
 
 
 def header(group: str, name: str) -> Header:

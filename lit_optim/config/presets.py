@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")  # in the order of a configuration
+
+
 @functools.cache
 def conf() -> Path:
     """The folder of the presets: ``lit_optim/conf`` in a wheel, ``conf`` beside the package in a checkout."""
@@ -28,8 +31,9 @@ def conf() -> Path:
 
 @functools.cache
 def groups() -> tuple[str, ...]:
-    """The groups that there are presets of, sorted."""
-    return tuple(sorted(entry.name for entry in conf().iterdir() if entry.is_dir() and not entry.name.startswith("_")))
+    """The groups that there are presets of: those of a configuration in its order, then others."""
+    found = {entry.name for entry in conf().iterdir() if entry.is_dir() and not entry.name.startswith("_")}
+    return (*(group for group in GROUPS if group in found), *sorted(found - {*GROUPS}))
 
 
 @functools.cache

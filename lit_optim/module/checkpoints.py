@@ -11,8 +11,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from lit_optim.config.checkpoint import HPARAMS, resumed_specs, stamp
 from lit_optim.config.plain import plain, texts
+from lit_optim.config.presets import GROUPS
 from lit_optim.config.spec import read
-from lit_optim.config.validate import GROUPS
 from lit_optim.errors import ConfigError
 from lit_optim.imports import only_known_packages
 from lit_optim.module.specs import ModuleWithSpecs

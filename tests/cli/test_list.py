@@ -8,7 +8,7 @@ import lit_optim
 from conftest import CONF, OPTIMIZERS, SCHEDULERS, preset_names
 from lit_optim.cli.main import main
 from lit_optim.config import presets
-from lit_optim.config.headers import groups, header
+from lit_optim.config.headers import header
 
 GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")
 
@@ -115,4 +115,4 @@ def test_every_optimizer_preset_has_a_line_with_its_paper(name):
 
 
 def test_groups_are_the_folders():
-    assert groups() == GROUPS
+    assert presets.groups() == GROUPS
