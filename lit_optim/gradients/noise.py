@@ -1,0 +1,149 @@
+"""Gradient noise: normal numbers with a decaying variance, added to what the optimizer is going to consume."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_optim.errors import ConfigError, wrong
+from lit_optim.gradients.link import Given, Link
+from lit_optim.gradients.normal import keys
+from lit_optim.gradients.rows import BLOCK, Keys, Rows
+from lit_optim.gradients.shards import local, runs
+
+GROUP_KEY = "gradient_noise"
+CHUNK = BLOCK * 1024  # elements
+
+
+def variance(step: int, eta: float, gamma: float) -> float:
+    r"""Equation 1 of Neelakantan et al.: :math:`\sigma_t^2 = \eta / (1 + t)^\gamma`, with t from 0.
+
+    Example:
+        >>> variance(0, 0.01, 0.55), variance(99, 1.0, 0.5)
+        (0.01, 0.1)
+    """
+    return eta / (1 + step) ** gamma
+
+
+class Noise(Link):
+    r"""Adds :math:`N(0, \eta / (1 + t)^\gamma)` to every gradient, after clipping; t counts real optimizer steps from 0.
+
+    Each number is a function of (seed, t, tensor, element), so that all ranks add the same, a shard adds its part of
+    the whole tensor's noise, and a resumed run goes on as if nothing had happened. The two parts of a complex
+    gradient get a number each. A group's ``gradient_noise`` stands in for eta; where it is 0 nothing is computed.
+
+    Args:
+        eta: variance of the first step.
+        gamma: how fast the variance decays.
+        seed: another seed, other noise.
+        every_n: adds noise in every n-th step only, beginning with the first.
+        exclude: parameters without noise: names, patterns (``head.*``), types (``norm``, ``bias``).
+
+    Raises:
+        ConfigError: for values that are no variance, no power or no seed.
+
+    Paper: Neelakantan et al. 2015, Adding Gradient Noise Improves Learning for Very Deep Networks, arXiv:1511.06807
+
+    Example:
+        >>> layer = torch.nn.Linear(2, 2)
+        >>> optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+        >>> noise = Noise(eta=0.01, seed=1).attach(optimizer, layer)
+        >>> layer(torch.ones(2)).sum().backward(); optimizer.step(); noise.state_dict()
+        {'steps': 1}
+    """
+
+    kind = "gradient_noise"
+    after_clipping = True
+
+    def __init__(
+        self, eta: float = 0.01, gamma: float = 0.55, seed: int = 0, every_n: int = 1, exclude: Sequence[str] = ()
+    ) -> None:
+        super().__init__(exclude)
+        if not _finite(eta) or eta <= 0:
+            raise ConfigError(wrong("eta", eta, "is a variance and must be a finite number above 0; write e.g. 0.01"))
+        if not _finite(gamma) or gamma < 0:
+            raise ConfigError(wrong("gamma", gamma, "must be a finite number, at least 0; the paper has 0.55"))
+        for name, value, least in (("seed", seed, None), ("every_n", every_n, 1)):
+            if type(value) is not int or (least is not None and value < least):
+                rule = "must be a whole number" + (f", at least {least}" if least is not None else "; write e.g. 0")
+                raise ConfigError(wrong(name, value, rule))
+        self.eta, self.gamma, self.seed, self.every_n = eta, gamma, seed, every_n
+        self.steps = 0
+        self._rows: dict[torch.device, Rows] = {}
+
+    def selects(self, group: dict[str, Any]) -> bool:
+        """Whether the group gets noise in this step."""
+        return self.steps % self.every_n == 0 and self._eta(group) > 0
+
+    def apply(self, given: Iterable[Given]) -> None:
+        """Adds the noise of this step."""
+        for name, _, grad, group in given:
+            sigma2 = variance(self.steps, self._eta(group), self.gamma)
+            words = functools.partial(keys, self.seed, self.steps, name)
+            part = local(grad)
+            device = part.device
+            if device not in self._rows:
+                self._rows[device] = Rows(device)
+            add_noise(self._rows[device], part, runs(grad), sigma2, words)
+        for rows in self._rows.values():
+            rows.flush()
+
+    def stepped(self) -> None:
+        """Counts a step that was taken."""
+        self.steps += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many steps were taken."""
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from there."""
+        self.steps = int(state_dict["steps"])
+
+    def _eta(self, group: dict[str, Any]) -> float:
+        eta = group.get(GROUP_KEY, self.eta)
+        if not _finite(eta) or eta < 0:
+            rule = f"eta of this group, a variance; must be a finite number, at least 0 (0: no noise), else {self.eta}"
+            raise ConfigError(wrong(f"param_groups.{GROUP_KEY}", eta, rule))
+        return float(eta)
+
+
+def add_noise(rows: Rows, grad: Tensor, parts: Iterable[tuple[int, int, int]], sigma2: float, words: Keys) -> None:
+    """Adds noise to what this rank has of a gradient.
+
+    Args:
+        rows: does it, at its next `Rows.flush` at the latest.
+        grad: an ordinary tensor.
+        parts: its runs, see `lit_optim.gradients.shards.runs`.
+        sigma2: variance.
+        words: keys of the whole tensor in this step.
+    """
+    if grad.is_complex():
+        grad = torch.view_as_real(grad)
+        parts = [(2 * place, 2 * start, 2 * length) for place, start, length in parts]
+    parts = list(parts)
+    if grad.is_contiguous():
+        flat = grad.view(-1)
+        for place, start, length in parts:
+            rows.add(flat[place : place + length], start, sigma2, words)
+        return
+    # other strides: elements are counted as in a contiguous tensor, and the numbers come by way of a few rows of one
+    height = grad.shape[0]
+    width = grad.numel() // height
+    at_once = max(CHUNK // width, 1) if len(parts) == 1 else height
+    for first in range(0, height, at_once):
+        some = grad[first : first + at_once]
+        noise = torch.zeros(some.shape, device=grad.device)
+        inner = [(0, parts[0][1] + first * width, noise.numel())] if at_once < height else parts
+        add_noise(rows, noise, inner, sigma2, words)
+        rows.flush()
+        some.add_(noise)
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
