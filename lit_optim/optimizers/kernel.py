@@ -1,0 +1,131 @@
+"""One text, compiled: in-place operations on 1-D tensors become ONE kernel for any length, in one pass over the memory.
+
+The text is traced once, at a length of 2^20 (shorter ones get no threads), and handed to inductor without dynamo: no
+guards, so that nothing that changes from step to step - learning rates, which gradients there are, how many tensors -
+compiles anything again. Kernels are kept per process; whatever they depend on is in their key.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Text = Callable[..., Any]
+TRACED_LENGTH = 1 << 20
+_kernels: dict[Any, Callable[..., Any] | None] = {}
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The dtype that a rule computes in: 16 bits are widened to 32, nothing else is.
+
+    Example:
+        >>> wide(torch.bfloat16), wide(torch.float64)
+        (torch.float32, torch.float64)
+    """
+    return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
+
+
+def kernel(
+    text: Text,
+    tensors: Sequence[Tensor],
+    scalars: Tensor,
+    vectors: Sequence[bool] = (),
+    *,
+    negated: bool = False,
+    **flags: bool,
+) -> Callable[..., Any] | None:
+    """The compiled form of ``text(*tensors, scratch, *scalars, **flags)``; None, after a warning, without a compiler.
+
+    Args:
+        text: in-place operations on 1-D tensors of one length; what it returns (0-dim tensors, say) is returned.
+        tensors: examples of what it is called with; only dtypes and the device are looked at. 16-bit ones reach the
+            text in 32 bits, and are written back.
+        scalars: an example of the 1-D tensor that holds all numbers of a step, in the text's order.
+        vectors: for each number, whether it is a 1-D tensor of the tensors' length instead; empty: none is. Vectors
+            come after the tensors, and have no place in ``scalars``.
+        negated: hand the second tensor, the gradient, to the text with its sign changed.
+        flags: constants of the text.
+
+    Returns:
+        ``compiled(*tensors, *vectors, scalars)``. It checks neither lengths nor dtypes: those of the examples must hold.
+    """
+    dtypes = tuple(t.dtype for t in tensors)
+    device = tensors[0].device
+    mask = tuple(vectors) or (False,) * scalars.numel()
+    threads = torch.get_num_threads() if device.type == "cpu" else 0
+    key = (text, tuple(sorted(flags.items())), negated, dtypes, scalars.dtype, mask, device, threads)
+    if key not in _kernels:
+        examples = [torch.zeros(TRACED_LENGTH, dtype=dtype, device=device) for dtype in dtypes]
+        compute = wide(dtypes[0])
+        examples += [torch.zeros(TRACED_LENGTH, dtype=compute, device=device) for is_vector in mask if is_vector]
+        examples.append(torch.zeros(mask.count(False), dtype=scalars.dtype, device=device))
+        whole = functools.partial(_whole, text, len(dtypes), mask, negated, flags)
+        _kernels[key] = _compile(whole, examples, getattr(text, "__name__", "text"))
+    return _kernels[key]
+
+
+def compiled_kernels() -> int:
+    """How many kernels this process has compiled."""
+    return sum(compiled is not None for compiled in _kernels.values())
+
+
+def _whole(text: Text, n: int, mask: Sequence[bool], negated: bool, flags: dict[str, bool], *inputs: Tensor) -> Any:
+    """What is traced: widen, run the text, write back."""
+    given = inputs[:n]
+    tensors = [t.to(wide(t.dtype)) for t in given]
+    vectors, numbers = iter(inputs[n:-1]), iter(inputs[-1].unbind(0))
+    scalars = [next(vectors) if is_vector else next(numbers) for is_vector in mask]
+    used = [-t if negated and i == 1 else t for i, t in enumerate(tensors)]
+    returned = text(*used, torch.empty_like(tensors[0]), *scalars, **flags)
+    for i, (before, after) in enumerate(zip(given, tensors, strict=True)):
+        if before is not after and not (negated and i == 1):
+            before.copy_(after)
+    return () if returned is None else returned
+
+
+def _compile(whole: Callable[..., Any], examples: list[Tensor], name: str) -> Callable[..., Any] | None:
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    try:
+        with torch.no_grad():
+            graph = make_fx(whole, tracing_mode="symbolic")(*examples)
+            return _standalone(graph, examples)
+    except Exception as error:
+        if not _no_compiler(error):
+            raise
+        text = f"compile=True: {name} runs uncompiled, because no C++ compiler works here ({_first_line(error)})"
+        warnings.warn(f"{text}; install one (g++, clang), or write compile=False", RuntimeWarning, stacklevel=4)
+        return None
+
+
+def _standalone(graph: torch.fx.GraphModule, examples: list[Tensor]) -> Callable[..., Any]:
+    """Inductor without dynamo; that entrance is not public, so where it is gone dynamo is told to ask no questions."""
+    try:
+        from torch._inductor import standalone_compile
+    except ImportError:
+        warnings.warn(
+            "this torch has no standalone_compile: compiled optimizers call dynamo on each step", stacklevel=5
+        )
+        code = graph.forward.__func__.__code__.replace(co_name="step")  # of its own: recompile limits are per code
+        step = types.FunctionType(code, graph.forward.__func__.__globals__)
+        return functools.partial(torch.compile(step, dynamic=True, fullgraph=True), graph)
+    return standalone_compile(graph, examples, dynamic_shapes="from_graph")
+
+
+def _no_compiler(error: BaseException | None) -> bool:
+    """Whether what has failed is the search for a compiler, however deep the error lies."""
+    while error is not None:
+        if type(error).__name__ in ("InvalidCxxCompiler", "CppCompileError", "FileNotFoundError"):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:120] or type(error).__name__
