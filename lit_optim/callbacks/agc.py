@@ -21,10 +21,10 @@ class Agc(GradientTransform):
     Paper: Brock et al. 2021, High-Performance Large-Scale Image Recognition Without Normalization, arXiv:2102.06171
 
     Example:
-        >>> Agc(lam=-1)
+        >>> Agc(lam=0)
         Traceback (most recent call last):
-        lit_optim.errors.ConfigError: lam=-1: the largest ratio of gradient to weights; must be a finite number above 0; \
-write e.g. 0.01
+        lit_optim.errors.ConfigError: lam=0: the largest ratio of gradient to weights; must be a finite number above 0;
+        write e.g. 0.01
     """
 
     def __init__(self, lam: float = 0.01, eps: float = 1e-3, exclude: Sequence[str] = ()) -> None:

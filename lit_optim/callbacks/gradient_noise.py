@@ -10,15 +10,16 @@ from lit_optim.gradients import Noise
 
 
 class GradientNoise(GradientTransform):
-    r"""Adds noise of variance :math:`\eta / (1 + t)^\gamma` to every gradient, after clipping (`lit_optim.gradients.Noise`).
+    r"""Adds noise of variance :math:`\eta / (1 + t)^\gamma` to every gradient, after clipping.
 
-    The same on all ranks and shards, and after a resume: t is in the checkpoint.
+    `lit_optim.gradients.Noise`: the same on all ranks and shards, and after a resume: t is in the checkpoint.
 
     Args:
         eta: variance of the first step.
         gamma: how fast the variance decays.
         seed: another seed, other noise.
         every_n: adds noise in every n-th step only, beginning with the first.
+        compile: one compiled kernel instead of blocks of ordinary operations.
         exclude: parameters without noise: names, patterns (``head.*``), types (``norm``, ``bias``).
 
     Raises:
@@ -32,15 +33,21 @@ class GradientNoise(GradientTransform):
     """
 
     def __init__(
-        self, eta: float = 0.01, gamma: float = 0.55, seed: int = 0, every_n: int = 1, exclude: Sequence[str] = ()
+        self,
+        eta: float = 0.01,
+        gamma: float = 0.55,
+        seed: int = 0,
+        every_n: int = 1,
+        compile: bool = False,
+        exclude: Sequence[str] = (),
     ) -> None:
-        self.eta, self.gamma, self.seed, self.every_n, self.exclude = eta, gamma, seed, every_n, exclude
+        self.arguments = (eta, gamma, seed, every_n, compile, exclude)
         self.steps: list[int] = []  # of each optimizer, when training begins
         super().__init__()
 
     def link(self) -> Noise:
         """The noise of one optimizer."""
-        return Noise(self.eta, self.gamma, self.seed, self.every_n, self.exclude)
+        return Noise(*self.arguments)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """A fit begins anew, unless a checkpoint that is loaded later says something else."""

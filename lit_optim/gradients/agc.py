@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from lit_optim.errors import ConfigError, wrong
 from lit_optim.gradients.link import Given, Link, positive
 from lit_optim.gradients.shards import complete, local, units_are_split
 
@@ -21,9 +20,9 @@ def unit_norm(tensor: Tensor) -> Tensor:
                 [1.]]), tensor(5.))
     """
     dtype = torch.float32 if tensor.dtype in (torch.bfloat16, torch.float16) else None
-    if tensor.ndim < 2:
-        return torch.linalg.vector_norm(tensor, dtype=dtype)
-    return torch.linalg.vector_norm(tensor, dim=tuple(range(1, tensor.ndim)), keepdim=True, dtype=dtype)
+    rows = {"dim": tuple(range(1, tensor.ndim)), "keepdim": True} if tensor.ndim > 1 else {}
+    norm: Tensor = torch.linalg.vector_norm(tensor, dtype=dtype, **rows)
+    return norm
 
 
 def factor(weights: Tensor, grads: Tensor, lam: float, eps: float) -> Tensor:

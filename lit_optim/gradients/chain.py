@@ -139,8 +139,7 @@ class Chain:
                 if p not in self.names:  # of a group that was added later
                     self.names = {**parameter_names(self.optimizer, self.modules[link.kind]), **self.names}
                 if grad.layout is not torch.strided:
-                    raise ConfigError(
-                        f"{link.kind}: {self.names[p]!r} has a sparse gradient, whose missing rows cannot be transformed; "
-                        f"leave it out: {link.kind}.exclude=[{self.names[p]}]"
-                    )
+                    name, kind = self.names[p], link.kind
+                    rule = "has a sparse gradient, whose missing rows cannot be transformed; leave it out"
+                    raise ConfigError(f"{kind}: {name!r} {rule}: {kind}.exclude=[{name}]")
                 yield Given(self.names[p], p, grad, group)

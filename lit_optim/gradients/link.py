@@ -43,6 +43,7 @@ class Link(ABC):
             raise ConfigError(wrong("exclude", exclude, "must be a list of names and patterns; write e.g. ['head.*']"))
         self.exclude = tuple(words)
         self.chain: Chain | None = None
+        self.steps = 0
 
     def attach(self: Self, optimizer: Optimizer, module: nn.Module | None = None) -> Self:
         """Acts from now on in each step of an optimizer, in the order of all that is attached to it.
@@ -70,14 +71,23 @@ class Link(ABC):
 
     def selects(self, group: dict[str, Any]) -> bool:
         """Whether the parameters of a group are transformed in this step."""
-        return True
+        return bool(group["params"])
 
     @abstractmethod
     def apply(self, given: Iterable[Given]) -> None:
         """Changes gradients in place."""
 
     def stepped(self) -> None:
-        """Told after each step that the optimizer has really taken."""
+        """Counts a step that the optimizer has really taken."""
+        self.steps += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many steps were taken."""
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from there."""
+        self.steps = int(state_dict["steps"])
 
 
 def positive(name: str, value: Any, meaning: str, example: float) -> float:

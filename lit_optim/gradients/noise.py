@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from lit_optim.errors import ConfigError, wrong
+from lit_optim.gradients.elements import Elements
 from lit_optim.gradients.link import Given, Link
-from lit_optim.gradients.normal import keys
+from lit_optim.gradients.normal import SPAN, keys
 from lit_optim.gradients.rows import BLOCK, Keys, Rows
 from lit_optim.gradients.shards import local, runs
 
 GROUP_KEY = "gradient_noise"
-CHUNK = BLOCK * 1024  # elements
+CHUNK = BLOCK * SPAN  # elements
+Adder = Rows | Elements
 
 
 def variance(step: int, eta: float, gamma: float) -> float:
@@ -27,11 +29,11 @@ def variance(step: int, eta: float, gamma: float) -> float:
         >>> variance(0, 0.01, 0.55), variance(99, 1.0, 0.5)
         (0.01, 0.1)
     """
-    return eta / (1 + step) ** gamma
+    return float(eta / (1 + step) ** gamma)
 
 
 class Noise(Link):
-    r"""Adds :math:`N(0, \eta / (1 + t)^\gamma)` to every gradient, after clipping; t counts real optimizer steps from 0.
+    r"""Adds :math:`N(0, \eta / (1 + t)^\gamma)` to every gradient, after clipping; t counts real steps from 0.
 
     Each number is a function of (seed, t, tensor, element), so that all ranks add the same, a shard adds its part of
     the whole tensor's noise, and a resumed run goes on as if nothing had happened. The two parts of a complex
@@ -42,6 +44,8 @@ class Noise(Link):
         gamma: how fast the variance decays.
         seed: another seed, other noise.
         every_n: adds noise in every n-th step only, beginning with the first.
+        compile: one kernel for everything, compiled in the first step in some seconds; the numbers differ in the last
+            digits.
         exclude: parameters without noise: names, patterns (``head.*``), types (``norm``, ``bias``).
 
     Raises:
@@ -61,7 +65,13 @@ class Noise(Link):
     after_clipping = True
 
     def __init__(
-        self, eta: float = 0.01, gamma: float = 0.55, seed: int = 0, every_n: int = 1, exclude: Sequence[str] = ()
+        self,
+        eta: float = 0.01,
+        gamma: float = 0.55,
+        seed: int = 0,
+        every_n: int = 1,
+        compile: bool = False,
+        exclude: Sequence[str] = (),
     ) -> None:
         super().__init__(exclude)
         if not _finite(eta) or eta <= 0:
@@ -73,8 +83,8 @@ class Noise(Link):
                 rule = "must be a whole number" + (f", at least {least}" if least is not None else "; write e.g. 0")
                 raise ConfigError(wrong(name, value, rule))
         self.eta, self.gamma, self.seed, self.every_n = eta, gamma, seed, every_n
-        self.steps = 0
-        self._rows: dict[torch.device, Rows] = {}
+        self._adders: dict[torch.device, Adder] = {}
+        self._adder: type[Adder] = Elements if compile else Rows
 
     def selects(self, group: dict[str, Any]) -> bool:
         """Whether the group gets noise in this step."""
@@ -86,24 +96,11 @@ class Noise(Link):
             sigma2 = variance(self.steps, self._eta(group), self.gamma)
             words = functools.partial(keys, self.seed, self.steps, name)
             part = local(grad)
-            device = part.device
-            if device not in self._rows:
-                self._rows[device] = Rows(device)
-            add_noise(self._rows[device], part, runs(grad), sigma2, words)
-        for rows in self._rows.values():
-            rows.flush()
-
-    def stepped(self) -> None:
-        """Counts a step that was taken."""
-        self.steps += 1
-
-    def state_dict(self) -> dict[str, Any]:
-        """How many steps were taken."""
-        return {"steps": self.steps}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from there."""
-        self.steps = int(state_dict["steps"])
+            if part.device not in self._adders:
+                self._adders[part.device] = self._adder(part.device)
+            add_noise(self._adders[part.device], part, runs(grad), sigma2, words)
+        for adder in self._adders.values():
+            adder.flush()
 
     def _eta(self, group: dict[str, Any]) -> float:
         eta = group.get(GROUP_KEY, self.eta)
@@ -113,11 +110,11 @@ class Noise(Link):
         return float(eta)
 
 
-def add_noise(rows: Rows, grad: Tensor, parts: Iterable[tuple[int, int, int]], sigma2: float, words: Keys) -> None:
+def add_noise(adder: Adder, grad: Tensor, parts: Iterable[tuple[int, int, int]], sigma2: float, words: Keys) -> None:
     """Adds noise to what this rank has of a gradient.
 
     Args:
-        rows: does it, at its next `Rows.flush` at the latest.
+        adder: does it, at its next ``flush`` at the latest.
         grad: an ordinary tensor.
         parts: its runs, see `lit_optim.gradients.shards.runs`.
         sigma2: variance.
@@ -130,7 +127,7 @@ def add_noise(rows: Rows, grad: Tensor, parts: Iterable[tuple[int, int, int]], s
     if grad.is_contiguous():
         flat = grad.view(-1)
         for place, start, length in parts:
-            rows.add(flat[place : place + length], start, sigma2, words)
+            adder.add(flat[place : place + length], start, sigma2, words)
         return
     # other strides: elements are counted as in a contiguous tensor, and the numbers come by way of a few rows of one
     height = grad.shape[0]
@@ -140,8 +137,8 @@ def add_noise(rows: Rows, grad: Tensor, parts: Iterable[tuple[int, int, int]], s
         some = grad[first : first + at_once]
         noise = torch.zeros(some.shape, device=grad.device)
         inner = [(0, parts[0][1] + first * width, noise.numel())] if at_once < height else parts
-        add_noise(rows, noise, inner, sigma2, words)
-        rows.flush()
+        add_noise(adder, noise, inner, sigma2, words)
+        adder.flush()
         some.add_(noise)
 
 

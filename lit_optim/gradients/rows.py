@@ -59,7 +59,7 @@ class Rows:
             count = min(stop - row, BLOCK - self.used, SEGMENT - within)
             first, second = keys(segment)
             place = slice(self.used, self.used + count)
-            torch.add(self.steps[:count], _signed(first + within * ROW), out=self.keys[0, place])
+            torch.add(self.steps[:count], signed(first + within * ROW), out=self.keys[0, place])
             self.keys[1, place] = second
             self.scale[place] = -8 * variance
             self.pieces.append(Piece(flat, start - row * SPAN, self.used, count))
@@ -83,7 +83,13 @@ class Rows:
         self.used = 0
 
 
-def _signed(word: int) -> int:
+def signed(word: int) -> int:
+    """A sum of 32-bit words as the hardware would have it.
+
+    Example:
+        >>> signed(2**31), signed(5 - 2**32)
+        (-2147483648, 5)
+    """
     return (word + 2**31) % 2**32 - 2**31
 
 

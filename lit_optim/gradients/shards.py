@@ -13,7 +13,7 @@ from torch import Tensor
 
 def local(tensor: Tensor) -> Tensor:
     """What this rank holds of a tensor; all of an ordinary one."""
-    return tensor.to_local() if is_sharded(tensor) else tensor  # type: ignore[attr-defined,no-any-return]
+    return tensor.to_local() if is_sharded(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def is_sharded(tensor: Tensor) -> bool:
@@ -81,7 +81,7 @@ def complete(sums: Sequence[Tensor], owners: Sequence[Tensor]) -> None:
     for group, parts in shared.items():
         together = torch.cat([part.reshape(-1) for part in parts])
         dist.all_reduce(together, group=group)
-        for part, values in zip(parts, together.split([part.numel() for part in parts]), strict=True):
+        for part, values in zip(parts, torch.split(together, [part.numel() for part in parts]), strict=True):
             part.copy_(values.view_as(part))
 
 

@@ -22,7 +22,9 @@ def numbers(n=N, seed=0, step=0, name="w", start=0, sigma2=1.0):
 @pytest.mark.parametrize("start", [0, 5, 1023, 2**31 - 700, 2**32 - 700, 2**41 + 3])
 def test_against_box_muller_in_float64(start):
     ours = numbers(5000, seed=3, step=7, name="layer.weight", start=start, sigma2=0.25)
-    np.testing.assert_allclose(ours.double().numpy(), 0.5 * normals(5000, 3, 7, "layer.weight", start), rtol=0, atol=2e-6)
+    np.testing.assert_allclose(
+        ours.double().numpy(), 0.5 * normals(5000, 3, 7, "layer.weight", start), rtol=0, atol=2e-6
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
