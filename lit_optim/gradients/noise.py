@@ -103,11 +103,7 @@ class Noise(Link):
             adder.flush()
 
     def _eta(self, group: dict[str, Any]) -> float:
-        eta = group.get(GROUP_KEY, self.eta)
-        if not _finite(eta) or eta < 0:
-            rule = f"eta of this group, a variance; must be a finite number, at least 0 (0: no noise), else {self.eta}"
-            raise ConfigError(wrong(f"param_groups.{GROUP_KEY}", eta, rule))
-        return float(eta)
+        return eta_of_group(group[GROUP_KEY]) if GROUP_KEY in group else self.eta
 
 
 def add_noise(adder: Adder, grad: Tensor, parts: Iterable[tuple[int, int, int]], sigma2: float, words: Keys) -> None:
@@ -140,6 +136,24 @@ def add_noise(adder: Adder, grad: Tensor, parts: Iterable[tuple[int, int, int]],
         add_noise(adder, noise, inner, sigma2, words)
         adder.flush()
         some.add_(noise)
+
+
+def eta_of_group(eta: Any, key: str = "param_groups") -> float:
+    """The value of a group's ``gradient_noise``.
+
+    Raises:
+        ConfigError: where it is no variance.
+
+    Example:
+        >>> eta_of_group(-1)
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: param_groups.gradient_noise=-1: the eta of a group, a variance; must be a finite
+        number, at least 0 (no noise)
+    """
+    if not _finite(eta) or eta < 0:
+        rule = "the eta of a group, a variance; must be a finite number, at least 0 (no noise)"
+        raise ConfigError(wrong(f"{key}.{GROUP_KEY}", eta, rule))
+    return float(eta)
 
 
 def _finite(value: Any) -> bool:
