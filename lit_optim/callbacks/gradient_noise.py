@@ -53,17 +53,19 @@ class GradientNoise(GradientTransform):
         """A fit begins anew, unless a checkpoint that is loaded later says something else."""
         if stage == "fit":
             self._detach()
-            self.links, self.steps = [], []
+            self.links.clear()
+            self.steps.clear()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Attaches, and goes on where the checkpoint was."""
+        """Begins, or goes on where the checkpoint was."""
         super().on_train_start(trainer, pl_module)
         for link, steps in zip(self.links, self.steps, strict=False):
             link.load_state_dict({"steps": steps})
 
     def state_dict(self) -> dict[str, Any]:
         """The steps that each optimizer has taken."""
-        return {"steps": [link.steps for link in self.links] or self.steps}
+        running = [link.steps for link in self.links if link.active]
+        return {"steps": running or self.steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores them."""

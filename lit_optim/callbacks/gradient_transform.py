@@ -25,17 +25,20 @@ class GradientTransform(Callback):
         """The transform, anew for each optimizer."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuses two of a kind, and exclusions that nothing matches, before the sanity check."""
+        """Attaches, as parameters have their names here under every strategy; refuses what cannot be."""
+        self._detach()
         same = [other for other in trainer.callbacks if type(other) is type(self)]  # type: ignore[attr-defined]
         if len(same) > 1:
             raise ConfigError(f"{type(self).__name__}: {len(same)} callbacks of this kind; keep one of them")
-        for optimizer in trainer.optimizers:
-            self.link().attach(optimizer, pl_module).detach()
+        self.links = [self.link() for _ in trainer.optimizers]
+        for link, optimizer in zip(self.links, trainer.optimizers, strict=True):
+            link.active = False
+            link.attach(optimizer, pl_module)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Attaches: everything is restored now, and the search of a LearningRateFinder is over."""
-        self._detach()
-        self.links = [self.link().attach(optimizer, pl_module) for optimizer in trainer.optimizers]
+        """Begins: everything is restored now, and the search of a LearningRateFinder is over."""
+        for link in self.links:
+            link.active = True
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Gradients are unscaled and not yet clipped."""

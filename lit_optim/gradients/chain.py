@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from lit_optim.errors import ConfigError
 from lit_optim.gradients.fake_step import is_fake_step
@@ -37,12 +38,7 @@ class Chain:
         self.modules: dict[str, nn.Module | None] = {}
         self.left_out: dict[str, set[Tensor]] = {}
         self.prepared = self.acted = False
-        # optimizers that unscale within their step would let us see scaled gradients; the scaler does it before
-        optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]  # torch's own protocol
-        self.hooks = [
-            optimizer.register_step_pre_hook(self._before_update),
-            optimizer.register_step_post_hook(self._after_update),
-        ]
+        self.hooks: list[RemovableHandle] = []
 
     @classmethod
     def of(cls, optimizer: Optimizer) -> Chain:
@@ -68,6 +64,11 @@ class Chain:
             self.left_out[link.kind] = excluded(link.exclude, names, module)
         except ConfigError as error:
             raise ConfigError(*(f"{link.kind}.{problem}" for problem in error.problems)) from None
+        if not self.links:
+            # optimizers that unscale within their step would let us see scaled gradients; now the scaler does it before
+            self.optimizer._step_supports_amp_scaling = False  # torch's own protocol
+            self.hooks.append(self.optimizer.register_step_pre_hook(self._before_update))
+            self.hooks.append(self.optimizer.register_step_post_hook(self._after_update))
         self.names.update(names)
         self.modules[link.kind] = module
         self.links = sorted([*self.links, link], key=lambda each: ORDER.index(each.kind))
@@ -76,8 +77,8 @@ class Chain:
         """Takes a link out; the hooks go with the last one."""
         self.links.remove(link)
         if not self.links:
-            for hook in self.hooks:
-                hook.remove()
+            while self.hooks:
+                self.hooks.pop().remove()
             self.optimizer.__dict__.pop(ATTRIBUTE, None)
 
     @torch.no_grad()
@@ -120,11 +121,12 @@ class Chain:
     def _after_update(self, *_: Any) -> None:
         if self.acted:
             for link in self.links:
-                link.stepped()
+                if link.active:
+                    link.stepped()
 
     def _run(self, after_clipping: bool) -> None:
         for link in self.links:
-            if link.after_clipping == after_clipping:
+            if link.active and link.after_clipping == after_clipping:
                 link.apply(self._given(link))
 
     def _given(self, link: Link) -> Iterator[Given]:

@@ -43,6 +43,7 @@ class Link(ABC):
             raise ConfigError(wrong("exclude", exclude, "must be a list of names and patterns; write e.g. ['head.*']"))
         self.exclude = tuple(words)
         self.chain: Chain | None = None
+        self.active = True  # whether it does anything where it is attached
         self.steps = 0
 
     def attach(self: Self, optimizer: Optimizer, module: nn.Module | None = None) -> Self:
@@ -51,7 +52,8 @@ class Link(ABC):
         Args:
             optimizer: any; under a gradient scaler it gets gradients that are unscaled.
             module: owner of the parameters, whose names decide what is excluded and which noise a tensor gets;
-                without it tensors are known by their number.
+                without it tensors are known by their number. Where it is sharded by FSDP2: before its first forward
+                pass, in which it may show other parameters than the optimizer's.
 
         Raises:
             ConfigError: where the optimizer has a transform of this kind already, or nothing matches an exclusion.
@@ -59,8 +61,9 @@ class Link(ABC):
         from lit_optim.gradients.chain import Chain  # which holds links
 
         self.detach()
-        self.chain = Chain.of(optimizer)
-        self.chain.add(self, module)
+        chain = Chain.of(optimizer)
+        chain.add(self, module)
+        self.chain = chain
         return self
 
     def detach(self) -> None:

@@ -116,6 +116,7 @@ class NoLoss(Net):
         return None if batch_idx in (1, 4) else super().training_step(batch, batch_idx)
 
 
+@pytest.mark.filterwarnings("ignore:.training_step. returned .None.:UserWarning")
 def test_a_batch_without_a_loss_is_no_step(tmp_path):
     _, run = fit(tmp_path, NoLoss("sgd", optim_callbacks="gradient_noise"), max_epochs=1)
     assert noise_of(run).state_dict() == {"steps": [BATCHES - 2]}
@@ -226,9 +227,9 @@ def test_optimizers_are_left_as_they_were(tmp_path, fails):
     module.on_train_start = lambda: kept.append(run.optimizers[0])
     if fails:
         with pytest.raises(RuntimeError, match="out of luck"):
-            run.fit(module, loader())
+            run.fit(module, loader(), loader(8))
     else:
-        run.fit(module, loader())
+        run.fit(module, loader(), loader(8))
     hooks = [*kept[0]._optimizer_step_pre_hooks.values(), *kept[0]._optimizer_step_post_hooks.values()]
     assert hooks
     assert not any("Chain" in str(hook) for hook in hooks)
