@@ -20,6 +20,7 @@ from lit_optim.config.ranges import check_ranges
 from lit_optim.config.spec import Spec
 from lit_optim.config.swallowed import check_swallowed, inherited
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
+from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
 from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Rule, group_parameters, owned_parameters
 from lit_optim.param_groups.match import OwnedParameter
@@ -149,6 +150,7 @@ def check_rules(rules: list[Rule], cls: Any, arguments: dict[str, Any], key: str
     for i, rule in enumerate(rules):
         where, found = f"{key}.rules[{i}]", Problems()
         options = {k: v for k, v in rule.options.items() if k in defaults or k != "weight_decay" or v != 0}
+        ours = _keys_of_callbacks(options, where, found)
         for name in [name for name in options if name not in defaults]:
             found.add(f"{where}.{name}", options[name], f"{cls.__name__} has no {name!r}{did_you_mean(name, defaults)}")
         if not found:
@@ -158,9 +160,20 @@ def check_rules(rules: list[Rule], cls: Any, arguments: dict[str, Any], key: str
             check_ranges(cls, options, where, found)
             trial(lambda **given: on_dummy(cls, **{**arguments, **given}), cls.__name__, options, where, found)
         problems.extend(found)
-        checked.append(Rule(rule.types, options, rule.name))
+        checked.append(Rule(rule.types, {**options, **ours}, rule.name))
     problems.raise_if_any()
     return checked
+
+
+def _keys_of_callbacks(options: dict[str, Any], key: str, problems: Problems) -> dict[str, Any]:
+    """Takes out the options that no optimizer knows, but a callback reads from its groups."""
+    if GROUP_KEY not in options:
+        return {}
+    try:
+        return {GROUP_KEY: eta_of_group(options.pop(GROUP_KEY), key)}
+    except ConfigError as error:
+        problems.take(error)
+        return {}
 
 
 def _suit(spec: Spec, parameters: list[Tensor], groups: list[dict[str, Any]]) -> None:
