@@ -100,7 +100,7 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
                 warn_of_pitfalls({**specs, "optimizer": spec.as_dict()}, trainer, clock)
         self.__dict__["_real_steps"] = RealSteps(optimizer)
         if checked.moves and capabilities.of_target(spec.path).no_schedule:
-            rank_zero_warn(f"{spec.path} reads its lr once: a schedule has no effect on it")
+            rank_zero_warn(f"{spec.path} is made to do without a schedule; choose scheduler=none")
         if trainer is not None and not any(isinstance(callback, SpecCheckpoint) for callback in trainer.callbacks):
             name = f"{type(self).__name__}.configure_callbacks"
             rank_zero_warn(f"{name} drops what super() returned: no plateau is fed, no specs are in checkpoints")

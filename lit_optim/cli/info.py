@@ -49,6 +49,7 @@ def page(one: Info) -> list[Block]:
         "needs": ", ".join(head.needs) or "nothing in particular",
         "paper": head.paper,
         "source": head.source,
+        "untested": head.untested,
         "missing": one.missing,
     }
     rows = [[name, text] for name, text in facts.items() if text]
@@ -87,6 +88,7 @@ def entry(one: Info) -> dict[str, Any]:
         "needs": list(head.needs),
         "paper": head.paper or None,
         "source": head.source or None,
+        "untested": head.untested or None,
         "missing": one.missing or None,
         "keys": keys,
         "python": one.python or None,

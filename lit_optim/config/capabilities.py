@@ -11,9 +11,15 @@ from lit_optim.errors import ConfigError, did_you_mean
 WORDS = {
     "closure": "closure",
     "one group": "one_group",
+    "one lr": "one_lr",
     "sparse gradients": "sparse",
     "2-D parameters": "two_d",
     "no schedule": "no_schedule",
+    "train and eval modes": "modes",
+    "second derivatives": "second_order",
+    "random numbers": "random",
+    "a GPU": "gpu",
+    "an argument": "argument",
 }
 
 
@@ -24,24 +30,37 @@ class Capabilities:
     Args:
         closure: ``step`` must be given a closure (Lightning always does).
         one_group: all parameters must be in one group.
+        one_lr: all groups must have the same learning rate.
         sparse: every gradient must be sparse.
         two_d: every parameter must have exactly two dimensions.
-        no_schedule: a learning-rate schedule has no effect on it.
+        no_schedule: a learning-rate schedule has no effect on it, or no place with it.
+        modes: ``train()`` must be called before it steps, and ``eval()`` before the weights are used.
+        second_order: the gradients must be differentiable: ``backward(create_graph=True)``.
+        random: its steps draw random numbers, so a resumed run is exact only if their generator is restored.
+        gpu: its parameters must be on a GPU.
+        argument: it cannot be built without an argument that the preset does not give.
     """
 
     closure: bool = False
     one_group: bool = False
+    one_lr: bool = False
     sparse: bool = False
     two_d: bool = False
     no_schedule: bool = False
+    modes: bool = False
+    second_order: bool = False
+    random: bool = False
+    gpu: bool = False
+    argument: bool = False
 
 
 def capabilities(name: str) -> Capabilities:
     """The entry of a preset.
 
     Example:
-        >>> capabilities("lbfgs")
-        Capabilities(closure=True, one_group=True, sparse=False, two_d=False, no_schedule=False)
+        >>> needs = capabilities("lbfgs")
+        >>> needs.closure, needs.one_group, needs.sparse
+        (True, True, False)
     """
     flags = {}
     for word in presets.needs("optimizer", name):

@@ -88,7 +88,9 @@ def needs(group: str, name: str) -> list[str]:
 
 @functools.cache
 def _loaded(group: str, name: str) -> dict[str, Any]:
-    return dict(plain(_merged(group, name), group))
+    from omegaconf import OmegaConf
+
+    return dict(plain(OmegaConf.to_container(_merged(group, name), resolve=True), group))  # what is ``???`` stays so
 
 
 def _merged(group: str, name: str) -> Any:

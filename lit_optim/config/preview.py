@@ -173,5 +173,5 @@ def _notes(curves: tuple[Curve, ...], spec: Spec) -> tuple[str, ...]:
     if any(curve.lane.plan.plateaus for curve in curves):
         notes.append("a plateau follows its metric, which is not known here: it is drawn at scale 1")
     if isinstance(spec.target, str) and capabilities.of_target(spec.target).no_schedule:
-        notes.append(f"{spec.target.rpartition('.')[2]} reads its lr once: a schedule has no effect on it")
+        notes.append(f"{spec.target.rpartition('.')[2]} is made to do without a schedule; choose scheduler=none")
     return tuple(notes)

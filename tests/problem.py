@@ -1,0 +1,54 @@
+"""A small regression whose parameters, gradients and steps are what an optimizer's capability entry asks for."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+
+from lit_optim.config.capabilities import capabilities
+
+
+class Problem(torch.nn.Module):
+    """Sparse rows, matrices only, or a net with biases and a norm."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        self.needs = capabilities(name)
+        if self.needs.sparse:
+            self.layer = torch.nn.Embedding(6, 3, sparse=True)
+        elif self.needs.two_d:
+            self.layer = torch.nn.Sequential(torch.nn.Linear(4, 3, bias=False), torch.nn.Linear(3, 3, bias=False))
+        else:
+            self.layer = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.LayerNorm(3), torch.nn.Linear(3, 3))
+
+    def loss(self, rows: slice = slice(None)) -> torch.Tensor:
+        """The mean over some of the six examples."""
+        generator = torch.Generator().manual_seed(3)
+        dtype = next(self.parameters()).dtype
+        x = torch.randn(6, 4, generator=generator).to(dtype)
+        y = torch.randn(6, 3, generator=generator).to(dtype)
+        return (self.layer(torch.arange(6)[rows] if self.needs.sparse else x[rows]) - y[rows]).square().mean()
+
+    def step(self, optimizer: torch.optim.Optimizer, rows: slice = slice(None)) -> float:
+        """One optimizer step, with all that the optimizer needs; returns the loss before it."""
+
+        def closure():
+            optimizer.zero_grad()
+            loss = self(rows)
+            loss.backward(create_graph=self.needs.second_order)
+            return loss
+
+        if self.needs.modes:
+            optimizer.train()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Using backward\\(\\) with create_graph=True")
+            return optimizer.step(closure).item()
+
+    forward = loss  # what DistributedDataParallel and fully_shard call
+
+
+def weights(problem: torch.nn.Module) -> torch.Tensor:
+    """All weights as one vector; those of sharded tensors too."""
+    full = (p.full_tensor() if hasattr(p, "full_tensor") else p for p in problem.parameters())
+    return torch.cat([p.detach().flatten() for p in full])
