@@ -47,6 +47,7 @@ def page(one: Info) -> list[Block]:
     facts = {
         "class": head.target,
         "needs": ", ".join(head.needs) or "nothing in particular",
+        "measured": ", ".join(f"{column} {_cell(value)}" for column, value in (one.measured or {}).items()),
         "paper": head.paper,
         "source": head.source,
         "untested": head.untested,
@@ -86,6 +87,7 @@ def entry(one: Info) -> dict[str, Any]:
         "target": head.target or None,
         "package": head.package,
         "needs": list(head.needs),
+        "measured": one.measured,
         "paper": head.paper or None,
         "source": head.source or None,
         "untested": head.untested or None,
@@ -99,6 +101,12 @@ def entry(one: Info) -> dict[str, Any]:
 def _in_yaml(kind: str) -> str:
     """A type without what no configuration can hold."""
     return kind.replace(" | Tensor", "")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g} a parameter" if isinstance(value, float) else str(value)
 
 
 def _default(key: Key) -> str:

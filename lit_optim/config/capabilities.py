@@ -1,9 +1,15 @@
-"""The one table of what each optimizer preset needs, read from the ``# needs:`` line of its file."""
+"""The one table of what each optimizer preset needs and can do.
+
+Needs are read from the ``# needs:`` line of its file, the rest from ``capabilities.json``, which ``make capabilities``
+writes. Both are what the probes in ``tests/capabilities`` find.
+"""
 
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from lit_optim.config import presets
 from lit_optim.errors import ConfigError, did_you_mean
@@ -24,6 +30,35 @@ WORDS = {
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What an optimizer can do: ``yes``, ``no`` (it raises), or ``wrong`` (it computes something else in silence).
+
+    Args:
+        sparse: gradients; ``only`` where dense ones are refused.
+        complex: parameters, as pairs of real ones.
+        bf16: parameters in bfloat16.
+        fused: the flag of its constructor.
+        foreach: likewise.
+        compile: likewise.
+        state_bytes: that it keeps for each parameter of a large float32 matrix.
+        ddp: two processes end where one does.
+        fsdp2: likewise with sharded parameters, unevenly too.
+        resumes: from a checkpoint, to the bit.
+    """
+
+    sparse: str
+    complex: str
+    bf16: str
+    fused: str
+    foreach: str
+    compile: str
+    state_bytes: float
+    ddp: str
+    fsdp2: str
+    resumes: bool
+
+
+@dataclass(frozen=True)
 class Capabilities:
     """What an optimizer asks of its parameters and its caller.
 
@@ -39,6 +74,7 @@ class Capabilities:
         random: its steps draw random numbers, so a resumed run is exact only if their generator is restored.
         gpu: its parameters must be on a GPU.
         argument: it cannot be built without an argument that the preset does not give.
+        measured: what it can do; None where nobody could try.
     """
 
     closure: bool = False
@@ -52,6 +88,7 @@ class Capabilities:
     random: bool = False
     gpu: bool = False
     argument: bool = False
+    measured: Measured | None = None
 
 
 def capabilities(name: str) -> Capabilities:
@@ -67,7 +104,13 @@ def capabilities(name: str) -> Capabilities:
         if word not in WORDS:
             raise ConfigError(f"conf/optimizer/{name}.yaml: needs {word!r}{did_you_mean(word, WORDS, list_all=True)}")
         flags[WORDS[word]] = True
-    return Capabilities(**flags)
+    return Capabilities(measured=_measured().get(name), **flags)
+
+
+@functools.cache
+def _measured() -> dict[str, Measured]:
+    text = (Path(__file__).parent / "capabilities.json").read_text(encoding="utf-8")
+    return {name: Measured(**cells) for name, cells in json.loads(text).items()}
 
 
 @functools.cache

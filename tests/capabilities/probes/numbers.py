@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from capabilities.quadratic import descend, start
+from capabilities.quadratic import SHAPE, descend, start
 from capabilities.subject import Subject
 from capabilities.verdict import NO, verdict
 
@@ -33,8 +33,8 @@ def complex(subject: Subject) -> str:
         return descend(subject.build([p]), [p], subject.needs)
 
     def pairs() -> torch.Tensor:
-        reals = torch.nn.Parameter(torch.zeros(5, 8, 2))
-        return descend(subject.build([reals]), [_Pairs(reals)], subject.needs)
+        reals = torch.nn.Parameter(torch.zeros(*SHAPE, 2))
+        return descend(subject.build([reals]), [reals], subject.needs, view=torch.view_as_complex)
 
     return verdict(whole, pairs, 1e-4)
 
