@@ -47,7 +47,7 @@ def page(one: Info) -> list[Block]:
     facts = {
         "class": head.target,
         "needs": ", ".join(head.needs) or "nothing in particular",
-        "measured": ", ".join(f"{column} {_cell(value)}" for column, value in (one.measured or {}).items()),
+        "can": ", ".join(f"{column} {_cell(value)}" for column, value in (one.measured or {}).items()),
         "paper": head.paper,
         "source": head.source,
         "untested": head.untested,

@@ -90,6 +90,13 @@ class Capabilities:
     argument: bool = False
     measured: Measured | None = None
 
+    @property
+    def against_schedules(self) -> str:
+        """Why it should have none; empty where it may."""
+        if self.modes:
+            return "averages its weights in place of a schedule; choose scheduler=none"
+        return "reads its lr once: a schedule has no effect on it" if self.no_schedule else ""
+
 
 def capabilities(name: str) -> Capabilities:
     """The entry of a preset.

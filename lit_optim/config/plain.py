@@ -63,7 +63,9 @@ def missing(key: str, path: str) -> str:
 'model.optimizer.lr: missing; give it a value')
     """
     where = path if path == key or path.startswith(f"{key}.") else f"{key}.{path}".rstrip(".")
-    return f"{where}: missing; " + (f"write e.g. {where}=package.Class" if path.endswith("_target_") else "give it a value")
+    return f"{where}: missing; " + (
+        f"write e.g. {where}=package.Class" if path.endswith("_target_") else "give it a value"
+    )
 
 
 def portable(value: Any) -> Any:

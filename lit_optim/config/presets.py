@@ -55,8 +55,8 @@ def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
         ConfigError: for an unknown group.
 
     Example:
-        >>> list(presets("optimizer", "*adamw"))
-        ['adamw', 'nadamw', 'radamw']
+        >>> list(presets("optimizer", "?adamw"))
+        ['nadamw', 'radamw']
     """
     if group not in groups():
         raise ConfigError(f"group={group!r}: no group of that name{did_you_mean(group, groups(), list_all=True)}")

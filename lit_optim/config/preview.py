@@ -172,6 +172,6 @@ def _notes(curves: tuple[Curve, ...], spec: Spec) -> tuple[str, ...]:
     notes = []
     if any(curve.lane.plan.plateaus for curve in curves):
         notes.append("a plateau follows its metric, which is not known here: it is drawn at scale 1")
-    if isinstance(spec.target, str) and capabilities.of_target(spec.target).no_schedule:
-        notes.append(f"{spec.target.rpartition('.')[2]} is made to do without a schedule; choose scheduler=none")
+    if isinstance(spec.target, str) and (reason := capabilities.of_target(spec.target).against_schedules):
+        notes.append(f"{spec.target.rpartition('.')[2]} {reason}")
     return tuple(notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,9 @@ def closure(subject: Subject) -> bool:
     optimizer = subject.bare([p])
     if subject.needs.modes:
         optimizer.train()
-    torch.autograd.backward(loss([p]), create_graph=subject.needs.second_order)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch, of create_graph
+        loss([p]).backward(create_graph=subject.needs.second_order)
     if subject.needs.sparse:
         p.grad = p.grad.to_sparse(1)
     return raises(optimizer.step)

@@ -16,7 +16,9 @@ def sparse(subject: Subject) -> str:
 
     def run(*, sparse: bool) -> torch.Tensor:
         p = start()
-        return descend(subject.bare([p]) if subject.needs.sparse else subject.build([p]), [p], subject.needs, sparse=sparse)
+        return descend(
+            subject.bare([p]) if subject.needs.sparse else subject.build([p]), [p], subject.needs, sparse=sparse
+        )
 
     if subject.needs.sparse:
         return ONLY
