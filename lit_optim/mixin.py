@@ -25,6 +25,7 @@ from lit_optim.config.validate import validate
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError
 from lit_optim.module.checkpoints import SpecsInCheckpoints
+from lit_optim.module.second_order import refuse_plain_backward
 from lit_optim.real_steps import RealSteps
 from lit_optim.same_on_all_ranks import stop_together
 from lit_optim.schedule_lr import ScheduleLR
@@ -105,10 +106,11 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             clock = Clock() if trainer is None else trainer_clock(trainer)
             scheduler = make_scheduler(checked, optimizer, clock)
             if trainer is not None:
+                refuse_plain_backward(self, spec.path)
                 warn_of_pitfalls({**specs, "optimizer": spec.as_dict()}, trainer, clock)
         self.__dict__["_real_steps"] = RealSteps(optimizer)
-        if checked.moves and capabilities.of_target(spec.path).no_schedule:
-            rank_zero_warn(f"{spec.path} reads its lr once: a schedule has no effect on it")
+        if checked.moves and (reason := capabilities.of_target(spec.path).against_schedules):
+            rank_zero_warn(f"{spec.path} {reason}")
         if trainer is not None and not any(isinstance(callback, SpecCheckpoint) for callback in trainer.callbacks):
             name = f"{type(self).__name__}.configure_callbacks"
             rank_zero_warn(f"{name} drops what super() returned: no plateau is fed, no specs are in checkpoints")

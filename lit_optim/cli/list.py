@@ -47,8 +47,8 @@ def matching(pattern: str, chosen: Sequence[str]) -> list[Header]:
         ConfigError: where nothing matches, with the nearest name.
 
     Example:
-        >>> [preset.name for preset in matching("radam", ["optimizer"])]
-        ['radam', 'radamw']
+        >>> [preset.name for preset in matching("radam?", ["optimizer"])], matching("noam", ["scheduler"])[0].name
+        (['radamw'], 'noam')
         >>> matching("adamx", ["optimizer"])
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: list 'adamx': no preset of that name; did you mean 'adamax'?

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lit_optim.cli import equivalent
 from lit_optim.cli.keys import HYDRAS, Key, of_call, of_mapping, of_rules, of_schedule
 from lit_optim.cli.values import written
 from lit_optim.config import presets
+from lit_optim.config.capabilities import capabilities
 from lit_optim.config.check import check_call
 from lit_optim.config.headers import Header, header, meanings
 from lit_optim.config.locate import locate
@@ -32,6 +33,12 @@ class Info:
     keys: list[Key]
     python: str
     missing: str = ""
+
+    @property
+    def measured(self) -> dict[str, Any] | None:
+        """What an optimizer can do, by column of the capability table; None where nobody could try, and for others."""
+        found = capabilities(self.header.name).measured if self.header.group == "optimizer" else None
+        return None if found is None else asdict(found)
 
     @property
     def command_line(self) -> str:

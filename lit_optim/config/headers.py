@@ -1,7 +1,7 @@
 """What the comments of a preset say, read as text: quick, for listing presets must not load YAML, let alone torch.
 
-A header is the first lines of a file: what it is, then fields - ``# paper: ...``, ``# source: ...``, ``# needs: ...`` -
-that go on in lines with three spaces.
+A header is the first lines of a file: what it is, then fields - ``# paper: ...``, ``# source: ...``, ``# untested: ...``,
+``# needs: ...`` - that go on in lines with three spaces.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ class Header:
     paper: str
     source: str
     needs: tuple[str, ...]
+    untested: str = ""
 
     @property
     def package(self) -> str:
         """The package that the target comes from; rules and empty presets are ours."""
-        return self.target.partition(".")[0] or "lit_optim"
+        return "any" if self.target == "???" else self.target.partition(".")[0] or "lit_optim"
 
 
 def header(group: str, name: str) -> Header:
@@ -45,7 +46,8 @@ def header(group: str, name: str) -> Header:
     text = _text(group, name)
     summary, found = fields(text)
     needs = tuple(word.strip() for word in found.get("needs", "").split(",") if word.strip())
-    return Header(group, name, summary, _target(group, name), found.get("paper", ""), found.get("source", ""), needs)
+    words = {field: found.get(field, "") for field in ("paper", "source", "untested")}
+    return Header(group, name, summary, _target(group, name), needs=needs, **words)
 
 
 def fields(text: str) -> tuple[str, dict[str, str]]:

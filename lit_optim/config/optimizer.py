@@ -11,19 +11,18 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
-from lit_optim.config import capabilities
 from lit_optim.config.check import check_call, named_arguments, swallows, trial
 from lit_optim.config.factory import is_factory, own_factory
 from lit_optim.config.groups import read_rules
 from lit_optim.config.locate import locate
 from lit_optim.config.ranges import check_ranges
 from lit_optim.config.spec import Spec
+from lit_optim.config.suit import suit, suit_sparse
 from lit_optim.config.swallowed import check_swallowed, inherited
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
 from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Rule, group_parameters, owned_parameters
-from lit_optim.param_groups.match import OwnedParameter
 
 
 def check_optimizer(spec: Spec) -> tuple[Any, dict[str, Any]]:
@@ -87,7 +86,7 @@ def make_optimizer(spec: Spec, params_or_module: Any, rules: Any = None) -> Opti
             raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
         groups = _given_groups(params_or_module)
     parameters = [p for group in groups for p in group["params"]]
-    _suit(spec, parameters, groups)
+    suit(spec, groups)
     if arguments.get("capturable") is True and not torch.accelerator.is_available():
         raise ConfigError(f"{spec.key}.capturable=True: is for parameters on a GPU, and there is none; remove it")
     if isinstance(cls, type):
@@ -133,7 +132,7 @@ def _groups(
     groups = group_parameters(owned, check_rules(rules, cls, arguments))
     if len(groups) == 1 and groups[0]["name"] == "default":
         del groups[0]["name"]
-    _check_sparse(owned, spec)
+    suit_sparse(spec, owned)
     return groups
 
 
@@ -174,29 +173,3 @@ def _keys_of_callbacks(options: dict[str, Any], key: str, problems: Problems) ->
     except ConfigError as error:
         problems.take(error)
         return {}
-
-
-def _suit(spec: Spec, parameters: list[Tensor], groups: list[dict[str, Any]]) -> None:
-    """Refuses parameters that the optimizer cannot take, by its entry in the capability table."""
-    needs = capabilities.of_target(spec.path)
-    name = spec.path.rpartition(".")[2]
-    if needs.two_d:
-        others = [p for p in parameters if p.ndim != 2]
-        if others:
-            shapes = ", ".join(str(tuple(p.shape)) for p in others[:3])
-            raise ConfigError(
-                f"{spec.key}: {name} takes 2-D parameters only, and {len(others)} of {len(parameters)} are not "
-                f"(e.g. {shapes}); give it the matrices alone, or choose e.g. optimizer=adamw"
-            )
-    if needs.one_group and len(groups) > 1:
-        raise ConfigError(f"param_groups: {name} takes one group only; choose param_groups=all")
-
-
-def _check_sparse(owned: list[OwnedParameter], spec: Spec) -> None:
-    if not capabilities.of_target(spec.path).sparse:
-        return
-    dense = [p.name for p in owned if not getattr(p.owner, "sparse", False)]
-    if dense:
-        name = spec.path.rpartition(".")[2]
-        rule = f"{name} takes sparse gradients only, and {len(dense)} of {len(owned)} parameters have dense ones"
-        raise ConfigError(f"{spec.key}: {rule} (e.g. {dense[0]}); choose e.g. optimizer=adam")

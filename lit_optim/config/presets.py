@@ -59,8 +59,8 @@ def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
         ConfigError: for an unknown group.
 
     Example:
-        >>> list(presets("optimizer", "*adamw"))
-        ['adamw', 'nadamw', 'radamw']
+        >>> list(presets("optimizer", "?adamw"))
+        ['nadamw', 'radamw']
     """
     if group not in groups():
         raise ConfigError(f"group={group!r}: no group of that name{did_you_mean(group, groups(), list_all=True)}")
@@ -92,7 +92,9 @@ def needs(group: str, name: str) -> list[str]:
 
 @functools.cache
 def _loaded(group: str, name: str) -> dict[str, Any]:
-    return dict(plain(_merged(group, name), group))
+    from omegaconf import OmegaConf
+
+    return dict(plain(OmegaConf.to_container(_merged(group, name), resolve=True), group))  # what is ``???`` stays so
 
 
 def _merged(group: str, name: str) -> Any:

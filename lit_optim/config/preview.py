@@ -176,6 +176,6 @@ def _notes(curves: tuple[Curve, ...], spec: Spec) -> tuple[str, ...]:
     falls = [begin for curve in curves if (begin := curve.lane.plan.falls_after_warmup()) is not None]
     if falls:
         notes.append(f"after the warmup it begins at {falls[0]:.2g} again; is a preset with warmup_ in front meant?")
-    if isinstance(spec.target, str) and capabilities.of_target(spec.target).no_schedule:
-        notes.append(f"{spec.target.rpartition('.')[2]} reads its lr once: a schedule has no effect on it")
+    if isinstance(spec.target, str) and (reason := capabilities.of_target(spec.target).against_schedules):
+        notes.append(f"{spec.target.rpartition('.')[2]} {reason}")
     return tuple(notes)
