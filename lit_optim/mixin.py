@@ -9,7 +9,9 @@ from typing import Any
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
+from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.callbacks.plateau_feeder import PlateauFeeder
+from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
 from lit_optim.config.callbacks import make_callbacks
@@ -83,7 +85,8 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
                 return callbacks  # a checkpoint is evaluated: nothing of this is needed
             checked = self._checked_scheduler(specs)
             feeder = [PlateauFeeder(checked.reserved["monitor"])] if checked.own and checked.follows_metric else []
-            return [*callbacks, SpecCheckpoint(), *feeder, *make_callbacks(specs.get("optim_callbacks"))]
+            own = [SpecCheckpoint(), ScheduleFree(), *feeder]
+            return [*callbacks, *own, *make_callbacks(specs.get("optim_callbacks"))]
 
     def configure_optimizers(self) -> Any:
         """The optimizer over everything that requires grad, and one scheduler."""
@@ -93,6 +96,9 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
         with self.trusted():
             optimizer = make_optimizer(spec, self, specs.get("param_groups"))
             refuse_misfit(self.__dict__.pop("_resumed_states", None), optimizer)
+            for callback in trainer.callbacks if trainer is not None else ():
+                if isinstance(callback, EvaluationWeights):
+                    callback.prepare_groups(optimizer)
             checked = self._checked_scheduler(specs)
             clock = Clock() if trainer is None else trainer_clock(trainer)
             scheduler = make_scheduler(checked, optimizer, clock)
