@@ -64,7 +64,7 @@ class EvaluationWeights(Callback):
         self.refuse(trainer, pl_module)
         for optimizer in followed:
             follower = self.attach(optimizer)
-            follower.restoring = self._owner and bool(trainer.ckpt_path)
+            follower.restoring = self._owner  # until training begins: a checkpoint may be loaded
             self._followers.append(follower)
 
     def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None:
