@@ -9,7 +9,8 @@ from torch.optim import Optimizer
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.errors import ConfigError
 from lit_optim.lane import LR
-from lit_optim.optimizers import is_schedule_free, schedule_free
+from lit_optim.optimizers import schedule_free
+from lit_optim.optimizers.schedule_free import is_schedule_free
 from lit_optim.optimizers.second_weights import LIVE
 from lit_optim.schedule_lr import ScheduleLR
 
