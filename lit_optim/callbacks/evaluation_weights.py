@@ -119,8 +119,11 @@ class EvaluationWeights(Callback):
             self._swap_in(pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Goes on with the live weights; checkpoints are written after this."""
-        if trainer.state.fn == "fit":
+        """Goes on with the live weights; checkpoints are written after this.
+
+        After the sanity check nothing may follow: where a finished run is resumed, nothing is trained.
+        """
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._swap_out(pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -102,7 +102,7 @@ def _flat(tensor: Tensor) -> Tensor:
 def _compiled(slow: Tensor, fast: Tensor, alpha: float) -> Callable[[Tensor, Tensor], None] | None:
     scalars = torch.tensor([alpha], dtype=wide(fast.dtype))
     compiled = kernel(pull, (slow, fast), scalars)
-    return None if compiled is None else lambda s, f: compiled(s, f, scalars)
+    return None if compiled is None else lambda s, f: compiled([s, f, scalars])
 
 
 class _Together:

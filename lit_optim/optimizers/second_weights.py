@@ -161,6 +161,7 @@ class SecondWeights:
 
     def _after_load(self, optimizer: Optimizer) -> None:
         self._maybe_swapped = True
+        self.prepare_groups(optimizer)  # a state from before it was attached
 
 
 def _is_bare(optimizer: Optimizer, args: Any, kwargs: Any) -> bool:

@@ -7,9 +7,10 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
+from torch.utils.data import DataLoader
 
 from fork import on_two_ranks
-from net import Net, fit, loader, trainer, weights
+from net import Net, data, fit, loader, weights
 
 FREE = {"_target_": "schedulefree.AdamWScheduleFree", "lr": 0.01}
 LOOKAHEAD = {"lookahead": {"_target_": "lit_optim.callbacks.Lookahead", "k": 3, "alpha": 0.5}}
@@ -22,20 +23,30 @@ CASES = {
     "ema": ("adamw", AVERAGE),
     "both": ("adamw", {**LOOKAHEAD, **AVERAGE}),
     "schedule-free": (FREE, None),
-    "plain": ("adamw", None),
+    "neither": ("adamw", None),
 }
+
+
+STEPS = (2, 3, 4, 7)  # between, at a sync, the last of an epoch's 4, in the second epoch
 
 
 class Sharded(Net):
     def __init__(self, width=8, **specs):
         super().__init__(**specs)
         self.save_hyperparameters()
-        self.layer = torch.nn.Sequential(torch.nn.Linear(4, width), torch.nn.LayerNorm(width), torch.nn.Linear(width, 1))
+        self.layer = torch.nn.Sequential(
+            torch.nn.Linear(4, width), torch.nn.LayerNorm(width), torch.nn.Linear(width, 1)
+        )
 
     def configure_model(self):
         if not isinstance(self.layer[0].weight, DTensor):
             fully_shard(self.layer[0], mesh=self.device_mesh["data_parallel"])
             fully_shard(self.layer, mesh=self.device_mesh["data_parallel"])
+
+
+def held_out():
+    """The same batches on all ranks and in all epochs."""
+    return DataLoader(data(8), batch_size=4)
 
 
 def full(module):
@@ -49,7 +60,7 @@ def saves(tmp_path):
     ]  # fmt: skip
 
 
-def run_sharded(tmp_path, case, width, shards, ckpt_path=None, callbacks=()):
+def sharded(tmp_path, case, width, shards, ckpt_path=None, callbacks=()):
     torch.manual_seed(0)
     optimizer, optim_callbacks = CASES[case]
     module = Sharded(width, optimizer=optimizer, optim_callbacks=optim_callbacks)
@@ -59,17 +70,54 @@ def run_sharded(tmp_path, case, width, shards, ckpt_path=None, callbacks=()):
         enable_checkpointing=bool(callbacks), enable_progress_bar=False, enable_model_summary=False,
         default_root_dir=tmp_path, use_distributed_sampler=False,
     )  # fmt: skip
-    fitting.fit(module, loader(), loader(8), ckpt_path=ckpt_path)
+    return module, fitting
+
+
+def fitted(*args, ckpt_path=None, **options):
+    module, fitting = sharded(*args, **options)
+    fitting.fit(module, loader(), held_out(), ckpt_path=ckpt_path)
     return full(module)
 
 
-@pytest.mark.parametrize("width", [8, 7])
+@pytest.mark.slow
 @pytest.mark.parametrize("shards", [True, False])
-@pytest.mark.parametrize("case", CASES)
-def test_sharded_weights_resume_bit_for_bit(tmp_path, case, shards, width):
-    expected, _ = on_two_ranks(lambda rank: run_sharded(tmp_path, case, width, shards, callbacks=saves(tmp_path)))
-    for step in (2, 3, 4, 7):  # between, at a sync, the last of an epoch's 4, in the second epoch
-        path = tmp_path / f"s{step}.ckpt"
-        assert path.is_dir() == shards
-        for result in on_two_ranks(lambda rank, path=path: run_sharded(tmp_path, case, width, shards, path)):
-            assert torch.equal(result, expected), step
+@pytest.mark.parametrize(("case", "width"), [*((case, 7) for case in CASES), ("lookahead", 8)])  # 7: uneven shards
+def test_sharded_weights_resume_bit_for_bit_and_are_those_that_were_evaluated(tmp_path, case, shards, width):
+    args = (tmp_path, case, width, shards)
+    expected, _ = on_two_ranks(lambda rank: fitted(*args, callbacks=saves(tmp_path)))
+    best = sorted((tmp_path / "best").iterdir())
+    assert len(best) == 3
+
+    def resumed(rank):
+        results = [fitted(*args, ckpt_path=tmp_path / f"s{step}.ckpt") for step in STEPS]
+        metrics = []
+        for path in best:
+            module, fitting = sharded(*args)
+            metrics.append(fitting.validate(module, held_out(), ckpt_path=path, verbose=False)[0]["val/loss"])
+        return results, metrics
+
+    assert (tmp_path / "s2.ckpt").is_dir() == shards
+    (results, metrics), (others, _) = on_two_ranks(resumed)
+    for step, result, other in zip(STEPS, results, others, strict=True):
+        assert torch.equal(result, expected), step
+        assert torch.equal(other, expected), step
+    names = [float(path.name.partition("-")[2].removesuffix(".ckpt")) for path in best]
+    assert metrics == pytest.approx(names, rel=1e-6)
+
+
+@pytest.mark.parametrize("case", ["lookahead", "ema", "schedule-free"])
+def test_replicated_weights_resume_bit_for_bit(tmp_path, case):
+    def work(rank, ckpt_path=None, callbacks=()):
+        torch.manual_seed(0)
+        optimizer, optim_callbacks = CASES[case]
+        options = {"callbacks": list(callbacks)} if callbacks else {}
+        module, _ = fit(
+            tmp_path, Net(optimizer, optim_callbacks=optim_callbacks), ckpt_path, devices=2, strategy="ddp", **options
+        )
+        return weights(module)
+
+    first, second = on_two_ranks(lambda rank: work(rank, callbacks=saves(tmp_path)))
+    assert torch.equal(first, second)
+    resumed = on_two_ranks(lambda rank: [work(rank, tmp_path / f"s{step}.ckpt") for step in STEPS])
+    for results in resumed:
+        assert all(torch.equal(result, first) for result in results)

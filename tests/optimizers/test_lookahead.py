@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from torch.distributed.checkpoint.state_dict import _init_optim_state
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lit_optim import ConfigError
@@ -120,7 +121,7 @@ def test_parameters_that_join_late_begin_with_their_own_first_step(cls):
 
 
 def test_steps_without_a_gradient_or_with_an_overflow_are_not_counted():
-    p, optimizer = problem("adam")
+    p, optimizer = problem("adam", fused=True)
     Lookahead(3).attach(optimizer)
     step(p, optimizer, 1)
     p.grad = None
@@ -136,7 +137,7 @@ def test_a_faked_first_step_creates_state_and_counts_nothing():
     """As torch.distributed.checkpoint takes it: lr 0, gradients 0, no closure."""
     p, optimizer = problem("adam")
     Lookahead(3, inner_state="pullback").attach(optimizer)
-    torch.distributed.checkpoint.state_dict._init_optim_state(optimizer)
+    _init_optim_state(optimizer)
     assert set(optimizer.state[p]) == {"step", "exp_avg", "exp_avg_sq", "slow", "slow_exp_avg"}
     assert optimizer.param_groups[0]["lookahead_step"] == 0
     np.testing.assert_array_equal(p.detach().numpy(), START)
@@ -358,7 +359,9 @@ def test_compiled_is_the_same_but_for_rounding(dtype, monkeypatch):
     results = []
     for compiled in (False, True):
         generator = torch.Generator().manual_seed(3)
-        parameters = [torch.randn(n, generator=generator).to(dtype).requires_grad_() for n in (3, 20_000, 3 * BLOCK + 5)]
+        parameters = [
+            torch.randn(n, generator=generator).to(dtype).requires_grad_() for n in (3, 20_000, 3 * BLOCK + 5)
+        ]
         optimizer = torch.optim.SGD(parameters, lr=0.1)
         Lookahead(2, 0.3, compile=compiled).attach(optimizer)
         for _ in range(4):
@@ -368,4 +371,5 @@ def test_compiled_is_the_same_but_for_rounding(dtype, monkeypatch):
         results.append([p.detach() for p in parameters])
         assert all(torch.equal(p, optimizer.state[p]["slow"]) for p in parameters)
     for eager, one_pass in zip(*results, strict=True):
-        torch.testing.assert_close(one_pass, eager)
+        coarse = dtype == torch.bfloat16  # interpolated in 32 bits: another rounding of the last of 8
+        torch.testing.assert_close(one_pass, eager, **(dict(rtol=2**-6, atol=2**-9) if coarse else {}))
