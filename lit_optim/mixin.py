@@ -9,7 +9,9 @@ from typing import Any
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
+from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.callbacks.plateau_feeder import PlateauFeeder
+from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.callbacks.swats import SWATS
 from lit_optim.config import capabilities
@@ -90,7 +92,7 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             chosen = make_callbacks(specs.get("optim_callbacks"))
             for callback in self._swats(self._trainer_or_none(), chosen):
                 swats_spec(read(specs["optimizer"], "optimizer", overrides=self._overrides()), callback.options)
-            return [*callbacks, SpecCheckpoint(), *feeder, *chosen]
+            return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeder, *chosen]
 
     def configure_optimizers(self) -> Any:
         """The optimizer over everything that requires grad, and one scheduler."""
@@ -102,6 +104,9 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
                 spec = swats_spec(spec, callback.options)
             optimizer = make_optimizer(spec, self, specs.get("param_groups"))
             refuse_misfit(self.__dict__.pop("_resumed_states", None), optimizer)
+            for callback in trainer.callbacks if trainer is not None else ():
+                if isinstance(callback, EvaluationWeights):
+                    callback.prepare_groups(optimizer)
             checked = self._checked_scheduler(specs)
             clock = Clock() if trainer is None else trainer_clock(trainer)
             scheduler = make_scheduler(checked, optimizer, clock)

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_warn
 
+from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.config.checkpoint import HPARAMS, resumed_specs, stamp
 from lit_optim.config.plain import plain, texts
 from lit_optim.config.presets import GROUPS
@@ -64,7 +65,11 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         self.stamp_checkpoint(checkpoint)
 
     def stamp_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Writes the specs into a checkpoint, in plain containers."""
+        """Writes the specs into a checkpoint, in plain containers; and into one of weights only, the evaluated ones."""
+        if "state_dict" in checkpoint and "optimizer_states" not in checkpoint:
+            for callback in getattr(self._trainer_or_none(), "callbacks", ()):
+                if isinstance(callback, EvaluationWeights):
+                    callback.save_weights(self, checkpoint)
         specs: Mapping[str, Any] = self.optim_specs()
         optimizer = read(specs["optimizer"], "optimizer", overrides=self._overrides()).as_dict()
         names = {parameter: name for name, parameter in self.named_parameters()}
