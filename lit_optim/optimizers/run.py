@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from lit_optim.optimizers.kernel import kernel, wide
 
@@ -77,6 +78,7 @@ class Runner:
             written = torch.tensor(numbers, dtype=wide(first.dtype), device=device)
             self._written = (numbers, written)
         returned = compiled([*tensors, written])
+        increment_version(first)  # for autograd: the kernel writes behind its back
         return [returned] if returned else []
 
     def _call_with_vectors(self, compiled: Any, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
