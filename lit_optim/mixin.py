@@ -114,8 +114,10 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
                 refuse_plain_backward(self, spec.path)
                 warn_of_pitfalls({**specs, "optimizer": spec.as_dict()}, trainer, clock)
         self.__dict__["_real_steps"] = RealSteps(optimizer)
-        if checked.moves and (reason := capabilities.of_target(spec.path).against_schedules):
-            rank_zero_warn(f"{spec.path} {reason}")
+        needs = capabilities.of_target(spec.path)
+        refused = needs.modes and trainer is not None  # by the callback that tells it its modes
+        if checked.moves and needs.against_schedules and not refused:
+            rank_zero_warn(f"{spec.path} {needs.against_schedules}")
         if trainer is not None and not any(isinstance(callback, SpecCheckpoint) for callback in trainer.callbacks):
             name = f"{type(self).__name__}.configure_callbacks"
             rank_zero_warn(f"{name} drops what super() returned: no plateau is fed, no specs are in checkpoints")
