@@ -1,7 +1,7 @@
 """What the comments of a preset say, read as text: quick, for listing presets must not load YAML, let alone torch.
 
-A header is the first lines of a file: what it is, then fields - ``# paper: ...``, ``# source: ...``, ``# untested: ...``,
-``# needs: ...`` - that go on in lines with three spaces.
+A header is the first lines of a file: what it is, then fields - ``# paper: ...``, ``# source: ...``,
+``# untested: ...``, ``# needs: ...`` - that go on in lines with three spaces.
 """
 
 from __future__ import annotations

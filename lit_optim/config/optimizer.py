@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
+from lit_optim.config import capabilities
 from lit_optim.config.check import check_call, named_arguments, swallows, trial
 from lit_optim.config.factory import is_factory, own_factory
 from lit_optim.config.groups import read_rules
 from lit_optim.config.locate import locate
+from lit_optim.config.plain import dotted
 from lit_optim.config.ranges import check_ranges
 from lit_optim.config.spec import Spec
 from lit_optim.config.suit import suit, suit_sparse
@@ -61,19 +63,28 @@ def _check_extra(
 
 
 def on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
-    """An optimizer over one small parameter; torch's own ones have taken a step."""
+    """An optimizer over one small parameter; torch's own, and what tested presets target, have taken a step."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dummy = torch.zeros(2, 2, requires_grad=True)
         if arguments.get("capturable"):  # of a GPU, where the dummy is not
             arguments = {**arguments, "capturable": False}
         optimizer = cls([dummy], **arguments)
-        if cls.__module__.startswith("torch.optim."):  # what torch's own ones find out only when they step
+        if _can_step(cls):  # what some find out only when they step
+            if hasattr(optimizer, "train"):  # schedule-free
+                optimizer.train()
             dummy.grad = torch.zeros(2, 2) if cls is LBFGS else torch.ones(2, 2)  # at its optimum: LBFGS ends at once
             if cls is SparseAdam:
                 dummy.grad = dummy.grad.to_sparse()
             optimizer.step(lambda: 0.0)
         return optimizer
+
+
+def _can_step(cls: type[Optimizer]) -> bool:
+    if cls.__module__.startswith("torch.optim."):
+        return True
+    needs = capabilities.of_target(dotted(cls))  # of a class that no preset targets, nobody knows what it needs
+    return needs.measured is not None and not needs.second_order
 
 
 def make_optimizer(spec: Spec, params_or_module: Any, rules: Any = None) -> Optimizer:

@@ -63,9 +63,8 @@ def missing(key: str, path: str) -> str:
 'model.optimizer.lr: missing; give it a value')
     """
     where = path if path == key or path.startswith(f"{key}.") else f"{key}.{path}".rstrip(".")
-    return f"{where}: missing; " + (
-        f"write e.g. {where}=package.Class" if path.endswith("_target_") else "give it a value"
-    )
+    advice = f"write e.g. {where}=package.Class" if path.endswith("_target_") else "give it a value"
+    return f"{where}: missing; {advice}"
 
 
 def portable(value: Any) -> Any:
@@ -166,7 +165,7 @@ def canonical(path: str) -> str:
 def dotted(target: Any) -> str:
     """The import path of a class or function; the public one (``torch.optim.AdamW``) where there is one.
 
-    It is the shortest: ``pytorch_optimizer.Lion`` is ``pytorch_optimizer.optimizer.lion.Lion``, before its import and after.
+    It is the shortest one: ``pytorch_optimizer.Lion``, whose module is ``pytorch_optimizer.optimizer.lion``.
     """
     named = target if hasattr(target, "__qualname__") else type(target)
     name, module = named.__qualname__, str(named.__module__)

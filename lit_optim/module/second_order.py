@@ -21,7 +21,6 @@ def refuse_plain_backward(module: LightningModule, path: str) -> None:
     plain = type(module).backward is LightningModule.backward
     if plain and module.automatic_optimization and capabilities.of_target(path).second_order:
         name = path.rpartition(".")[2]
-        method = "def backward(self, loss): loss.backward(create_graph=True)"
-        raise ConfigError(
-            f"optimizer: {name} differentiates the gradients again; give {type(module).__name__} {method}"
-        )
+        problem = f"optimizer: {name} differentiates the gradients again"
+        remedy = f"write in {type(module).__name__}: def backward(self, loss): loss.backward(create_graph=True)"
+        raise ConfigError(f"{problem}; {remedy}")

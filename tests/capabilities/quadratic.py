@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -63,7 +64,7 @@ def descend(
         view: what of a parameter the loss sees.
     """
 
-    def closure() -> Tensor:
+    def closure(step: int) -> Tensor:
         optimizer.zero_grad()
         value = loss([view(p) for p in params], 0 if needs.closure else step)  # a line search needs it to stand still
         value.backward(create_graph=needs.second_order)
@@ -77,5 +78,5 @@ def descend(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for step in range(steps):
-            optimizer.step(closure)
+            optimizer.step(functools.partial(closure, step))
     return torch.cat([p.detach().flatten() for p in params])

@@ -31,6 +31,15 @@ class HandsOn(torch.optim.AdamW):
         super().__init__(params, **kwargs)
 
 
+class ReadsInADecoratedStep(torch.optim.Optimizer):
+    def __init__(self, params, lr=1e-3, **kwargs):
+        super().__init__(params, {"lr": lr, **kwargs})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        return self.param_groups[0].get("debias", False)
+
+
 class NeedsKeyword(torch.optim.Optimizer):
     def __init__(self, params, **kwargs):
         super().__init__(params, {"lr": kwargs["lr"]})
@@ -55,6 +64,7 @@ def target(cls, **arguments):
 GOOD = [
     {"optimizer": target(Swallows, lr=0.1, centralize=True)},
     {"optimizer": target(KeepsInDefaults, decay=0.1)},
+    {"optimizer": target(ReadsInADecoratedStep, debias=True)},
     {"optimizer": target(HandsOn, boost=2.0, lr=0.1, betas=[0.8, 0.9])},
     {"optimizer": target(NeedsKeyword, lr=0.1)},
     {"scheduler": target(AnyScheduler, gamma=0.1)},
@@ -63,7 +73,9 @@ GOOD = [
 
 @pytest.mark.parametrize("cfg", GOOD, ids=str)
 def test_keys_that_are_read_pass(cfg):
-    lit_optim.validate(cfg)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lit_optim.validate(cfg)
 
 
 SLIPS = [

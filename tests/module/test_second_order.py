@@ -19,7 +19,7 @@ def test_a_plain_backward_is_refused_with_the_method_to_write(tmp_path):
         fit(tmp_path, Net(optimizer="sophia"), max_epochs=1)
     assert str(caught.value) == (
         "optimizer: SophiaH differentiates the gradients again; "
-        "give Net def backward(self, loss): loss.backward(create_graph=True)"
+        "write in Net: def backward(self, loss): loss.backward(create_graph=True)"
     )
 
 
