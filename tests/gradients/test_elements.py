@@ -21,7 +21,7 @@ def words(segment):
 
 @pytest.fixture(autouse=True)
 def one_compiler_process():
-    import torch._inductor.config as config
+    from torch._inductor import config
 
     config.compile_threads = 1
 
