@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import pkgutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
@@ -98,3 +99,20 @@ def _innermost_module(parts: list[str], path: str, key: str) -> tuple[Any, list[
 def _may_import(path: str) -> bool:
     importable = _importable.get()
     return importable is None or any(f"{path}.".startswith(f"{name}.") for name in importable)
+
+
+def class_in_package(package: str, path: Iterable[str], name: str) -> Any:
+    """The class that a module of a package is named after: ``AdaBoundW`` in ``adabound_w.py``. For ``__getattr__``.
+
+    Args:
+        package: dotted name.
+        path: the package's ``__path__``.
+        name: of the class.
+
+    Raises:
+        AttributeError: if there is none.
+    """
+    for module in pkgutil.iter_modules(path):
+        if module.name.replace("_", "") == name.lower() and not module.ispkg:
+            return getattr(importlib.import_module(f"{package}.{module.name}"), name)
+    raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -4,6 +4,8 @@ from typing import Any, Protocol, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_optim.errors import ConfigError
+
 
 class Configured(Protocol):
     """What this callback asks of a module: the mixin has it."""
@@ -32,6 +34,14 @@ class SpecCheckpoint(Callback):
         """Compares the specs; called before optimizers are configured (but under strategies that restore later)."""
         if trainer.state.fn == "fit" and trainer.ckpt_path:
             cast("Configured", pl_module).resume_from(checkpoint)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Some strategies restore the optimizer without showing its state to anybody: looks at what they restored."""
+        for optimizer in trainer.optimizers:
+            switched = any(group.get("phase") == "sgd" for group in optimizer.param_groups)
+            if switched and "phase" not in optimizer.defaults:
+                rule = f"its optimizer has switched to SGD, and {type(optimizer).__name__} cannot go on from there"
+                raise ConfigError(f"ckpt_path: {rule}; add optim_callbacks=swats")
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Repeats an lr that was just assigned: a LearningRateFinder overwrites the groups after the module's."""

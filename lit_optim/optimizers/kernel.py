@@ -53,7 +53,7 @@ def kernel(
         flags: constants of the text.
 
     Returns:
-        ``compiled(*tensors, *vectors, scalars)``. It checks neither lengths nor dtypes: those of the examples must hold.
+        ``compiled([*tensors, *vectors, scalars])``. It checks neither lengths nor dtypes: those of the examples hold.
     """
     dtypes = tuple(t.dtype for t in tensors)
     device = tensors[0].device
@@ -90,12 +90,15 @@ def _whole(text: Text, n: int, mask: Sequence[bool], negated: bool, flags: dict[
 
 
 def _compile(whole: Callable[..., Any], examples: list[Tensor], name: str) -> Callable[..., Any] | None:
-    from torch.fx.experimental.proxy_tensor import make_fx
-
     try:
-        with torch.no_grad():
-            graph = make_fx(whole, tracing_mode="symbolic")(*examples)
-            return _standalone(graph, examples)
+        return _with_inductor(whole, examples)
+    except ImportError:
+        text = "this torch has not the inductor that lit_optim knows: compiled optimizers call dynamo on each step"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+        code = whole.func.__code__.replace(co_name="step")  # type: ignore[attr-defined]  # recompile limits are per code
+        step = functools.partial(types.FunctionType(code, globals()), *whole.args)  # type: ignore[attr-defined]
+        compiled = torch.compile(step, dynamic=True, fullgraph=True)
+        return lambda inputs: compiled(*inputs)
     except Exception as error:
         if not _no_compiler(error):
             raise
@@ -104,18 +107,20 @@ def _compile(whole: Callable[..., Any], examples: list[Tensor], name: str) -> Ca
         return None
 
 
-def _standalone(graph: torch.fx.GraphModule, examples: list[Tensor]) -> Callable[..., Any]:
-    """Inductor without dynamo; that entrance is not public, so where it is gone dynamo is told to ask no questions."""
-    try:
-        from torch._inductor import standalone_compile
-    except ImportError:
-        warnings.warn(
-            "this torch has no standalone_compile: compiled optimizers call dynamo on each step", stacklevel=5
-        )
-        code = graph.forward.__func__.__code__.replace(co_name="step")  # of its own: recompile limits are per code
-        step = types.FunctionType(code, graph.forward.__func__.__globals__)
-        return functools.partial(torch.compile(step, dynamic=True, fullgraph=True), graph)
-    return standalone_compile(graph, examples, dynamic_shapes="from_graph")
+def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callable[..., Any]:
+    """Inductor alone, without dynamo and its guards; these entrances are not public, and are pinned by a test."""
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch's own modules, while they are imported
+        from torch._guards import TracingContext, tracing
+        from torch._inductor.compile_fx import compile_fx_inner
+        from torch._inductor.decomposition import select_decomp_table
+        from torch.fx.experimental.proxy_tensor import make_fx
+
+        pure = torch.func.functionalize(whole, remove="mutations_and_views")
+        graph = make_fx(pure, decomposition_table=select_decomp_table(), tracing_mode="symbolic")(*examples)
+        inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
+        with tracing(TracingContext(inputs[0].fake_mode)):
+            return compile_fx_inner(graph, inputs)
 
 
 def _no_compiler(error: BaseException | None) -> bool:

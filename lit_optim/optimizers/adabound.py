@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from lit_optim.errors import ConfigError
+from lit_optim.optimizers.arguments import check_above_0, check_at_least_0, check_betas, check_bools
+from lit_optim.optimizers.arithmetic import Number, add_product_, average_
+from lit_optim.optimizers.decay import Decay, decay_number, decayed
+from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer
+
+
+def adabound(
+    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, scratch: Tensor, decay_by: Number,
+    beta1: Number, rest1: Number, beta2: Number, rest2: Number,
+    step_size: Number, eps: Number, lower: Number, upper: Number, *, decay: Decay,
+) -> None:  # fmt: skip
+    """Algorithm 2: a step of Adam whose size per element is clipped between two bounds."""
+    g = decayed(p, g, decay_by, decay, out=scratch)
+    average_(exp_avg, g, beta1, rest1)
+    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
+    bounded_step(p, exp_avg, exp_avg_sq, scratch, step_size, eps, lower, upper)
+
+
+def amsbound(
+    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, max_exp_avg_sq: Tensor, scratch: Tensor,
+    decay_by: Number, beta1: Number, rest1: Number, beta2: Number, rest2: Number,
+    step_size: Number, eps: Number, lower: Number, upper: Number, *, decay: Decay,
+) -> None:  # fmt: skip
+    """Algorithm 3: the same with the largest second moment so far."""
+    g = decayed(p, g, decay_by, decay, out=scratch)
+    average_(exp_avg, g, beta1, rest1)
+    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
+    torch.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
+    bounded_step(p, exp_avg, max_exp_avg_sq, scratch, step_size, eps, lower, upper)
+
+
+def bounded_step(
+    p: Tensor, exp_avg: Tensor, v: Tensor, scratch: Tensor,
+    step_size: Number, eps: Number, lower: Number, upper: Number,
+) -> None:  # fmt: skip
+    """``p = p - clip(step_size / (sqrt(v) + eps), lower, upper) exp_avg``."""
+    eta = torch.sqrt(v, out=scratch).add_(eps).reciprocal_().mul_(step_size)
+    eta.clamp_(lower, upper)  # type: ignore[arg-type]  # both are numbers, or both tensors
+    p.addcmul_(eta, exp_avg, value=-1)
+
+
+class AdaBound(RuleOptimizer):
+    r"""Adam that becomes SGD: the step size of each element is clipped between two bounds that close in on each other.
+
+    .. math::
+        m_t &= \beta_1 m_{t-1} + (1-\beta_1) g_t, \qquad v_t = \beta_2 v_{t-1} + (1-\beta_2) g_t^2 \\
+        f &= \text{final\_lr} \cdot \text{lr} / \text{base\_lr} \\
+        \eta_t &= \mathrm{clip}\Big(\frac{\text{lr} \sqrt{1-\beta_2^t}/(1-\beta_1^t)}{\sqrt{v_t} + \text{eps}},\;
+            f \big(1 - \tfrac{1}{\gamma t + 1}\big),\; f \big(1 + \tfrac{1}{\gamma t}\big)\Big) \\
+        \theta_t &= \theta_{t-1} - \eta_t m_t
+
+    This is the authors' code. Their paper divides eta by sqrt(t) besides; with the code's reading the last step is that
+    of SGD with ``final_lr``. ``base_lr`` is the lr a group begins with and is kept in the group, so that both bounds
+    follow a schedule, also in groups that are added later and in a resumed run.
+
+    Args:
+        params: parameters, named parameters or groups of them.
+        lr: absolute learning rate of Adam's phase, at least 0.
+        betas: decay rates of the running averages of the gradient and of its square, in [0, 1).
+        final_lr: absolute learning rate of SGD that both bounds close in on, above 0.
+        gamma: how fast they do; after 1 / gamma steps the upper one is at twice ``final_lr``; above 0.
+        eps: added to the denominator, at least 0.
+        weight_decay: L2: ``weight_decay * weight`` is added to the gradient; at least 0.
+        amsbound: divide by the largest ``v`` so far (AMSBound).
+        maximize: ascend.
+        compile: one compiled kernel, one pass over the memory; takes some seconds at the first step.
+
+    Raises:
+        ConfigError: a ValueError, for arguments out of range.
+
+    Example:
+        >>> p = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = AdaBound([p], lr=0.1)
+        >>> p.grad = torch.tensor([2.0])
+        >>> optimizer.step(); p.data  # lr * sqrt(.001) / .1 / sqrt(.001 * 4) = 0.5 is the step size, m = 0.2
+        tensor([0.9000])
+
+    Luo et al. 2019, Adaptive Gradient Methods with Dynamic Bound of Learning Rate, arXiv:1902.09843, Algorithms 2, 3.
+    """
+
+    decay: ClassVar[Decay] = "l2"
+    per_group = ("lr", "weight_decay", "base_lr")
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        final_lr: float = 0.1,
+        gamma: float = 1e-3,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsbound: bool = False,
+        *,
+        maximize: bool = False,
+        compile: bool = False,
+    ) -> None:
+        defaults = dict(lr=lr, betas=tuple(betas), final_lr=final_lr, gamma=gamma, eps=eps, weight_decay=weight_decay)
+        super().__init__(params, dict(**defaults, amsbound=amsbound, maximize=maximize, compile=compile))
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Refuses a group whose values are out of range; remembers the lr that it begins with."""
+        check_at_least_0(group, "lr", "eps", "weight_decay")
+        check_above_0(group, "final_lr", "gamma")
+        check_betas(group)
+        check_bools(group, "amsbound")
+        group.setdefault("base_lr", float(group.get("initial_lr", group["lr"])))
+        check_at_least_0(group, "base_lr")
+
+    def rule(self, group: Mapping[str, Any]) -> Rule:
+        """The text and its state."""
+        slots = ("exp_avg", "exp_avg_sq")
+        return Rule(amsbound, (*slots, "max_exp_avg_sq")) if group["amsbound"] else Rule(adabound, slots)
+
+    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Without a decay nothing is spent on it."""
+        return {"decay": self.decay if group["weight_decay"] else "none"}
+
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
+        """What the text computes with at this step."""
+        step = counters["step"]
+        lr, (beta1, beta2), gamma = group["lr"], group["betas"], group["gamma"]
+        final = group["final_lr"] * ratio(lr, group["base_lr"])
+        step_size = lr * (math.sqrt(1 - beta2**step) / (1 - beta1**step))
+        lower, upper = final * (1 - 1 / (gamma * step + 1)), final * (1 + 1 / (gamma * step))
+        decay_by = decay_number(flags["decay"], lr, group["weight_decay"])
+        return decay_by, beta1, 1 - beta1, beta2, 1 - beta2, step_size, group["eps"], lower, upper
+
+
+def ratio(lr: Number, base_lr: Number) -> Number:
+    """``lr / base_lr``, the schedule's factor; 0 / 0 is 0.
+
+    Raises:
+        ConfigError: for a group that began with lr=0 and now has another.
+
+    Example:
+        >>> ratio(0.05, 0.1), ratio(0.0, 0.0)
+        (0.5, 0.0)
+    """
+    if isinstance(lr, Tensor) or isinstance(base_lr, Tensor):
+        pairs = zip(torch.as_tensor(lr).tolist(), torch.as_tensor(base_lr).tolist(), strict=True)
+        return torch.tensor([ratio(one, base) for one, base in pairs], dtype=torch.float64)
+    if lr and not base_lr:
+        rule = "the bounds are final_lr * lr / base_lr, and the group began with lr=0; give it a base_lr"
+        raise ConfigError(f"base_lr=0: must be above 0 once lr is ({lr:g}): {rule}")
+    return lr / base_lr if lr else 0.0

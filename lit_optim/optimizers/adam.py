@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from lit_optim.optimizers.arguments import check_at_least_0, check_betas, check_bools
+from lit_optim.optimizers.arithmetic import Number, add_product_, add_quotient_, average_
+from lit_optim.optimizers.decay import Decay, decay_number, decayed
+from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer
+
+Eps: TypeAlias = Literal["torch", "paper"]
+
+
+def adam(
+    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, scratch: Tensor, decay_by: Number,
+    beta1: Number, rest1: Number, beta2: Number, rest2: Number, minus_step_size: Number, eps: Number, *, decay: Decay,
+) -> None:  # fmt: skip
+    """Algorithm 1, with both bias corrections in ``minus_step_size`` and ``eps``."""
+    g = decayed(p, g, decay_by, decay, out=scratch)
+    average_(exp_avg, g, beta1, rest1)
+    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
+    denominator = torch.sqrt(exp_avg_sq, out=scratch).add_(eps)
+    add_quotient_(p, exp_avg, denominator, minus_step_size)
+
+
+def amsgrad(
+    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, max_exp_avg_sq: Tensor, scratch: Tensor,
+    decay_by: Number, beta1: Number, rest1: Number, beta2: Number, rest2: Number, minus_step_size: Number, eps: Number,
+    *, decay: Decay,
+) -> None:  # fmt: skip
+    """The same with the largest second moment so far."""
+    g = decayed(p, g, decay_by, decay, out=scratch)
+    average_(exp_avg, g, beta1, rest1)
+    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
+    torch.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
+    denominator = torch.sqrt(max_exp_avg_sq, out=scratch).add_(eps)
+    add_quotient_(p, exp_avg, denominator, minus_step_size)
+
+
+def adam_numbers(step: float, group: Mapping[str, Any], decay: Decay, eps: Eps) -> Numbers:
+    """The numbers of `adam` at the ``step``-th step.
+
+    ``torch``: eps is added to the bias-corrected root (Algorithm 1 of the paper, and torch); ``paper``: to the
+    uncorrected one ("epsilon hat" of its section 2, and SWATS).
+    """
+    lr, (beta1, beta2) = group["lr"], group["betas"]
+    root = math.sqrt(1 - beta2**step)
+    decay_by = decay_number(decay, lr, group["weight_decay"])
+    eps_now = group["eps"] * root if eps == "torch" else group["eps"]
+    return decay_by, beta1, 1 - beta1, beta2, 1 - beta2, lr * (-root / (1 - beta1**step)), eps_now
+
+
+class Adam(RuleOptimizer):
+    r"""Adam, AdamW and AMSGrad in one pass: what torch computes with ``fused=True``, for any dtype and any compiler.
+
+    .. math::
+        m_t &= \beta_1 m_{t-1} + (1-\beta_1) g_t, \qquad v_t = \beta_2 v_{t-1} + (1-\beta_2) g_t^2 \\
+        \theta_t &= \theta_{t-1} - \text{lr} \frac{m_t / (1-\beta_1^t)}{\sqrt{v_t / (1-\beta_2^t)} + \text{eps}}
+
+    Args:
+        params: parameters, named parameters or groups of them.
+        lr: absolute learning rate, at least 0.
+        betas: decay rates of the running averages of the gradient and of its square, in [0, 1).
+        eps: added to the root, at least 0.
+        weight_decay: at least 0; added to the gradient (L2), or with ``decoupled`` taken from the weights (AdamW).
+        amsgrad: divide by the largest ``v`` so far.
+        decoupled: AdamW: the weights are multiplied by ``1 - lr * weight_decay`` before the step.
+        maximize: ascend.
+        compile: one compiled kernel, one pass over the memory; takes some seconds at the first step.
+
+    Raises:
+        ConfigError: a ValueError, for arguments out of range.
+
+    Example:
+        >>> p = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = Adam([p], lr=0.1)
+        >>> p.grad = torch.tensor([2.0])
+        >>> optimizer.step(); p.data
+        tensor([0.9000])
+
+    Kingma & Ba 2015, Adam: A Method for Stochastic Optimization, arXiv:1412.6980, Algorithm 1; Reddi et al. 2018,
+    arXiv:1904.09237; Loshchilov & Hutter 2019, arXiv:1711.05101.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        decoupled: bool = False,
+        maximize: bool = False,
+        compile: bool = False,
+    ) -> None:
+        values = dict(lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay, amsgrad=amsgrad)
+        super().__init__(params, dict(**values, decoupled=decoupled, maximize=maximize, compile=compile))
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Refuses a group whose values are out of range."""
+        check_at_least_0(group, "lr", "eps", "weight_decay")
+        check_betas(group)
+        check_bools(group, "amsgrad", "decoupled")
+
+    def rule(self, group: Mapping[str, Any]) -> Rule:
+        """The text and its state."""
+        slots = ("exp_avg", "exp_avg_sq")
+        return Rule(amsgrad, (*slots, "max_exp_avg_sq")) if group["amsgrad"] else Rule(adam, slots)
+
+    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Without a decay nothing is spent on it."""
+        kind = "decoupled" if group["decoupled"] else "l2"
+        return {"decay": kind if group["weight_decay"] else "none"}
+
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
+        """What the text computes with at this step."""
+        return adam_numbers(counters["step"], group, flags["decay"], "torch")

@@ -1,0 +1,93 @@
+"""What arguments of an optimizer may be; each message names the argument, the rule and the value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from lit_optim.errors import ConfigError
+
+
+def check_at_least_0(group: Mapping[str, Any], *names: str) -> None:
+    """Refuses numbers below 0, infinite ones and nan.
+
+    Example:
+        >>> check_at_least_0({"lr": -1.0}, "lr")
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: lr=-1.0: must be a finite number of at least 0
+    """
+    for name in names:
+        if not 0 <= _number(group, name) < math.inf:
+            raise ConfigError(f"{name}={_shown(group[name])}: must be a finite number of at least 0")
+
+
+def check_above_0(group: Mapping[str, Any], *names: str) -> None:
+    """Refuses 0 as well.
+
+    Example:
+        >>> check_above_0({"final_lr": 0.0}, "final_lr")
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: final_lr=0.0: must be a finite number above 0
+    """
+    for name in names:
+        if not 0 < _number(group, name) < math.inf:
+            raise ConfigError(f"{name}={_shown(group[name])}: must be a finite number above 0")
+
+
+def check_below_1(group: Mapping[str, Any], *names: str) -> None:
+    """Refuses what is no decay rate: below 0, or 1 and more.
+
+    Example:
+        >>> check_below_1({"momentum": 1.0}, "momentum")
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: momentum=1.0: must be at least 0 and below 1
+    """
+    for name in names:
+        if not 0 <= _number(group, name) < 1:
+            raise ConfigError(f"{name}={_shown(group[name])}: must be at least 0 and below 1")
+
+
+def check_betas(group: Mapping[str, Any], n: int = 2) -> None:
+    """Refuses anything but ``n`` decay rates.
+
+    Example:
+        >>> check_betas({"betas": (0.9, 1.0)})
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: betas[1]=1.0: must be at least 0 and below 1
+    """
+    betas = group["betas"]
+    if not isinstance(betas, (tuple, list)) or len(betas) != n:
+        raise ConfigError(f"betas={betas!r}: must be {n} numbers, each at least 0 and below 1")
+    for i in range(n):
+        check_below_1({f"betas[{i}]": betas[i]}, f"betas[{i}]")
+
+
+def check_bools(group: Mapping[str, Any], *names: str) -> None:
+    """Refuses what only looks like yes or no.
+
+    Example:
+        >>> check_bools({"nesterov": "no"}, "nesterov")
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: nesterov='no': must be True or False
+    """
+    for name in names:
+        if not isinstance(group[name], bool):
+            raise ConfigError(f"{name}={group[name]!r}: must be True or False")
+
+
+def _number(group: Mapping[str, Any], name: str) -> float:
+    value = group[name]
+    if isinstance(value, Tensor):
+        if value.numel() != 1:
+            raise ConfigError(f"{name}: a tensor of shape {tuple(value.shape)}; must be a number, or a tensor of one")
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigError(f"{name}={value!r}: must be a number")
+    return float(value)
+
+
+def _shown(value: Any) -> Any:
+    return float(value) if isinstance(value, Tensor) else value

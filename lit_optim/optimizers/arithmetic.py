@@ -1,0 +1,86 @@
+"""The words that rules are written in: one operation each, whatever kind of number the factor is.
+
+A factor is a float in eager mode, a 0-dim tensor where a rule is compiled, and a 1-D tensor where param groups that
+differ in it share a call. For a float torch has these as one call without a temporary.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+Number: TypeAlias = "float | Tensor"
+
+
+def average_(mean: Tensor, new: Tensor, decay: Number, rest: Number) -> Tensor:
+    """``mean = decay mean + rest new``, in place.
+
+    Example:
+        >>> average_(torch.tensor([1.0]), torch.tensor([3.0]), 0.5, 0.5)
+        tensor([2.])
+    """
+    return add_(mean.mul_(decay), new, rest)
+
+
+def add_(x: Tensor, y: Tensor, factor: Number) -> Tensor:
+    """``x = x + factor y``, in place.
+
+    Example:
+        >>> add_(torch.tensor([1.0]), torch.tensor([3.0]), -2.0)
+        tensor([-5.])
+    """
+    return x.add_(y * factor) if isinstance(factor, Tensor) else x.add_(y, alpha=factor)
+
+
+def add_product_(x: Tensor, y: Tensor, z: Tensor, factor: Number) -> Tensor:
+    """``x = x + factor y z``, in place.
+
+    Example:
+        >>> add_product_(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([2.0]), 0.5)
+        tensor([4.])
+    """
+    return x.add_(y * z * factor) if isinstance(factor, Tensor) else x.addcmul_(y, z, value=factor)
+
+
+def add_quotient_(x: Tensor, y: Tensor, z: Tensor, factor: Number) -> Tensor:
+    """``x = x + factor y / z``, in place.
+
+    Example:
+        >>> add_quotient_(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([2.0]), 2.0)
+        tensor([4.])
+    """
+    return x.add_(y / z * factor) if isinstance(factor, Tensor) else x.addcdiv_(y, z, value=factor)
+
+
+def scaled_sum_(x: Tensor, y: Tensor, factor: Number) -> Tensor:
+    """``x = factor x + y``, in place.
+
+    Example:
+        >>> scaled_sum_(torch.tensor([1.0]), torch.tensor([3.0]), 2.0)
+        tensor([5.])
+    """
+    return x.mul_(factor).add_(y) if isinstance(factor, Tensor) else torch.add(y, x, alpha=factor, out=x)
+
+
+def with_decay(g: Tensor, p: Tensor, weight_decay: Number, out: Tensor) -> Tensor:
+    """``out = g + weight_decay p``: the gradient of the loss with L2 regularization.
+
+    Example:
+        >>> with_decay(torch.tensor([1.0]), torch.tensor([3.0]), 0.5, torch.empty(1))
+        tensor([2.5000])
+    """
+    if isinstance(weight_decay, Tensor):
+        return torch.add(g, p * weight_decay, out=out)
+    return torch.add(g, p, alpha=weight_decay, out=out)
+
+
+def dot(x: Tensor, y: Tensor) -> Tensor:
+    """The dot product in 64 bits, whatever the dtype of its factors.
+
+    Example:
+        >>> dot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+        tensor(11., dtype=torch.float64)
+    """
+    return torch.dot(x.double(), y.double())

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from lit_optim.optimizers.arguments import check_at_least_0, check_betas
+from lit_optim.optimizers.arithmetic import Number, add_quotient_, average_
+from lit_optim.optimizers.decay import Decay, decayed
+from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer
+
+
+def adamax(
+    p: Tensor, g: Tensor, exp_avg: Tensor, exp_inf: Tensor, scratch: Tensor, weight_decay: Number,
+    beta1: Number, rest1: Number, beta2: Number, eps: Number, minus_step_size: Number, *, decay: Decay,
+) -> None:  # fmt: skip
+    """Algorithm 2: Adam by the infinity norm."""
+    g = decayed(p, g, weight_decay, decay, out=scratch)
+    average_(exp_avg, g, beta1, rest1)
+    torch.maximum(exp_inf.mul_(beta2), torch.abs(g, out=scratch).add_(eps), out=exp_inf)
+    add_quotient_(p, exp_avg, exp_inf, minus_step_size)
+
+
+class Adamax(RuleOptimizer):
+    r"""`torch.optim.Adamax` in one pass.
+
+    .. math::
+        u_t &= \max(\beta_2 u_{t-1},\; |g_t| + \text{eps}) \\
+        \theta_t &= \theta_{t-1} - \frac{\text{lr}}{1 - \beta_1^t} \frac{m_t}{u_t}
+
+    Args:
+        params: parameters, named parameters or groups of them.
+        lr: absolute learning rate, at least 0.
+        betas: decay rates of the running average and of the running maximum of the gradient, in [0, 1).
+        eps: added to the gradient's absolute value, at least 0.
+        weight_decay: L2, at least 0.
+        maximize: ascend.
+        compile: off, the rule runs in blocks.
+
+    Raises:
+        ConfigError: a ValueError, for arguments out of range.
+
+    Example:
+        >>> p = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> optimizer = Adamax([p], lr=0.1, compile=False)
+        >>> p.grad = torch.tensor([2.0])
+        >>> optimizer.step(); p.data
+        tensor([0.9000])
+
+    Kingma & Ba 2015, Adam: A Method for Stochastic Optimization, arXiv:1412.6980, Algorithm 2.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        compile: bool = True,
+    ) -> None:
+        values = dict(lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
+        super().__init__(params, dict(**values, maximize=maximize, compile=compile))
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Refuses a group whose values are out of range."""
+        check_at_least_0(group, "lr", "eps", "weight_decay")
+        check_betas(group)
+
+    def rule(self, group: Mapping[str, Any]) -> Rule:
+        """The text and its state."""
+        return Rule(adamax, ("exp_avg", "exp_inf"))
+
+    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Without a decay nothing is spent on it."""
+        return {"decay": "l2" if group["weight_decay"] else "none"}
+
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
+        """What the text computes with at this step."""
+        step = counters["step"]
+        beta1, beta2 = group["betas"]
+        minus_step_size = group["lr"] * (-1 / (1 - beta1**step))
+        return group["weight_decay"], beta1, 1 - beta1, beta2, group["eps"], minus_step_size

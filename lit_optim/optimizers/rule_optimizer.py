@@ -1,0 +1,196 @@
+"""The only ``step()``: a subclass names a rule, its state and its numbers; everything else is here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.optimizer import ParamsT
+
+from lit_optim.errors import ConfigError
+from lit_optim.optimizers.arguments import check_bools
+from lit_optim.optimizers.cohort import Cohort, Numbers, Rule
+from lit_optim.optimizers.rehearsal import is_rehearsal
+from lit_optim.optimizers.run import Runner
+from lit_optim.optimizers.state import counter, own, own_state
+from lit_optim.optimizers.work import Member
+
+__all__ = ["Numbers", "ParamsT", "Rule", "RuleOptimizer", "Sums"]
+
+
+# a group, a parameter that the numbers are about, and what the text has returned
+Sums = tuple[dict[str, Any], Tensor, tuple[Tensor, ...]]
+
+
+class RuleOptimizer(Optimizer):
+    """An optimizer made of a rule: in-place operations on 1-D tensors that read as the paper.
+
+    A subclass says which text it is (`rule`), with which constants (`flags`) and numbers (`numbers`). Parameters of
+    equal constants and equal step count are a cohort: large ones are walked over as they lie in memory, small ones
+    gathered into one tensor; groups that differ in `per_group` only share a call. All that matters to the result is in
+    ``param_groups``, ``state`` and ``defaults``; the arrangement is made anew whenever it does not fit them any more.
+
+    Args:
+        params: parameters, named parameters or groups of them.
+        defaults: hyper-parameters of groups; ``maximize`` and ``compile`` must be among them.
+    """
+
+    per_group: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
+    counters: ClassVar[dict[str, float]] = {"step": 0.0}
+    merges: ClassVar[bool] = True  # whether parameters of several groups may share a call
+    notes: ClassVar[tuple[str, ...]] = ()  # keys of groups that no text depends on
+
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
+        super().__init__(params, defaults)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Raises ConfigError for values of a group that are out of range."""
+
+    def rule(self, group: Mapping[str, Any]) -> Rule:
+        """The text for a group; may depend on anything but `per_group`."""
+        raise NotImplementedError
+
+    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Constants of the text, truthy where they cost something."""
+        return {}
+
+    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
+        """The numbers of the text at a step (``counters["step"]`` from 1); arithmetic only, for lrs may be vectors."""
+        raise NotImplementedError
+
+    def advance(self, counters: dict[str, float], group: Mapping[str, Any]) -> dict[str, float]:
+        """The counters after one more step."""
+        return {"step": counters["step"] + 1}
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Adds parameters, checked like the first ones, that begin at their own first step."""
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        try:
+            check_bools(group, "maximize", "compile")
+            self.check(group)
+            devices = sorted({p.device.type for each in self.param_groups for p in each["params"]})
+            if len(devices) > 1:
+                raise ConfigError(f"params: on devices {' and '.join(devices)}; all must be on devices of one type")
+            for p in group["params"]:
+                if p.layout is not torch.strided:
+                    raise ConfigError(f"params: one has layout {p.layout}; {type(self).__name__} takes dense ones only")
+        except ConfigError:
+            self.param_groups.pop()
+            raise
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Takes one step; with a closure, which is called once with gradients enabled, returns its loss."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        cohorts = self._cohorts()
+        if closure is None and is_rehearsal(self, cohorts):
+            return loss
+        sums = []
+        for cohort in cohorts:
+            group = cohort.alike(self.per_group)
+            now = {name: float(value) for name, value in cohort.counters.items()}
+            after = self.advance(now, group)
+            for name, value in cohort.counters.items():
+                value.fill_(after[name])
+            flags = self.flags(cohort.groups[0])
+            for other in cohort.groups[1:]:
+                flags = {name: flags[name] or value for name, value in self.flags(other).items()}
+            numbers = self.numbers(after, group, flags)
+            sums += [
+                (cohort.groups[m.group], m.p, found) for m, found in cohort.step(numbers, flags, group["maximize"])
+            ]
+        self.observe(sums)
+        return loss
+
+    def observe(self, sums: list[Sums]) -> None:
+        """What the texts have returned in this step."""
+
+    def _cohorts(self) -> list[Cohort]:
+        """The arrangement of all parameters that have a gradient; as before, if that still fits."""
+        names = [name for name in self.defaults if name not in self.per_group and name not in self.notes]
+        read = itemgetter(*names, "maximize")
+        heads = [read(group) for group in self.param_groups]
+        active = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
+        fits = self._fingerprint(active)
+        known = self.__dict__.get("_arrangement")
+        if known is not None and known[0] == fits and known[1] == heads:
+            return list(known[2])
+        cohorts = self._arrange(heads, active)
+        self.__dict__["_arrangement"] = (self._fingerprint(active), heads, cohorts)
+        return cohorts
+
+    def _fingerprint(self, active: list[list[Tensor]]) -> list[int]:
+        """Which objects an arrangement is made of: parameters in order, and every entry of their states."""
+        state = self.state
+        entries = [value for parameters in active for p in parameters for value in (p, *state[p].values())]
+        return [id(state), *map(len, active), *map(id, entries)]
+
+    def _arrange(self, heads: list[tuple[Any, ...]], active: list[list[Tensor]]) -> list[Cohort]:
+        runs: dict[bool, Runner] = {}
+        families: dict[Any, tuple[list[int], list[tuple[Tensor, int]], dict[str, float]]] = {}
+        for i, parameters in enumerate(active):
+            for p in parameters:
+                _refuse_sparse(self, p)
+                counts = {name: float(self.state[p].get(name, start)) for name, start in self.counters.items()}
+                key = (heads[i], *counts.values(), p.dtype, p.device, () if self.merges else i)
+                places, members, _ = families.setdefault(key, ([], [], counts))
+                if i not in places:
+                    places.append(i)
+                members.append((p, i))
+        cohorts = []
+        for places, members, counts in families.values():
+            group = self.param_groups[places[0]]
+            shared = {name: counter(name, value, members[0][0]) for name, value in counts.items()}
+            run = runs.setdefault(group["compile"], Runner(group["compile"]))
+            own_members = [Member(p, self.state[p], places.index(i)) for p, i in members]
+            groups = [self.param_groups[i] for i in places]
+            cohorts.append(Cohort(self.rule(group), own_members, groups, shared, run))
+        return cohorts
+
+    def state_dict(self) -> dict[str, Any]:
+        """As torch's; every tensor in it is one of its own."""
+        saved = super().state_dict()
+        return {**saved, "state": {key: own_state(value, self.counters) for key, value in saved["state"].items()}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As torch's; takes copies, and keeps this run's ``compile``."""
+        compile_before = [group["compile"] for group in self.param_groups]
+        super().load_state_dict(state_dict)
+        ids = [i for group in state_dict["param_groups"] for i in group["params"]]
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        for p, i in zip(parameters, ids, strict=True):
+            saved = state_dict["state"].get(i, {})
+            for name, value in list(self.state.get(p, {}).items()):
+                if name in self.counters:
+                    self.state[p][name] = counter(name, float(saved.get(name, value)), p)
+                elif isinstance(value, Tensor) and value is saved.get(name):
+                    self.state[p][name] = value.clone()
+        for group, value in zip(self.param_groups, compile_before, strict=True):
+            group["compile"] = value
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Fills in what an older or another class's groups lack."""
+        super().__setstate__(state)
+        self.__dict__.pop("_arrangement", None)
+        for group in self.param_groups:
+            for name, value in self.defaults.items():
+                group.setdefault(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles hold; every tensor one of its own."""
+        kept = super().__getstate__()
+        return {**kept, "state": own(kept["state"], self.counters)}
+
+
+def _refuse_sparse(optimizer: Optimizer, p: Tensor) -> None:
+    if p.grad is not None and p.grad.layout is not torch.strided:
+        name = type(optimizer).__name__
+        raise ConfigError(f"params: a gradient has layout {p.grad.layout}; {name} takes dense ones only (sparse=False)")

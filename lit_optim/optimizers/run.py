@@ -1,0 +1,110 @@
+"""A rule's text on 1-D tensors: in blocks that stay in the cache, or compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_optim.optimizers.kernel import kernel, wide
+
+BLOCK = 1 << 17  # elements; half a megabyte in 32 bits
+
+Text = Callable[..., Any]
+Run = Callable[[Sequence[Tensor], tuple[Any, ...]], list[Any]]  # tensors, numbers -> what the text has returned
+
+
+class Runner:
+    """Runs texts, and owns the scratch memory: a few blocks, whatever the size of the tensors.
+
+    Args:
+        compile: one compiled kernel for each text and dtype, in place of blocks.
+    """
+
+    def __init__(self, compile: bool) -> None:
+        self.compile = compile
+        self._scratch: dict[Any, Tensor] = {}
+        self._written: tuple[tuple[float, ...], Tensor] = ((), torch.empty(0))
+        self._bound: dict[Any, Run] = {}
+
+    def bind(
+        self, text: Text, like: Sequence[Tensor], numbers: tuple[Any, ...], flags: dict[str, Any], negated: bool
+    ) -> Run:
+        """``text(*tensors, scratch, *numbers, **flags)`` for tensors and numbers like these.
+
+        Args:
+            text: in-place operations on 1-D tensors of one length: the parameter, its gradient, its state.
+            like: tensors with their dtypes, on their device.
+            numbers: in the order of the text, each a float, or a 1-D tensor of the tensors' length.
+            flags: constants of the text.
+            negated: change the sign of the gradient, which itself stays as it is.
+
+        Returns:
+            Of tensors and numbers; gives what the text returns, if anything, for each block.
+        """
+        mask = tuple(isinstance(value, Tensor) for value in numbers)
+        first = like[0]
+        key = (text, len(like), first.dtype, first.device, mask, negated, *flags.values(), torch.get_num_threads())
+        if key not in self._bound:
+            compiled = None
+            if self.compile:
+                plain = torch.zeros(mask.count(False), dtype=wide(first.dtype), device=first.device)
+                compiled = kernel(text, like, plain, mask, negated=negated, **flags)
+            if compiled is not None:
+                some = any(mask)
+                self._bound[key] = partial(self._call_with_vectors if some else self._call, compiled)
+            else:
+                self._bound[key] = partial(self._in_blocks, partial(text, **flags), negated)
+        return self._bound[key]
+
+    def scratch(self, like: Tensor, dtype: torch.dtype, use: int, length: int) -> Tensor:
+        """Memory that is used over and over."""
+        key = (dtype, like.device, use)
+        found = self._scratch.get(key)
+        if found is None or found.numel() < length:
+            found = self._scratch[key] = torch.empty(max(length, BLOCK), dtype=dtype, device=like.device)
+        return found[:length] if found.numel() != length else found
+
+    def _call(self, compiled: Any, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
+        """The numbers in one tensor, which is kept for the next tensors with the same numbers."""
+        first = tensors[0]
+        before, written = self._written
+        if before != numbers or written.device != first.device or written.dtype != wide(first.dtype):
+            device = None if first.is_cpu else first.device
+            written = torch.tensor(numbers, dtype=wide(first.dtype), device=device)
+            self._written = (numbers, written)
+        returned = compiled([*tensors, written])
+        return [returned] if returned else []
+
+    def _call_with_vectors(self, compiled: Any, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
+        vectors = [value for value in numbers if isinstance(value, Tensor)]
+        plain = tuple(value for value in numbers if not isinstance(value, Tensor))
+        return self._call(compiled, [*tensors, *vectors], plain)
+
+    def _in_blocks(self, text: Text, negated: bool, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
+        length = tensors[0].numel()
+        if length <= BLOCK:
+            return self._block(text, negated, tensors, numbers)
+        sums = []
+        for begin in range(0, length, BLOCK):
+            cut = slice(begin, begin + BLOCK)
+            values = tuple(value[cut] if isinstance(value, Tensor) else value for value in numbers)
+            sums += self._block(text, negated, [t[cut] for t in tensors], values)
+        return sums
+
+    def _block(self, text: Text, negated: bool, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
+        first, n = tensors[0], tensors[0].numel()
+        compute = wide(first.dtype)
+        used = list(tensors)
+        if any(t.dtype is not compute for t in tensors):
+            used = [self.scratch(first, compute, i, n).copy_(t) for i, t in enumerate(tensors)]
+        if negated:
+            used[1] = torch.neg(used[1], out=self.scratch(first, compute, 1, n))
+        returned = text(*used, self.scratch(first, compute, -1, n), *numbers)
+        for i, (before, after) in enumerate(zip(tensors, used, strict=True)):
+            if before is not after and i != 1:
+                before.copy_(after)
+        return [returned] if returned else []

@@ -1,0 +1,212 @@
+"""What a rule runs on: a large tensor as it lies in memory, or many small ones gathered into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_optim.optimizers.implementation import is_dense
+from lit_optim.optimizers.kernel import wide
+from lit_optim.optimizers.run import BLOCK, Run, Runner
+
+SMALL = 1 << 16  # elements; below, calls take longer than the arithmetic
+
+
+@dataclass
+class Member:
+    """A parameter, its state, and the place of its group among those that share a call."""
+
+    p: Tensor
+    state: dict[str, Any]
+    group: int
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """The local part of a sharded tensor; complex numbers as pairs of real ones.
+
+    Example:
+        >>> plain(torch.zeros(3, dtype=torch.complex64)).shape
+        torch.Size([3, 2])
+    """
+    if hasattr(tensor, "to_local"):
+        tensor = tensor.to_local()
+        if hasattr(tensor, "wait"):  # a collective that has not ended yet
+            tensor = tensor.wait()
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+
+
+def gradient(p: Tensor) -> Tensor:
+    """The gradient, sharded as its parameter is."""
+    grad = p.grad
+    assert grad is not None
+    if hasattr(p, "placements") and grad.placements != p.placements:  # type: ignore[attr-defined]  # a DTensor
+        grad = grad.redistribute(placements=p.placements)  # type: ignore[attr-defined]
+    return plain(grad)
+
+
+def is_small(p: Tensor) -> bool:
+    """Whether a parameter is gathered with others."""
+    return plain(p).numel() < SMALL
+
+
+class Large:
+    """One tensor, walked over as it lies in memory; only where its gradient lies otherwise, that is copied.
+
+    Args:
+        member: the parameter and its state.
+        slots: names of the state tensors, in the text's order; missing ones are created.
+    """
+
+    def __init__(self, member: Member, slots: Sequence[str]) -> None:
+        self.member, self.slots = member, slots
+        self.is_plain = not is_other(member.p)
+        for name in slots:
+            if name not in member.state:
+                member.state[name] = torch.zeros_like(member.p, memory_format=torch.preserve_format)
+
+    def step(self, call: Run, numbers: tuple[Any, ...]) -> list[Any]:
+        """Runs the rule."""
+        p, state = self.member.p, self.member.state
+        if self.is_plain and p.is_contiguous():
+            tensors = [p, p.grad, *[state[name] for name in self.slots]]
+            if all(t.is_contiguous() and t.dtype is p.dtype for t in tensors):
+                return call([t.view(-1) for t in tensors], numbers)
+        return self._step_as_it_lies(call, numbers)
+
+    def _step_as_it_lies(self, call: Run, numbers: tuple[Any, ...]) -> list[Any]:
+        p = plain(self.member.p)
+        tensors = [p, gradient(self.member.p), *(plain(self._state(name)) for name in self.slots)]
+        if is_dense(p):
+            return call([lain_as(p, t, i == 1) for i, t in enumerate(tensors)], numbers)
+        copies = [t.reshape(-1) for t in tensors]  # with gaps between its elements: there is no 1-D view
+        sums = call(copies, numbers)
+        for i, (tensor, copy) in enumerate(zip(tensors, copies, strict=True)):
+            if i != 1 and tensor.data_ptr() != copy.data_ptr():
+                tensor.copy_(copy.view(tensor.shape))
+        return sums
+
+    def _state(self, name: str) -> Tensor:
+        """A state tensor in the layout of its parameter, which a checkpoint or ``.to(memory_format=...)`` may break."""
+        p = self.member.p
+        value: Tensor = self.member.state[name]
+        if value.stride() != p.stride() and is_dense(plain(p)):
+            value = self.member.state[name] = torch.empty_like(p, dtype=value.dtype).copy_(value)
+        return value
+
+
+def lain_as(p: Tensor, tensor: Tensor, may_copy: bool = False) -> Tensor:
+    """A 1-D view of a tensor in the order of memory of ``p``; a copy, if allowed, where it lies otherwise."""
+    if tensor.stride() != p.stride() or (may_copy and tensor.dtype != p.dtype):
+        tensor = torch.empty_like(p, dtype=p.dtype).copy_(tensor)
+    return tensor.view(-1) if tensor.is_contiguous() else tensor.as_strided((tensor.numel(),), (1,))
+
+
+class Gathered:
+    """Small tensors in one 1-D tensor: parameters and gradients are gathered for each step, their state stays there.
+
+    Args:
+        members: parameters of one dtype and device, with their states.
+        slots: names of the state tensors; they become views of the common memory.
+        run: whose scratch memory holds what is gathered.
+    """
+
+    def __init__(self, members: list[Member], slots: Sequence[str], run: Runner) -> None:
+        self.members, self.slots = members, slots
+        self.parameters = [m.p for m in members]
+        self.is_plain = not any(is_other(p) for p in self.parameters)
+        first = plain(members[0].p)
+        self.like, self.dtype = first, wide(first.dtype)
+        shapes = [plain(m.p).shape for m in members]
+        self.sizes = [shape.numel() for shape in shapes]
+        self.total = sum(self.sizes)
+        owned = self.is_plain and first.dtype == self.dtype
+        self.cut = [(begin, begin + n, s) for begin, n, s in zip(offsets(self.sizes), self.sizes, shapes, strict=True)]
+        self.flat: list[Tensor] = []  # state, where it lives here
+        self.outside = () if owned else tuple(slots)
+        for name in slots:
+            if owned:
+                self._take_over(name)
+            else:
+                for m in members:
+                    m.state.setdefault(name, torch.zeros_like(m.p, memory_format=torch.preserve_format))
+        self.gathered = [run.scratch(first, self.dtype, 100 + i, self.total) for i in range(2 + len(self.outside))]
+        self.views = [self._views(flat) for flat in self.gathered]
+        self.places = torch.tensor([m.group for m in members])
+        self._spread: dict[int, tuple[Any, Tensor]] = {}
+
+    def _take_over(self, name: str) -> None:
+        flat = torch.zeros(self.total, dtype=self.dtype, device=self.like.device)
+        for m, view in zip(self.members, self._views(flat), strict=True):
+            if name in m.state:
+                view.copy_(m.state[name])
+            m.state[name] = view
+        self.flat.append(flat)
+
+    def _views(self, flat: Tensor) -> list[Tensor]:
+        return [flat[begin:end].view(shape) for begin, end, shape in self.cut]
+
+    def step(self, call: Run, numbers: tuple[Any, ...]) -> list[Any]:
+        """Gathers, runs the rule, and scatters."""
+        if self.is_plain:
+            sources: list[list[Any]] = [self.parameters, [p.grad for p in self.parameters]]
+        else:
+            sources = [[plain(p) for p in self.parameters], [gradient(p) for p in self.parameters]]
+        sources += [[plain(m.state[name]) for m in self.members] for name in self.outside]
+        for views, source in zip(self.views, sources, strict=True):
+            torch._foreach_copy_(views, source)
+        p, g, *state = self.gathered
+        if any(isinstance(value, Tensor) for value in numbers):
+            numbers = tuple(self._per_element(i, v) if isinstance(v, Tensor) else v for i, v in enumerate(numbers))
+        sums = call([p, g, *state, *self.flat], numbers)
+        for i, (views, source) in enumerate(zip(self.views, sources, strict=True)):
+            if i != 1:
+                torch._foreach_copy_(source, views)
+        return sums
+
+    def _per_element(self, i: int, number: Tensor) -> Tensor:
+        """A number of each group, for each element of its parameters."""
+        values = number[self.places].tolist()
+        known = self._spread.get(i)
+        if known is None or known[0] != values:
+            flat = torch.tensor(values, dtype=self.dtype, device=self.like.device)
+            sizes = torch.tensor(self.sizes, device=self.like.device)
+            known = self._spread[i] = (values, flat.repeat_interleave(sizes, output_size=self.total))
+        return known[1]
+
+
+def is_other(p: Tensor) -> bool:
+    """Whether the state of a parameter cannot be a view of common memory: sharded and complex ones."""
+    return p.is_complex() or hasattr(p, "to_local")
+
+
+def sharding(p: Tensor) -> tuple[Any, ...]:
+    """How a parameter is spread over processes: nothing, for a plain tensor."""
+    return (p.device_mesh, p.placements) if hasattr(p, "placements") else ()  # type: ignore[attr-defined]
+
+
+def offsets(sizes: Sequence[int]) -> list[int]:
+    """Where each part begins.
+
+    Example:
+        >>> offsets([3, 1, 2])
+        [0, 3, 4]
+    """
+    return [sum(sizes[:i]) for i in range(len(sizes))]
+
+
+def packed(members: Sequence[Member], slots: Sequence[str], run: Runner) -> list[Gathered]:
+    """Small parameters in gatherings of at most a block."""
+    packs: dict[Any, list[list[Member]]] = {}
+    filled: dict[Any, int] = {}
+    for m in members:
+        kind, n = (m.p.dtype, m.p.device, is_other(m.p), *sharding(m.p)), plain(m.p).numel()
+        if kind not in packs or filled[kind] + n > BLOCK:
+            packs.setdefault(kind, []).append([])
+            filled[kind] = 0
+        packs[kind][-1].append(m)
+        filled[kind] += n
+    return [Gathered(pack, slots, run) for lists in packs.values() for pack in lists]
