@@ -57,7 +57,8 @@ def excluded(words: Sequence[str], names: dict[Tensor, str], module: nn.Module |
             continue
         matching = {p for p, name in names.items() if fnmatchcase(name, word)}
         if not matching:
-            hint = did_you_mean(word, names.values(), list_all=len(names) < 10)
+            some = "; there are e.g. " + ", ".join([*names.values()][:: max(len(names) // 5, 1)][:5])
+            hint = did_you_mean(word, names.values()) or some
             raise ConfigError(wrong("exclude", word, f"matches no parameter{hint}"))
         found |= matching
     return found

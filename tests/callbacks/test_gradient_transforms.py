@@ -236,11 +236,18 @@ def test_optimizers_are_left_as_they_were(tmp_path, fails):
 
 
 def test_the_search_of_a_learning_rate_finder_has_no_noise_and_counts_nothing(tmp_path):
-    noise = GradientNoise()
-    finder = LearningRateFinder(num_training_steps=5, early_stop_threshold=None)
-    for order in ([noise, finder], [finder, noise]):
-        fit(tmp_path, Net("sgd"), callbacks=order, enable_checkpointing=False, max_epochs=1)
-        assert noise.state_dict() == {"steps": [BATCHES]}
+    def searched(*before, after=()):
+        torch.manual_seed(0)
+        finder = LearningRateFinder(num_training_steps=5, early_stop_threshold=None)
+        fit(tmp_path, Net("sgd"), callbacks=[*before, finder, *after], enable_checkpointing=False, max_epochs=1)
+        return finder.optimal_lr.results["loss"]
+
+    noise = GradientNoise(eta=100.0)
+    bare = searched()
+    assert searched(noise) == bare
+    assert noise.state_dict() == {"steps": [BATCHES]}
+    assert searched(after=[noise]) == bare
+    assert noise.state_dict() == {"steps": [BATCHES]}
 
 
 def test_presets_are_what_callbacks_default_to():
