@@ -14,6 +14,9 @@ class Configured(Protocol):
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
         """Takes over the specs of a checkpoint."""
 
+    def compare_environment(self) -> None:
+        """Says where a resumed run is not exact."""
+
     def reapply_lr(self) -> None:
         """Writes an assigned lr again."""
 
@@ -32,6 +35,10 @@ class SpecCheckpoint(Callback):
         """Compares the specs; called before optimizers are configured (but under strategies that restore later)."""
         if trainer.state.fn == "fit" and trainer.ckpt_path:
             cast("Configured", pl_module).resume_from(checkpoint)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compares threads, processes and the like, of which the optimizers are a part."""
+        cast("Configured", pl_module).compare_environment()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Repeats an lr that was just assigned: a LearningRateFinder overwrites the groups after the module's."""

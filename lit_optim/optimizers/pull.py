@@ -85,7 +85,7 @@ def blocks(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield a, b
         return
     size = BLOCK if a.device.type == "cpu" else ON_DEVICE
-    yield from zip(_flat(a).split(size), _flat(b).split(size), strict=True)
+    yield from zip(torch.split(_flat(a), size), torch.split(_flat(b), size), strict=True)
 
 
 def _alike(a: Tensor, b: Tensor) -> bool:
