@@ -4,6 +4,8 @@ from typing import Any, Protocol, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_optim.errors import ConfigError
+
 
 class Configured(Protocol):
     """What this callback asks of a module: the mixin has it."""
@@ -37,8 +39,13 @@ class SpecCheckpoint(Callback):
             cast("Configured", pl_module).resume_from(checkpoint)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compares threads, processes and the like, of which the optimizers are a part."""
+        """Compares what can be compared only now: threads and processes, and what some strategies restore unseen."""
         cast("Configured", pl_module).compare_environment()
+        for optimizer in trainer.optimizers:
+            switched = any(group.get("phase") == "sgd" for group in optimizer.param_groups)
+            if switched and "phase" not in optimizer.defaults:
+                rule = f"its optimizer has switched to SGD, and {type(optimizer).__name__} cannot go on from there"
+                raise ConfigError(f"ckpt_path: {rule}; add optim_callbacks=swats")
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Repeats an lr that was just assigned: a LearningRateFinder overwrites the groups after the module's."""

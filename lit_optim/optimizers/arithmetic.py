@@ -74,3 +74,13 @@ def with_decay(g: Tensor, p: Tensor, weight_decay: Number, out: Tensor) -> Tenso
     if isinstance(weight_decay, Tensor):
         return torch.add(g, p * weight_decay, out=out)
     return torch.add(g, p, alpha=weight_decay, out=out)
+
+
+def dot(x: Tensor, y: Tensor) -> Tensor:
+    """The dot product in 64 bits, whatever the dtype of its factors.
+
+    Example:
+        >>> dot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
+        tensor(11., dtype=torch.float64)
+    """
+    return torch.dot(x.double(), y.double())

@@ -63,11 +63,11 @@ class Cohort:
         numbers = {name: float(first[name]) for name in per_group if isinstance(first.get(name), Tensor)}
         return {**first, **numbers} if numbers else first
 
-    def step(self, numbers: Numbers, flags: dict[str, Any], negated: bool) -> list[tuple[int, Any]]:
+    def step(self, numbers: Numbers, flags: dict[str, Any], negated: bool) -> list[tuple[Member, Any]]:
         """Runs the text over all members.
 
         Returns:
-            What the text has returned, with the place of the group it belongs to.
+            What the text has returned, each with one of the parameters that it is about.
         """
         rows = _rows(numbers, len(self.groups))
         text, run, like, sums = self.rule.text, self.run, self.like, []
@@ -75,11 +75,11 @@ class Cohort:
             call = run.bind(text, like, rows[0], flags, negated)
             for large in self.large:
                 row = rows[large.member.group] if len(rows) > 1 else rows[0]
-                sums += [(large.member.group, found) for found in large.step(call, row)]
+                sums += [(large.member, found) for found in large.step(call, row)]
         if self.gathered:
             call = run.bind(text, self.like_wide, numbers, flags, negated)
             for gathered in self.gathered:
-                sums += [(gathered.members[0].group, found) for found in gathered.step(call, numbers)]
+                sums += [(gathered.members[0], found) for found in gathered.step(call, numbers)]
         return sums
 
 

@@ -19,7 +19,11 @@ from lit_optim.optimizers.run import Runner
 from lit_optim.optimizers.state import counter, own, own_state
 from lit_optim.optimizers.work import Member
 
-__all__ = ["Numbers", "ParamsT", "Rule", "RuleOptimizer"]
+__all__ = ["Numbers", "ParamsT", "Rule", "RuleOptimizer", "Sums"]
+
+
+# a group, a parameter that the numbers are about, and what the text has returned
+Sums = tuple[dict[str, Any], Tensor, tuple[Tensor, ...]]
 
 
 class RuleOptimizer(Optimizer):
@@ -38,6 +42,7 @@ class RuleOptimizer(Optimizer):
     per_group: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
     counters: ClassVar[dict[str, float]] = {"step": 0.0}
     merges: ClassVar[bool] = True  # whether parameters of several groups may share a call
+    notes: ClassVar[tuple[str, ...]] = ()  # keys of groups that no text depends on
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         super().__init__(params, defaults)
@@ -99,16 +104,18 @@ class RuleOptimizer(Optimizer):
             for other in cohort.groups[1:]:
                 flags = {name: flags[name] or value for name, value in self.flags(other).items()}
             numbers = self.numbers(after, group, flags)
-            sums += [(cohort.groups[i], found) for i, found in cohort.step(numbers, flags, group["maximize"])]
+            sums += [
+                (cohort.groups[m.group], m.p, found) for m, found in cohort.step(numbers, flags, group["maximize"])
+            ]
         self.observe(sums)
         return loss
 
-    def observe(self, sums: list[tuple[dict[str, Any], tuple[Tensor, ...]]]) -> None:
-        """What the texts have returned in this step, with the groups they belong to."""
+    def observe(self, sums: list[Sums]) -> None:
+        """What the texts have returned in this step."""
 
     def _cohorts(self) -> list[Cohort]:
         """The arrangement of all parameters that have a gradient; as before, if that still fits."""
-        names = [name for name in self.defaults if name not in self.per_group]
+        names = [name for name in self.defaults if name not in self.per_group and name not in self.notes]
         read = itemgetter(*names, "maximize")
         heads = [read(group) for group in self.param_groups]
         active = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]

@@ -183,6 +183,11 @@ def is_other(p: Tensor) -> bool:
     return p.is_complex() or hasattr(p, "to_local")
 
 
+def sharding(p: Tensor) -> tuple[Any, ...]:
+    """How a parameter is spread over processes: nothing, for a plain tensor."""
+    return (p.device_mesh, p.placements) if hasattr(p, "placements") else ()  # type: ignore[attr-defined]
+
+
 def offsets(sizes: Sequence[int]) -> list[int]:
     """Where each part begins.
 
@@ -198,7 +203,7 @@ def packed(members: Sequence[Member], slots: Sequence[str], run: Runner) -> list
     packs: dict[Any, list[list[Member]]] = {}
     filled: dict[Any, int] = {}
     for m in members:
-        kind, n = (m.p.dtype, m.p.device, is_other(m.p)), plain(m.p).numel()
+        kind, n = (m.p.dtype, m.p.device, is_other(m.p), *sharding(m.p)), plain(m.p).numel()
         if kind not in packs or filled[kind] + n > BLOCK:
             packs.setdefault(kind, []).append([])
             filled[kind] = 0
