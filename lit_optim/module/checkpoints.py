@@ -10,7 +10,7 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_warn
 
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
-from lit_optim.config.checkpoint import HPARAMS, resumed_specs, stamp
+from lit_optim.config.checkpoint import HPARAMS, environment, environment_difference, resumed_specs, stamp
 from lit_optim.config.plain import plain, texts
 from lit_optim.config.presets import GROUPS
 from lit_optim.config.spec import read
@@ -75,7 +75,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         names = {parameter: name for name, parameter in self.named_parameters()}
         groups = [group for live in self._live_optimizers() for group in live.param_groups]
         param_names = [[names.get(p, "") for p in group["params"]] for group in groups]
-        stamp(checkpoint, {**plain(specs, "specs"), "optimizer": optimizer}, param_names)
+        stamp(checkpoint, {**plain(specs, "specs"), "optimizer": optimizer}, param_names, self._environment())
         if self._overrides() and "optimizer" in checkpoint.get(HPARAMS, {}):
             checkpoint[HPARAMS]["optimizer"] = optimizer
 
@@ -85,12 +85,26 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         saved = checkpoint.get("lit_optim", {})
         if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
             raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
+        self.__dict__["_resumed_environment"] = saved.get("environment")
         now = self.optim_specs()
         now = {**now, "optimizer": read(now["optimizer"], "optimizer", overrides=self._overrides()).as_dict()}
         resumed, messages = resumed_specs(saved, now)
         if messages:
             self.__dict__["_resumed_specs"] = resumed
             rank_zero_warn("; ".join(messages))
+
+    def compare_environment(self) -> None:
+        """Says once that a resumed run cannot be exact to the bit, where what that depends on has changed."""
+        before = self.__dict__.pop("_resumed_environment", None)
+        if message := environment_difference(before, self._environment()):
+            rank_zero_warn(message)
+
+    def _environment(self) -> dict[str, Any]:
+        trainer = self._trainer_or_none()
+        groups = [(o, group) for o in self._live_optimizers() for group in o.param_groups]
+        compiled = {type(o).__name__ for o, group in groups if group.get("compile") is True}
+        compiled |= {type(c).__name__ for c in getattr(trainer, "callbacks", ()) if getattr(c, "compile", None) is True}
+        return environment(getattr(trainer, "world_size", 1), compiled)
 
     def trusted(self) -> contextlib.AbstractContextManager[None]:
         """Within it, specs may name what this module's specs are trusted to: everything, if no file has told them."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lit_optim.errors import ConfigError, Problems, did_you_mean
+from lit_optim.errors import Problems, did_you_mean
 from lit_optim.optimizers.pull import local, pull_all
 from lit_optim.optimizers.second_weights import SecondWeights
 

@@ -16,6 +16,7 @@ from lit_optim.optimizers.kernel import kernel, wide
 
 BLOCK = 1 << 17  # elements: two blocks of float32 are the 1 MB of a core's cache; smaller ones cost calls and barriers
 FEW = 1 << 13  # elements; below, even a compiled kernel is called for longer than it runs
+PLAIN = (Tensor, torch.nn.Parameter)
 ON_DEVICE = 1 << 24  # elsewhere there is no cache to stay in, and every call is a launch
 
 
@@ -74,9 +75,8 @@ def exchange(a: Tensor, b: Tensor) -> None:
 
 
 def local(tensor: Tensor) -> Tensor:
-    """What this process holds of a tensor: all of it, or its shard. Shares the memory, and no autograd."""
-    with torch.no_grad():
-        return tensor.to_local().detach() if hasattr(tensor, "to_local") else tensor.detach()
+    """What this process holds of a tensor: all of it, or its shard. Shares the memory; for use without autograd."""
+    return tensor if type(tensor) in PLAIN or not hasattr(tensor, "to_local") else tensor.to_local()
 
 
 def blocks(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -85,7 +85,7 @@ def blocks(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield a, b
         return
     size = BLOCK if a.device.type == "cpu" else ON_DEVICE
-    yield from zip(_flat(a).split(size), _flat(b).split(size), strict=True)
+    yield from zip(torch.split(_flat(a), size), torch.split(_flat(b), size), strict=True)
 
 
 def _alike(a: Tensor, b: Tensor) -> bool:
@@ -96,7 +96,7 @@ def _alike(a: Tensor, b: Tensor) -> bool:
 
 def _flat(tensor: Tensor) -> Tensor:
     """A dense tensor as the one block of memory that it is, whatever the order of its dimensions."""
-    return tensor.as_strided((tensor.numel(),), (1,), tensor.storage_offset())
+    return tensor.view(-1) if tensor.is_contiguous() else tensor.as_strided((tensor.numel(),), (1,), tensor.storage_offset())
 
 
 def _compiled(slow: Tensor, fast: Tensor, alpha: float) -> Callable[[Tensor, Tensor], None] | None:

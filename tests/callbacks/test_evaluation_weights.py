@@ -31,6 +31,7 @@ CASES = {
     "ema": ("adamw", {"e": AVERAGE}),
     "both": ("adamw", {"l": K3, "e": AVERAGE}),
     "schedule-free": (FREE, None),
+    "swats": ("adamw", {"s": {"_target_": "lit_optim.callbacks.SWATS", "at": 5}, "l": K3}),
 }
 
 

@@ -23,6 +23,7 @@ CASES = {
     "ema": ("adamw", AVERAGE),
     "both": ("adamw", {**LOOKAHEAD, **AVERAGE}),
     "schedule-free": (FREE, None),
+    "swats": ("adamw", {"s": {"_target_": "lit_optim.callbacks.SWATS", "at": 5}, "l": LOOKAHEAD["lookahead"]}),
     "neither": ("adamw", None),
 }
 

@@ -195,13 +195,18 @@ def test_evaluation_shows_the_slow_weights_and_gives_the_fast_ones_back():
     for t in range(5):
         step(p, optimizer, t)
     fast, slow, address = p.detach().clone(), optimizer.state[p]["slow"].clone(), p.data_ptr()
-    with pytest.raises(KeyError), lookahead.evaluation():
-        assert torch.equal(p, slow)
-        assert torch.equal(optimizer.state[p]["live"], fast)
-        assert "slow" not in optimizer.state[p], "names never lie"
-        lookahead.swap_in()  # again: nothing happens
-        assert torch.equal(p, slow)
-        raise KeyError
+
+    def look():
+        with lookahead.evaluation():
+            assert torch.equal(p, slow)
+            assert torch.equal(optimizer.state[p]["live"], fast)
+            assert "slow" not in optimizer.state[p], "names never lie"
+            lookahead.swap_in()  # again: nothing happens
+            assert torch.equal(p, slow)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        look()
     assert torch.equal(p, fast)
     assert torch.equal(optimizer.state[p]["slow"], slow)
     assert p.data_ptr() == address
