@@ -264,10 +264,13 @@ class ScheduleLR(LRScheduler):
 
 
 def rescale(optimizer: Optimizer, lr: float) -> None:
-    """Makes ``lr`` the optimizer's own, and scales the initial and the present lr of every group along."""
+    """Makes ``lr`` the optimizer's own, and scales the initial and the present lr of every group along.
+
+    So it does with AdaBound's ``base_lr``: its bounds are final_lr * lr / base_lr, and are not to move.
+    """
     before = float(optimizer.defaults["lr"])
     for group in optimizer.param_groups:
-        for name in ("initial_lr", "lr") if "initial_lr" in group else ("lr",):
+        for name in [name for name in ("initial_lr", "base_lr", "lr") if name in group]:
             group[name] = group[name] * (lr / before) if before else lr  # nothing is in proportion to 0
     optimizer.defaults["lr"] = lr
 

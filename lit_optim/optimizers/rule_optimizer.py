@@ -138,9 +138,9 @@ class RuleOptimizer(Optimizer):
         return cohorts
 
     def _made_of(self, active: list[list[Tensor]]) -> list[Any]:
-        """The objects an arrangement is made of: parameters in order, their dtypes, all entries of their states."""
+        """The objects an arrangement is made of: groups, parameters, their dtypes, and all entries of their states."""
         states, none = self.state, dict[str, Any]()
-        made_of: list[Any] = [states]
+        made_of: list[Any] = [states, *self.param_groups]
         for parameters in active:
             for p in parameters:
                 state = states.get(p, none)
