@@ -14,6 +14,7 @@ from torch.optim.optimizer import ParamsT
 from lit_optim.errors import ConfigError
 from lit_optim.optimizers.arguments import check_bools
 from lit_optim.optimizers.cohort import Cohort, Numbers, Rule
+from lit_optim.optimizers.hooked import hooked
 from lit_optim.optimizers.rehearsal import is_rehearsal
 from lit_optim.optimizers.run import Runner
 from lit_optim.optimizers.state import counter, own, own_state
@@ -83,6 +84,7 @@ class RuleOptimizer(Optimizer):
             self.param_groups.pop()
             raise
 
+    @hooked
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Takes one step; with a closure, which is called once with gradients enabled, returns its loss."""
