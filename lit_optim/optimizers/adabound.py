@@ -109,7 +109,7 @@ class AdaBound(RuleOptimizer):
         maximize: bool = False,
         compile: bool = False,
     ) -> None:
-        defaults = dict(lr=lr, betas=tuple(betas), final_lr=final_lr, gamma=gamma, eps=eps, weight_decay=weight_decay)
+        defaults = dict(lr=lr, betas=betas, final_lr=final_lr, gamma=gamma, eps=eps, weight_decay=weight_decay)
         super().__init__(params, dict(**defaults, amsbound=amsbound, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
@@ -118,8 +118,13 @@ class AdaBound(RuleOptimizer):
         check_above_0(group, "final_lr", "gamma")
         check_betas(group)
         check_bools(group, "amsbound")
-        group.setdefault("base_lr", float(group.get("initial_lr", group["lr"])))
+        self.complete(group)
         check_at_least_0(group, "base_lr")
+
+    def complete(self, group: dict[str, Any]) -> None:
+        """Fills in what a group lacks; one without a ``base_lr`` begins here."""
+        super().complete(group)
+        group.setdefault("base_lr", float(group.get("initial_lr", group["lr"])))
 
     def rule(self, group: Mapping[str, Any]) -> Rule:
         """The text and its state."""

@@ -92,20 +92,28 @@ def _whole(text: Text, n: int, mask: Sequence[bool], negated: bool, flags: dict[
 
 def _compile(whole: Callable[..., Any], examples: list[Tensor], name: str) -> Callable[..., Any] | None:
     try:
-        return _with_inductor(whole, examples)
-    except ImportError:
-        text = "this torch has not the inductor that lit_optim knows: compiled optimizers call dynamo on each step"
-        warnings.warn(text, RuntimeWarning, stacklevel=4)
-        code = whole.func.__code__.replace(co_name="step")  # type: ignore[attr-defined]  # recompile limits are per code
-        step = functools.partial(types.FunctionType(code, globals()), *whole.args)  # type: ignore[attr-defined]
-        compiled = torch.compile(step, dynamic=True, fullgraph=True)
-        return lambda inputs: compiled(*inputs)
+        try:
+            return _with_inductor(whole, examples)
+        except ImportError:
+            text = "this torch has not the inductor that lit_optim knows: compiled optimizers call dynamo on each step"
+            warnings.warn(text, RuntimeWarning, stacklevel=5)
+            return _with_dynamo(whole, examples)
     except Exception as error:
         if not _no_compiler(error):
             raise
         text = f"compile=True: {name} runs uncompiled, because no C++ compiler works here ({_first_line(error)})"
         warnings.warn(f"{text}; install one (g++, clang), or write compile=False", RuntimeWarning, stacklevel=4)
         return None
+
+
+def _with_dynamo(whole: Callable[..., Any], examples: list[Tensor]) -> Callable[..., Any]:
+    """What torch has in public, with guards that are checked on each step."""
+    code = whole.func.__code__.replace(co_name="step")  # type: ignore[attr-defined]  # recompile limits are per code
+    step = functools.partial(types.FunctionType(code, globals()), *whole.args)  # type: ignore[attr-defined]
+    compiled = torch.compile(step, dynamic=True, fullgraph=True)
+    with torch.no_grad():
+        compiled(*examples)  # compiles here, where a missing compiler is noticed
+    return lambda inputs: compiled(*inputs)
 
 
 def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callable[..., Any]:

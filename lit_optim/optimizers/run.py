@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from lit_optim.optimizers.kernel import kernel, wide
 from lit_optim.optimizers.written import Written
@@ -94,6 +95,7 @@ class Runner:
 
 def _call(compiled: Any, written: Written, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
     returned = compiled([*tensors, written(numbers)])
+    increment_version(tensors[0])  # for autograd: the kernel writes behind its back
     return [returned] if returned else []
 
 
