@@ -14,6 +14,7 @@ from torch.optim.optimizer import ParamsT
 from lit_optim.errors import ConfigError
 from lit_optim.optimizers.arguments import check_bools
 from lit_optim.optimizers.cohort import Cohort, Numbers, Rule
+from lit_optim.optimizers.hooked import hooked
 from lit_optim.optimizers.parameters import check_gradients, check_parameters
 from lit_optim.optimizers.rehearsal import is_rehearsal
 from lit_optim.optimizers.run import Runner
@@ -84,6 +85,7 @@ class RuleOptimizer(Optimizer):
         """Lists of YAML files and checkpoints, which could be changed behind our back, as tuples."""
         group.update({name: tuple(group[name]) for name in self.defaults if isinstance(group.get(name), list)})
 
+    @hooked
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Takes one step; with a closure, which is called once with gradients enabled, returns its loss."""
