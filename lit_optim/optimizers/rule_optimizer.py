@@ -183,6 +183,8 @@ class RuleOptimizer(Optimizer):
         for group in self.param_groups:
             for name, value in self.defaults.items():
                 group.setdefault(name, value)
+                if isinstance(value, tuple) and isinstance(group[name], list):  # as FSDP2 restores it from a whole file
+                    group[name] = tuple(group[name])
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles hold; every tensor one of its own."""
