@@ -96,7 +96,11 @@ def _alike(a: Tensor, b: Tensor) -> bool:
 
 def _flat(tensor: Tensor) -> Tensor:
     """A dense tensor as the one block of memory that it is, whatever the order of its dimensions."""
-    return tensor.view(-1) if tensor.is_contiguous() else tensor.as_strided((tensor.numel(),), (1,), tensor.storage_offset())
+    return (
+        tensor.view(-1)
+        if tensor.is_contiguous()
+        else tensor.as_strided((tensor.numel(),), (1,), tensor.storage_offset())
+    )
 
 
 def _compiled(slow: Tensor, fast: Tensor, alpha: float) -> Callable[[Tensor, Tensor], None] | None:
