@@ -223,7 +223,7 @@ def test_a_step_without_direction_leaves_the_estimate():
     w = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
     optimizer = SWATS([w], lr=0.1, betas=(0.0, 0.9), switch_tol=0.0)
     group = optimizer.param_groups[0]
-    for g, k, lam in (([0.0, 0.0], 1, 0.0), ([2.0, 2.0], 2, None), ([0.0, 0.0], 3, None)):
+    for g, k in (([0.0, 0.0], 1), ([2.0, 2.0], 2), ([0.0, 0.0], 3)):
         before = group["lam"], group["gamma"]
         w.grad = torch.tensor(g, dtype=torch.float64)
         optimizer.step()
