@@ -9,7 +9,9 @@ from typing import Any
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
+from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.callbacks.plateau_feeder import PlateauFeeder
+from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.callbacks.swats import SWATS
 from lit_optim.config import capabilities
@@ -17,13 +19,15 @@ from lit_optim.config.callbacks import make_callbacks
 from lit_optim.config.comparable import comparable
 from lit_optim.config.misfit import refuse_misfit
 from lit_optim.config.optimizer import make_optimizer
+from lit_optim.config.presets import GROUPS
 from lit_optim.config.scheduler import CheckedSchedule, check_scheduler, make_scheduler
 from lit_optim.config.spec import read
 from lit_optim.config.swats import swats_spec
-from lit_optim.config.validate import GROUPS, validate
+from lit_optim.config.validate import validate
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError
 from lit_optim.module.checkpoints import SpecsInCheckpoints
+from lit_optim.module.second_order import refuse_plain_backward
 from lit_optim.real_steps import RealSteps
 from lit_optim.same_on_all_ranks import stop_together
 from lit_optim.schedule_lr import ScheduleLR
@@ -88,7 +92,7 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             chosen = make_callbacks(specs.get("optim_callbacks"))
             for callback in self._swats(self._trainer_or_none(), chosen):
                 swats_spec(read(specs["optimizer"], "optimizer", overrides=self._overrides()), callback.options)
-            return [*callbacks, SpecCheckpoint(), *feeder, *chosen]
+            return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeder, *chosen]
 
     def configure_optimizers(self) -> Any:
         """The optimizer over everything that requires grad, and one scheduler."""
@@ -100,14 +104,20 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
                 spec = swats_spec(spec, callback.options)
             optimizer = make_optimizer(spec, self, specs.get("param_groups"))
             refuse_misfit(self.__dict__.pop("_resumed_states", None), optimizer)
+            for callback in trainer.callbacks if trainer is not None else ():
+                if isinstance(callback, EvaluationWeights):
+                    callback.prepare_groups(optimizer)
             checked = self._checked_scheduler(specs)
             clock = Clock() if trainer is None else trainer_clock(trainer)
             scheduler = make_scheduler(checked, optimizer, clock)
             if trainer is not None:
+                refuse_plain_backward(self, spec.path)
                 warn_of_pitfalls({**specs, "optimizer": spec.as_dict()}, trainer, clock)
         self.__dict__["_real_steps"] = RealSteps(optimizer)
-        if checked.moves and capabilities.of_target(spec.path).no_schedule:
-            rank_zero_warn(f"{spec.path} reads its lr once: a schedule has no effect on it")
+        needs = capabilities.of_target(spec.path)
+        refused = needs.modes and trainer is not None  # by the callback that tells it its modes
+        if checked.moves and needs.against_schedules and not refused:
+            rank_zero_warn(f"{spec.path} {needs.against_schedules}")
         if trainer is not None and not any(isinstance(callback, SpecCheckpoint) for callback in trainer.callbacks):
             name = f"{type(self).__name__}.configure_callbacks"
             rank_zero_warn(f"{name} drops what super() returned: no plateau is fed, no specs are in checkpoints")

@@ -16,6 +16,9 @@ class Configured(Protocol):
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
         """Takes over the specs of a checkpoint."""
 
+    def compare_environment(self) -> None:
+        """Says where a resumed run is not exact."""
+
     def reapply_lr(self) -> None:
         """Writes an assigned lr again."""
 
@@ -36,7 +39,8 @@ class SpecCheckpoint(Callback):
             cast("Configured", pl_module).resume_from(checkpoint)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Some strategies restore the optimizer without showing its state to anybody: looks at what they restored."""
+        """Compares what can be compared only now: threads and processes, and what some strategies restore unseen."""
+        cast("Configured", pl_module).compare_environment()
         for optimizer in trainer.optimizers:
             switched = any(group.get("phase") == "sgd" for group in optimizer.param_groups)
             if switched and "phase" not in optimizer.defaults:

@@ -10,7 +10,7 @@ from torch.optim.optimizer import ParamsT
 
 from lit_optim.errors import ConfigError
 from lit_optim.optimizers.arguments import check_above_0, check_at_least_0, check_betas, check_bools
-from lit_optim.optimizers.arithmetic import Number, add_product_, average_
+from lit_optim.optimizers.arithmetic import Number, add_product_, add_quotient_, average_
 from lit_optim.optimizers.decay import Decay, decay_number, decayed
 from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer
 
@@ -18,36 +18,39 @@ from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer
 def adabound(
     p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, scratch: Tensor, decay_by: Number,
     beta1: Number, rest1: Number, beta2: Number, rest2: Number,
-    step_size: Number, eps: Number, lower: Number, upper: Number, *, decay: Decay,
+    minus_step_size: Number, eps: Number, least: Number, most: Number, *, decay: Decay,
 ) -> None:  # fmt: skip
     """Algorithm 2: a step of Adam whose size per element is clipped between two bounds."""
     g = decayed(p, g, decay_by, decay, out=scratch)
     average_(exp_avg, g, beta1, rest1)
     add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
-    bounded_step(p, exp_avg, exp_avg_sq, scratch, step_size, eps, lower, upper)
+    bounded_step(p, exp_avg, exp_avg_sq, scratch, minus_step_size, eps, least, most)
 
 
 def amsbound(
     p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, max_exp_avg_sq: Tensor, scratch: Tensor,
     decay_by: Number, beta1: Number, rest1: Number, beta2: Number, rest2: Number,
-    step_size: Number, eps: Number, lower: Number, upper: Number, *, decay: Decay,
+    minus_step_size: Number, eps: Number, least: Number, most: Number, *, decay: Decay,
 ) -> None:  # fmt: skip
     """Algorithm 3: the same with the largest second moment so far."""
     g = decayed(p, g, decay_by, decay, out=scratch)
     average_(exp_avg, g, beta1, rest1)
     add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
     torch.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
-    bounded_step(p, exp_avg, max_exp_avg_sq, scratch, step_size, eps, lower, upper)
+    bounded_step(p, exp_avg, max_exp_avg_sq, scratch, minus_step_size, eps, least, most)
 
 
 def bounded_step(
     p: Tensor, exp_avg: Tensor, v: Tensor, scratch: Tensor,
-    step_size: Number, eps: Number, lower: Number, upper: Number,
+    minus_step_size: Number, eps: Number, least: Number, most: Number,
 ) -> None:  # fmt: skip
-    """``p = p - clip(step_size / (sqrt(v) + eps), lower, upper) exp_avg``."""
-    eta = torch.sqrt(v, out=scratch).add_(eps).reciprocal_().mul_(step_size)
-    eta.clamp_(lower, upper)  # type: ignore[arg-type]  # both are numbers, or both tensors
-    p.addcmul_(eta, exp_avg, value=-1)
+    """``p = p - step_size / clip(sqrt(v) + eps, least, most) exp_avg``.
+
+    Instead of the quotient its divisor is clipped, between the step size over the upper bound and over the lower one.
+    """
+    divisor = torch.sqrt(v, out=scratch).add_(eps)
+    divisor.clamp_(least, most)  # type: ignore[arg-type]  # both are numbers, or both tensors
+    add_quotient_(p, exp_avg, divisor, minus_step_size)
 
 
 class AdaBound(RuleOptimizer):
@@ -106,7 +109,7 @@ class AdaBound(RuleOptimizer):
         maximize: bool = False,
         compile: bool = False,
     ) -> None:
-        defaults = dict(lr=lr, betas=tuple(betas), final_lr=final_lr, gamma=gamma, eps=eps, weight_decay=weight_decay)
+        defaults = dict(lr=lr, betas=betas, final_lr=final_lr, gamma=gamma, eps=eps, weight_decay=weight_decay)
         super().__init__(params, dict(**defaults, amsbound=amsbound, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
@@ -115,8 +118,13 @@ class AdaBound(RuleOptimizer):
         check_above_0(group, "final_lr", "gamma")
         check_betas(group)
         check_bools(group, "amsbound")
-        group.setdefault("base_lr", float(group.get("initial_lr", group["lr"])))
+        self.complete(group)
         check_at_least_0(group, "base_lr")
+
+    def complete(self, group: dict[str, Any]) -> None:
+        """Fills in what a group lacks; one without a ``base_lr`` begins here."""
+        super().complete(group)
+        group.setdefault("base_lr", float(group.get("initial_lr", group["lr"])))
 
     def rule(self, group: Mapping[str, Any]) -> Rule:
         """The text and its state."""
@@ -131,27 +139,28 @@ class AdaBound(RuleOptimizer):
         """What the text computes with at this step."""
         step = counters["step"]
         lr, (beta1, beta2), gamma = group["lr"], group["betas"], group["gamma"]
-        final = group["final_lr"] * ratio(lr, group["base_lr"])
-        step_size = lr * (math.sqrt(1 - beta2**step) / (1 - beta1**step))
-        lower, upper = final * (1 - 1 / (gamma * step + 1)), final * (1 + 1 / (gamma * step))
+        correction = math.sqrt(1 - beta2**step) / (1 - beta1**step)
+        # step_size / upper and step_size / lower, in which the lr cancels out
+        at_final = base(lr, group["base_lr"]) * (correction / group["final_lr"])
+        least, most = at_final * (gamma * step / (gamma * step + 1)), at_final * (1 + 1 / (gamma * step))
         decay_by = decay_number(flags["decay"], lr, group["weight_decay"])
-        return decay_by, beta1, 1 - beta1, beta2, 1 - beta2, step_size, group["eps"], lower, upper
+        return decay_by, beta1, 1 - beta1, beta2, 1 - beta2, lr * -correction, group["eps"], least, most
 
 
-def ratio(lr: Number, base_lr: Number) -> Number:
-    """``lr / base_lr``, the schedule's factor; 0 / 0 is 0.
+def base(lr: Number, base_lr: Number) -> Number:
+    """The lr that a group began with, 1 where it has been 0 ever since: no step has a size then.
 
     Raises:
         ConfigError: for a group that began with lr=0 and now has another.
 
     Example:
-        >>> ratio(0.05, 0.1), ratio(0.0, 0.0)
-        (0.5, 0.0)
+        >>> base(0.05, 0.1), base(0.0, 0.0)
+        (0.1, 1.0)
     """
     if isinstance(lr, Tensor) or isinstance(base_lr, Tensor):
         pairs = zip(torch.as_tensor(lr).tolist(), torch.as_tensor(base_lr).tolist(), strict=True)
-        return torch.tensor([ratio(one, base) for one, base in pairs], dtype=torch.float64)
+        return torch.tensor([base(one, began) for one, began in pairs], dtype=torch.float64)
     if lr and not base_lr:
         rule = "the bounds are final_lr * lr / base_lr, and the group began with lr=0; give it a base_lr"
         raise ConfigError(f"base_lr=0: must be above 0 once lr is ({lr:g}): {rule}")
-    return lr / base_lr if lr else 0.0
+    return base_lr or 1.0

@@ -100,7 +100,7 @@ class Adam(RuleOptimizer):
         maximize: bool = False,
         compile: bool = False,
     ) -> None:
-        values = dict(lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay, amsgrad=amsgrad)
+        values = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad)
         super().__init__(params, dict(**values, decoupled=decoupled, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 from torch import Tensor
@@ -80,11 +81,11 @@ def check_bools(group: Mapping[str, Any], *names: str) -> None:
 
 def _number(group: Mapping[str, Any], name: str) -> float:
     value = group[name]
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor) and name == "lr":
         if value.numel() != 1:
             raise ConfigError(f"{name}: a tensor of shape {tuple(value.shape)}; must be a number, or a tensor of one")
         return float(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise ConfigError(f"{name}={value!r}: must be a number")
     return float(value)
 

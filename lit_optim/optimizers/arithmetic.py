@@ -15,13 +15,13 @@ Number: TypeAlias = "float | Tensor"
 
 
 def average_(mean: Tensor, new: Tensor, decay: Number, rest: Number) -> Tensor:
-    """``mean = decay mean + rest new``, in place.
+    """``mean = decay mean + rest new``, in place; the two factors make 1.
 
     Example:
         >>> average_(torch.tensor([1.0]), torch.tensor([3.0]), 0.5, 0.5)
         tensor([2.])
     """
-    return add_(mean.mul_(decay), new, rest)
+    return mean.mul_(decay).add_(new * rest) if isinstance(rest, Tensor) else mean.lerp_(new, rest)
 
 
 def add_(x: Tensor, y: Tensor, factor: Number) -> Tensor:
@@ -62,6 +62,20 @@ def scaled_sum_(x: Tensor, y: Tensor, factor: Number) -> Tensor:
         tensor([5.])
     """
     return x.mul_(factor).add_(y) if isinstance(factor, Tensor) else torch.add(y, x, alpha=factor, out=x)
+
+
+def combine_(x: Tensor, y: Tensor, of_x: Number, of_y: Number) -> Tensor:
+    """``x = of_x x + of_y y``, in place.
+
+    Example:
+        >>> combine_(torch.tensor([1.0]), torch.tensor([3.0]), 0.5, 2.0)
+        tensor([6.5000])
+    """
+    if isinstance(of_x, Tensor) or isinstance(of_y, Tensor):
+        return x.mul_(of_x).add_(y * of_y)
+    column = x.unsqueeze(1)  # torch has this in one call only for an outer product: with a row of one 1
+    torch.addr(column, y, y.new_ones(1), beta=of_x, alpha=of_y, out=column)
+    return x
 
 
 def with_decay(g: Tensor, p: Tensor, weight_decay: Number, out: Tensor) -> Tensor:

@@ -63,6 +63,13 @@ class Cohort:
         numbers = {name: float(first[name]) for name in per_group if isinstance(first.get(name), Tensor)}
         return {**first, **numbers} if numbers else first
 
+    def largest(self, per_group: Sequence[str]) -> Mapping[str, Any]:
+        """A group that costs what the dearest of all does: with the largest number of each kind."""
+        first = self.groups[0]
+        if len(self.groups) == 1:
+            return first
+        return {**first, **{name: max(float(g[name]) for g in self.groups) for name in per_group if name in first}}
+
     def step(self, numbers: Numbers, flags: dict[str, Any], negated: bool) -> list[tuple[Member, Any]]:
         """Runs the text over all members.
 

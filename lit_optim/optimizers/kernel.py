@@ -18,6 +18,7 @@ from torch import Tensor
 
 Text = Callable[..., Any]
 TRACED_LENGTH = 1 << 20
+_SLOW = (torch.ops.aten.sqrt.default, torch.ops.aten.div.Tensor, torch.ops.aten.reciprocal.default)
 _kernels: dict[Any, Callable[..., Any] | None] = {}
 
 
@@ -91,14 +92,12 @@ def _whole(text: Text, n: int, mask: Sequence[bool], negated: bool, flags: dict[
 
 def _compile(whole: Callable[..., Any], examples: list[Tensor], name: str) -> Callable[..., Any] | None:
     try:
-        return _with_inductor(whole, examples)
-    except ImportError:
-        text = "this torch has not the inductor that lit_optim knows: compiled optimizers call dynamo on each step"
-        warnings.warn(text, RuntimeWarning, stacklevel=4)
-        code = whole.func.__code__.replace(co_name="step")  # type: ignore[attr-defined]  # recompile limits are per code
-        step = functools.partial(types.FunctionType(code, globals()), *whole.args)  # type: ignore[attr-defined]
-        compiled = torch.compile(step, dynamic=True, fullgraph=True)
-        return lambda inputs: compiled(*inputs)
+        try:
+            return _with_inductor(whole, examples)
+        except ImportError:
+            text = "this torch has not the inductor that lit_optim knows: compiled optimizers call dynamo on each step"
+            warnings.warn(text, RuntimeWarning, stacklevel=5)
+            return _with_dynamo(whole, examples)
     except Exception as error:
         if not _no_compiler(error):
             raise
@@ -107,11 +106,22 @@ def _compile(whole: Callable[..., Any], examples: list[Tensor], name: str) -> Ca
         return None
 
 
+def _with_dynamo(whole: Callable[..., Any], examples: list[Tensor]) -> Callable[..., Any]:
+    """What torch has in public, with guards that are checked on each step."""
+    code = whole.func.__code__.replace(co_name="step")  # type: ignore[attr-defined]  # recompile limits are per code
+    step = functools.partial(types.FunctionType(code, globals()), *whole.args)  # type: ignore[attr-defined]
+    compiled = torch.compile(step, dynamic=True, fullgraph=True)
+    with torch.no_grad():
+        compiled(*examples)  # compiles here, where a missing compiler is noticed
+    return lambda inputs: compiled(*inputs)
+
+
 def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callable[..., Any]:
     """Inductor alone, without dynamo and its guards; these entrances are not public, and are pinned by a test."""
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of torch's own modules, while they are imported
         from torch._guards import TracingContext, tracing
+        from torch._inductor import config as inductor
         from torch._inductor.compile_fx import compile_fx_inner
         from torch._inductor.decomposition import select_decomp_table
         from torch.fx.experimental.proxy_tensor import make_fx
@@ -119,8 +129,18 @@ def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callabl
         pure = torch.func.functionalize(whole, remove="mutations_and_views")
         graph = make_fx(pure, decomposition_table=select_decomp_table(), tracing_mode="symbolic")(*examples)
         inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
-        with tracing(TracingContext(inputs[0].fake_mode)):
-            return compile_fx_inner(graph, inputs)
+        slow = any(node.target in _SLOW for node in graph.graph.nodes)
+        with tracing(TracingContext(inputs[0].fake_mode)), inductor.patch({} if slow else _half_vectors()):
+            compiled = compile_fx_inner(graph, inputs)
+    # what it calls in the end: the rest is for a cache of autotuning that kernels for CPUs do not use
+    return getattr(compiled, "current_callable", None) or compiled
+
+
+def _half_vectors() -> dict[str, Any]:
+    """For texts that only wait for the memory: a cache line in two halves arrives sooner, where there are both."""
+    from torch._inductor.cpu_vec_isa import valid_vec_isa_list
+
+    return {"cpp.simdlen": 256} if {256, 512} <= {isa.bit_width() for isa in valid_vec_isa_list()} else {}
 
 
 def _no_compiler(error: BaseException | None) -> bool:

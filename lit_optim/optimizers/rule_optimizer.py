@@ -14,9 +14,11 @@ from torch.optim.optimizer import ParamsT
 from lit_optim.errors import ConfigError
 from lit_optim.optimizers.arguments import check_bools
 from lit_optim.optimizers.cohort import Cohort, Numbers, Rule
+from lit_optim.optimizers.hooked import hooked
+from lit_optim.optimizers.parameters import check_gradients, check_parameters
 from lit_optim.optimizers.rehearsal import is_rehearsal
 from lit_optim.optimizers.run import Runner
-from lit_optim.optimizers.state import counter, own, own_state
+from lit_optim.optimizers.state import counter, own, own_loaded, own_state
 from lit_optim.optimizers.work import Member
 
 __all__ = ["Numbers", "ParamsT", "Rule", "RuleOptimizer", "Sums"]
@@ -71,18 +73,19 @@ class RuleOptimizer(Optimizer):
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         try:
+            self._as_tuples(group)
             check_bools(group, "maximize", "compile")
             self.check(group)
-            devices = sorted({p.device.type for each in self.param_groups for p in each["params"]})
-            if len(devices) > 1:
-                raise ConfigError(f"params: on devices {' and '.join(devices)}; all must be on devices of one type")
-            for p in group["params"]:
-                if p.layout is not torch.strided:
-                    raise ConfigError(f"params: one has layout {p.layout}; {type(self).__name__} takes dense ones only")
+            check_parameters(type(self).__name__, (p for each in self.param_groups for p in each["params"]))
         except ConfigError:
             self.param_groups.pop()
             raise
 
+    def _as_tuples(self, group: dict[str, Any]) -> None:
+        """Lists of YAML files and checkpoints, which could be changed behind our back, as tuples."""
+        group.update({name: tuple(group[name]) for name in self.defaults if isinstance(group.get(name), list)})
+
+    @hooked
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Takes one step; with a closure, which is called once with gradients enabled, returns its loss."""
@@ -93,22 +96,26 @@ class RuleOptimizer(Optimizer):
         cohorts = self._cohorts()
         if closure is None and is_rehearsal(self, cohorts):
             return loss
+        steps = [self._numbered(cohort) for cohort in cohorts]  # all of them before anything is changed
         sums = []
-        for cohort in cohorts:
-            group = cohort.alike(self.per_group)
-            now = {name: float(value) for name, value in cohort.counters.items()}
-            after = self.advance(now, group)
+        for cohort, after, numbers, flags, negated in steps:
+            try:
+                found = cohort.step(numbers, flags, negated)
+            except RuntimeError:
+                check_gradients(type(self).__name__, (m.p for m in cohort.members))
+                raise
             for name, value in cohort.counters.items():
                 value.fill_(after[name])
-            flags = self.flags(cohort.groups[0])
-            for other in cohort.groups[1:]:
-                flags = {name: flags[name] or value for name, value in self.flags(other).items()}
-            numbers = self.numbers(after, group, flags)
-            sums += [
-                (cohort.groups[m.group], m.p, found) for m, found in cohort.step(numbers, flags, group["maximize"])
-            ]
+            sums += [(cohort.groups[m.group], m.p, sum_) for m, sum_ in found]
         self.observe(sums)
         return loss
+
+    def _numbered(self, cohort: Cohort) -> tuple[Cohort, dict[str, float], Numbers, dict[str, Any], bool]:
+        """A cohort with its counters after this step, and what its text is to run with."""
+        group = cohort.alike(self.per_group)
+        after = self.advance({name: float(value) for name, value in cohort.counters.items()}, group)
+        flags = self.flags(cohort.largest(self.per_group))
+        return cohort, after, self.numbers(after, group, flags), flags, group["maximize"]
 
     def observe(self, sums: list[Sums]) -> None:
         """What the texts have returned in this step."""
@@ -119,27 +126,36 @@ class RuleOptimizer(Optimizer):
         read = itemgetter(*names, "maximize")
         heads = [read(group) for group in self.param_groups]
         active = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
-        fits = self._fingerprint(active)
+        fits = [len(active), *map(len, active), *map(id, self._made_of(active))]
         known = self.__dict__.get("_arrangement")
         if known is not None and known[0] == fits and known[1] == heads:
             return list(known[2])
+        if any(isinstance(value, list) for head in heads for value in head):
+            for group in self.param_groups:
+                self._as_tuples(group)
+            heads = [read(group) for group in self.param_groups]
         cohorts = self._arrange(heads, active)
-        self.__dict__["_arrangement"] = (self._fingerprint(active), heads, cohorts)
+        made_of = self._made_of(active)  # is kept, so that none of these ids can be given to another object
+        self.__dict__["_arrangement"] = ([len(active), *map(len, active), *map(id, made_of)], heads, cohorts, made_of)
         return cohorts
 
-    def _fingerprint(self, active: list[list[Tensor]]) -> list[int]:
-        """Which objects an arrangement is made of: parameters in order, and every entry of their states."""
-        state = self.state
-        entries = [value for parameters in active for p in parameters for value in (p, *state[p].values())]
-        return [id(state), *map(len, active), *map(id, entries)]
+    def _made_of(self, active: list[list[Tensor]]) -> list[Any]:
+        """The objects an arrangement is made of: groups, parameters, their dtypes, and all entries of their states."""
+        states, none = self.state, dict[str, Any]()
+        made_of: list[Any] = [states, *self.param_groups]
+        for parameters in active:
+            for p in parameters:
+                state = states.get(p, none)
+                made_of += (p, p.dtype, state or None, *state.values())
+        return made_of
 
     def _arrange(self, heads: list[tuple[Any, ...]], active: list[list[Tensor]]) -> list[Cohort]:
         runs: dict[bool, Runner] = {}
         families: dict[Any, tuple[list[int], list[tuple[Tensor, int]], dict[str, float]]] = {}
+        check_gradients(type(self).__name__, (p for parameters in active for p in parameters))
         for i, parameters in enumerate(active):
-            for p in parameters:
-                _refuse_sparse(self, p)
-                counts = {name: float(self.state[p].get(name, start)) for name, start in self.counters.items()}
+            for p in dict.fromkeys(parameters):  # torch allows the same one twice, with a warning
+                counts = {name: float(self.state.get(p, {}).get(name, start)) for name, start in self.counters.items()}
                 key = (heads[i], *counts.values(), p.dtype, p.device, () if self.merges else i)
                 places, members, _ = families.setdefault(key, ([], [], counts))
                 if i not in places:
@@ -162,27 +178,31 @@ class RuleOptimizer(Optimizer):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As torch's; takes copies, and keeps this run's ``compile``."""
-        compile_before = [group["compile"] for group in self.param_groups]
-        super().load_state_dict(state_dict)
-        ids = [i for group in state_dict["param_groups"] for i in group["params"]]
-        parameters = [p for group in self.param_groups for p in group["params"]]
-        for p, i in zip(parameters, ids, strict=True):
-            saved = state_dict["state"].get(i, {})
-            for name, value in list(self.state.get(p, {}).items()):
-                if name in self.counters:
-                    self.state[p][name] = counter(name, float(saved.get(name, value)), p)
-                elif isinstance(value, Tensor) and value is saved.get(name):
-                    self.state[p][name] = value.clone()
-        for group, value in zip(self.param_groups, compile_before, strict=True):
-            group["compile"] = value
+        last_hook = self.register_load_state_dict_pre_hook(_note_what_is_loaded)
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            last_hook.remove()
+            self.__dict__.pop("_loading", None)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Fills in what an older or another class's groups lack."""
         super().__setstate__(state)
         self.__dict__.pop("_arrangement", None)
+        loading = self.__dict__.pop("_loading", None)
+        if loading is not None:
+            saved, compile_before = loading
+            own_loaded(self.state, self.param_groups, saved, self.counters)
+            for group, value in zip(self.param_groups, compile_before, strict=True):
+                group["compile"] = value
         for group in self.param_groups:
-            for name, value in self.defaults.items():
-                group.setdefault(name, value)
+            self.complete(group)
+            self._as_tuples(group)
+
+    def complete(self, group: dict[str, Any]) -> None:
+        """Fills in what a group lacks."""
+        for name, value in self.defaults.items():
+            group.setdefault(name, value)
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles hold; every tensor one of its own."""
@@ -190,7 +210,6 @@ class RuleOptimizer(Optimizer):
         return {**kept, "state": own(kept["state"], self.counters)}
 
 
-def _refuse_sparse(optimizer: Optimizer, p: Tensor) -> None:
-    if p.grad is not None and p.grad.layout is not torch.strided:
-        name = type(optimizer).__name__
-        raise ConfigError(f"params: a gradient has layout {p.grad.layout}; {name} takes dense ones only (sparse=False)")
+def _note_what_is_loaded(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
+    """Load pre-hook, the last one: what other hooks have made of a state dict is what counts."""
+    optimizer.__dict__["_loading"] = (state_dict, [group["compile"] for group in optimizer.param_groups])

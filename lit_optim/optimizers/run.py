@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from lit_optim.optimizers.kernel import kernel, wide
+from lit_optim.optimizers.written import Written
 
-BLOCK = 1 << 17  # elements; half a megabyte in 32 bits
+BLOCK = 1 << 18  # elements: a few of these lie in the cache, and calls take much less time than the arithmetic
 
 Text = Callable[..., Any]
 Run = Callable[[Sequence[Tensor], tuple[Any, ...]], list[Any]]  # tensors, numbers -> what the text has returned
@@ -27,7 +29,6 @@ class Runner:
     def __init__(self, compile: bool) -> None:
         self.compile = compile
         self._scratch: dict[Any, Tensor] = {}
-        self._written: tuple[tuple[float, ...], Tensor] = ((), torch.empty(0))
         self._bound: dict[Any, Run] = {}
 
     def bind(
@@ -38,7 +39,7 @@ class Runner:
         Args:
             text: in-place operations on 1-D tensors of one length: the parameter, its gradient, its state.
             like: tensors with their dtypes, on their device.
-            numbers: in the order of the text, each a float, or a 1-D tensor of the tensors' length.
+            numbers: in the order of the text, each a float, or a 1-D tensor of the tensors' length, a block at most.
             flags: constants of the text.
             negated: change the sign of the gradient, which itself stays as it is.
 
@@ -54,8 +55,8 @@ class Runner:
                 plain = torch.zeros(mask.count(False), dtype=wide(first.dtype), device=first.device)
                 compiled = kernel(text, like, plain, mask, negated=negated, **flags)
             if compiled is not None:
-                some = any(mask)
-                self._bound[key] = partial(self._call_with_vectors if some else self._call, compiled)
+                written = Written(mask.count(False), wide(first.dtype), first.device)
+                self._bound[key] = partial(_call_with_vectors if any(mask) else _call, compiled, written)
             else:
                 self._bound[key] = partial(self._in_blocks, partial(text, **flags), negated)
         return self._bound[key]
@@ -65,34 +66,16 @@ class Runner:
         key = (dtype, like.device, use)
         found = self._scratch.get(key)
         if found is None or found.numel() < length:
-            found = self._scratch[key] = torch.empty(max(length, BLOCK), dtype=dtype, device=like.device)
+            found = self._scratch[key] = torch.empty(length, dtype=dtype, device=like.device)
         return found[:length] if found.numel() != length else found
-
-    def _call(self, compiled: Any, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
-        """The numbers in one tensor, which is kept for the next tensors with the same numbers."""
-        first = tensors[0]
-        before, written = self._written
-        if before != numbers or written.device != first.device or written.dtype != wide(first.dtype):
-            device = None if first.is_cpu else first.device
-            written = torch.tensor(numbers, dtype=wide(first.dtype), device=device)
-            self._written = (numbers, written)
-        returned = compiled([*tensors, written])
-        return [returned] if returned else []
-
-    def _call_with_vectors(self, compiled: Any, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
-        vectors = [value for value in numbers if isinstance(value, Tensor)]
-        plain = tuple(value for value in numbers if not isinstance(value, Tensor))
-        return self._call(compiled, [*tensors, *vectors], plain)
 
     def _in_blocks(self, text: Text, negated: bool, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
         length = tensors[0].numel()
         if length <= BLOCK:
             return self._block(text, negated, tensors, numbers)
         sums = []
-        for begin in range(0, length, BLOCK):
-            cut = slice(begin, begin + BLOCK)
-            values = tuple(value[cut] if isinstance(value, Tensor) else value for value in numbers)
-            sums += self._block(text, negated, [t[cut] for t in tensors], values)
+        for blocks in zip(*(t.split(BLOCK) for t in tensors), strict=True):
+            sums += self._block(text, negated, blocks, numbers)
         return sums
 
     def _block(self, text: Text, negated: bool, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
@@ -108,3 +91,17 @@ class Runner:
             if before is not after and i != 1:
                 before.copy_(after)
         return [returned] if returned else []
+
+
+def _call(compiled: Any, written: Written, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
+    returned = compiled([*tensors, written(numbers)])
+    increment_version(tensors[0])  # for autograd: the kernel writes behind its back
+    return [returned] if returned else []
+
+
+def _call_with_vectors(
+    compiled: Any, written: Written, tensors: Sequence[Tensor], numbers: tuple[Any, ...]
+) -> list[Any]:
+    vectors = [value for value in numbers if isinstance(value, Tensor)]
+    plain = tuple(value for value in numbers if not isinstance(value, Tensor))
+    return _call(compiled, written, [*tensors, *vectors], plain)

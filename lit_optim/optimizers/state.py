@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -37,6 +37,27 @@ def own_state(state: Any, counters: Container[str]) -> Any:
 def own(states: Mapping[Any, Any], counters: Container[str]) -> Any:
     """The same for all parameters, in the dictionary that torch expects."""
     return defaultdict(dict, {p: own_state(state, counters) for p, state in states.items()})
+
+
+def own_loaded(
+    states: Mapping[Any, Any], groups: Iterable[Mapping[str, Any]], saved: Mapping[str, Any], counters: Container[str]
+) -> None:
+    """After a load: tensors that are still the saved ones become copies, counters are read as they were saved.
+
+    Args:
+        states: what was loaded, by parameter.
+        groups: of the optimizer.
+        saved: the state dict.
+        counters: names; torch casts them to the dtype of their parameter, and may find them as plain numbers.
+    """
+    ids = (i for group in saved["param_groups"] for i in group["params"])
+    for p, i in zip((p for group in groups for p in group["params"]), ids, strict=True):
+        before, state = saved["state"].get(i, {}), states.get(p, {})
+        for name, value in list(state.items()):
+            if name in counters:
+                state[name] = counter(name, float(before.get(name, value)), p)
+            elif isinstance(value, Tensor) and value is before.get(name):
+                state[name] = value.clone()
 
 
 def is_part(tensor: Tensor) -> bool:

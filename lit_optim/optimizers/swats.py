@@ -112,7 +112,7 @@ class SWATS(RuleOptimizer):
         maximize: bool = False,
         compile: bool = False,
     ) -> None:
-        adam: dict[str, Any] = dict(lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay, amsgrad=amsgrad)
+        adam: dict[str, Any] = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad)
         adam |= dict(decoupled=decoupled, eps_placement=eps_placement)
         switch: dict[str, Any] = dict(switch_tol=switch_tol, switch_rtol=switch_rtol, min_steps=min_steps, scope=scope)
         switch |= dict(max_sgd_lr=max_sgd_lr, normalize_by_lr=normalize_by_lr, follow_schedule=follow_schedule)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -64,9 +65,7 @@ class Large:
     def __init__(self, member: Member, slots: Sequence[str]) -> None:
         self.member, self.slots = member, slots
         self.is_plain = not is_other(member.p)
-        for name in slots:
-            if name not in member.state:
-                member.state[name] = torch.zeros_like(member.p, memory_format=torch.preserve_format)
+        create_missing(member, slots)
 
     def step(self, call: Run, numbers: tuple[Any, ...]) -> list[Any]:
         """Runs the rule."""
@@ -78,31 +77,38 @@ class Large:
         return self._step_as_it_lies(call, numbers)
 
     def _step_as_it_lies(self, call: Run, numbers: tuple[Any, ...]) -> list[Any]:
-        p = plain(self.member.p)
-        tensors = [p, gradient(self.member.p), *(plain(self._state(name)) for name in self.slots)]
-        if is_dense(p):
-            return call([lain_as(p, t, i == 1) for i, t in enumerate(tensors)], numbers)
-        copies = [t.reshape(-1) for t in tensors]  # with gaps between its elements: there is no 1-D view
-        sums = call(copies, numbers)
-        for i, (tensor, copy) in enumerate(zip(tensors, copies, strict=True)):
-            if i != 1 and tensor.data_ptr() != copy.data_ptr():
-                tensor.copy_(copy.view(tensor.shape))
+        p, state = plain(self.member.p), self.member.state
+        tensors = [p, gradient(self.member.p), *(plain(state[name]) for name in self.slots)]
+        laid = [laid_as(p, t) for t in tensors]
+        sums = call([t.view(-1) if t.is_contiguous() else t.as_strided((t.numel(),), (1,)) for t in laid], numbers)
+        for i, (tensor, copy) in enumerate(zip(tensors, laid, strict=True)):
+            if i == 1 or copy is tensor:
+                continue
+            if i and self.is_plain:  # state in the layout of a checkpoint, or of before a .to(memory_format=...)
+                state[self.slots[i - 2]] = copy
+            else:
+                tensor.copy_(copy)
         return sums
 
-    def _state(self, name: str) -> Tensor:
-        """A state tensor in the layout of its parameter, which a checkpoint or ``.to(memory_format=...)`` may break."""
-        p = self.member.p
-        value: Tensor = self.member.state[name]
-        if value.stride() != p.stride() and is_dense(plain(p)):
-            value = self.member.state[name] = torch.empty_like(p, dtype=value.dtype).copy_(value)
-        return value
+
+def create_missing(member: Member, slots: Sequence[str]) -> None:
+    """Creates state tensors, in the layout of their parameter."""
+    for name in slots:
+        if member.state.get(name) is None:
+            member.state[name] = torch.zeros_like(member.p, memory_format=torch.preserve_format)
 
 
-def lain_as(p: Tensor, tensor: Tensor, may_copy: bool = False) -> Tensor:
-    """A 1-D view of a tensor in the order of memory of ``p``; a copy, if allowed, where it lies otherwise."""
-    if tensor.stride() != p.stride() or (may_copy and tensor.dtype != p.dtype):
-        tensor = torch.empty_like(p, dtype=p.dtype).copy_(tensor)
-    return tensor.view(-1) if tensor.is_contiguous() else tensor.as_strided((tensor.numel(),), (1,))
+def laid_as(p: Tensor, tensor: Tensor) -> Tensor:
+    """A tensor in the dtype and in the memory layout of ``p``: itself, or a copy.
+
+    A ``p`` with gaps between its elements, of which there is no 1-D view, is copied too.
+    """
+    if is_dense(p):
+        fits = tensor.stride() == p.stride()
+        layout = torch.preserve_format
+    else:
+        fits, layout = tensor.is_contiguous(), torch.contiguous_format
+    return tensor if fits and tensor.dtype is p.dtype else torch.empty_like(p, memory_format=layout).copy_(tensor)
 
 
 class Gathered:
@@ -132,7 +138,7 @@ class Gathered:
                 self._take_over(name)
             else:
                 for m in members:
-                    m.state.setdefault(name, torch.zeros_like(m.p, memory_format=torch.preserve_format))
+                    create_missing(m, (name,))
         self.gathered = [run.scratch(first, self.dtype, 100 + i, self.total) for i in range(2 + len(self.outside))]
         self.views = [self._views(flat) for flat in self.gathered]
         self.places = torch.tensor([m.group for m in members])
@@ -141,7 +147,7 @@ class Gathered:
     def _take_over(self, name: str) -> None:
         flat = torch.zeros(self.total, dtype=self.dtype, device=self.like.device)
         for m, view in zip(self.members, self._views(flat), strict=True):
-            if name in m.state:
+            if m.state.get(name) is not None:
                 view.copy_(m.state[name])
             m.state[name] = view
         self.flat.append(flat)
@@ -195,7 +201,7 @@ def offsets(sizes: Sequence[int]) -> list[int]:
         >>> offsets([3, 1, 2])
         [0, 3, 4]
     """
-    return [sum(sizes[:i]) for i in range(len(sizes))]
+    return [0, *accumulate(sizes)][:-1]
 
 
 def packed(members: Sequence[Member], slots: Sequence[str], run: Runner) -> list[Gathered]:

@@ -64,7 +64,7 @@ class Adamax(RuleOptimizer):
         maximize: bool = False,
         compile: bool = True,
     ) -> None:
-        values = dict(lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
+        values = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
         super().__init__(params, dict(**values, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:

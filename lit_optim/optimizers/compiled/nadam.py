@@ -75,7 +75,7 @@ class NAdam(RuleOptimizer):
         maximize: bool = False,
         compile: bool = True,
     ) -> None:
-        values = dict(lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay)
+        values = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay)
         values["decoupled_weight_decay"] = decoupled_weight_decay
         super().__init__(params, dict(**values, maximize=maximize, compile=compile))
 

@@ -1,0 +1,45 @@
+"""What parameters and gradients may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from lit_optim.errors import ConfigError
+
+
+def check_parameters(name: str, parameters: Iterable[Tensor]) -> None:
+    """Refuses sparse parameters, and several types of devices.
+
+    Example:
+        >>> check_parameters("SGDW", [torch.zeros(1), torch.zeros(1, device="meta")])
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: params: on devices cpu and meta; SGDW takes parameters on one type of device
+    """
+    devices = set()
+    for p in parameters:
+        devices.add(p.device.type)
+        if p.layout is not torch.strided:
+            raise ConfigError(f"params: one has layout {p.layout}; {name} takes dense ones only")
+    if len(devices) > 1:
+        raise ConfigError(
+            f"params: on devices {' and '.join(sorted(devices))}; {name} takes parameters on one type of device"
+        )
+
+
+def check_gradients(name: str, parameters: Iterable[Tensor]) -> None:
+    """Refuses sparse gradients.
+
+    Example:
+        >>> table = torch.nn.Embedding(3, 2, sparse=True)
+        >>> table(torch.tensor([1])).sum().backward()
+        >>> check_gradients("SGDW", [table.weight])
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: params: a gradient has layout torch.sparse_coo; SGDW takes dense ones only ...
+    """
+    for p in parameters:
+        if p.grad is not None and p.grad.layout is not torch.strided:
+            hint = "make it dense (sparse=False), or choose optimizer=sparse_adam"
+            raise ConfigError(f"params: a gradient has layout {p.grad.layout}; {name} takes dense ones only; {hint}")

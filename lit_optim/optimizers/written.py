@@ -1,0 +1,38 @@
+"""The numbers of a step, where a compiled kernel reads them."""
+
+from __future__ import annotations
+
+from ctypes import c_double, c_float
+from typing import Any
+
+import torch
+from torch import Tensor
+
+C_TYPES: dict[torch.dtype, Any] = {torch.float32: c_float, torch.float64: c_double}
+
+
+class Written:
+    """One 1-D tensor, written anew when its numbers change; on a CPU in its own memory, without a call of torch.
+
+    Example:
+        >>> written = Written(2, torch.float32, torch.device("cpu"))
+        >>> written((1.0, 2.0)), written((3.0, 2.0))
+        (tensor([1., 2.]), tensor([3., 2.]))
+    """
+
+    def __init__(self, n: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.dtype, self.device = dtype, device
+        self.numbers: tuple[float, ...] | None = None
+        self.memory = (C_TYPES[dtype] * n)() if device.type == "cpu" and dtype in C_TYPES and n else None
+        empty = self.memory is None
+        self.tensor = torch.empty(n, dtype=dtype, device=device) if empty else torch.frombuffer(self.memory, dtype=dtype)
+
+    def __call__(self, numbers: tuple[float, ...]) -> Tensor:
+        """The tensor that holds these numbers."""
+        if numbers != self.numbers:
+            self.numbers = numbers
+            if self.memory is not None:
+                self.memory[:] = numbers
+            else:
+                self.tensor = torch.tensor(numbers, dtype=self.dtype, device=self.device)
+        return self.tensor
