@@ -12,7 +12,7 @@ $(tests): export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: .venv help train $(tests) lint types format wheel bench check clean
+.PHONY: .venv help train $(tests) lint types format wheel bench capabilities check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z.][a-z -.]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ wheel: .venv  ## wheel and sdist in dist/
 
 bench: .venv  ## the README's performance claims, measured here
 	$(PY) -m benchmarks $(RUN_ARGS)
+
+capabilities: .venv  ## measure what each optimizer can do: the table that is shipped, and the README's
+	PYTHONPATH=tests:examples $(PY) -m capabilities $(RUN_ARGS)
 
 check: lint types cov  ## all that CI checks
 

@@ -15,14 +15,20 @@ from matplotlib import pyplot as plt
 from matplotlib.lines import Line2D
 
 TOTAL = 200
-NAMES = [name for name in lit_optim.presets("scheduler") if "plateau" not in name and name != "none"]
+NAMES = [name for name in lit_optim.presets("scheduler") if name != "none"]
+NOTE = "a metric that stands still,\nseen at every 4th step"
 
 
 def curve(name: str, total_steps: int = TOTAL) -> list[float]:
-    """The lr inside each optimizer step of a run."""
+    """The lr inside each optimizer step of a run; a plateau is fed with the same value again and again."""
     [choice] = choices([f"scheduler={name}", "optimizer=sgd", "optimizer.lr=1.0", f"total_steps={total_steps}"])
     lr = preview(choice).curves[0]
-    return [lr.value(step) for step in range(total_steps)]
+    values = []
+    for step in range(total_steps):
+        values.append(lr.value(step) * lr.lane.scale)
+        if step % 4 == 3:
+            lr.lane.observe(step, 1.0)
+    return values
 
 
 def draw(path: str) -> None:
@@ -40,6 +46,8 @@ def draw(path: str) -> None:
         ):
             ax.plot(curve(variant), label=variant, **style)
         ax.set_title(name, fontsize=10, loc="left")
+        if name == "plateau":
+            ax.text(0.98, 0.98, NOTE, transform=ax.transAxes, ha="right", va="top", fontsize=8, color="#444444")
         ax.set_ylim(-0.03, 1.08)
         ax.set_xticks([0, TOTAL // 2, TOTAL], ["0", "50%", "100%"], fontsize=8)
         ax.set_yticks([0, 0.5, 1], ["0", "0.5 lr", "lr"], fontsize=8)

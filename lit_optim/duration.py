@@ -18,6 +18,20 @@ _TEXT = re.compile(rf"\s*(?P<number>{_NUMBER})\s*(?P<unit>%|[a-zA-Z]*)\s*", re.A
 _UNITS = {"": "", "%": "%", "ep": "ep", "epoch": "ep", "epochs": "ep", "st": "steps", "step": "steps", "steps": "steps"}
 
 
+COUNT = "must be a whole number of at least 1"
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value is a number of steps, epochs or times: a whole number of at least 1.
+
+    Example:
+        >>> [is_count(value) for value in (3, 1e3, 0, 2.5, True, "3", float("inf"))]
+        [True, True, False, False, False, False, False]
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 1 <= value < math.inf and value % 1 == 0
+
+
 class LengthUnknown(ConfigError):
     """A duration or a schedule needs the length of the run (or of an epoch), which is not known."""
 

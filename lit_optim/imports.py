@@ -12,9 +12,10 @@ from contextvars import ContextVar
 from typing import Any
 
 from lit_optim.errors import ConfigError, did_you_mean
+from lit_optim.extras import ELSEWHERE, EXTRAS, pip_line
 
 # what a checkpoint may name though nobody has imported it: torch, ourselves, and the packages that presets target
-KNOWN = frozenset({"torch", "lit_optim", "lightning", "pytorch_optimizer", "schedulefree", "timm"})
+KNOWN = frozenset({"torch", "lit_optim", "lightning", *EXTRAS, *ELSEWHERE})
 _importable: ContextVar[frozenset[str] | None] = ContextVar("importable", default=None)  # None: everything
 
 
@@ -93,7 +94,7 @@ def _innermost_module(parts: list[str], path: str, key: str) -> tuple[Any, list[
                 raise ConfigError(f"{key}={path}: importing {name} needs the package {error.name!r}") from None
         except (Exception, SystemExit) as error:
             raise ConfigError(f"{key}={path}: importing {name} failed: {error}") from None
-    raise ConfigError(f"{key}={path}: there is no package {parts[0]!r}; is it installed?")
+    raise ConfigError(f"{key}={path}: there is no package {parts[0]!r}; {pip_line(parts[0]) or 'is it installed?'}")
 
 
 def _may_import(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import warnings
@@ -12,6 +13,7 @@ from lit_optim.schedules.plan import Plan
 from lit_optim.schedules.shapes.plateau import PlateauState
 
 LR = "lr"
+SAME = 1e-6  # relative: what rounding makes of one number in 32 bits
 
 
 class Lane:
@@ -41,10 +43,12 @@ class Lane:
         self.initial = f"initial_{key}"
         self.default = default
         self.absolute = values is not None and default == 0
+        self.offset, self.span = _line(values, 1.0 if self.absolute else default)  # factor = offset + span * schedule
         self.states = [PlateauState() for _ in plan.plateaus]
         self.scale = 1.0
         self.loaded: float | None = None  # the factor behind a checkpoint's values, until the first step after it
         self.tensors = False
+        self.shared = False  # whether lanes of single groups drive the same key
         self.now = 1.0  # the factor that was written last
 
     @property
@@ -52,17 +56,17 @@ class Lane:
         """Its name in a state: ``lr``, ``weight_decay@head``."""
         return self.key if self.group is None else f"{self.key}@{self.group}"
 
+    @property
+    def careful(self) -> bool:
+        """Whether every group has to be looked at closely, and not only those that somebody else has written."""
+        return self.tensors or self.loaded is not None or self.group is not None or self.shared
+
     def factor(self, step: int) -> float:
         """The factor of optimizer step ``step``, without the scale of plateaus."""
         stop = self.plan.stop
         if stop is not None and step > stop:
             step = stop
-        factor = self.plan.schedule(step - step % self.hold if self.hold > 1 else step)
-        if self.values is None:
-            return factor
-        at_one, at_zero = self.values
-        value = at_zero + (at_one - at_zero) * factor
-        return value if self.absolute else value / self.default
+        return self.offset + self.span * self.plan.schedule(step - step % self.hold if self.hold > 1 else step)
 
     def drives(self, group: dict[str, Any]) -> bool:
         """Whether the group is one of its own and may be moved."""
@@ -77,7 +81,7 @@ class Lane:
         """Writes ``initial * factor``, in place where the value is a tensor."""
         value, before = group[self.initial] * factor, group[self.name]
         if self.index is not None:
-            value = tuple(value if i == self.index else item for i, item in enumerate(before))
+            value = (*before[: self.index], value, *before[self.index + 1 :])
         group[self.name] = before.fill_(value) if is_tensor(before) else value
 
     def begin(self, group: dict[str, Any]) -> None:
@@ -91,6 +95,8 @@ class Lane:
 
     def write(self, group: dict[str, Any], before: float, factor: float, own: float) -> None:
         """Moves a group from the factor ``before`` to ``factor``; a foreign value becomes the one at ``before``.
+
+        Whoever scales value and initial value alike, as SWATS does, is none: the schedule goes on from that.
 
         Args:
             group: one that it drives.
@@ -106,11 +112,11 @@ class Lane:
             written = [float(group[self.name].new_tensor(item)) for item in written]
         if initial is None and (self.absolute or value == own):
             group[self.initial] = 1.0 if self.absolute else value
-        elif value not in written:
+        elif not any(math.isclose(value, item, rel_tol=SAME) for item in written):
             group[self.initial] = value / before if before else value
             if 0 < before < 0.1:
                 text = f"{self.key}={value:g} was written where the schedule stands at factor {before:.2g}"
-                warnings.warn(f"{text}; it goes on from there, towards {value / before:g} at factor 1", stacklevel=4)
+                warnings.warn(f"{text}; it goes on from there, towards {value / before:g} at factor 1", stacklevel=5)
         self.fill(group, factor)
 
     def observe(self, step: int, value: float) -> bool:
@@ -148,6 +154,14 @@ class Lane:
         factor = self.factor(step) * self.scale
         self.loaded = float(state.get("factor", factor))
         self.now = factor
+
+
+def _line(values: Sequence[float] | None, unit: float) -> tuple[float, float]:
+    """Where factor 0 is, and how far it is from there to factor 1, in units of the initial value."""
+    if values is None:
+        return 0.0, 1.0
+    at_one, at_zero = values
+    return at_zero / unit, (at_one - at_zero) / unit
 
 
 def is_tensor(value: Any) -> bool:

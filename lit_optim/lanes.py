@@ -128,20 +128,30 @@ def build(
         key: dotted name of the scheduler.
 
     Raises:
-        ConfigError: for keys that the groups do not have, and names that no group has.
+        ConfigError: for keys that the groups do not have or that are driven twice, and names that no group has.
     """
     lanes: list[Lane] = []
+    where: dict[tuple[str, str | None], str] = {}
     names = [group["name"] for group in optimizer.param_groups if "name" in group]
     for plan in plans:
         if plan.group is not None and plan.group not in names:
             hint = did_you_mean(plan.group, names, list_all=True) or "; the groups have no names, see param_groups"
             raise ConfigError(f"{key}.groups.{plan.group}: no group of that name{hint}")
         driven = _existing(plan, optimizer)
+        _check_once(plan, driven, where)
         default = _default(driven, optimizer)
         base = default if driven == LR else 1.0
         composed = compose(plan.slots, base or 1.0, plan.where)
         lanes.append(Lane(driven, composed, group=plan.group, hold=hold, default=default, values=plan.values))
     return lanes
+
+
+def _check_once(plan: LanePlan, driven: str, where: dict[tuple[str, str | None], str]) -> None:
+    """Refuses two schedules of one value: ``momentum`` and ``betas[0]`` of an Adam."""
+    first = where.setdefault((driven, plan.group), plan.where)
+    if first != plan.where:
+        name = first.rpartition(".")[2]
+        raise ConfigError(f"{plan.where}: the same value as {name}, which has a schedule already; remove one of them")
 
 
 def _existing(plan: LanePlan, optimizer: Optimizer) -> str:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
+from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.callbacks.plateau_feeder import PlateauFeeder
+from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
+from lit_optim.callbacks.swats import SWATS
 from lit_optim.config import capabilities
 from lit_optim.config.callbacks import make_callbacks
 from lit_optim.config.comparable import comparable
 from lit_optim.config.misfit import refuse_misfit
 from lit_optim.config.optimizer import make_optimizer
+from lit_optim.config.presets import GROUPS
 from lit_optim.config.scheduler import CheckedSchedule, check_scheduler, make_scheduler
 from lit_optim.config.spec import read
-from lit_optim.config.validate import GROUPS, validate
+from lit_optim.config.swats import swats_spec
+from lit_optim.config.validate import validate
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError
 from lit_optim.module.checkpoints import SpecsInCheckpoints
+from lit_optim.module.second_order import refuse_plain_backward
 from lit_optim.real_steps import RealSteps
 from lit_optim.same_on_all_ranks import stop_together
 from lit_optim.schedule_lr import ScheduleLR
@@ -83,7 +89,10 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
                 return callbacks  # a checkpoint is evaluated: nothing of this is needed
             checked = self._checked_scheduler(specs)
             feeder = [PlateauFeeder(checked.reserved["monitor"])] if checked.own and checked.follows_metric else []
-            return [*callbacks, SpecCheckpoint(), *feeder, *make_callbacks(specs.get("optim_callbacks"))]
+            chosen = make_callbacks(specs.get("optim_callbacks"))
+            for callback in self._swats(self._trainer_or_none(), chosen):
+                swats_spec(read(specs["optimizer"], "optimizer", overrides=self._overrides()), callback.options)
+            return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeder, *chosen]
 
     def configure_optimizers(self) -> Any:
         """The optimizer over everything that requires grad, and one scheduler."""
@@ -91,20 +100,33 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
         spec = read(specs["optimizer"], "optimizer", overrides=self._overrides())
         trainer = self._trainer_or_none()
         with self.trusted():
+            for callback in self._swats(trainer):
+                spec = swats_spec(spec, callback.options)
             optimizer = make_optimizer(spec, self, specs.get("param_groups"))
             refuse_misfit(self.__dict__.pop("_resumed_states", None), optimizer)
+            for callback in trainer.callbacks if trainer is not None else ():
+                if isinstance(callback, EvaluationWeights):
+                    callback.prepare_groups(optimizer)
             checked = self._checked_scheduler(specs)
             clock = Clock() if trainer is None else trainer_clock(trainer)
             scheduler = make_scheduler(checked, optimizer, clock)
             if trainer is not None:
+                refuse_plain_backward(self, spec.path)
                 warn_of_pitfalls({**specs, "optimizer": spec.as_dict()}, trainer, clock)
         self.__dict__["_real_steps"] = RealSteps(optimizer)
-        if checked.moves and capabilities.of_target(spec.path).no_schedule:
-            rank_zero_warn(f"{spec.path} reads its lr once: a schedule has no effect on it")
+        needs = capabilities.of_target(spec.path)
+        refused = needs.modes and trainer is not None  # by the callback that tells it its modes
+        if checked.moves and needs.against_schedules and not refused:
+            rank_zero_warn(f"{spec.path} {needs.against_schedules}")
         if trainer is not None and not any(isinstance(callback, SpecCheckpoint) for callback in trainer.callbacks):
             name = f"{type(self).__name__}.configure_callbacks"
             rank_zero_warn(f"{name} drops what super() returned: no plateau is fed, no specs are in checkpoints")
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **checked.lightning_keys}}
+
+    def _swats(self, trainer: Any, more: Iterable[Callback] = ()) -> list[SWATS]:
+        """The callback that wants an optimizer which can switch, wherever it was given."""
+        given = [] if trainer is None else trainer.callbacks
+        return [callback for callback in (*given, *more) if isinstance(callback, SWATS)]
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Moves the schedule on, unless a gradient scaler has skipped the optimizer's step."""

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lit_optim.duration import Clock
+from lit_optim.duration import COUNT, Clock, is_count
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.lane import LR, Lane
+from lit_optim.fast_step import fast_step
+from lit_optim.lane import Lane
 from lit_optim.lanes import Configured, build
 from lit_optim.schedules.plan import Phase, Plan
 from lit_optim.schedules.shapes.plateau import PlateauState
@@ -109,9 +110,11 @@ class ScheduleLR(LRScheduler):
                 )
             lane.rescale()
             lane.now = lane.factor(self.last_epoch) * lane.scale
+            lane.shared = any(other.key == lane.key and other is not lane for other in self._lanes)
         self._main, *self._others = self._lanes
-        self._schedule, self._stop = self._main.plan.schedule, self._main.plan.stop
-        self._own_lr = {lane.group for lane in self._others if lane.key == LR}
+
+    def _choose_step(self) -> None:
+        self._move_to = fast_step(self._lanes, self.optimizer, self._write, self._move_all) or self._move_all
 
     def _plan_of(self, slots: Mapping[str, Any], base: float, key: str) -> Plan:
         return self._compose(slots, base_lr=base, key=key)
@@ -143,43 +146,32 @@ class ScheduleLR(LRScheduler):
     def step(self, epoch: int | None = None) -> None:
         """Moves on by one optimizer step, or to ``epoch`` (a step index, as in torch)."""
         self.last_epoch = step = self.last_epoch + 1 if epoch is None else epoch
-        if self._others:
-            for lane in self._others:
-                self._move(lane, step)
-        if self._stop is not None and step > self._stop:
-            step = self._stop
-        main = self._main
-        factor = self._schedule(step - step % self._hold if self._hold > 1 else step) * main.scale
-        before, main.now = main.now, factor
-        if main.tensors or main.loaded is not None or self._own_lr:  # the first step after a restore, too
-            self._write_all(main, before, factor)
-            main.loaded = None
-            return
-        for group in self.optimizer.param_groups:
-            try:
-                initial = group["initial_lr"]
-            except KeyError:  # a group that was added since the last step
-                self._write(main, group, before, factor)
-                continue
-            if group["lr"] != initial * before or "scheduled" in group:
-                self._write(main, group, before, factor)
-            else:
-                group["lr"] = initial * factor
+        self._move_to(step)
+
+    def _move_all(self, step: int) -> None:
+        """Moves all groups, whatever has happened to them."""
+        restored = self._main.loaded is not None
+        for lane in self._lanes:
+            self._move(lane, step)
+        if restored:
+            self._choose_step()
 
     def _move(self, lane: Lane, step: int) -> None:
-        factor = lane.factor(step) * lane.scale
-        before, lane.now = lane.now, factor
-        if lane.tensors or lane.loaded is not None or lane.index is not None or lane.group is not None:
-            self._write_all(lane, before, factor)
+        before, lane.now = lane.now, lane.factor(step) * lane.scale
+        if lane.careful:
+            self._write_all(lane, before, lane.now)
             lane.loaded = None
             return
-        name, initial_name = lane.name, lane.initial
+        factor, name, index, initial_name = lane.now, lane.name, lane.index, lane.initial
         for group in self.optimizer.param_groups:
-            initial = group.get(initial_name)
-            if initial is None or group[name] != initial * before or "name" in group or "scheduled" in group:
+            initial, value = group.get(initial_name), group[name]
+            item = value if index is None else value[index]
+            if initial is None or item != initial * before or "scheduled" in group:
                 self._write(lane, group, before, factor)
-            else:
+            elif index is None:
                 group[name] = initial * factor
+            else:
+                group[name] = (*value[:index], initial * factor, *value[index + 1 :])
 
     def step_metric(self, value: float) -> None:
         """Feeds plateaus with one more value of their metric; values outside of their phases are not counted."""
@@ -198,6 +190,8 @@ class ScheduleLR(LRScheduler):
             return
         value = self.optimizer.defaults.get(lane.name, float("nan"))
         lane.write(group, before, factor, float(value if lane.index is None else value[lane.index]))
+        if lane.tensors:
+            self._move_to = self._move_all  # the fast step would put a number in its place
 
     def _has_own(self, key: str, group: dict[str, Any]) -> bool:
         name = group.get("name")
@@ -211,6 +205,7 @@ class ScheduleLR(LRScheduler):
                     continue
                 if lane.group is None or lane.group == group.get("name"):
                     lane.begin(group)
+        self._choose_step()
 
     def rescale(self, lr: float) -> None:
         """Makes ``lr`` the optimizer's own; groups keep their ratios to it, absolute floors stay."""
@@ -249,10 +244,11 @@ class ScheduleLR(LRScheduler):
             before = lane.now
             lane.load_state_dict(states.get(lane.id, {}), self.last_epoch)
             self._write_all(lane, before, lane.now)
+        self._choose_step()
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the lanes' closures, which `__setstate__` builds again."""
-        kept = {k: v for k, v in self.__dict__.items() if k not in ("_lanes", "_main", "_others", "_schedule")}
+        kept = {k: v for k, v in self.__dict__.items() if k not in ("_lanes", "_main", "_others", "_move_to")}
         return {**kept, "_kept": {lane.id: (lane.states, lane.loaded, lane.tensors) for lane in self._lanes}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -264,13 +260,17 @@ class ScheduleLR(LRScheduler):
             lane.states, lane.loaded, lane.tensors = kept[lane.id]
             lane.rescale()
             lane.now = lane.factor(self.last_epoch) * lane.scale
+        self._choose_step()
 
 
 def rescale(optimizer: Optimizer, lr: float) -> None:
-    """Makes ``lr`` the optimizer's own, and scales the initial and the present lr of every group along."""
+    """Makes ``lr`` the optimizer's own, and scales the initial and the present lr of every group along.
+
+    So it does with AdaBound's ``base_lr``: its bounds are final_lr * lr / base_lr, and are not to move.
+    """
     before = float(optimizer.defaults["lr"])
     for group in optimizer.param_groups:
-        for name in ("initial_lr", "lr") if "initial_lr" in group else ("lr",):
+        for name in [name for name in ("initial_lr", "base_lr", "lr") if name in group]:
             group[name] = group[name] * (lr / before) if before else lr  # nothing is in proportion to 0
     optimizer.defaults["lr"] = lr
 
@@ -279,6 +279,6 @@ def _count(value: Any, name: str) -> int | None:
     """A number of optimizer steps, or None."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < float("inf") or value % 1:
-        raise ConfigError(wrong(f"scheduler.{name}", value, "must be a whole number of at least 1"))
+    if not is_count(value):
+        raise ConfigError(wrong(f"scheduler.{name}", value, COUNT))
     return int(value)

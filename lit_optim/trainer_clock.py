@@ -41,7 +41,7 @@ def _training_batches(trainer: Trainer) -> float:
         return trainer.num_training_batches
     trainer.fit_loop.setup_data()
     batches = trainer.num_training_batches
-    if trainer.ckpt_path is not None:
+    if trainer.ckpt_path is not None or trainer.strategy.restore_checkpoint_after_setup:  # which sets ckpt_path later
         # Lightning gives a loader its restored state only while setting it up, and the checkpoint's loops are restored
         # later than this: without another set-up a run that is resumed within an epoch would begin that epoch anew
         trainer.fit_loop._combined_loader = None

@@ -91,6 +91,29 @@ def test_one_cycle_with_momentum_is_torchs(three_phase, anneal):
             reference.step()
 
 
+@pytest.mark.parametrize("build", [OneCycleLR, CyclicLR])
+def test_the_first_beta_is_cycled_as_by_torch(build):
+    theirs, ours = adamw(), adamw()
+    theirs.param_groups[1]["lr"] = ours.param_groups[1]["lr"] = 0.1
+    if build is OneCycleLR:
+        reference = OneCycleLR(theirs, 0.1, total_steps=50)
+        main, own, low, high = {"shape": "one_cycle"}, {"start_factor": 0.0, "end_factor": 0.0}, 0.85, 0.95
+    else:
+        reference = CyclicLR(theirs, 0.01, 0.1, 7, 4)
+        main = {"shape": "triangular", "step_size_up": 7, "step_size_down": 4, "base_factor": 0.1}
+        own, low, high = {"base_factor": 0.0}, 0.8, 0.9
+    drive = {"momentum": {"main": {**main, **own}, "values": [low, high]}}
+    scheduler = ScheduleLR(ours, main=main, total_steps=50, drive=drive)
+    for step in range(50):
+        for mine, torchs in zip(ours.param_groups, theirs.param_groups, strict=True):
+            assert [mine["lr"], *mine["betas"]] == pytest.approx([torchs["lr"], *torchs["betas"]], rel=1e-12), step
+        for optimizer in (ours, theirs):
+            optimizer.step()
+        scheduler.step()
+        if step < 49:
+            reference.step()
+
+
 @pytest.mark.parametrize("mode", ["triangular", "triangular2", "exp_range"])
 def test_cyclic_with_momentum_is_torchs(mode):
     theirs, ours = sgd(), sgd()
@@ -269,6 +292,9 @@ WRONG = [
     ({"drive": {"weight_decay": {"mian": {}}}}, "scheduler.drive.weight_decay.mian={}: no such key; did you mean 'main'?"),
     ({"drive": {"weight_decay": {"values": [1]}}}, "scheduler.drive.weight_decay.values=[1]: expects two numbers"),
     ({"drive": {"weight_decay": {"main": {"shape": "cosin"}}}}, "scheduler.drive.weight_decay.main.shape='cosin': no shape of that name; did you mean 'cosine'?"),
+    ({"drive": {"momentum": {}, "betas[0]": {}}}, "scheduler.drive.betas[0]: the same value as momentum, which has a schedule already; remove one of them"),
+    ({"drive": {"betas[0]": {}, "momentum": {}}}, "scheduler.drive.momentum: the same value as betas[0], which has a schedule already"),
+    ({"groups": {"head": {"drive": {"momentum": {}, "betas[0]": {}}}}}, "scheduler.groups.head.drive.betas[0]: the same value as momentum"),
     ({"groups": {"haed": {"main": {"shape": "constant"}}}}, "scheduler.groups.haed: no group of that name; did you mean 'head'?"),
     ({"groups": {"head": 3}}, "scheduler.groups.head=3: expects a preset's name or slots"),
     ({"groups": {"head": "cosin"}}, "scheduler.groups.head='cosin': no preset of that name; did you mean 'cosine'?"),

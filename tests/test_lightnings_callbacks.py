@@ -56,7 +56,7 @@ def test_averages_of_weights(tmp_path, name):
     assert run.lr_scheduler_configs[0].scheduler.last_epoch == 16
 
 
-@pytest.mark.parametrize("name", ["warmup_cosine", "one_cycle", "plateau", "constant", "wsd", "cosine_restarts"])
+@pytest.mark.parametrize("name", SCHEDULERS)
 def test_stochastic_weight_averaging_takes_the_schedule_over(tmp_path, name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says that it swaps the scheduler

@@ -6,6 +6,8 @@ from lightning.pytorch.callbacks import LearningRateFinder
 from lightning.pytorch.tuner import Tuner
 from omegaconf import OmegaConf
 
+from conftest import SCHEDULERS
+from lit_optim.config.presets import load
 from net import Net, loader, trainer
 
 GROUPS = {"rules": [{"match": {"type": "bias"}, "lr": 2e-3}]}
@@ -74,3 +76,17 @@ def test_callback(tmp_path, late, scheduler):
         factor = scheduler_now.factor(step)
         assert used[step] == pytest.approx([found * factor, 2 * found * factor]), step
     assert scheduler_now.base_lrs == pytest.approx([found, 2 * found])
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_every_preset_goes_on_from_what_was_found(tmp_path, name):
+    scheduler = {**load("scheduler", name), "monitor": "val/loss"} if "plateau" in name else name
+    module = Net("sgd", scheduler=scheduler)
+    callback, steps = LearningRateFinder(num_training_steps=20), Search()
+    run = trainer(tmp_path, max_epochs=2, callbacks=[callback, steps])
+    run.fit(module, loader(), loader(8))
+    found, now = callback.optimal_lr.suggestion(), run.lr_scheduler_configs[0].scheduler
+    assert found is not None
+    assert [module.used[i][0] for i in steps.real] == pytest.approx(
+        [found * now.factor(t) for t in range(16)], rel=1e-12
+    )

@@ -97,6 +97,30 @@ def test_torchs_own_scheduler_keeps_lightnings_keys(tmp_path):
     assert [module.used[i * BATCHES][0] for i in range(3)] == pytest.approx([1e-3, 1e-3, 5e-4])
 
 
+class Halving(torch.optim.lr_scheduler.LRScheduler):
+    """A third party's: it knows nothing of lit-optim."""
+
+    def __init__(self, optimizer, every=1, last_epoch=-1):
+        self.every = every
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self):
+        return [lr * 0.5 ** (self.last_epoch // self.every) for lr in self.base_lrs]
+
+
+@pytest.mark.parametrize(
+    ("keys", "halved_before"),
+    [({"interval": "step"}, lambda step: step // 2), ({"interval": "step", "frequency": 4}, lambda step: step // 4 // 2), ({}, lambda step: step // BATCHES // 2)],
+)  # fmt: skip
+def test_a_third_partys_scheduler_has_lightnings_rhythm(tmp_path, keys, halved_before):
+    spec = {"_target_": f"{__name__}.Halving", "every": 2, **keys}
+    module, run = fit(tmp_path, Net(scheduler=spec), max_epochs=4)
+    assert type(run.lr_scheduler_configs[0].scheduler) is Halving
+    assert [used[0] for used in module.used] == pytest.approx(
+        [1e-3 * 0.5 ** halved_before(t) for t in range(4 * BATCHES)]
+    )
+
+
 def test_only_what_requires_grad_is_optimized():
     module = Net()
     module.layer[0].requires_grad_(False)

@@ -10,6 +10,7 @@ import lit_optim
 from conftest import OPTIMIZERS
 from lit_optim.config import presets
 from net import Net, fit, loader, trainer, weights
+from problem import Problem
 
 RULES = [{"match": {"type": ["norm", "bias"]}, "weight_decay": 0.0}]
 NADAM = presets.load("optimizer", "nadam")
@@ -111,16 +112,9 @@ def test_an_interpolation_that_leads_nowhere_is_told_by_the_validation():
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("form", [OmegaConf.create, partial])
 def test_no_optimizer_keeps_any(name, form):
-    layer = torch.nn.Embedding(3, 2, sparse=True) if name == "sparse_adam" else torch.nn.Linear(2, 2, bias=False)
-    optimizer = lit_optim.build_optimizer(form(presets.load("optimizer", name)), layer)
-
-    def closure():
-        optimizer.zero_grad()
-        loss = layer(torch.tensor([1]) if name == "sparse_adam" else torch.ones(1, 2)).square().sum()
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
+    problem = Problem(name)
+    optimizer = lit_optim.build_optimizer(form(presets.load("optimizer", name)), problem)
+    problem.step(optimizer)
     assert not foreign(optimizer.param_groups)
     assert not foreign(optimizer.state_dict())
     assert not foreign(optimizer.defaults)

@@ -12,46 +12,14 @@ import lit_optim
 import lit_optim.schedules
 from conftest import CONF, OPTIMIZERS, SCHEDULERS, preset_names
 from lit_optim.config import presets
-from lit_optim.config.capabilities import WORDS, capabilities, table
+from lit_optim.config.capabilities import WORDS, capabilities
+from problem import Problem, weights
 
 ALL = [
     (group, name)
     for group in ("optimizer", "scheduler", "param_groups", "optim_callbacks")
     for name in preset_names(group)
 ]
-
-
-class Problem(torch.nn.Module):
-    """A small regression whose parameters are the kind that an optimizer's capability entry names."""
-
-    def __init__(self, name):
-        super().__init__()
-        needs = capabilities(name)
-        self.sparse = needs.sparse
-        if needs.sparse:
-            self.layer = torch.nn.Embedding(6, 3, sparse=True)
-        elif needs.two_d:
-            self.layer = torch.nn.Linear(4, 3, bias=False)
-        else:
-            self.layer = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.LayerNorm(3), torch.nn.Linear(3, 3))
-
-    def loss(self):
-        generator = torch.Generator().manual_seed(3)
-        x = torch.arange(6) if self.sparse else torch.randn(6, 4, generator=generator)
-        return (self.layer(x) - torch.randn(6, 3, generator=generator)).square().mean()
-
-    def step(self, optimizer):
-        def closure():
-            optimizer.zero_grad()
-            loss = self.loss()
-            loss.backward()
-            return loss
-
-        return optimizer.step(closure).item()
-
-
-def weights(problem):
-    return torch.cat([p.detach().flatten() for p in problem.parameters()])
 
 
 @pytest.mark.parametrize(("group", "name"), ALL)
@@ -86,7 +54,7 @@ def test_optimizer_validates_and_lowers_the_loss(name):
     problem = Problem(name)
     optimizer = lit_optim.build_optimizer(name, problem)
     before = problem.loss().item()
-    for _ in range(5):
+    for _ in range(10):  # some only measure the gradient in their first steps
         problem.step(optimizer)
     assert problem.loss().item() < before
 
@@ -97,29 +65,18 @@ def test_optimizer_is_what_plain_hydra_builds(name):
     ours, theirs = Problem(name), Problem(name)
     theirs.load_state_dict(ours.state_dict())
     optimizers = lit_optim.build_optimizer(cfg, ours), instantiate(cfg)(theirs.parameters())
-    for _ in range(3):
+    for step in range(8):
+        torch.manual_seed(step)  # some draw random numbers
         ours.step(optimizers[0])
+        torch.manual_seed(step)
         theirs.step(optimizers[1])
     torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_optimizer_continues_bit_for_bit_from_a_checkpoint_that_loads_safely(name, tmp_path):
-    ours, again = Problem(name), Problem(name)
-    first, second = lit_optim.build_optimizer(name, ours), lit_optim.build_optimizer(name, again)
-    for _ in range(3):
-        ours.step(first)
-    torch.save((ours.state_dict(), first.state_dict()), tmp_path / "c.pt")
-    module_state, optimizer_state = torch.load(tmp_path / "c.pt", weights_only=True)
-    again.load_state_dict(module_state)
-    second.load_state_dict(optimizer_state)
-    for _ in range(3):
-        ours.step(first)
-        again.step(second)
-    assert torch.equal(weights(ours), weights(again))
+SCHEDULED = [name for name in OPTIMIZERS if not capabilities(name).no_schedule]
 
 
-@pytest.mark.parametrize(("name", "scheduler"), list(itertools.product(OPTIMIZERS, SCHEDULERS)))
+@pytest.mark.parametrize(("name", "scheduler"), list(itertools.product(SCHEDULED, SCHEDULERS)))
 def test_every_optimizer_takes_every_schedule(name, scheduler):
     problem = Problem(name)
     optimizer = lit_optim.build_optimizer(
@@ -159,52 +116,6 @@ def test_every_optimizer_of_torch_has_a_preset():
     assert theirs <= ours
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_capability_entry_is_true(name):
-    """Each need is shown by taking it away; no need is shown by training what would break it."""
-    entry = table()[name]
-    cls = getattr(torch.optim, presets.load("optimizer", name)["_target_"].rpartition(".")[2])
-    options = {k: v for k, v in presets.load("optimizer", name).items() if not k.startswith("_")}
-
-    def fails(params, grads, *, closure=None):
-        params = [torch.nn.Parameter(p) for p in params]
-        try:
-            optimizer = cls([{"params": [p]} for p in params] if entry_groups else params, **options)
-            for p, g in zip(params, grads, strict=True):
-                p.grad = g
-            optimizer.step(closure) if closure else optimizer.step()
-        except (ValueError, RuntimeError, TypeError):
-            return True
-        return False
-
-    matrix, dense = torch.ones(2, 2), torch.ones(2, 2)
-    entry_groups = False
-    closure = (lambda: torch.tensor(0.0)) if entry.closure else None
-    assert fails([matrix], [dense]) == (entry.closure or entry.sparse)
-    if entry.sparse:
-        assert not fails([matrix], [dense.to_sparse()])
-        return
-    assert fails([torch.ones(2)], [torch.ones(2)], closure=closure) == entry.two_d
-    entry_groups = True
-    assert fails([matrix, matrix], [dense, dense], closure=closure) == entry.one_group
-
-
-def test_a_schedule_has_an_effect_unless_the_table_says_no():
-    for name in OPTIMIZERS:
-        ends = []
-        for factor in (1.0, 0.5):
-            torch.manual_seed(0)
-            problem = Problem(name)
-            optimizer = lit_optim.build_optimizer(name, problem)
-            problem.step(optimizer)
-            for group in optimizer.param_groups:
-                group["lr"] *= factor
-            problem.step(optimizer)
-            problem.step(optimizer)  # ASGD takes a new lr one step late
-            ends.append(weights(problem))
-        assert torch.equal(*ends) == capabilities(name).no_schedule, name
-
-
 def test_needs_are_from_the_vocabulary():
-    for name in OPTIMIZERS:
+    for name in preset_names("optimizer"):
         assert set(presets.needs("optimizer", name)) <= set(WORDS)

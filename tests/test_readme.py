@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from conftest import CONF, OPTIMIZERS, preset_names
+from conftest import CONF, OPTIMIZERS, UNTESTED, preset_names
+from lit_optim.config.headers import header
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -13,7 +14,13 @@ def row(group):
 
 
 def test_every_optimizer_is_in_the_table_and_nothing_else():
-    assert re.findall(r"\w+", row("optimizer").partition(": ")[2]) == OPTIMIZERS
+    ours = [name for name in OPTIMIZERS if header("optimizer", name).package in ("torch", "lit_optim")]
+    assert re.findall(r"\w+", row("optimizer").partition(": ")[2]) == ours
+    others = re.search(
+        r"^\| `optimizer` of other packages \| .*?: (.*); untested.*?: (.*); and `any` \|$", README, re.MULTILINE
+    )
+    assert others[1].split(", ") == [name for name in OPTIMIZERS if name not in ours]
+    assert re.sub(r" \(.*?\)", "", others[2]).split(", ") == UNTESTED
 
 
 def test_every_schedule_is_in_the_table():

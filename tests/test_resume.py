@@ -122,7 +122,7 @@ def test_checkpoints_hold_plain_containers_and_load_safely(tmp_path, form, super
     _, _run = fit(tmp_path, module, callbacks=[checkpoints(tmp_path)], max_epochs=1)
     path = next(tmp_path.glob("*.ckpt"))
     checkpoint = torch.load(path, weights_only=True)
-    assert set(checkpoint["lit_optim"]) == {"version", "spec", "param_names"}
+    assert set(checkpoint["lit_optim"]) == {"version", "spec", "param_names", "environment"}
     spec = checkpoint["lit_optim"]["spec"]
     assert spec["optimizer"]["_target_"] == "torch.optim.NAdam"
     assert spec["optimizer"]["momentum_decay"] == 4e-3
@@ -289,3 +289,49 @@ def test_version_is_an_integer_from_the_first_release(tmp_path):
     assert checkpoint["lit_optim"]["version"] == 1
     assert isinstance(run.lightning_module, L.LightningModule)
     assert lit_optim.presets()
+
+
+class TestTheEnvironment:
+    """Bit for bit is promised for the same torch, threads, processes and compile flags; the checkpoint knows them."""
+
+    def test_is_in_the_checkpoint(self, tmp_path):
+        _, run = fit(tmp_path, Net(optim_callbacks=COMPILED), max_epochs=1)
+        run.save_checkpoint(tmp_path / "c.ckpt")
+        saved = torch.load(tmp_path / "c.ckpt", weights_only=True)["lit_optim"]["environment"]
+        expected = {"torch": str(torch.__version__), "threads": 1, "world_size": 1, "compiled": ["Lookahead"]}
+        assert saved == expected
+        assert type(saved["torch"]) is str
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"threads": 4}, "written with threads=4, resumed with threads=1: the run goes on, but not bit for bit"),
+            ({"world_size": 2, "torch": "2.0"}, r"written with torch=2.0, world_size=2, resumed with torch=.*, world_size=1:"),
+            ({"compiled": ["AdaBound"]}, r"written with compiled=\['AdaBound'\], resumed with compiled=\[\]"),
+        ],
+    )  # fmt: skip
+    def test_a_difference_is_told_once(self, tmp_path, change, message):
+        _, run = fit(tmp_path, Net(), max_epochs=1)
+        run.save_checkpoint(tmp_path / "c.ckpt")
+        checkpoint = torch.load(tmp_path / "c.ckpt", weights_only=True)
+        checkpoint["lit_optim"]["environment"].update(change)
+        torch.save(checkpoint, tmp_path / "c.ckpt")
+        module = Net()
+        with pytest.warns(UserWarning, match=message) as record:
+            _, run = fit(tmp_path, module, ckpt_path=tmp_path / "c.ckpt", max_epochs=3)
+        assert sum("bit for bit" in str(warning.message) for warning in record) == 1
+        run.fit_loop.max_epochs = 4
+        run.fit(module, __import__("net").loader(), __import__("net").loader(8))  # another fit: nothing is said
+
+    def test_the_same_one_and_an_unknown_one_say_nothing(self, tmp_path):
+        _, run = fit(tmp_path, Net(), max_epochs=1)
+        run.save_checkpoint(tmp_path / "c.ckpt")
+        fit(tmp_path, Net(), ckpt_path=tmp_path / "c.ckpt", max_epochs=2)
+        checkpoint = torch.load(tmp_path / "c.ckpt", weights_only=True)
+        for environment in (None, 3, {}):
+            checkpoint["lit_optim"]["environment"] = environment
+            torch.save(checkpoint, tmp_path / "c.ckpt")
+            fit(tmp_path, Net(), ckpt_path=tmp_path / "c.ckpt", max_epochs=2)
+
+
+COMPILED = {"lookahead": {"_target_": "lit_optim.callbacks.Lookahead", "compile": True}}  # small tensors: nothing is

@@ -21,7 +21,7 @@ from app.task import Task
 from app.trainer_ranges import check_ranges
 from app.values import check_values
 from lit_optim.config.plain import plain
-from lit_optim.config.validate import GROUPS
+from lit_optim.config.presets import GROUPS
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 
 T = TypeVar("T")

@@ -15,9 +15,9 @@ from torch.optim import Optimizer
 
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.schedule_lr import ScheduleLR
+from lit_optim.shaded_phases import INK, shade
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from lit_optim.schedules.plan import Phase
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 Lrs = Mapping[str, Sequence[float]]  # by param group, one value an optimizer step; NaN where there was no such group
 
 LINE_COLORS = ("#1f5fa8", "#d1622b", "#3b8f5a", "#8a4fa3", "#b3873b", "#4a4a4a")
-INK = "#444444"
 
 
 def table(steps: Sequence[int], lrs: Lrs) -> Iterator[list[Any]]:
@@ -67,7 +66,7 @@ def picture(steps: Sequence[int], lrs: Lrs, phases: Sequence[Phase] = ()) -> Fig
     axes.set_ylim(0, top * 1.25)  # the names of the phases are above the lines
     axes.set_yticks([tick for tick in MaxNLocator(6).tick_values(0, top) if tick <= top * 1.001])
     axes.set_xlim(steps[0], max(steps[-1], steps[0] + 1))
-    _shade(axes, phases)
+    shade(axes, phases)
     title = f"learning rate over {len(steps)} optimizer step{'s' * (len(steps) != 1)}"
     axes.set_title(title, loc="left", fontsize=12, color=INK, pad=10)
     axes.set_xlabel("optimizer step", color=INK)
@@ -80,24 +79,6 @@ def picture(steps: Sequence[int], lrs: Lrs, phases: Sequence[Phase] = ()) -> Fig
     if len(lines) > 1:
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(lines), frameon=False, labelcolor=INK)
     return figure
-
-
-def _shade(axes: Axes, phases: Sequence[Phase]) -> None:
-    """The longest phase stays white; the name of a short one is written upwards. One phase alone needs no name."""
-    first, last = axes.get_xlim()
-    cut = [(p.name, max(p.start, first), last if p.stop is None else min(p.stop, last)) for p in phases]
-    shown = [(name, start, stop) for name, start, stop in cut if start < stop]
-    if len(shown) < 2:
-        return
-    widths = [(stop - start) / (last - first) for _, start, stop in shown]
-    white = widths.index(max(widths)) % 2
-    for i, (name, start, stop) in enumerate(shown):
-        if i % 2 != white:
-            axes.axvspan(start, stop, color="#eef1f5", linewidth=0, zorder=0)
-        upwards = 90 if widths[i] < 0.015 * len(name) else 0
-        place = ((start + stop) / 2, 0.98)
-        look: dict[str, Any] = {"rotation": upwards, "ha": "center", "va": "top", "fontsize": 9, "color": INK}
-        axes.text(*place, name, transform=axes.get_xaxis_transform(), **look)
 
 
 class ScheduleReport(Callback):

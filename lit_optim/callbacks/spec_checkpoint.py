@@ -4,6 +4,8 @@ from typing import Any, Protocol, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_optim.errors import ConfigError
+
 
 class Configured(Protocol):
     """What this callback asks of a module: the mixin has it."""
@@ -13,6 +15,9 @@ class Configured(Protocol):
 
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
         """Takes over the specs of a checkpoint."""
+
+    def compare_environment(self) -> None:
+        """Says where a resumed run is not exact."""
 
     def reapply_lr(self) -> None:
         """Writes an assigned lr again."""
@@ -32,6 +37,15 @@ class SpecCheckpoint(Callback):
         """Compares the specs; called before optimizers are configured (but under strategies that restore later)."""
         if trainer.state.fn == "fit" and trainer.ckpt_path:
             cast("Configured", pl_module).resume_from(checkpoint)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compares what can be compared only now: threads and processes, and what some strategies restore unseen."""
+        cast("Configured", pl_module).compare_environment()
+        for optimizer in trainer.optimizers:
+            switched = any(group.get("phase") == "sgd" for group in optimizer.param_groups)
+            if switched and "phase" not in optimizer.defaults:
+                rule = f"its optimizer has switched to SGD, and {type(optimizer).__name__} cannot go on from there"
+                raise ConfigError(f"ckpt_path: {rule}; add optim_callbacks=swats")
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Repeats an lr that was just assigned: a LearningRateFinder overwrites the groups after the module's."""

@@ -20,7 +20,7 @@ from lit_optim.cli.environment import (
 )
 from lit_optim.cli.page import Block, Heading, Table, show
 from lit_optim.config import presets
-from lit_optim.config.headers import groups, header
+from lit_optim.config.headers import header
 from lit_optim.config.pitfalls import Finding, find
 from lit_optim.config.pitfalls.logged import Logged, logged_by
 from lit_optim.errors import ConfigError
@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
 
 def environment_findings(installed: Mapping[str, str]) -> list[Finding]:
     """What is wrong with the installation."""
-    targets = {f"{group}/{name}": header(group, name).target for group in groups() for name in presets.names(group)}
+    every = [(group, name) for group in presets.groups() for name in presets.names(group)]
+    targets = {f"{group}/{name}": header(group, name).target for group, name in every}
     return [
         *plugin_findings(),
         *requirement_findings(),

@@ -14,6 +14,7 @@ from types import ModuleType
 
 import lit_optim
 from lit_optim.config.pitfalls.finding import Finding
+from lit_optim.extras import pip_line
 
 PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "torchmetrics", "pytorch-lightning", "rich", "matplotlib")
 PLUGIN = "hydra_plugins.lit_optim.searchpath"
@@ -122,8 +123,9 @@ def preset_findings(targets: Mapping[str, str]) -> list[Finding]:
     findings = []
     for preset, target in targets.items():
         package = target.partition(".")[0]
-        if package and find_spec(package) is None:
-            problem, remedy = f"needs the package {package!r}, which is not installed", f"lit-optim info {preset}"
+        if package.isidentifier() and find_spec(package) is None:
+            problem = f"needs the package {package!r}, which is not installed"
+            remedy = pip_line(package) or f"lit-optim info {preset}"
             findings.append(Finding("preset", "note", preset, problem, remedy))
     return findings
 

@@ -47,8 +47,10 @@ def page(one: Info) -> list[Block]:
     facts = {
         "class": head.target,
         "needs": ", ".join(head.needs) or "nothing in particular",
+        "can": ", ".join(f"{column} {_cell(value)}" for column, value in (one.measured or {}).items()),
         "paper": head.paper,
         "source": head.source,
+        "untested": head.untested,
         "missing": one.missing,
     }
     rows = [[name, text] for name, text in facts.items() if text]
@@ -85,8 +87,10 @@ def entry(one: Info) -> dict[str, Any]:
         "target": head.target or None,
         "package": head.package,
         "needs": list(head.needs),
+        "measured": one.measured,
         "paper": head.paper or None,
         "source": head.source or None,
+        "untested": head.untested or None,
         "missing": one.missing or None,
         "keys": keys,
         "python": one.python or None,
@@ -97,6 +101,12 @@ def entry(one: Info) -> dict[str, Any]:
 def _in_yaml(kind: str) -> str:
     """A type without what no configuration can hold."""
     return kind.replace(" | Tensor", "")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g} a parameter" if isinstance(value, float) else str(value)
 
 
 def _default(key: Key) -> str:

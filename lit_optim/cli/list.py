@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from lit_optim.cli.page import Block, Heading, Table, on_terminal, show
 from lit_optim.config import presets
-from lit_optim.config.headers import Header, groups, header
+from lit_optim.config.headers import Header, header
 from lit_optim.errors import ConfigError, did_you_mean
 
 HEAD = ("name", "package", "needs", "summary")
@@ -23,12 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the verb."""
     parser.epilog = EXAMPLES
     parser.add_argument("pattern", nargs="?", default="*", help="shell wildcard, or a part of the name")
-    parser.add_argument("--group", choices=groups(), metavar="GROUP", help=f"one group only: {', '.join(groups())}")
+    parser.add_argument(
+        "--group", choices=presets.groups(), metavar="GROUP", help=f"one group only: {', '.join(presets.groups())}"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Shows the presets whose names match."""
-    chosen = (args.group,) if args.group else groups()
+    chosen = (args.group,) if args.group else presets.groups()
     found = matching(args.pattern, chosen)
     show(page(found, chosen, titled=on_terminal()), data={"presets": [entry(h) for h in found]}, as_json=args.json)
     return 0
@@ -45,8 +47,8 @@ def matching(pattern: str, chosen: Sequence[str]) -> list[Header]:
         ConfigError: where nothing matches, with the nearest name.
 
     Example:
-        >>> [preset.name for preset in matching("radam", ["optimizer"])]
-        ['radam', 'radamw']
+        >>> [preset.name for preset in matching("radam?", ["optimizer"])], matching("noam", ["scheduler"])[0].name
+        (['radamw'], 'noam')
         >>> matching("adamx", ["optimizer"])
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: list 'adamx': no preset of that name; did you mean 'adamax'?

@@ -43,7 +43,7 @@ RULES = {
 
 
 def documented(target: Any) -> dict[str, str]:
-    """What the docstring of a class or function says of its arguments: Google's style, and torch's.
+    """What the docstring of a class or function says of its arguments: Google's style, torch's, and older ones.
 
     Example:
         >>> from lit_optim.schedules import cosine
@@ -51,7 +51,7 @@ def documented(target: Any) -> dict[str, str]:
         'factor at step 0, at least 0'
     """
     text = inspect.getdoc(target) or ""
-    section = re.search(r"^( *)Args:\n((?:\1 +.*\n|\n)*)", text + "\n", re.MULTILINE)
+    section = re.search(r"^( *)(?:Args|Arguments):\n((?:\1 +.*\n|\n)*)", text + "\n", re.MULTILINE)
     if not section:
         return {}
     lines = [line for line in section[2].splitlines() if line.strip()]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lit_optim.cli import equivalent
 from lit_optim.cli.keys import HYDRAS, Key, of_call, of_mapping, of_rules, of_schedule
 from lit_optim.cli.values import written
 from lit_optim.config import presets
+from lit_optim.config.capabilities import capabilities
 from lit_optim.config.check import check_call
-from lit_optim.config.headers import Header, groups, header, meanings
+from lit_optim.config.headers import Header, header, meanings
 from lit_optim.config.locate import locate
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 
@@ -34,6 +35,12 @@ class Info:
     missing: str = ""
 
     @property
+    def measured(self) -> dict[str, Any] | None:
+        """What an optimizer can do, by column of the capability table; None where nobody could try, and for others."""
+        found = capabilities(self.header.name).measured if self.header.group == "optimizer" else None
+        return None if found is None else asdict(found)
+
+    @property
     def command_line(self) -> str:
         """The preset, and one of its values, as typed."""
         chosen = f"python train.py {self.header.group}={self.header.name}"
@@ -52,7 +59,7 @@ def named(name: str) -> list[tuple[str, str]]:
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: info 'adamx': no preset of that name; did you mean 'adamax'?
     """
-    every = [(group, preset) for group in groups() for preset in presets.names(group)]
+    every = [(group, preset) for group in presets.groups() for preset in presets.names(group)]
     found = [(group, preset) for group, preset in every if name in (preset, f"{group}/{preset}")]
     if not found:
         options = [f"{group}/{preset}" if "/" in name else preset for group, preset in every]

@@ -122,7 +122,7 @@ def entry(one: Preview, points: Mapping[int, Thinned]) -> dict[str, Any]:
 def _phases(one: Preview) -> str:
     """Where the phases lie, in words."""
     parts = [f"{p.name} {p.start}..{(one.total_steps if p.stop is None else p.stop) - 1}" for p in one.phases]
-    return f"{one.total_steps} optimizer steps: {', '.join(parts)}"
+    return f"{one.total_steps} optimizer step{'s' * (one.total_steps > 1)}: {', '.join(parts)}"
 
 
 def _picture_path(out: str | None) -> Path | None:

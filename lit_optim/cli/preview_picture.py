@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.cli.thinned import Thinned
 from lit_optim.config.preview import Curve, Preview
+from lit_optim.shaded_phases import INK, shade
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from lit_optim.schedules.plan import Phase
 
 # told apart without colours too: lightness falls, and every line has dashes of its own
 LOOKS: tuple[tuple[str, Any], ...] = (
@@ -25,8 +23,8 @@ LOOKS: tuple[tuple[str, Any], ...] = (
     ("#b3873b", (0, (4, 1, 1, 1, 1, 1))),
     ("#4a4a4a", (0, (1, 2))),
 )
+HEADROOM = 0.3  # above the curves, for the names of phases, which may be upright
 DECADES = 1e6  # that a logarithmic scale shows; a cosine ends at nearly 0
-INK, SHADE = "#444444", "#eef1f5"
 TITLES = {"lr": "learning rate", "weight_decay": "weight decay"}
 
 Line = tuple[str, Preview, Curve]
@@ -46,6 +44,16 @@ def lines(previews: Sequence[Preview], key: str) -> list[Line]:
     return found
 
 
+def look(i: int) -> tuple[str, Any]:
+    """The colour and the dashes of line i: different pairs as long as there are any.
+
+    Example:
+        >>> len({str(look(i)) for i in range(36)})
+        36
+    """
+    return LOOKS[i % len(LOOKS)][0], LOOKS[(i + i // len(LOOKS)) % len(LOOKS)][1]
+
+
 def picture(previews: Sequence[Preview], points: dict[int, Thinned], *, log: bool = False) -> Figure:
     """The picture.
 
@@ -62,7 +70,8 @@ def picture(previews: Sequence[Preview], points: dict[int, Thinned], *, log: boo
     panels = figure.subplots(len(keys), 1, sharex=True, squeeze=False)[:, 0]
     for axes, key in zip(panels, keys, strict=True):
         shown = lines(previews, key)
-        for (label, _, curve), (color, dashes) in zip(shown, itertools.cycle(LOOKS)):
+        for i, (label, _, curve) in enumerate(shown):
+            color, dashes = look(i)
             thin = points[id(curve.lane)]
             values = [curve.initial * factor for factor in thin.factors]
             mark = "o" if len(values) == 1 else ""
@@ -73,7 +82,7 @@ def picture(previews: Sequence[Preview], points: dict[int, Thinned], *, log: boo
         _scale(axes, log)
         plans = list(dict.fromkeys(curve.lane.plan.phases for _, _, curve in shown))
         if len(plans) == 1 or len(previews) == 1:  # groups with a schedule of their own come after the default
-            _shade(axes, plans[0])
+            shade(axes, plans[0])
         axes.set_ylabel(TITLES.get(key, key), color=INK)
         _plain(axes)
         if len(shown) > 1:
@@ -98,31 +107,15 @@ def _scale(axes: Axes, log: bool) -> None:
     if log and math.isfinite(axes.dataLim.minposy):
         axes.set_yscale("log")
         low, high = max(axes.dataLim.minposy, axes.dataLim.ymax / DECADES), axes.dataLim.ymax
-        axes.set_ylim(low / (high / low) ** 0.05 / 1.1, high * (high / low) ** 0.15 * 1.1)
+        axes.set_ylim(low / (high / low) ** 0.05 / 1.1, high * (high / low) ** HEADROOM * 1.1)
         return
     low, high = axes.dataLim.intervaly
     low = min(low, 0.0) if low <= high / 2 else low - 0.1 * (high - low)
     if low == high:
         low, high = (0.0, high) if high > 0 else (low - 1, high + 1)
-    axes.set_ylim(low, high + 0.2 * (high - low))
+    axes.set_ylim(low, high + HEADROOM * (high - low))
     axes.set_yticks([tick for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high * 1.001])
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-
-
-def _shade(axes: Axes, phases: Sequence[Phase]) -> None:
-    """Every other phase, the longest stays white; the name of a short one is written upwards."""
-    first, last = axes.get_xlim()
-    shown = [(p.name, p.start, last if p.stop is None else min(p.stop, last)) for p in phases if p.start < last]
-    if len(shown) < 2:
-        return
-    widths = [(stop - start) / (last - first) for _, start, stop in shown]
-    white = widths.index(max(widths)) % 2
-    for i, (name, start, stop) in enumerate(shown):
-        if i % 2 != white:
-            axes.axvspan(start, stop, color=SHADE, linewidth=0, zorder=0)
-        upright = 90 if widths[i] < 0.012 * len(name) else 0
-        look: dict[str, Any] = {"rotation": upright, "ha": "center", "va": "top", "fontsize": 9, "color": INK}
-        axes.text((start + stop) / 2, 0.97, name, transform=axes.get_xaxis_transform(), **look)
 
 
 def _plain(axes: Axes) -> None:

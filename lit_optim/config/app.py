@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_optim.config.compose import compose
-from lit_optim.config.headers import ORDER as OURS
+from lit_optim.config.presets import GROUPS as OURS
 from lit_optim.errors import ConfigError, did_you_mean
 
 IN_THE_APP = "HydraConfig was not set"  # what the resolvers of Hydra's own say outside of a running app

@@ -45,13 +45,20 @@ def make_callbacks(spec: Any, key: str = "optim_callbacks") -> list[Callback]:
             if (extra := swallows(cls, arguments)) and not hands_on(cls):
                 check_swallowed(cls, extra, where, found, names=dict.fromkeys(named_arguments(cls)))
             found.raise_if_any()
-            callbacks.append(cls(**arguments))
+            callbacks.append(_built(cls, arguments, where))
         except ConfigError as error:
             problems.take(error)
         except Exception as error:
             problems.append(f"{where}: {cls.__name__} refused these values: {error}")
     problems.raise_if_any()
     return callbacks
+
+
+def _built(cls: type[Callback], arguments: dict[str, Any], where: str) -> Callback:
+    try:
+        return cls(**arguments)
+    except ConfigError as error:  # of our own callbacks, which do not know where they are configured
+        raise ConfigError(*(f"{where}.{problem}" for problem in error.problems)) from None
 
 
 def _entries(spec: Any, key: str) -> dict[str, Any]:

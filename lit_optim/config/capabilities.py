@@ -1,9 +1,15 @@
-"""The one table of what each optimizer preset needs, read from the ``# needs:`` line of its file."""
+"""The one table of what each optimizer preset needs and can do.
+
+Needs are read from the ``# needs:`` line of its file, the rest from ``capabilities.json``, which ``make capabilities``
+writes. Both are what the probes in ``tests/capabilities`` find.
+"""
 
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from lit_optim.config import presets
 from lit_optim.errors import ConfigError, did_you_mean
@@ -11,10 +17,45 @@ from lit_optim.errors import ConfigError, did_you_mean
 WORDS = {
     "closure": "closure",
     "one group": "one_group",
+    "one lr": "one_lr",
     "sparse gradients": "sparse",
     "2-D parameters": "two_d",
     "no schedule": "no_schedule",
+    "train and eval modes": "modes",
+    "second derivatives": "second_order",
+    "random numbers": "random",
+    "a GPU": "gpu",
+    "an argument": "argument",
 }
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an optimizer can do: ``yes``, ``no`` (it raises), or ``wrong`` (it computes something else in silence).
+
+    Args:
+        sparse: gradients; ``only`` where dense ones are refused.
+        complex: parameters, as pairs of real ones.
+        bf16: parameters in bfloat16.
+        fused: the flag of its constructor.
+        foreach: likewise.
+        compile: likewise.
+        state_bytes: that it keeps for each parameter of a large float32 matrix.
+        ddp: two processes end where one does.
+        fsdp2: likewise with sharded parameters, unevenly too.
+        resumes: from a checkpoint, to the bit.
+    """
+
+    sparse: str
+    complex: str
+    bf16: str
+    fused: str
+    foreach: str
+    compile: str
+    state_bytes: float
+    ddp: str
+    fsdp2: str
+    resumes: bool
 
 
 @dataclass(frozen=True)
@@ -24,31 +65,59 @@ class Capabilities:
     Args:
         closure: ``step`` must be given a closure (Lightning always does).
         one_group: all parameters must be in one group.
+        one_lr: all groups must have the same learning rate.
         sparse: every gradient must be sparse.
         two_d: every parameter must have exactly two dimensions.
-        no_schedule: a learning-rate schedule has no effect on it.
+        no_schedule: a learning-rate schedule has no effect on it, or no place with it.
+        modes: ``train()`` must be called before it steps, and ``eval()`` before the weights are used.
+        second_order: the gradients must be differentiable: ``backward(create_graph=True)``.
+        random: its steps draw random numbers, so a resumed run is exact only if their generator is restored.
+        gpu: its parameters must be on a GPU.
+        argument: it cannot be built without an argument that the preset does not give.
+        measured: what it can do; None where nobody could try.
     """
 
     closure: bool = False
     one_group: bool = False
+    one_lr: bool = False
     sparse: bool = False
     two_d: bool = False
     no_schedule: bool = False
+    modes: bool = False
+    second_order: bool = False
+    random: bool = False
+    gpu: bool = False
+    argument: bool = False
+    measured: Measured | None = None
+
+    @property
+    def against_schedules(self) -> str:
+        """Why it should have none; empty where it may."""
+        if self.modes:
+            return "averages its weights in place of a schedule; choose scheduler=none"
+        return "reads its lr once: a schedule has no effect on it" if self.no_schedule else ""
 
 
 def capabilities(name: str) -> Capabilities:
     """The entry of a preset.
 
     Example:
-        >>> capabilities("lbfgs")
-        Capabilities(closure=True, one_group=True, sparse=False, two_d=False, no_schedule=False)
+        >>> needs = capabilities("lbfgs")
+        >>> needs.closure, needs.one_group, needs.sparse
+        (True, True, False)
     """
     flags = {}
     for word in presets.needs("optimizer", name):
         if word not in WORDS:
             raise ConfigError(f"conf/optimizer/{name}.yaml: needs {word!r}{did_you_mean(word, WORDS, list_all=True)}")
         flags[WORDS[word]] = True
-    return Capabilities(**flags)
+    return Capabilities(measured=_measured().get(name), **flags)
+
+
+@functools.cache
+def _measured() -> dict[str, Measured]:
+    text = (Path(__file__).parent / "capabilities.json").read_text(encoding="utf-8")
+    return {name: Measured(**cells) for name, cells in json.loads(text).items()}
 
 
 @functools.cache

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from lit_optim.config.coerce import Mismatch, coerce, not_finite
 from lit_optim.config.nested import nested
 from lit_optim.config.signature import expected
 from lit_optim.errors import Problems, did_you_mean, wrong
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    return did_you_mean(name, known, list_all=True)
 
 
 def check_call(
@@ -22,6 +26,7 @@ def check_call(
     finite: bool = False,
     unchecked: Container[str] = (),
     also: Sequence[str] = (),
+    meant: Callable[[str, Sequence[str]], str] = _nearest,
 ) -> dict[str, Any]:
     """The arguments as ``target`` wants them; what is wrong with them goes into ``problems``.
 
@@ -34,6 +39,7 @@ def check_call(
         finite: refuse NaN and infinities.
         unchecked: names whose values the caller checks.
         also: further names that the user may have meant.
+        meant: ``(name, known ones) -> the tail of the message`` about an unknown one.
 
     Example:
         >>> import torch
@@ -70,11 +76,7 @@ def check_call(
         elif takes_any:
             clean[argument] = value
         else:
-            problems.add(
-                where,
-                value,
-                f"{name} has no argument {argument!r}{did_you_mean(argument, [*known, *also], list_all=True)}",
-            )
+            problems.add(where, value, f"{name} has no argument {argument!r}{meant(argument, [*known, *also])}")
     for argument, (_, required) in known.items():
         if required and argument not in arguments:
             problems.append(f"{key}.{argument}: {name} needs a value for it")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from torch.optim import Optimizer
 
 from lit_optim.config.groups import read_rules
 from lit_optim.config.locate import locate
 from lit_optim.config.plain import plain, portable, without_omegaconf
+from lit_optim.config.presets import GROUPS
 from lit_optim.config.spec import Spec, read
-from lit_optim.config.validate import GROUPS
 from lit_optim.imports import only_known_packages
 from lit_optim.optimizers.implementation import FLAGS
 
@@ -21,13 +22,19 @@ HPARAMS = "hyper_parameters"  # Lightning's keys
 HPARAMS_TYPE = "hparams_type"
 
 
-def stamp(checkpoint: dict[str, Any], specs: Mapping[str, Any], param_names: list[list[str]]) -> None:
+def stamp(
+    checkpoint: dict[str, Any],
+    specs: Mapping[str, Any],
+    param_names: list[list[str]],
+    environment: Mapping[str, Any] | None = None,
+) -> None:
     """Writes ``checkpoint["lit_optim"]``; OmegaConf and partials in the hyper-parameters become plain containers."""
     specs = {**specs, "optim_callbacks": _without_objects(specs.get("optim_callbacks"))}
     checkpoint["lit_optim"] = {
         "version": VERSION,
         "spec": {group: portable(specs.get(group)) for group in GROUPS},
         "param_names": param_names,
+        "environment": dict(environment or {}),
     }
     for name, entry in list(checkpoint.items()):  # of a datamodule, say
         if name not in (HPARAMS, "state_dict", "optimizer_states"):
@@ -39,6 +46,37 @@ def stamp(checkpoint: dict[str, Any], specs: Mapping[str, Any], param_names: lis
             hparams["optim_callbacks"] = specs["optim_callbacks"]
         checkpoint[HPARAMS] = {k: portable(v) if k in GROUPS else v for k, v in hparams.items()}
         checkpoint.pop(HPARAMS_TYPE, None)
+
+
+def environment(world_size: int, compiled: Iterable[str]) -> dict[str, Any]:
+    """What the last bits of a training depend on, besides its configuration.
+
+    Args:
+        world_size: number of processes.
+        compiled: names of the optimizers and callbacks that run compiled.
+    """
+    return {
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "world_size": world_size,
+        "compiled": sorted(compiled),
+    }
+
+
+def environment_difference(before: Any, now: Mapping[str, Any]) -> str:
+    """What to warn about where a run goes on in another environment than its checkpoint was written in; else ''.
+
+    Example:
+        >>> environment_difference({"threads": 4, "world_size": 1}, {"threads": 2, "world_size": 1})
+        'ckpt_path: written with threads=4, resumed with threads=2: the run goes on, but not bit for bit'
+    """
+    if not isinstance(before, Mapping):
+        return ""
+    names = [name for name in now if name in before and before[name] != now[name]]
+    if not names:
+        return ""
+    then, here = (", ".join(f"{name}={values[name]}" for name in names) for values in (before, now))
+    return f"ckpt_path: written with {then}, resumed with {here}: the run goes on, but not bit for bit"
 
 
 def _without_objects(callbacks: Any) -> Any:

@@ -1,7 +1,7 @@
 """What the comments of a preset say, read as text: quick, for listing presets must not load YAML, let alone torch.
 
-A header is the first lines of a file: what it is, then fields - ``# paper: ...``, ``# source: ...``, ``# needs: ...`` -
-that go on in lines with three spaces.
+A header is the first lines of a file: what it is, then fields - ``# paper: ...``, ``# source: ...``,
+``# untested: ...``, ``# needs: ...`` - that go on in lines with three spaces.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from lit_optim.config import presets
 
-ORDER = ("optimizer", "scheduler", "param_groups", "optim_callbacks")
 _KEY = re.compile(r"^(?P<indent> *)(?P<item>- )?(?P<key>\w+):(?P<rest>.*)$")
 
 
@@ -27,17 +26,12 @@ class Header:
     paper: str
     source: str
     needs: tuple[str, ...]
+    untested: str = ""
 
     @property
     def package(self) -> str:
         """The package that the target comes from; rules and empty presets are ours."""
-        return self.target.partition(".")[0] or "lit_optim"
-
-
-def groups() -> tuple[str, ...]:
-    """The groups that there are, in the order of a configuration."""
-    found = {entry.name for entry in presets.conf().iterdir() if entry.is_dir() and not entry.name.startswith("_")}
-    return (*(group for group in ORDER if group in found), *sorted(found - {*ORDER}))
+        return "any" if self.target == "???" else self.target.partition(".")[0] or "lit_optim"
 
 
 def header(group: str, name: str) -> Header:
@@ -52,7 +46,8 @@ def header(group: str, name: str) -> Header:
     text = _text(group, name)
     summary, found = fields(text)
     needs = tuple(word.strip() for word in found.get("needs", "").split(",") if word.strip())
-    return Header(group, name, summary, _target(group, name), found.get("paper", ""), found.get("source", ""), needs)
+    words = {field: found.get(field, "") for field in ("paper", "source", "untested")}
+    return Header(group, name, summary, _target(group, name), needs=needs, **words)
 
 
 def fields(text: str) -> tuple[str, dict[str, str]]:

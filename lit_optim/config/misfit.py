@@ -46,6 +46,9 @@ def refuse_misfit(states: Any, optimizer: Optimizer) -> None:
         rule = f"its optimizer has {there} parameters in its param groups, and this one {here}"
         raise ConfigError(f"ckpt_path: {rule}; {ADVICE}")
     cls = type(optimizer)
+    if any(group.get("phase") == "sgd" for group in state["param_groups"]) and "phase" not in optimizer.defaults:
+        rule = f"its optimizer has switched to SGD, and {cls.__name__} would take its lr for its own"
+        raise ConfigError(f"ckpt_path: {rule}; add optim_callbacks=swats")
     if cls.__module__.startswith("torch.optim."):
         _try_on_dummy(state, optimizer)
 

@@ -16,13 +16,15 @@ from lit_optim.config.check import check_call, named_arguments, swallows, trial
 from lit_optim.config.factory import is_factory, own_factory
 from lit_optim.config.groups import read_rules
 from lit_optim.config.locate import locate
+from lit_optim.config.plain import dotted
 from lit_optim.config.ranges import check_ranges
 from lit_optim.config.spec import Spec
+from lit_optim.config.suit import suit, suit_sparse
 from lit_optim.config.swallowed import check_swallowed, inherited
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
+from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
 from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Rule, group_parameters, owned_parameters
-from lit_optim.param_groups.match import OwnedParameter
 
 
 def check_optimizer(spec: Spec) -> tuple[Any, dict[str, Any]]:
@@ -61,19 +63,28 @@ def _check_extra(
 
 
 def on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
-    """An optimizer over one small parameter; torch's own ones have taken a step."""
+    """An optimizer over one small parameter; torch's own, and what tested presets target, have taken a step."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dummy = torch.zeros(2, 2, requires_grad=True)
         if arguments.get("capturable"):  # of a GPU, where the dummy is not
             arguments = {**arguments, "capturable": False}
         optimizer = cls([dummy], **arguments)
-        if cls.__module__.startswith("torch.optim."):  # what torch's own ones find out only when they step
+        if _can_step(cls):  # what some find out only when they step
+            if hasattr(optimizer, "train"):  # schedule-free
+                optimizer.train()
             dummy.grad = torch.zeros(2, 2) if cls is LBFGS else torch.ones(2, 2)  # at its optimum: LBFGS ends at once
             if cls is SparseAdam:
                 dummy.grad = dummy.grad.to_sparse()
             optimizer.step(lambda: 0.0)
         return optimizer
+
+
+def _can_step(cls: type[Optimizer]) -> bool:
+    if cls.__module__.startswith("torch.optim."):
+        return True
+    needs = capabilities.of_target(dotted(cls))  # of a class that no preset targets, nobody knows what it needs
+    return needs.measured is not None and not needs.second_order
 
 
 def make_optimizer(spec: Spec, params_or_module: Any, rules: Any = None) -> Optimizer:
@@ -86,7 +97,7 @@ def make_optimizer(spec: Spec, params_or_module: Any, rules: Any = None) -> Opti
             raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
         groups = _given_groups(params_or_module)
     parameters = [p for group in groups for p in group["params"]]
-    _suit(spec, parameters, groups)
+    suit(spec, groups)
     if arguments.get("capturable") is True and not torch.accelerator.is_available():
         raise ConfigError(f"{spec.key}.capturable=True: is for parameters on a GPU, and there is none; remove it")
     if isinstance(cls, type):
@@ -132,7 +143,7 @@ def _groups(
     groups = group_parameters(owned, check_rules(rules, cls, arguments))
     if len(groups) == 1 and groups[0]["name"] == "default":
         del groups[0]["name"]
-    _check_sparse(owned, spec)
+    suit_sparse(spec, owned)
     return groups
 
 
@@ -149,6 +160,7 @@ def check_rules(rules: list[Rule], cls: Any, arguments: dict[str, Any], key: str
     for i, rule in enumerate(rules):
         where, found = f"{key}.rules[{i}]", Problems()
         options = {k: v for k, v in rule.options.items() if k in defaults or k != "weight_decay" or v != 0}
+        ours = _keys_of_callbacks(options, where, found)
         for name in [name for name in options if name not in defaults]:
             found.add(f"{where}.{name}", options[name], f"{cls.__name__} has no {name!r}{did_you_mean(name, defaults)}")
         if not found:
@@ -158,32 +170,17 @@ def check_rules(rules: list[Rule], cls: Any, arguments: dict[str, Any], key: str
             check_ranges(cls, options, where, found)
             trial(lambda **given: on_dummy(cls, **{**arguments, **given}), cls.__name__, options, where, found)
         problems.extend(found)
-        checked.append(Rule(rule.types, options, rule.name))
+        checked.append(Rule(rule.types, {**options, **ours}, rule.name))
     problems.raise_if_any()
     return checked
 
 
-def _suit(spec: Spec, parameters: list[Tensor], groups: list[dict[str, Any]]) -> None:
-    """Refuses parameters that the optimizer cannot take, by its entry in the capability table."""
-    needs = capabilities.of_target(spec.path)
-    name = spec.path.rpartition(".")[2]
-    if needs.two_d:
-        others = [p for p in parameters if p.ndim != 2]
-        if others:
-            shapes = ", ".join(str(tuple(p.shape)) for p in others[:3])
-            raise ConfigError(
-                f"{spec.key}: {name} takes 2-D parameters only, and {len(others)} of {len(parameters)} are not "
-                f"(e.g. {shapes}); give it the matrices alone, or choose e.g. optimizer=adamw"
-            )
-    if needs.one_group and len(groups) > 1:
-        raise ConfigError(f"param_groups: {name} takes one group only; choose param_groups=all")
-
-
-def _check_sparse(owned: list[OwnedParameter], spec: Spec) -> None:
-    if not capabilities.of_target(spec.path).sparse:
-        return
-    dense = [p.name for p in owned if not getattr(p.owner, "sparse", False)]
-    if dense:
-        name = spec.path.rpartition(".")[2]
-        rule = f"{name} takes sparse gradients only, and {len(dense)} of {len(owned)} parameters have dense ones"
-        raise ConfigError(f"{spec.key}: {rule} (e.g. {dense[0]}); choose e.g. optimizer=adam")
+def _keys_of_callbacks(options: dict[str, Any], key: str, problems: Problems) -> dict[str, Any]:
+    """Takes out the options that no optimizer knows, but a callback reads from its groups."""
+    if GROUP_KEY not in options:
+        return {}
+    try:
+        return {GROUP_KEY: eta_of_group(options.pop(GROUP_KEY), key)}
+    except ConfigError as error:
+        problems.take(error)
+        return {}

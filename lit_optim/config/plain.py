@@ -26,10 +26,12 @@ def plain(value: Any, key: str = "config") -> Any:
     """
     if is_omegaconf(value):
         from omegaconf import OmegaConf
-        from omegaconf.errors import OmegaConfBaseException
+        from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
         try:
             return plain(OmegaConf.to_container(value, resolve=True, throw_on_missing=True), key)
+        except MissingMandatoryValue as error:
+            raise ConfigError(missing(key, error.full_key or "")) from None
         except OmegaConfBaseException as error:
             raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
     namespace = getattr(sys.modules.get("jsonargparse"), "Namespace", None)
@@ -46,6 +48,23 @@ def plain(value: Any, key: str = "config") -> Any:
     if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
         return type(value)(plain(item, f"{key}[{i}]") for i, item in enumerate(value))
     return value
+
+
+def missing(key: str, path: str) -> str:
+    """The message about a value that is still ``???``.
+
+    Args:
+        key: dotted name of the spec.
+        path: of the value, within the spec or within the whole configuration.
+
+    Example:
+        >>> missing("optimizer", "_target_"), missing("model.optimizer", "model.optimizer.lr")
+        ('optimizer._target_: missing; write e.g. optimizer._target_=package.Class', \
+'model.optimizer.lr: missing; give it a value')
+    """
+    where = path if path == key or path.startswith(f"{key}.") else f"{key}.{path}".rstrip(".")
+    advice = f"write e.g. {where}=package.Class" if path.endswith("_target_") else "give it a value"
+    return f"{where}: missing; {advice}"
 
 
 def portable(value: Any) -> Any:
@@ -144,10 +163,12 @@ def canonical(path: str) -> str:
 
 
 def dotted(target: Any) -> str:
-    """The import path of a class or function; the public one (``torch.optim.AdamW``) where there is one."""
+    """The import path of a class or function; the public one (``torch.optim.AdamW``) where there is one.
+
+    It is the shortest one: ``pytorch_optimizer.Lion``, whose module is ``pytorch_optimizer.optimizer.lion``.
+    """
     named = target if hasattr(target, "__qualname__") else type(target)
     name, module = named.__qualname__, str(named.__module__)
-    public = module.rpartition(".")[0]
-    if public and getattr(sys.modules.get(public), name, None) is target:
-        module = public
-    return f"{module}.{name}"
+    above = [module[:i] for i, letter in enumerate(module) if letter == "."]
+    public = (package for package in above if getattr(sys.modules.get(package), name, None) is target)
+    return f"{next(public, module)}.{name}"

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")  # in the order of a configuration
+
+
 @functools.cache
 def conf() -> Path:
     """The folder of the presets: ``lit_optim/conf`` in a wheel, ``conf`` beside the package in a checkout."""
@@ -28,8 +31,9 @@ def conf() -> Path:
 
 @functools.cache
 def groups() -> tuple[str, ...]:
-    """The groups that there are presets of, sorted."""
-    return tuple(sorted(entry.name for entry in conf().iterdir() if entry.is_dir() and not entry.name.startswith("_")))
+    """The groups that there are presets of: those of a configuration in its order, then others."""
+    found = {entry.name for entry in conf().iterdir() if entry.is_dir() and not entry.name.startswith("_")}
+    return (*(group for group in GROUPS if group in found), *sorted(found - {*GROUPS}))
 
 
 @functools.cache
@@ -55,8 +59,8 @@ def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
         ConfigError: for an unknown group.
 
     Example:
-        >>> list(presets("optimizer", "*adamw"))
-        ['adamw', 'nadamw', 'radamw']
+        >>> list(presets("optimizer", "?adamw"))
+        ['nadamw', 'radamw']
     """
     if group not in groups():
         raise ConfigError(f"group={group!r}: no group of that name{did_you_mean(group, groups(), list_all=True)}")
@@ -88,7 +92,9 @@ def needs(group: str, name: str) -> list[str]:
 
 @functools.cache
 def _loaded(group: str, name: str) -> dict[str, Any]:
-    return dict(plain(_merged(group, name), group))
+    from omegaconf import OmegaConf
+
+    return dict(plain(OmegaConf.to_container(_merged(group, name), resolve=True), group))  # what is ``???`` stays so
 
 
 def _merged(group: str, name: str) -> Any:

@@ -11,10 +11,10 @@ from lit_optim.config import capabilities, presets
 from lit_optim.config.command_line import Choice
 from lit_optim.config.lanes import check_lanes, configured
 from lit_optim.config.reserved import RESERVED, check_reserved
-from lit_optim.config.slots import without_aliases
+from lit_optim.config.slots import take_misplaced, without_aliases
 from lit_optim.config.spec import DEFAULT_TARGETS, Spec, merge, read
 from lit_optim.config.stand_in import REST, StandIn, stand_in
-from lit_optim.duration import Clock
+from lit_optim.duration import COUNT, Clock, is_count
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.lane import Lane
 from lit_optim.lanes import PLAN_KEYS, build
@@ -91,8 +91,8 @@ def preview(choice: Choice) -> Preview:
     problems = Problems()
     lengths = {name: choice.chosen[name] for name in ("total_steps", "steps_per_epoch") if name in choice.chosen}
     for name, value in lengths.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < float("inf") or value % 1:
-            problems.add(name, value, "must be a whole number of at least 1")
+        if not is_count(value):
+            problems.add(name, value, COUNT)
     problems.raise_if_any()
     counted = {name: int(value) for name, value in {**reserved, **lengths}.items() if name in ("total_steps", *lengths)}
     clock = Clock(counted.get("total_steps"), counted.get("steps_per_epoch"), UNKNOWN)
@@ -128,6 +128,7 @@ def _checked(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     given = without_aliases(spec.arguments)
     reserved = {name: given.pop(name) for name in RESERVED if name in given}
     check_reserved(reserved, spec.key, problems)
+    take_misplaced(given, spec.key, problems)
     for name in [name for name in given if name not in KEYS]:
         value, hint = given.pop(name), did_you_mean(name, [*KEYS, *RESERVED], list_all=True)
         problems.add(f"{spec.key}.{name}", value, f"ScheduleLR has no argument {name!r}{hint}")
@@ -172,6 +173,9 @@ def _notes(curves: tuple[Curve, ...], spec: Spec) -> tuple[str, ...]:
     notes = []
     if any(curve.lane.plan.plateaus for curve in curves):
         notes.append("a plateau follows its metric, which is not known here: it is drawn at scale 1")
-    if isinstance(spec.target, str) and capabilities.of_target(spec.target).no_schedule:
-        notes.append(f"{spec.target.rpartition('.')[2]} reads its lr once: a schedule has no effect on it")
+    falls = [begin for curve in curves if (begin := curve.lane.plan.falls_after_warmup()) is not None]
+    if falls:
+        notes.append(f"after the warmup it begins at {falls[0]:.2g} again; is a preset with warmup_ in front meant?")
+    if isinstance(spec.target, str) and (reason := capabilities.of_target(spec.target).against_schedules):
+        notes.append(f"{spec.target.rpartition('.')[2]} {reason}")
     return tuple(notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lit_optim.duration import COUNT, is_count
 from lit_optim.errors import Problems, did_you_mean
 
 RESERVED = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
@@ -25,6 +26,5 @@ def check_reserved(reserved: dict[str, Any], key: str, problems: Problems) -> No
         if name in reserved and not (isinstance(reserved[name], str) and reserved[name]):
             problems.add(f"{key}.{name}", reserved[name], "must be a text")
     for name in ("total_steps", "frequency"):
-        value = reserved.get(name, 1)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 1 or value % 1:
-            problems.add(f"{key}.{name}", value, "must be a whole number of at least 1")
+        if not is_count(reserved.get(name, 1)):
+            problems.add(f"{key}.{name}", reserved[name], COUNT)

@@ -15,7 +15,7 @@ from lit_optim.config.lanes import check_lanes, parts
 from lit_optim.config.locate import locate
 from lit_optim.config.reserved import RESERVED, check_reserved
 from lit_optim.config.scheduler_trial import try_scheduler
-from lit_optim.config.slots import without_aliases
+from lit_optim.config.slots import take_misplaced, without_aliases
 from lit_optim.config.spec import Spec
 from lit_optim.config.swallowed import check_swallowed
 from lit_optim.duration import Clock, LengthUnknown, parse
@@ -89,6 +89,8 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     signature = named_arguments(cls, supplied=1)
     reserved = {k: given.pop(k) for k in RESERVED if k in given and (cls is ScheduleLR or k not in signature)}
     check_reserved(reserved, spec.key, problems)
+    if cls is ScheduleLR:
+        take_misplaced(given, spec.key, problems)
     arguments = check_call(cls, given, spec.key, problems, supplied=1, finite=True)
     if not problems:
         arguments = try_scheduler(cls, arguments, spec.key, problems)

@@ -9,7 +9,8 @@ from lit_optim.config.check import check_call
 from lit_optim.config.coerce import Mismatch, coerce
 from lit_optim.duration import Clock, parse
 from lit_optim.errors import ConfigError, Problems, wrong
-from lit_optim.schedules.shape_factory import length_arguments, shape_factory
+from lit_optim.schedules.other_words import WORDS, meant
+from lit_optim.schedules.shape_factory import accepted_arguments, length_arguments, shape_factory
 from lit_optim.schedules.slots import SLOT_KEYS, SLOTS, compose, parts_of, slot
 
 # timm's and transformers' spellings -> the slot and its key
@@ -19,6 +20,7 @@ ALIASES = {
     "warmup_ratio": ("warmup", "steps"),
     "min_lr": ("main", "min_lr"),
 }
+KEYS = (*SLOTS, "phases", "order", "noise", "drive", "groups", "total_steps", "steps_per_epoch")  # of a ScheduleLR
 TRIAL_RUN = Clock(total_steps=1000, steps_per_epoch=100)
 TRIAL_STEPS = {"warmup": 10}
 
@@ -50,6 +52,25 @@ def without_aliases(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
+def take_misplaced(arguments: dict[str, Any], key: str, problems: Problems) -> None:
+    """Takes out what belongs to ``main``: ``scheduler.end_factor`` says nothing, ``scheduler.main.end_factor`` does.
+
+    Args:
+        arguments: of a ScheduleLR.
+        key: dotted name of the scheduler.
+        problems: collects what was taken.
+    """
+    main = arguments.get("main")
+    shape = main.get("shape") if isinstance(main, Mapping) else None
+    try:
+        accepted = accepted_arguments(shape_factory(shape, key))
+    except ConfigError:
+        return
+    for name in [name for name in arguments if name not in KEYS and (name in accepted or name in WORDS)]:
+        tail = f"; write {key}.main.{name}" if name in accepted else meant(name, accepted, key)
+        problems.add(f"{key}.{name}", arguments.pop(name), f"ScheduleLR has no argument {name!r}{tail}")
+
+
 def check_slots(slots: Mapping[str, Any], key: str, problems: Problems) -> dict[str, Any]:
     """Slots, or phases, in full form and coerced; what is wrong goes into ``problems``.
 
@@ -69,19 +90,31 @@ def check_slots(slots: Mapping[str, Any], key: str, problems: Problems) -> dict[
         except ConfigError as error:
             problems.take(error)
             return checked
-        options = {part.name: _check_phase(part.name, part.options, part.key, key, problems) for part in parts}
+        warm = any(part.rises for part in parts)
+        options = {part.name: _check_phase(part.name, part.options, part.key, key, problems, warm) for part in parts}
         return {**{k: v for k, v in checked.items() if k not in SLOTS}, "phases": options}
+    warm = False
     for name in SLOTS:
         try:
             full = slot(slots.get(name), name)
         except ConfigError as error:
             problems.take(error)
             continue
-        checked[name] = _check_phase(name, full, f"{key}.{name}", key, problems)
+        warm = warm or (name == "warmup" and _has_length(full["steps"]))
+        checked[name] = _check_phase(name, full, f"{key}.{name}", key, problems, warm)
     return checked
 
 
-def _check_phase(name: str, full: Mapping[str, Any], where: str, key: str, problems: Problems) -> dict[str, Any]:
+def _has_length(steps: Any) -> bool:
+    try:
+        return parse(steps).amount > 0
+    except ConfigError:  # told by the check of the warmup itself
+        return True
+
+
+def _check_phase(
+    name: str, full: Mapping[str, Any], where: str, key: str, problems: Problems, warm: bool
+) -> dict[str, Any]:
     try:
         if "steps" in full:
             parse(full["steps"], where)
@@ -96,15 +129,20 @@ def _check_phase(name: str, full: Mapping[str, Any], where: str, key: str, probl
         k: _number(options.pop(k), f"{where}.{k}", found) for k in ("min_lr", "max_lr") if k in options
     }
     lengths = length_arguments(shape)
-    options = check_call(shape, options, where, found, supplied=1, finite=True, unchecked=lengths, also=SLOT_KEYS)
+    options = check_call(
+        shape, options, where, found, supplied=1, finite=True, unchecked=lengths, also=SLOT_KEYS, meant=meant
+    )
     if not found:
         low = absolute.get("min_lr")  # an lr of 1 is tried, and what is relative to it has to be below
         floor = {"min_lr": min(low, 0.5)} if isinstance(low, float) and low >= 0 else {}
         phase = {"shape": shape, "steps": TRIAL_STEPS.get(name, 100), **options, **floor}
+        before = TRIAL_STEPS if warm and name != "warmup" else {}
         if "phases" in where:
-            _try({"phases": {name: phase}, "order": [name]}, key, found)
+            warmup = {name: {"steps": steps} for name, steps in before.items()}
+            _try({"phases": {**warmup, name: phase}, "order": [*warmup, name]}, key, found)
         else:
-            _try({name: phase if name != "main" else {k: v for k, v in phase.items() if k != "steps"}}, key, found)
+            alone = phase if name != "main" else {k: v for k, v in phase.items() if k != "steps"}
+            _try({**before, name: alone}, key, found)
     problems.extend(found)
     return {**{k: full[k] for k in ("steps", "shape") if k in full}, **options, **absolute}
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lit_optim.config import presets
-from lit_optim.config.plain import canonical, dotted, plain
+from lit_optim.config.plain import canonical, dotted, missing, plain
 from lit_optim.config.spelling import is_name, respelled
 from lit_optim.errors import ConfigError, did_you_mean
 from lit_optim.schedules.slots import SLOTS
 
 HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+UNSET = "???"  # OmegaConf's word for a value that is still to be given, as the target of the preset `any`
 DEFAULT_TARGETS = {"scheduler": "lit_optim.ScheduleLR"}
 
 
@@ -94,9 +95,14 @@ def _parts(spec: Any, group: str, key: str) -> tuple[Any, dict[str, Any]]:
     if isinstance(spec, dict):
         target = spec.get("_target_", DEFAULT_TARGETS.get(group))
         if target is None:
-            example = f"{key}={presets.names(group)[0]}" if presets.names(group) else "_target_: package.Class"
+            known = presets.names(group)
+            example = f"{key}={'adamw' if 'adamw' in known else known[0]}" if known else "_target_: package.Class"
             raise ConfigError(f"{key}._target_: missing; name a class there, or choose a preset, e.g. {example}")
-        return (target, spec) if not is_name(target) else _changed_preset(target, spec, group, key)
+        if is_name(target) and target != UNSET:
+            target, spec = _changed_preset(target, spec, group, key)
+        if target == UNSET:
+            raise ConfigError(missing(key, "_target_"))
+        return target, spec
     if callable(spec):
         return spec, {}
     raise ConfigError(f"{key}={spec!r}: not a spec; give a preset's name, a mapping with _target_, or a partial")

@@ -94,7 +94,8 @@ def inherited(cls: Any) -> set[str]:
 def _words(cls: Any) -> set[str]:
     """The texts in the code of a class: a key that it reads from its keywords is among them."""
     functions = [cls] if inspect.isroutine(cls) else [f for base in cls.__mro__[:-1] for f in vars(base).values()]
-    return {word for function in functions for word in _constants(getattr(function, "__code__", None))}
+    bare = (inspect.unwrap(function) if callable(function) else function for function in functions)  # torch.no_grad's
+    return {word for function in bare for word in _constants(getattr(function, "__code__", None))}
 
 
 def _constants(code: types.CodeType | None) -> Iterator[str]:

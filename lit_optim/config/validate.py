@@ -10,11 +10,10 @@ from lit_optim.config.callbacks import make_callbacks
 from lit_optim.config.groups import read_rules
 from lit_optim.config.optimizer import check_optimizer, check_rules
 from lit_optim.config.plain import is_omegaconf
+from lit_optim.config.presets import GROUPS
 from lit_optim.config.scheduler import check_scheduler
 from lit_optim.config.spec import read
 from lit_optim.errors import ConfigError, Problems, wrong
-
-GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")
 
 
 def validate(cfg: Any) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_warn
 
-from lit_optim.config.checkpoint import HPARAMS, resumed_specs, stamp
+from lit_optim.callbacks.evaluation_weights import EvaluationWeights
+from lit_optim.config.checkpoint import HPARAMS, environment, environment_difference, resumed_specs, stamp
 from lit_optim.config.plain import plain, texts
+from lit_optim.config.presets import GROUPS
 from lit_optim.config.spec import read
-from lit_optim.config.validate import GROUPS
 from lit_optim.errors import ConfigError
 from lit_optim.imports import only_known_packages
 from lit_optim.module.specs import ModuleWithSpecs
@@ -64,13 +65,17 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         self.stamp_checkpoint(checkpoint)
 
     def stamp_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Writes the specs into a checkpoint, in plain containers."""
+        """Writes the specs into a checkpoint, in plain containers; and into one of weights only, the evaluated ones."""
+        if "state_dict" in checkpoint and "optimizer_states" not in checkpoint:
+            for callback in getattr(self._trainer_or_none(), "callbacks", ()):
+                if isinstance(callback, EvaluationWeights):
+                    callback.save_weights(self, checkpoint)
         specs: Mapping[str, Any] = self.optim_specs()
         optimizer = read(specs["optimizer"], "optimizer", overrides=self._overrides()).as_dict()
         names = {parameter: name for name, parameter in self.named_parameters()}
         groups = [group for live in self._live_optimizers() for group in live.param_groups]
         param_names = [[names.get(p, "") for p in group["params"]] for group in groups]
-        stamp(checkpoint, {**plain(specs, "specs"), "optimizer": optimizer}, param_names)
+        stamp(checkpoint, {**plain(specs, "specs"), "optimizer": optimizer}, param_names, self._environment())
         if self._overrides() and "optimizer" in checkpoint.get(HPARAMS, {}):
             checkpoint[HPARAMS]["optimizer"] = optimizer
 
@@ -80,12 +85,26 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         saved = checkpoint.get("lit_optim", {})
         if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
             raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
+        self.__dict__["_resumed_environment"] = saved.get("environment")
         now = self.optim_specs()
         now = {**now, "optimizer": read(now["optimizer"], "optimizer", overrides=self._overrides()).as_dict()}
         resumed, messages = resumed_specs(saved, now)
         if messages:
             self.__dict__["_resumed_specs"] = resumed
             rank_zero_warn("; ".join(messages))
+
+    def compare_environment(self) -> None:
+        """Says once that a resumed run cannot be exact to the bit, where what that depends on has changed."""
+        before = self.__dict__.pop("_resumed_environment", None)
+        if message := environment_difference(before, self._environment()):
+            rank_zero_warn(message)
+
+    def _environment(self) -> dict[str, Any]:
+        trainer = self._trainer_or_none()
+        groups = [(o, group) for o in self._live_optimizers() for group in o.param_groups]
+        compiled = {type(o).__name__ for o, group in groups if group.get("compile") is True}
+        compiled |= {type(c).__name__ for c in getattr(trainer, "callbacks", ()) if getattr(c, "compile", None) is True}
+        return environment(getattr(trainer, "world_size", 1), compiled)
 
     def trusted(self) -> contextlib.AbstractContextManager[None]:
         """Within it, specs may name what this module's specs are trusted to: everything, if no file has told them."""

@@ -11,8 +11,8 @@ from torch.optim import Optimizer
 
 from lit_optim.config.coerce import Mismatch, coerce, not_finite
 from lit_optim.config.plain import with_attributes
+from lit_optim.config.presets import GROUPS
 from lit_optim.config.spec import read
-from lit_optim.config.validate import GROUPS
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.schedule_lr import ScheduleLR, rescale
 

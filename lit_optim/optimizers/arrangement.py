@@ -38,15 +38,15 @@ class Arrangement(NamedTuple):
             and len(active) == len(self.active)
             and [*map(self.read, groups)] == self.heads
             and all(map(same, active, self.active))
-            and same(details(active, state), self.details)
+            and same(details(groups, active, state), self.details)
         )
 
 
-def details(active: Iterable[Sequence[Tensor]], state: Mapping[Tensor, Any]) -> list[Any]:
-    """The dtypes of parameters, whose states these are, and all that is in them."""
+def details(groups: list[Any], active: Iterable[Sequence[Tensor]], state: Mapping[Tensor, Any]) -> list[Any]:
+    """The groups, the dtypes of parameters, whose states these are, and all that is in them."""
     dtypes = map(attrgetter("dtype"), chain.from_iterable(active))
     entries = [each.values() for each in state.values() if isinstance(each, dict)]
-    return [*dtypes, *state, *state.values(), *chain.from_iterable(entries)]
+    return [*groups, *dtypes, *state, *state.values(), *chain.from_iterable(entries)]
 
 
 def same(now: Sequence[Any], before: Sequence[Any]) -> bool:

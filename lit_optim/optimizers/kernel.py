@@ -93,7 +93,7 @@ def _compile(whole: Callable[..., Any], examples: list[Tensor], name: str) -> Ca
     try:
         try:
             return _with_inductor(whole, examples)
-        except ImportError:
+        except (ImportError, AttributeError, TypeError):  # gone, or called otherwise
             text = "this torch has not the inductor that lit_optim knows: compiled optimizers call dynamo on each step"
             warnings.warn(text, RuntimeWarning, stacklevel=5)
             return _with_dynamo(whole, examples)

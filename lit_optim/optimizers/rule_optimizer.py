@@ -135,7 +135,7 @@ class RuleOptimizer(Optimizer):
                 self._as_tuples(group)
             heads = [read(group) for group in self.param_groups]
         cohorts = self._arrange(heads, active)
-        made_of = details(active, self.state)
+        made_of = details(self.param_groups, active, self.state)
         self.__dict__["_arrangement"] = Arrangement(cohorts, read, heads, active, self.state, made_of)
         return cohorts
 

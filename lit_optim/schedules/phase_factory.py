@@ -9,11 +9,14 @@ from fractions import Fraction
 from typing import Any
 
 from lit_optim.duration import Clock, LengthUnknown, parse
-from lit_optim.errors import ConfigError, did_you_mean, wrong
+from lit_optim.errors import ConfigError, wrong
 from lit_optim.schedules.base import Schedule, ScheduleFactory
 from lit_optim.schedules.combine import ramp
+from lit_optim.schedules.other_words import meant
 from lit_optim.schedules.shape_factory import accepted_arguments, length_arguments, shape_factory
 from lit_optim.schedules.shapes.plateau import plateau
+
+AS_WARMUP = "warmup"  # as a length: that of the warmup
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,28 @@ class Surroundings:
         base_lr: the optimizer's absolute lr (or other value), to which absolute ones are related.
         mode: ``min`` or ``max``, for shapes that follow a metric.
         key: dotted name of the scheduler.
+        warmup_steps: optimizer steps of the warmup before the phase; what ``warmup`` as a length means.
     """
 
     clock: Clock
     base_lr: float = 1.0
     mode: str = "min"
     key: str = "scheduler"
+    warmup_steps: int = 0
+
+    def steps(self, value: Any, key: str) -> Fraction:
+        """A length that an argument of the phase's shape has, in optimizer steps.
+
+        Example:
+            >>> around = Surroundings(Clock(total_steps=100), warmup_steps=7)
+            >>> around.steps("warmup", "timescale"), around.steps("5%", "timescale")
+            (Fraction(7, 1), Fraction(5, 1))
+        """
+        if value != AS_WARMUP:
+            return parse(value, key).exact_steps(self.clock, key)
+        if not self.warmup_steps:
+            raise ConfigError(wrong(key, value, "there is no warmup before it; write a length, e.g. 500 or 5%"))
+        return Fraction(self.warmup_steps)
 
 
 def phase_factory(
@@ -59,7 +78,7 @@ def phase_factory(
     _check_names(arguments, accepted, label, key)
     for argument, many in length_arguments(shape).items():
         if argument in arguments:
-            arguments[argument] = _in_steps(arguments[argument], many, f"{key}.{argument}", clock)
+            arguments[argument] = _in_steps(arguments[argument], many, f"{key}.{argument}", around)
     arguments |= {k: v for k, v in {"base_lr": base_lr, "mode": around.mode}.items() if k in accepted}
     scale = 1.0
     if begin is not None and "start_factor" in accepted:
@@ -93,7 +112,7 @@ def _check_names(arguments: Mapping[str, Any], accepted: Sequence[str], label: s
         if argument == "mode" and argument in accepted:
             raise ConfigError(wrong(f"{key}.{argument}", value, f"write scheduler.mode={value}"))
         if argument not in accepted:
-            rule = f"the shape {label!r} has no argument {argument!r}{did_you_mean(argument, accepted)}"
+            rule = f"the shape {label!r} has no argument {argument!r}{meant(argument, accepted)}"
             raise ConfigError(wrong(f"{key}.{argument}", value, rule))
 
 
@@ -125,7 +144,7 @@ def _absolute_peak(arguments: dict[str, Any], accepted: Sequence[str], base_lr: 
         raise ConfigError(wrong(f"{key}.max_lr", max_lr, "this shape has no peak; set optimizer.lr instead"))
     if not isinstance(max_lr, (int, float)) or isinstance(max_lr, bool) or not 0 < max_lr < float("inf"):
         raise ConfigError(wrong(f"{key}.max_lr", max_lr, "an absolute lr above 0"))
-    if "max_factor" in arguments:
+    if arguments.get("max_factor", 1.0) != 1.0:
         rule = f"give either max_lr or max_factor={arguments['max_factor']}, not both"
         raise ConfigError(wrong(f"{key}.max_lr", max_lr, rule))
     arguments["max_factor"] = max_lr / base_lr
@@ -147,18 +166,19 @@ def _absolute_floor(arguments: dict[str, Any], accepted: Sequence[str], rises: b
     if end not in accepted or arguments.get("gamma") is not None:
         return min_lr / base_lr
     if arguments.get(end):
-        raise ConfigError(wrong(f"{key}.min_lr", min_lr, f"give either min_lr or {end}={arguments[end]}, not both"))
+        rule = f"give either min_lr or {end}={arguments[end]}, not both; remove that one with ~{key}.{end}"
+        raise ConfigError(wrong(f"{key}.min_lr", min_lr, rule))
     arguments[end] = min_lr / base_lr
     return 0.0
 
 
-def _in_steps(value: Any, many: bool, key: str, clock: Clock) -> Any:
+def _in_steps(value: Any, many: bool, key: str, around: Surroundings) -> Any:
     """A length (or a list of them) in optimizer steps."""
     if not many:
-        return _at_least_one(parse(value, key).exact_steps(clock, key))
+        return _at_least_one(around.steps(value, key))
     if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
         raise ConfigError(wrong(key, value, "a list of durations is needed; write e.g. [30%, 60%]"))
-    return [parse(item, key).steps(clock, key) for item in value]
+    return [round(around.steps(item, key)) for item in value]
 
 
 def _at_least_one(steps: Fraction) -> int:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from lit_optim.schedules.base import Schedule
 from lit_optim.schedules.shapes.plateau import Plateau
 
+NEAR = 0.9  # of the top; a root's sqrt(W / (W + 1)) and a cycle's first step are no fall
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -25,6 +27,13 @@ class Plan:
     phases: tuple[Phase, ...]
     stop: int | None  # optimizer steps of all phases together; None: endless
     plateaus: tuple[tuple[Phase, Plateau], ...] = ()
+
+    def falls_after_warmup(self) -> float | None:
+        """The factor at which the phase behind the warmup begins, if it has a ramp of its own; None if it goes on."""
+        if len(self.phases) < 2 or self.phases[0].name != "warmup":
+            return None
+        begin = self.schedule(self.phases[1].start)
+        return begin if begin < NEAR else None
 
     def plateau_at(self, step: int) -> int | None:
         """Which of the plateaus the metric of this step belongs to; the last one goes on if nothing follows it.

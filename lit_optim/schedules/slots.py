@@ -108,19 +108,23 @@ def compose(
     """
     parts = parts_of(slots, key)
     edges = _edges(parts, clock, key)
-    around = Surroundings(clock, base_lr, mode, key)
     built: list[tuple[Phase, Schedule]] = []
     before: Callable[[], float] | None = None  # where the phase before this one ends
+    warm = 0  # steps of the warmup that is behind
     for part, start, stop in zip(parts, edges, edges[1:], strict=False):
         if start is None:
             break  # after an endless phase
         length = None if stop is None else stop - start
         begin = before() if before is not None and length != 0 else None
+        around = Surroundings(clock, base_lr, mode, key, warm)
         schedule = phase_factory(part.options, part.key, around, begin=begin, rises=part.rises)(length)
         if length != 0 or (part is parts[-1] and not built):
             built.append((Phase(part.name, start, stop), schedule))
         if length is not None and not (part.rises and length == 0):
             before = functools.partial(_end, 1.0 if part.rises else schedule, length)
+            warm = length if part.rises else warm
+        elif length == 0 and part.rises and parse(part.steps, part.key).amount:
+            warm = 1  # a share of a very short run
     whole = join(
         phases=[_already(schedule) for _, schedule in built],
         lengths=[None if phase.stop is None else phase.stop - phase.start for phase, _ in built],

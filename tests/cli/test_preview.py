@@ -319,3 +319,16 @@ def test_no_torch_and_two_seconds(words, also, tmp_path):
     seconds, *imported = done.stdout.split()
     assert imported == ([also] if also else [])
     assert float(seconds) < 2
+
+
+def test_a_second_ramp_behind_the_warmup_is_noted(capsys):
+    assert main(["preview", "scheduler=noam", "scheduler.warmup_steps=100", "total_steps=1000", "--out", "none"]) == 0
+    assert (
+        "note: after the warmup it begins at 0.02 again; is a preset with warmup_ in front meant?"
+        in capsys.readouterr().out
+    )
+    assert (
+        main(["preview", "scheduler=warmup_noam", "scheduler.warmup_steps=100", "total_steps=1000", "--out", "none"])
+        == 0
+    )
+    assert "note" not in capsys.readouterr().out

@@ -60,7 +60,7 @@ CASES = [
     ({"optimizer": {**A, "_args_": [1]}}, "optimizer._args_: positional arguments are not taken"),
     ({"optimizer": functools.partial(torch.optim.SGD, 3)}, "a partial with positional arguments"),
     ({"optimizer": OmegaConf.create({**A, "lr": "${nowhere.lr}"})}, "optimizer: Interpolation key 'nowhere.lr' not found"),
-    ({"optimizer": OmegaConf.create({**A, "lr": "???"})}, "optimizer: Missing mandatory value: lr"),
+    ({"optimizer": OmegaConf.create({**A, "lr": "???"})}, "optimizer.lr: missing; give it a value"),
     ({"optimizer": "torch.optim.Nothing"}, "torch.optim has no 'Nothing'"),
     ({"optimizer": "\u0430dam"}, "no preset of that name"),
     # scheduler
@@ -99,7 +99,7 @@ CASES = [
     ({"optim_callbacks": "loookahead"}, "optim_callbacks='loookahead': no preset of that name"),
     ({"optim_callbacks": {"a": {**EARLY, "monitor": "y", "monitr": "x"}}}, "optim_callbacks.a.monitr='x': EarlyStopping has no argument 'monitr'; did you mean 'monitor'?"),
     ({"optim_callbacks": {"a": {**EARLY, "monitor": "x", "mode": "up"}}}, "optim_callbacks.a: EarlyStopping refused these values: `mode` can be"),
-    ({"optim_callbacks": {"a": {"_target_": "os.system"}}}, "optim_callbacks.a._target_=os.system: not a lightning.pytorch.callbacks.Callback subclass"),
+    ({"optim_callbacks": {"a": {"_target_": "os.system"}}}, "optim_callbacks.a._target_=os.system: not a lightning.Callback subclass"),
     ({"optim_callbacks": {"a": 3}}, "optim_callbacks.a=3: not a callback"),
     ({"optim_callbacks": 3}, "optim_callbacks=3: not a list of callbacks"),
 ]  # fmt: skip

@@ -12,6 +12,8 @@ from omegaconf import OmegaConf
 import lit_optim
 from conftest import OPTIMIZERS, SCHEDULERS
 from lit_optim import ConfigError
+from lit_optim.config.capabilities import capabilities
+from lit_optim.config.locate import locate
 from lit_optim.config.presets import load
 from lit_optim.schedules import shape_names
 
@@ -59,6 +61,8 @@ def built_and_stepped(build, after=lambda optimizer: None):
             loss.backward()
             return loss
 
+        if hasattr(optimizer, "train"):
+            optimizer.train()
         for _ in range(ENDLESS):
             optimizer.step(closure)
         after(optimizer)
@@ -66,12 +70,14 @@ def built_and_stepped(build, after=lambda optimizer: None):
     quiet(run)
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "sparse_adam"])
+@pytest.mark.parametrize(
+    "name", [name for name in OPTIMIZERS if not (capabilities(name).sparse or capabilities(name).second_order)]
+)
 @settings(max_examples=40)
 @given(data=st.data())
 def test_optimizers(name, data):
     spec = load("optimizer", name)
-    cls = getattr(torch.optim, spec["_target_"].rpartition(".")[2])
+    cls = locate(spec["_target_"], torch.optim.Optimizer, "optimizer")
     own = [key for key in inspect.signature(cls).parameters if key != "params"]
     spec.update(data.draw(st.dictionaries(st.one_of(st.sampled_from(own), keys), values, max_size=3)))
     built_and_stepped(lambda layer: lit_optim.build_optimizer(spec, layer))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_optim.config.groups import read_rules
+from lit_optim.config.pitfalls.drop_after_warmup import drop_after_warmup
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
 from lit_optim.config.pitfalls.logged import Logged
@@ -44,6 +45,7 @@ def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = Non
         optimizer, scheduler = _spec(level, "optimizer", prefix), _spec(level, "scheduler", prefix)
         if scheduler is not None:
             findings += stepped_per_epoch(scheduler, run) + warmup_too_long(scheduler, run)
+            findings += drop_after_warmup(scheduler)
             findings += monitor_not_logged(scheduler, logged)
             if optimizer is not None:
                 rules = _rules(level)

@@ -32,5 +32,5 @@ def cosine(
     above(0.0, k=k)
     half = (start_factor - end_factor) / 2
     if k == 1.0:
-        return lambda step: end_factor + half * (1 + cos(pi * progress(step, n)))
-    return lambda step: end_factor + half * (1 + cos(pi * progress(step, n) ** k))
+        return lambda step: end_factor + half * (1.0 + cos(pi * progress(step, n)))
+    return lambda step: end_factor + half * (1.0 + cos(pi * progress(step, n) ** k))

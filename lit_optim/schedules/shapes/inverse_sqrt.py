@@ -13,7 +13,8 @@ def inverse_sqrt(total_steps: int | None = None, *, timescale: Steps) -> Schedul
 
     Args:
         total_steps: not used; the schedule is endless.
-        timescale: optimizer steps (or any duration), at least 1, usually the warmup's; half the lr after 3 of them.
+        timescale: optimizer steps (or any duration), at least 1; half the lr after 3 of them. In a configuration
+            ``warmup`` is the length of the warmup.
 
     Example:
         >>> [round(inverse_sqrt(timescale=100)(t), 3) for t in (0, 100, 300, 9900)]

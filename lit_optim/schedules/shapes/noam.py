@@ -19,7 +19,8 @@ def noam(
         total_steps: not used; the schedule is endless.
         warmup_steps: optimizer steps (or any duration) of the ramp, which is a part of this shape, at least 1.
         model_size: width of the model, at least 1; null = the peak is 1.
-        offset: optimizer steps (or any duration) that are behind already; ``warmup_steps`` where the warmup slot ramps.
+        offset: optimizer steps (or any duration) that are behind already; ``warmup_steps`` where the warmup slot ramps
+            (in a configuration both are ``warmup``).
 
     Example:
         >>> [noam(warmup_steps=4)(t) for t in (0, 1, 3, 15)]

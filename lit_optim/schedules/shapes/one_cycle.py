@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import cos, pi
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.schedules.base import Schedule, known
@@ -55,16 +56,46 @@ def one_cycle(
     if three_phase:
         points.append((2 * pct_start * n - 2, start_factor))
     points.append((n - 1, floor))
-    # stop, start, length, value at stop, way back to the value at start; what would end before it starts is left out
-    legs = [(stop, start, stop - start, b, a - b) for (start, a), (stop, b) in pairwise(points) if stop > start]
-    linear, last = anneal_strategy == "linear", n - 1
+    # what would end before it starts is left out
+    legs = [Leg(start, stop, a, b) for (start, a), (stop, b) in pairwise(points) if stop > start]
+    return (along_lines if anneal_strategy == "linear" else along_cosines)(legs, n - 1, floor)
+
+
+class Leg(NamedTuple):
+    """From the factor ``a`` at step ``start`` to ``b`` at ``stop``; both steps may lie between whole ones."""
+
+    start: float
+    stop: float
+    a: float
+    b: float
+
+
+def along_lines(legs: Sequence[Leg], last: int, floor: float) -> Schedule:
+    """Straight lines, and ``floor`` from step ``last`` on."""
 
     def cycle(step: int) -> float:
         if step < last:
-            for stop, start, length, value, back in legs:
+            for start, stop, a, b in legs:
                 if step <= stop:
-                    share = (step - start) / length
-                    return value + back * ((1 - share) if linear else (1 + cos(pi * share)) / 2)
+                    return b + (a - b) * (1 - (step - start) / (stop - start))
         return floor
+
+    return cycle
+
+
+def along_cosines(legs: Sequence[Leg], last: int, floor: float) -> Schedule:
+    """Halves of cosines, and ``floor`` from step ``last`` on; written out, for it drives two values at every step."""
+    padded = [*legs, *[Leg(0, 1, floor, floor)] * 3]
+    (start_1, stop_1, a_1, b_1), (start_2, stop_2, a_2, b_2), (start_3, stop_3, a_3, b_3) = padded[:3]
+    end_1, end_2 = int(stop_1), int(stop_2)  # steps are whole, and whole numbers are compared quickly
+    half_1, half_2, half_3 = (a_1 - b_1) / 2, (a_2 - b_2) / 2, (a_3 - b_3) / 2
+    rate_1, rate_2, rate_3 = pi / (stop_1 - start_1), pi / (stop_2 - start_2), pi / (stop_3 - start_3)
+
+    def cycle(step: int) -> float:
+        if step <= end_1:
+            return b_1 + half_1 * (1.0 + cos(rate_1 * (step - start_1)))
+        if step <= end_2:
+            return b_2 + half_2 * (1.0 + cos(rate_2 * (step - start_2)))
+        return floor if step >= last else b_3 + half_3 * (1.0 + cos(rate_3 * (step - start_3)))
 
     return cycle

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
+from lit_optim.config import presets
 from lit_optim.config.pitfalls import Finding, RunLength, find
+from lit_optim.config.pitfalls.drop_after_warmup import drop_after_warmup
 from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
 from lit_optim.config.pitfalls.logged import Logged
 from lit_optim.config.pitfalls.momentum_cycling import momentum_cycling
@@ -14,7 +16,7 @@ from lit_optim.config.pitfalls.monitor_not_logged import monitor_not_logged
 from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
 from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
-from lit_optim.config.spec import Spec
+from lit_optim.config.spec import Spec, read
 from lit_optim.param_groups import Rule
 
 
@@ -295,3 +297,21 @@ def test_nothing_to_find(config):
 
 def test_a_finding_without_a_remedy_is_one_sentence():
     assert str(Finding("x", "note", "a.b", "nobody knows", "")) == "a.b: nobody knows"
+
+
+DROPS = [
+    ("one_cycle", {"warmup": 100}, True),
+    ("noam", {"warmup": 100}, True),
+    ("noam", {"warmup_steps": 100}, True),
+    ("triangular", {"warmup": "5%"}, True),
+    ("cosine", {"warmup": 100}, False),
+    ("one_cycle", {}, False),
+    ("noam", {"warmup": 0}, False),
+    *((name, {}, False) for name in presets.names("scheduler")),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "told_of"), DROPS)
+def test_drop_after_warmup(name, changes, told_of):
+    expected = [("warning", "scheduler.main")] if told_of else []
+    assert told(drop_after_warmup(read(name, "scheduler", overrides=changes))) == expected

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lit_optim import gradients
+from lit_optim.callbacks.gradient_transform import GradientTransform
+
+
+class Agc(GradientTransform):
+    """Adaptive gradient clipping, before the Trainer's own clipping (`lit_optim.gradients.Agc`).
+
+    Args:
+        lam: largest ratio of the norms of a unit's gradient and weights.
+        eps: units of weights whose norm is smaller count as this large.
+        exclude: parameters that are not clipped: names, patterns (``head.*``), types (``norm``, ``bias``). The paper
+            leaves out the final linear layer.
+
+    Raises:
+        ConfigError: for numbers that are not positive.
+
+    Paper: Brock et al. 2021, High-Performance Large-Scale Image Recognition Without Normalization, arXiv:2102.06171
+
+    Example:
+        >>> Agc(lam=0)
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: lam=0: the largest ratio of gradient to weights; must be a finite number above 0;
+        write e.g. 0.01
+    """
+
+    def __init__(self, lam: float = 0.01, eps: float = 1e-3, exclude: Sequence[str] = ()) -> None:
+        self.lam, self.eps, self.exclude = lam, eps, exclude
+        super().__init__()
+
+    def link(self) -> gradients.Agc:
+        """The clipping of one optimizer."""
+        return gradients.Agc(self.lam, self.eps, self.exclude)

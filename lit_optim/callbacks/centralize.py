@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lit_optim import gradients
+from lit_optim.callbacks.gradient_transform import GradientTransform
+
+
+class Centralize(GradientTransform):
+    """Gradient centralization, before any clipping (`lit_optim.gradients.Centralize`).
+
+    Args:
+        exclude: parameters that are left alone: names, patterns (``head.*``).
+
+    Paper: Yong et al. 2020, Gradient Centralization: A New Optimization Technique for Deep Neural Networks,
+    arXiv:2004.01461
+
+    Example:
+        >>> Centralize(exclude=["head.*"]).link().exclude
+        ('head.*',)
+    """
+
+    def __init__(self, exclude: Sequence[str] = ()) -> None:
+        self.exclude = exclude
+        super().__init__()
+
+    def link(self) -> gradients.Centralize:
+        """The centralization of one optimizer."""
+        return gradients.Centralize(self.exclude)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+
+from lit_optim.callbacks.evaluation_weights import EvaluationWeights
+from lit_optim.callbacks.exponential_moving_average import ExponentialMovingAverage
+from lit_optim.errors import ConfigError, did_you_mean, wrong
+from lit_optim.optimizers import lookahead
+from lit_optim.optimizers.lookahead import ALPHA, InnerState, K
+
+Evaluate = Literal["slow", "fast"]
+
+
+class Lookahead(EvaluationWeights):
+    """Lookahead (Zhang et al., 2019) around whatever optimizers a module has: k steps forward, 1 step back.
+
+    See `lit_optim.optimizers.Lookahead` for the rule. Steps are those that really happen: batches that are accumulated,
+    steps that a gradient scaler skips and batches without a loss are not counted; each of several optimizers has its
+    own count. ``lookahead_alpha`` is in the param groups and can be scheduled (``scheduler.drive.lookahead_alpha``).
+    Validation, checkpoints and the result of a fit are the slow weights - but for an average of the weights
+    (`ExponentialMovingAverage`, Lightning's WeightAveraging) beside it, which is evaluated in their place. The
+    statistics of a BatchNorm are those of the fast weights.
+
+    Args:
+        k: optimizer steps between two interpolations.
+        alpha: how far the slow weights go towards the fast ones.
+        inner_state: what becomes of the first moments: ``maintain``, ``reset`` or ``pullback``.
+        evaluate: ``slow``, or ``fast`` to evaluate and save the weights that are trained.
+        compile: interpolate in one compiled pass.
+
+    Raises:
+        ConfigError: for values outside of their range; at the start of a fit, for what does not go with it.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> slow_weights = Lookahead(k=5, alpha=0.5).attach(optimizer)  # without a Trainer
+        >>> optimizer.param_groups[0]["lookahead_alpha"]
+        0.5
+
+    Paper: https://arxiv.org/abs/1907.08610
+    """
+
+    def __init__(
+        self,
+        k: int = 5,
+        alpha: float = 0.5,
+        inner_state: InnerState = "maintain",
+        evaluate: Evaluate = "slow",
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        lookahead.check(k, alpha, inner_state)
+        if evaluate not in get_args(Evaluate):
+            hint = did_you_mean(str(evaluate), get_args(Evaluate))
+            raise ConfigError(wrong("evaluate", evaluate, f"must be one of slow, fast{hint}"))
+        self.k, self.alpha, self.inner_state, self.evaluate, self.compile = k, alpha, inner_state, evaluate, compile
+
+    def follower(self) -> lookahead.Lookahead:
+        """The rule, for one optimizer."""
+        return lookahead.Lookahead(self.k, self.alpha, inner_state=self.inner_state, compile=self.compile)
+
+    def owns(self, trainer: Trainer) -> bool:
+        """Unless the fast weights are wanted, or an average of them is evaluated."""
+        return self.evaluate == "slow" and not _averages(trainer) and super().owns(trainer)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Follows all optimizers; says so if it is not what is evaluated."""
+        super().on_fit_start(trainer, pl_module)
+        if self.evaluate == "slow" and _averages(trainer):
+            rank_zero_info(f"Lookahead trains; evaluated and saved is the average of {', '.join(_averages(trainer))}")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begins with the fast weights; says which of its values the checkpoint has replaced."""
+        super().on_train_start(trainer, pl_module)
+        for follower in self._followers:
+            group = follower.optimizer.param_groups[0]
+            scheduled = f"initial_{ALPHA}" in group
+            for key, own in ((K, self.k), (ALPHA, self.alpha)):
+                if group[key] != own and not (key == ALPHA and scheduled):
+                    name = key.removeprefix("lookahead_")
+                    rank_zero_warn(
+                        f"Lookahead: {name}={own} has no effect: the checkpoint restores {name}={group[key]}"
+                    )
+
+
+def _averages(trainer: Trainer) -> list[str]:
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
+    return [type(c).__name__ for c in callbacks if isinstance(c, (WeightAveraging, ExponentialMovingAverage))]

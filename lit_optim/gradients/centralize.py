@@ -1,0 +1,61 @@
+"""Gradient centralization: the gradient of each unit loses its mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from lit_optim.gradients.link import Given, Link
+from lit_optim.gradients.shards import complete, local, units_are_split
+
+
+def sums(grad: Tensor) -> Tensor:
+    """The sum of each row, over dimensions 1..n, in float32 at least."""
+    dtype = torch.float32 if grad.dtype in (torch.bfloat16, torch.float16) else None
+    return grad.sum(dim=tuple(range(1, grad.ndim)), keepdim=True, dtype=dtype)
+
+
+class Centralize(Link):
+    r"""Subtracts from the gradient of each output row its mean: :math:`G_i \leftarrow G_i - \mathrm{mean}(G_i)`.
+
+    Matrices and kernels only; vectors are left alone.
+
+    Args:
+        exclude: parameters that are left alone: names, patterns (``head.*``).
+
+    Paper: Yong et al. 2020, Gradient Centralization: A New Optimization Technique for Deep Neural Networks,
+    arXiv:2004.01461
+
+    Example:
+        >>> layer = torch.nn.Linear(2, 1, bias=False)
+        >>> _ = layer.weight.data.fill_(1.0)
+        >>> optimizer = torch.optim.SGD(layer.parameters(), lr=1.0)
+        >>> _ = Centralize().attach(optimizer)
+        >>> layer(torch.tensor([1.0, 3.0])).sum().backward(); optimizer.step(); layer.weight.data
+        tensor([[2., 0.]])
+    """
+
+    kind = "centralize"
+
+    def __init__(self, exclude: Sequence[str] = ()) -> None:
+        super().__init__(exclude)
+
+    def apply(self, given: Iterable[Given]) -> None:
+        """Centralizes; the means of rows that ranks share take one all-reduce together."""
+        split: list[Given] = []
+        for entry in given:
+            if entry.parameter.ndim < 2 or not entry.parameter.numel():
+                continue
+            if units_are_split(entry.parameter):
+                split.append(entry)
+                continue
+            grad = local(entry.grad)
+            grad.sub_(sums(grad).div_(grad.numel() // max(grad.shape[0], 1)))
+        if not split:
+            return
+        totals = [sums(local(entry.grad)) for entry in split]
+        complete(totals, [entry.parameter for entry in split])
+        for entry, total in zip(split, totals, strict=True):
+            local(entry.grad).sub_(total.div_(entry.parameter.numel() // entry.parameter.shape[0]))

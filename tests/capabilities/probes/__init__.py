@@ -1,0 +1,1 @@
+"""One file a column, each with a function from a subject to the cell."""

@@ -1,0 +1,22 @@
+"""Bytes of state a parameter: all tensors that the optimizer keeps for a large float32 matrix."""
+
+from __future__ import annotations
+
+from capabilities.quadratic import descend, start
+from capabilities.subject import Subject
+from capabilities.tensors import tensors
+
+SIDE = 256
+
+
+def state_bytes(subject: Subject) -> float:
+    p = start(SIDE, SIDE)
+    optimizer = subject.build([p])
+    descend(optimizer, [p], subject.needs, 3, sparse=subject.needs.sparse)
+    own = {p.untyped_storage().data_ptr()}  # of the parameter, in its group
+    kept = {}
+    for tensor in tensors([*optimizer.state.values(), *optimizer.param_groups]):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+    return round(sum(kept.values()) / SIDE**2, 1)
