@@ -25,7 +25,9 @@ class Written:
         self.numbers: tuple[float, ...] | None = None
         self.memory = (C_TYPES[dtype] * n)() if device.type == "cpu" and dtype in C_TYPES and n else None
         empty = self.memory is None
-        self.tensor = torch.empty(n, dtype=dtype, device=device) if empty else torch.frombuffer(self.memory, dtype=dtype)
+        self.tensor = (
+            torch.empty(n, dtype=dtype, device=device) if empty else torch.frombuffer(self.memory, dtype=dtype)
+        )
 
     def __call__(self, numbers: tuple[float, ...]) -> Tensor:
         """The tensor that holds these numbers."""
