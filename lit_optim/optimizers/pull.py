@@ -84,7 +84,8 @@ def blocks(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     if not _alike(a, b):
         yield a, b
         return
-    size = BLOCK if a.device.type == "cpu" else ON_DEVICE
+    n, limit = a.numel(), BLOCK if a.device.type == "cpu" else ON_DEVICE
+    size = -(-n // max(1, -(-n // limit)) // 16) * 16 or 1  # equal parts: a short last one costs as many calls
     yield from zip(torch.split(_flat(a), size), torch.split(_flat(b), size), strict=True)
 
 
