@@ -34,6 +34,14 @@ def cpu_seconds(work: Callable[[], object], repeat: int) -> float:
     return (time.process_time() - begin) / repeat
 
 
+def seconds(work: Callable[[], object], repeat: int) -> float:
+    """Elapsed seconds of one call, for more than one thread."""
+    begin = time.perf_counter()
+    for _ in range(repeat):
+        work()
+    return (time.perf_counter() - begin) / repeat
+
+
 def interleaved(variants: dict[str, Callable[[], float]], rounds: int) -> list[Timing]:
     """Times the variants (each returns its own seconds a step), the first of which is the baseline."""
     times: dict[str, list[float]] = {name: [] for name in variants}
