@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 PLAN_KEYS = ("warmup", "main", "cooldown", "phases", "order", "noise")
+DECAYS = ("momentum", "betas")  # of running means, which grow without bounds from 1 on
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def _driven(drive: Any, group: str | None, where: str) -> list[LanePlan]:
         if not isinstance(entry, Mapping):
             raise ConfigError(wrong(inside, entry, "expects slots, e.g. {main: {shape: cosine}, values: [0.04, 0.4]}"))
         slots, values = _lifted(entry)
-        found.append(LanePlan(str(key), _only_slots(slots, inside, ("values",)), group, _pair(values, inside), inside))
+        pair = _pair(values, str(key), inside)
+        found.append(LanePlan(str(key), _only_slots(slots, inside, ("values",)), group, pair, inside))
     return found
 
 
@@ -94,7 +96,7 @@ def _lifted(entry: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
     return slots, values
 
 
-def _pair(values: Any, where: str) -> tuple[float, float] | None:
+def _pair(values: Any, key: str, where: str) -> tuple[float, float] | None:
     if values is None:
         return None
     numbers = isinstance(values, (list, tuple)) and all(
@@ -103,15 +105,18 @@ def _pair(values: Any, where: str) -> tuple[float, float] | None:
     )
     if not numbers or len(values) != 2:
         raise ConfigError(wrong(f"{where}.values", values, "expects two numbers, at factor 1 and at factor 0"))
+    if split(key)[0] in DECAYS and not all(0 <= value < 1 for value in values):
+        raise ConfigError(wrong(f"{where}.values", values, "both must be at least 0 and below 1"))
     return float(values[0]), float(values[1])
 
 
 def _only_slots(entry: Mapping[str, Any], where: str, also: tuple[str, ...]) -> dict[str, Any]:
     for name in entry:
         if name not in PLAN_KEYS and name not in also:
-            raise ConfigError(
-                wrong(f"{where}.{name}", entry[name], f"no such key{did_you_mean(str(name), [*PLAN_KEYS, *also])}")
-            )
+            hint = did_you_mean(str(name), [*PLAN_KEYS, *also])
+            if "shape" in entry:  # a slot in place of the mapping of slots
+                hint = f"; write main: {{shape: {entry['shape']}, ...}}"
+            raise ConfigError(wrong(f"{where}.{name}", entry[name], f"no such key{hint}"))
     return {name: value for name, value in entry.items() if name in PLAN_KEYS}
 
 

@@ -52,6 +52,9 @@ def run(args: argparse.Namespace) -> int:
     if args.every < 1:
         raise ConfigError(wrong("--every", args.every, "must be at least 1 optimizer step"))
     out = _picture_path(args.out)
+    for option, path in (("--out", args.out), ("--csv", args.csv)):
+        if path and not Path(path).parent.is_dir():
+            raise ConfigError(wrong(option, path, "there is no such folder; make it first"))
     previews = [preview(choice) for choice in choices(args.overrides)]
     lanes = {id(curve.lane): (curve.lane, one.total_steps) for one in previews for curve in one.curves}
     share = max(MOST // len(lanes), 1000)

@@ -47,6 +47,9 @@ def try_scheduler(cls: type[LRScheduler], arguments: Mapping[str, Any], key: str
             given["milestones"] = coerce(given["milestones"], list[int])
         except Mismatch as mismatch:
             problems.add(f"{key}.milestones", given["milestones"], f"{cls.__name__} {mismatch}")
+    if isinstance(given.get("lr_lambda"), str):
+        hint = f"write scheduler=lambda scheduler.main.function={given['lr_lambda']}"
+        problems.add(f"{key}.lr_lambda", given["lr_lambda"], f"{cls.__name__} expects a function, not its name; {hint}")
     for name, value in given.items():
         least = LEAST.get(f"{cls.__name__}.{name}", LEAST.get(name))
         if least is not None and any(item < least for item in _numbers(value)):

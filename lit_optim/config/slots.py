@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from lit_optim.duration import Clock, parse
 from lit_optim.errors import ConfigError, Problems, wrong
 from lit_optim.schedules.other_words import WORDS, meant
 from lit_optim.schedules.shape_factory import accepted_arguments, length_arguments, shape_factory
-from lit_optim.schedules.slots import SLOT_KEYS, SLOTS, compose, parts_of, slot
+from lit_optim.schedules.slots import SLOT_KEYS, SLOTS, Part, compose, parts_of, slot
 
 # timm's and transformers' spellings -> the slot and its key
 ALIASES = {
@@ -117,7 +118,7 @@ def _check_phase(
 ) -> dict[str, Any]:
     try:
         if "steps" in full:
-            parse(full["steps"], where)
+            parse(full["steps"], Part(name, where, full, full["steps"]).steps_key)
         shape = shape_factory(full["shape"], f"{where}.shape")
     except ConfigError as error:
         problems.take(error)
@@ -126,7 +127,7 @@ def _check_phase(
     options = {k: v for k, v in full.items() if k not in ("steps", "shape")}
     # absolute values are relative to an lr, which is not known here
     absolute: dict[str, Any] = {
-        k: _number(options.pop(k), f"{where}.{k}", found) for k in ("min_lr", "max_lr") if k in options
+        k: _absolute(options.pop(k), f"{where}.{k}", found) for k in ("min_lr", "max_lr") if k in options
     }
     lengths = length_arguments(shape)
     options = check_call(
@@ -154,9 +155,12 @@ def _try(slots: Mapping[str, Any], key: str, problems: Problems) -> None:
         problems.take(error)
 
 
-def _number(value: Any, key: str, problems: Problems) -> Any:
+def _absolute(value: Any, key: str, problems: Problems) -> Any:
     try:
-        return coerce(value, float)
+        number = coerce(value, float)
     except Mismatch as mismatch:
         problems.add(key, value, str(mismatch))
         return value
+    if not 0 <= number < math.inf:
+        problems.add(key, value, "must be an absolute lr of at least 0")
+    return number

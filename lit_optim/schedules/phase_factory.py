@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -73,7 +74,7 @@ def phase_factory(
         raise ConfigError(wrong(f"{key}.shape", "plateau", "a plateau cannot be a warmup; choose e.g. linear"))
     accepted, label = accepted_arguments(shape), getattr(shape, "__name__", repr(shape))
     arguments = {k: v for k, v in options.items() if k not in ("steps", "shape")}
-    floor = _absolute_floor(arguments, accepted, rises, base_lr, key)
+    floor = _absolute_floor(arguments, shape, rises, base_lr, key)
     _absolute_peak(arguments, accepted, base_lr, key)
     _check_names(arguments, accepted, label, key)
     for argument, many in length_arguments(shape).items():
@@ -150,22 +151,23 @@ def _absolute_peak(arguments: dict[str, Any], accepted: Sequence[str], base_lr: 
     arguments["max_factor"] = max_lr / base_lr
 
 
-def _absolute_floor(arguments: dict[str, Any], accepted: Sequence[str], rises: bool, base_lr: float, key: str) -> float:
+def _absolute_floor(arguments: dict[str, Any], shape: ScheduleFactory, rises: bool, base_lr: float, key: str) -> float:
     """Takes ``min_lr`` out: it becomes the shape's lower end, or where it has none, a floor under it."""
     if "min_lr" not in arguments:
         return 0.0
-    min_lr = arguments["min_lr"]
+    min_lr, accepted = arguments["min_lr"], accepted_arguments(shape)
     if not isinstance(min_lr, (int, float)) or isinstance(min_lr, bool) or not 0 <= min_lr <= base_lr:
-        raise ConfigError(
-            wrong(f"{key}.min_lr", min_lr, f"an absolute lr between 0 and the optimizer's lr={base_lr:g}")
-        )
+        rule = f"must be an absolute lr between 0 and the optimizer's lr={base_lr:g}"
+        raise ConfigError(wrong(f"{key}.min_lr", min_lr, rule))
     if "min_lr" in accepted:
         return 0.0
     del arguments["min_lr"]
     end = "start_factor" if rises else "base_factor" if "base_factor" in accepted else "end_factor"
-    if end not in accepted or arguments.get("gamma") is not None:
+    endless = end == "end_factor" and arguments.get("gamma") is not None  # it comes to no end of its own
+    if end not in accepted or endless:
         return min_lr / base_lr
-    if arguments.get(end):
+    usual = inspect.signature(shape).parameters[end].default  # presets spell it out; it is nobody's choice
+    if arguments.get(end) and arguments[end] != usual:
         rule = f"give either min_lr or {end}={arguments[end]}, not both; remove that one with ~{key}.{end}"
         raise ConfigError(wrong(f"{key}.min_lr", min_lr, rule))
     arguments[end] = min_lr / base_lr
@@ -178,7 +180,7 @@ def _in_steps(value: Any, many: bool, key: str, around: Surroundings) -> Any:
         return _at_least_one(around.steps(value, key))
     if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
         raise ConfigError(wrong(key, value, "a list of durations is needed; write e.g. [30%, 60%]"))
-    return [round(around.steps(item, key)) for item in value]
+    return [_at_least_one(around.steps(item, key)) for item in value]
 
 
 def _at_least_one(steps: Fraction) -> int:

@@ -7,6 +7,7 @@ cumulatively, so that the lengths sum to the run), names become shapes, absolute
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,11 @@ class Part:
         """Whether it is a warmup."""
         return self.name == "warmup"
 
+    @property
+    def steps_key(self) -> str:
+        """Dotted name of its duration; a number in place of a warmup or a cooldown is one."""
+        return self.key if "phases" not in self.key.split(".") and self.name != "main" else f"{self.key}.steps"
+
 
 def slot(value: Any, name: str) -> dict[str, Any]:
     """A slot in its full form; a scalar in place of the mapping is its duration.
@@ -53,6 +59,8 @@ def slot(value: Any, name: str) -> dict[str, Any]:
         {'shape': 'linear', 'steps': '5%'}
     """
     if name == "main" and not isinstance(value, Mapping) and value is not None:
+        if value in importlib.import_module("lit_optim.schedules").shape_names():
+            raise ConfigError(wrong("scheduler.main", value, f"expects a mapping; write main.shape={value}"))
         rule = f"a length in place of the whole slot drops its shape; write main.steps={value}, or {{shape: cosine}}"
         raise ConfigError(wrong("scheduler.main", value, rule))
     given = dict(value) if isinstance(value, Mapping) else {} if value is None else {"steps": value}
@@ -185,8 +193,8 @@ def _edges(parts: Sequence[Part], clock: Clock, key: str) -> list[int | None]:
     exact: list[Fraction | None] = [None] * len(parts)
     for i, part in enumerate(parts):
         if part.steps is not None:
-            duration = parse(part.steps, part.key)
-            exact[i] = duration.exact_steps(clock, key if duration.unit == "share" else part.key)
+            duration = parse(part.steps, part.steps_key)
+            exact[i] = duration.exact_steps(clock, key if duration.unit == "share" else part.steps_key)
     _check_total(parts, exact, clock, key)
     rest = next((i for i, length in enumerate(exact) if length is None), len(parts))
     edges: list[Fraction | None] = [Fraction(0)]
@@ -216,4 +224,4 @@ def _check_total(parts: Sequence[Part], exact: Sequence[Fraction | None], clock:
     alone = (exact[longest] or 0) > total
     rule = f"longer than the run, which has {total} optimizer steps"
     rule += "" if alone else f" ({names} together: {float(named):g})"
-    raise ConfigError(wrong(parts[longest].key, parts[longest].steps, rule))
+    raise ConfigError(wrong(parts[longest].steps_key, parts[longest].steps, rule))

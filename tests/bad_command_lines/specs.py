@@ -98,7 +98,7 @@ SCHEDULER = [
     ("scheduler=multistep scheduler.main.milestones=5", "scheduler.main.milestones=5"),
     ("scheduler=multistep scheduler.main.milestones=[a]", "scheduler.main.milestones"),
     ("scheduler=polynomial scheduler.main.power=-1", "scheduler.main.power=-1"),
-    ("scheduler=exponential +scheduler.main.gamma=-1", "scheduler.main.gamma: give either gamma or end_factor"),
+    ("scheduler=exponential +scheduler.main.gamma=-1", "scheduler.main.gamma=-1"),
     ("scheduler=plateau scheduler.monitor=null", "scheduler.monitor=None: must be a text"),
     ("scheduler=plateau ~scheduler.monitor", "scheduler.monitor: missing; name the logged metric that the plateau follows"),
     ("scheduler=plateau scheduler.monitor=val/lsos", "scheduler.monitor='val/lsos': not among the logged metrics; did you mean 'val/loss'?", "late"),

@@ -169,6 +169,8 @@ WRONG = [
     (["scheduler.main={shape: [}"], "not a value"),
     (["scheduler.main=1", "scheduler.main.shape=cosine"], "given a value besides"),
     (["--out", "picture.gif"], "must end in .png or .svg"),
+    (["--out", "no/such/a.png"], "--out='no/such/a.png': there is no such folder; make it first"),
+    (["--csv", "no/such/a.csv"], "--csv='no/such/a.csv': there is no such folder; make it first"),
     (["--every", "0"], "must be at least 1"),
 ]  # fmt: skip
 

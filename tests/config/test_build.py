@@ -84,6 +84,12 @@ def test_a_length_in_place_of_main_keeps_its_shape():
     assert [scheduler.factor(t) for t in (0, 5, 10, 15)] == pytest.approx([1.0, 0.5, 0.0, 0.0])
 
 
+@pytest.mark.parametrize("total", [1, 2, 3])
+def test_a_share_of_a_very_short_run_drops_nothing_before_its_first_step(total):
+    optimizer = lit_optim.build_optimizer("sgd", P, lr=1.0)
+    assert lit_optim.build_scheduler("multistep", optimizer, total_steps=total).factor(0) == 1.0
+
+
 def test_min_lr_is_a_floor_under_a_rate():
     main = {"shape": "exponential", "gamma": 0.5, "min_lr": 0.2}
     scheduler = lit_optim.build_scheduler({"main": main}, lit_optim.build_optimizer("sgd", P, lr=1.0))

@@ -66,8 +66,22 @@ def test_a_peak_may_be_absolute_in_every_preset_that_has_one():
         assert max(map(scheduler.factor, range(1000))) == pytest.approx(4.0, rel=1e-2)
 
 
+@pytest.mark.parametrize("name", ["triangular", "triangular2", "exp_range", "exponential", "cosine", "wsd"])
+def test_min_lr_stands_in_for_the_lower_end_of_a_preset(name):
+    """The preset's own lower end is no second wish either."""
+    main = {**load("scheduler", name)["main"], "min_lr": 0.004}
+    scheduler = lit_optim.build_scheduler(name, torch.optim.SGD([torch.zeros(1)], lr=0.1), total_steps=1000, main=main)
+    assert min(map(scheduler.factor, range(1001))) == pytest.approx(0.04, rel=1e-12)
+
+
+def test_a_rate_stands_in_for_the_end_of_a_preset():
+    main = {**load("scheduler", "exponential")["main"], "gamma": 0.95}
+    scheduler = lit_optim.build_scheduler("exponential", torch.optim.SGD([torch.zeros(1)], lr=0.1), main=main)
+    assert scheduler.factor(100) == pytest.approx(0.95**100, rel=1e-12)
+
+
 def test_two_lower_ends_say_which_to_remove():
-    main = {**load("scheduler", "triangular")["main"], "min_lr": 0.01}
+    main = {**load("scheduler", "triangular")["main"], "base_factor": 0.5, "min_lr": 0.01}
     assert refused("triangular", main=main) == (
-        "scheduler.main.min_lr=0.01: give either min_lr or base_factor=0.25, not both; remove that one with ~scheduler.main.base_factor"
+        "scheduler.main.min_lr=0.01: give either min_lr or base_factor=0.5, not both; remove that one with ~scheduler.main.base_factor"
     )

@@ -134,7 +134,8 @@ def test_one_group_of_many_kinds(name):
         for optimizer in optimizers:
             optimizer.step()
     for p, q in zip(together, alone, strict=True):
-        assert torch.equal(p, q)
+        rounded = 1e-2 if p.dtype is torch.bfloat16 else 1e-6  # where a tensor lies in its vectors may cost a rounding
+        torch.testing.assert_close(p, q, rtol=rounded, atol=rounded)
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 5, 5), (4, 30, 30, 30)])

@@ -21,7 +21,7 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from lit_optim import schedules
+from lit_optim import ScheduleLR, schedules
 from lit_optim.schedules import join
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lr_scheduler.step.*before.*", "ignore:.*epoch parameter.*")
@@ -96,6 +96,14 @@ def test_cyclic(up, down, mode, options, lr):
         step_size_up=up, step_size_down=down or 0, base_factor=base / own, max_factor=top / own, **options
     )
     equal(shape, followed(torchs, 300), scale=own)
+
+
+@pytest.mark.parametrize(("mode", "options"), MODES)
+def test_cyclic_between_absolute_lrs(mode, options):
+    expected = followed(partial(CyclicLR, base_lr=0.1, max_lr=0.4, step_size_up=4, mode=mode, **options), 60)
+    main = {"shape": mode, "step_size_up": 4, "min_lr": 0.1, "max_lr": 0.4, **options}
+    scheduler = ScheduleLR(torch.optim.SGD([torch.zeros(1)], lr=0.2), main=main)
+    equal(scheduler.factor, expected, scale=0.2)
 
 
 @pytest.mark.parametrize(("mode", "options"), MODES)

@@ -91,7 +91,6 @@ BAD = [
     ("step", {"step_size": 0}),
     ("step", {"step_size": 3, "gamma": -0.1}),
     ("multistep", {"milestones": [-1]}),
-    ("exponential", {}),
     ("exponential", {"gamma": 0.9, "end_factor": 0.1}),
     ("exponential", {"gamma": 0.0}),
     ("exponential", {"end_factor": 0.0}),
