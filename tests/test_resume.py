@@ -122,7 +122,7 @@ def test_checkpoints_hold_plain_containers_and_load_safely(tmp_path, form, super
     _, _run = fit(tmp_path, module, callbacks=[checkpoints(tmp_path)], max_epochs=1)
     path = next(tmp_path.glob("*.ckpt"))
     checkpoint = torch.load(path, weights_only=True)
-    assert set(checkpoint["lit_optim"]) == {"version", "spec", "param_names", "environment"}
+    assert set(checkpoint["lit_optim"]) == {"version", "spec", "param_names", "environment", "optimizers"}
     spec = checkpoint["lit_optim"]["spec"]
     assert spec["optimizer"]["_target_"] == "torch.optim.NAdam"
     assert spec["optimizer"]["momentum_decay"] == 4e-3
