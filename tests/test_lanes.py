@@ -204,6 +204,16 @@ def test_several_plateaus_each_in_its_phase():
     assert again.get_last_lr() == scheduler.get_last_lr()
 
 
+def test_a_plateau_between_absolute_values_goes_to_the_one_at_factor_0():
+    drive = {"weight_decay": {"main": {"shape": "plateau", "factor": 0.5, "patience": 0}, "values": [0.04, 0.4]}}
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1, weight_decay=0.1)
+    scheduler = ScheduleLR(optimizer, drive=drive, monitor="loss")
+    for expected in (0.04, 0.22, 0.31, 0.355):
+        scheduler.step_metric(1.0)
+        scheduler.step()
+        assert optimizer.param_groups[0]["weight_decay"] == pytest.approx(expected, rel=1e-12)
+
+
 def test_noise_is_the_same_wherever_it_is_drawn():
     one, other = (
         ScheduleLR(sgd(), main={"shape": "constant"}, noise={"std": 0.2, "limit": 0.4, "seed": 3}) for _ in range(2)
