@@ -116,6 +116,9 @@ def compose(
     """
     parts = parts_of(slots, key)
     edges = _edges(parts, clock, key)
+    if edges[-1] == 0:
+        longest = next((part for part in parts if part.name == "main"), parts[-1])
+        raise ConfigError(f"{key}: none of its phases has any steps; leave {longest.key}.steps out, or write a length")
     built: list[tuple[Phase, Schedule]] = []
     before: Callable[[], float] | None = None  # where the phase before this one ends
     warm = 0  # steps of the warmup that is behind
