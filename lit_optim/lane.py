@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import warnings
@@ -12,6 +13,7 @@ from lit_optim.schedules.plan import Plan
 from lit_optim.schedules.shapes.plateau import PlateauState
 
 LR = "lr"
+SAME = 1e-6  # relative: what rounding makes of one number in 32 bits
 
 
 class Lane:
@@ -101,6 +103,8 @@ class Lane:
     def write(self, group: dict[str, Any], before: float, factor: float, own: float) -> None:
         """Moves a group from the factor ``before`` to ``factor``; a foreign value becomes the one at ``before``.
 
+        Whoever scales value and initial value alike, as SWATS does, is none: the schedule goes on from that.
+
         Args:
             group: one that it drives.
             before: the factor that was written last.
@@ -115,7 +119,7 @@ class Lane:
             written = [float(group[self.name].new_tensor(item)) for item in written]
         if initial is None and (self.absolute or value == own):
             group[self.initial] = 1.0 if self.absolute else value
-        elif value not in written:
+        elif not any(math.isclose(value, item, rel_tol=SAME) for item in written):
             group[self.initial] = value / before if before else value
             if 0 < before < 0.1:
                 text = f"{self.key}={value:g} was written where the schedule stands at factor {before:.2g}"

@@ -27,6 +27,10 @@ def _says(name: str, text: str) -> bool:
 UNTESTED = [name for name in preset_names("optimizer") if _says(name, "\n# untested: ")]
 OPTIMIZERS = [name for name in preset_names("optimizer") if name not in UNTESTED and not _says(name, "_target_: ???")]
 SCHEDULERS = preset_names("scheduler")
+# for tests that step: `make test` needs no compiler, and does not wait for one
+STEPPED = [
+    pytest.param(name, marks=pytest.mark.slow) if _says(name, "\ncompile: true") else name for name in OPTIMIZERS
+]
 
 
 @pytest.fixture(autouse=True)

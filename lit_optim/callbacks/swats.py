@@ -8,15 +8,15 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
-from lit_optim.callbacks.swats_report import History
+from lit_optim.callbacks.swats_metric import SwitchOnMetric
+from lit_optim.callbacks.swats_report import History, advice, write
+from lit_optim.callbacks.swats_schedule import refuse_other_schedules
 from lit_optim.duration import parse
-from lit_optim.errors import ConfigError, did_you_mean, wrong
+from lit_optim.errors import ConfigError, wrong
 from lit_optim.optimizers.swats import SWATS as Optimizer
-from lit_optim.optimizers.swats_estimate import Estimate, distance
-from lit_optim.schedules.shapes.plateau import Plateau, PlateauState, plateau
 from lit_optim.trainer_clock import trainer_clock
 
-METRIC_KEYS = ("monitor", "mode", "patience", "threshold", "threshold_mode", "cooldown")
+NEVER = "never"
 BUILT_BY_HAND = (
     "optim_callbacks=swats needs one optimizer that can be both: with ConfigureOptimizersMixin it is built from "
     "optimizer=adam, adamw or amsgrad; by hand, return lit_optim.optimizers.SWATS(params, lr=...)"
@@ -28,7 +28,8 @@ class SWATS(Callback):
 
     The mathematics, and what the options mean, is in `lit_optim.optimizers.SWATS`, which the mixin builds from the
     configured Adam. This decides what the optimizer cannot know, and reports: ``swats/gamma``, ``swats/sgd_lr``,
-    ``swats/distance`` to the loggers, the phase in the progress bar, and ``swats.csv`` with a picture of the estimate.
+    ``swats/distance`` to the loggers, ``swats/sgd`` (0, and 1 after the switch) to the progress bar, and ``swats.csv``
+    with a picture of the estimate.
 
     Args:
         switch_tol: absolute tolerance of the criterion; the paper's 1e-9 practically never fires with minibatch noise,
@@ -39,9 +40,9 @@ class SWATS(Callback):
         max_sgd_lr: cap on SGD's learning rate; None: none.
         normalize_by_lr: estimate relative to Adam's lr, for a schedule that moves it.
         follow_schedule: whether the schedule goes on from SGD's lr.
-        at: a duration (500, 50%, 3ep) after which SGD takes over, whatever the estimate; None: by the criterion alone.
+        at: a duration (500, 50%, 3ep) after which SGD takes over, whatever the criterion says; ``never``: it decides.
         on_metric: switch when a metric of validation stops improving: ``monitor``, ``mode``, ``patience``,
-            ``threshold``, ``threshold_mode``, ``cooldown``; None: do not.
+            ``threshold``, ``threshold_mode``, ``cooldown``; empty: do not.
         compile: one compiled kernel for Adam's step with its dot products.
         folder: where the report goes; a relative one lies in the Trainer's ``default_root_dir``.
 
@@ -73,27 +74,39 @@ class SWATS(Callback):
         options |= dict(max_sgd_lr=max_sgd_lr, normalize_by_lr=normalize_by_lr, follow_schedule=follow_schedule)
         self.options: dict[str, Any] = {**options, **({"compile": True} if compile else {})}
         Optimizer([torch.zeros(1)], **self.options)  # refuses what is out of range
-        self.at = None if at is None else parse(at, "at")
+        self.at = None if at is None or at == NEVER else parse(at, "at")
         if self.at is not None and self.at.amount == 0:
-            raise ConfigError(
-                wrong("at", at, "must be a time after the first step; SGD from the start is optimizer=sgd")
-            )
-        self.monitor, self.plateau = _watched(on_metric)
-        self.watched = PlateauState()
+            raise ConfigError(wrong("at", at, "must be after the first step; SGD from the start is optimizer=momentum"))
+        self.metric = SwitchOnMetric(on_metric) if on_metric is not None and on_metric != {} else None
         self.folder = Path(folder)
-        self._history = History()
+        self._histories: list[History] = []
         self._due: int | None = None
+        self._shown: float | None = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuses what could not work, before a first step is taken."""
+        group = self._optimizer(trainer).param_groups[0]
+        clock = trainer_clock(trainer)
+        schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
+        refuse_other_schedules(schedulers, clock.total_steps, follow=group["follow_schedule"])
+        if self.at is not None:
+            self._due = self.at.steps(clock, "optim_callbacks.swats.at")
+            if clock.total_steps is not None and self._due >= clock.total_steps and not _is_short(trainer):
+                rank_zero_warn(
+                    f"optim_callbacks.swats.at: a switch after {self._due} optimizer steps never comes, the run has "
+                    f"{clock.total_steps}; write a share of it, e.g. at=50%"
+                )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Finds the optimizer, and the step at which it is to switch; everything has been restored by now."""
+        """Begins to tell; everything has been restored by now."""
         optimizer = self._optimizer(trainer)
         for group in optimizer.param_groups:
             group["replicated"] = trainer.world_size > 1
-        if self.at is not None:
-            steps = self.at.steps(trainer_clock(trainer), "optim_callbacks.swats.at")
-            self._due = max(steps, optimizer.param_groups[0]["min_steps"])
-        self._history = History()
-        self._show_phase(pl_module, optimizer)
+        of_groups = [str(group.get("name") or i) for i, group in enumerate(optimizer.param_groups)]
+        self._shown = None
+        self._histories = [History(name) for name in (of_groups if _separate(optimizer) else [""])]
+        if self.metric is not None and _in_sgd(optimizer.param_groups) < 1:
+            self.metric.on_train_start(trainer, pl_module)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Asks for the switch at the end of the step that is the last one of Adam."""
@@ -106,30 +119,47 @@ class SWATS(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Notes the estimate of a step that was taken; loggers are told as often as the Trainer says."""
-        optimizer = trainer.optimizers[0]
-        group = optimizer.param_groups[0]
-        if not self._history.note(trainer.global_step, group):
-            return
-        if group["phase"] == "sgd":
-            rank_zero_info(f"SWATS: SGD from step {group['switched_at'] + 1} on, with lr {group['sgd_lr']:.3g}")
-            self._show_phase(pl_module, optimizer)
-        elif trainer.global_step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
-            return
-        for logger in trainer.loggers:
-            logger.log_metrics(_metrics(group), step=trainer.fit_loop.epoch_loop._batches_that_stepped)
+        groups, step = trainer.optimizers[0].param_groups, trainer.global_step
+        for i, history in enumerate(self._histories):
+            if not history.note(step, groups[i], _scale(groups[i : i + 1] if history.name else groups)):
+                continue
+            if history.switched_at is not None:
+                of = f" (group {history.name})" if history.name else ""
+                beta1, rate = groups[i]["betas"][0], groups[i]["sgd_lr"]
+                text = f"SWATS{of}: SGD with momentum {beta1:g} from optimizer step {step + 1} on"
+                rank_zero_info(f"{text}, lr {(1 - beta1) * rate:.3g} = (1 - {beta1:g}) * {rate:.3g}")
+            elif step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+                continue
+            for logger in trainer.loggers:
+                logger.log_metrics(history.last, step=trainer.fit_loop.epoch_loop._batches_that_stepped)
+        switched = _in_sgd(groups)
+        if switched != self._shown or batch_idx == 0:  # the progress bar keeps it for an epoch
+            self._shown = switched
+            pl_module.log("swats/sgd", switched, prog_bar=True, logger=False, on_step=True, on_epoch=False)
+
+    def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Finds a wrong name of a metric before anything is trained."""
+        if self.metric is not None:
+            self.metric.on_sanity_check_end(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Feeds the metric, before any checkpoint of this moment is written."""
-        if self.plateau is None or trainer.state.fn != "fit" or trainer.sanity_checking:
-            return
-        self.watched = self.plateau.observe(self.watched, self._value_of_rank_0(trainer))
-        if self.watched.scale < 1:  # as a learning rate would have been reduced
-            self._optimizer(trainer).switch()
+        """Looks at the metric."""
+        if self.metric is not None:
+            self.metric.on_validation_end(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Looks at a metric of training."""
+        if self.metric is not None:
+            self.metric.on_train_epoch_end(trainer, pl_module)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the report, and says if it never came to a switch."""
-        if self._history.never_switched and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            rank_zero_warn(self._history.advice(self.options))
+        if not _is_short(trainer) and self.at is None:
+            group = self._optimizer(trainer).param_groups[0]
+            moves = not group["normalize_by_lr"] and group["lr"] != group.get("initial_lr", group["lr"])
+            for history in self._histories:
+                if history.never_switched:
+                    rank_zero_warn(advice(history, group["switch_tol"], lr_moves=moves))
         self._write(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
@@ -138,11 +168,12 @@ class SWATS(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What is known of the metric; everything else is the optimizer's."""
-        return {"watched": self.watched._asdict()}
+        return {} if self.metric is None else self.metric.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores it."""
-        self.watched = PlateauState(**state_dict["watched"])
+        if self.metric is not None and state_dict:
+            self.metric.load_state_dict(state_dict)
 
     def _optimizer(self, trainer: Trainer) -> Optimizer:
         found = trainer.optimizers
@@ -151,49 +182,28 @@ class SWATS(Callback):
             raise ConfigError(f"{BUILT_BY_HAND}; here it is {names}")
         return found[0]
 
-    def _show_phase(self, pl_module: LightningModule, optimizer: Any) -> None:
-        phases = [group["phase"] == "sgd" for group in optimizer.param_groups]
-        pl_module.log("swats/phase", float(sum(phases)) / len(phases), prog_bar=True, logger=False, rank_zero_only=True)
-
-    def _value_of_rank_0(self, trainer: Trainer) -> float:
-        metrics = trainer.callback_metrics
-        own = float(metrics[self.monitor]) if self.monitor in metrics else None
-        value: float | None = trainer.strategy.broadcast(own)
-        if value is None:  # on all ranks alike, so that none waits for the others
-            hint = did_you_mean(str(self.monitor), metrics, list_all=True) or "; nothing was logged"
-            raise ConfigError(
-                f"optim_callbacks.swats.on_metric.monitor={self.monitor!r}: not among the logged metrics{hint}"
-            )
-        return value
-
     def _write(self, trainer: Trainer) -> None:
-        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if not trainer.is_global_zero or _is_short(trainer):
             return
         try:
-            self._history.write(Path(trainer.default_root_dir) / self.folder)
+            write(self._histories, Path(trainer.default_root_dir) / self.folder)
         except OSError as error:  # a report is not worth a finished run
             rank_zero_warn(f"the report of SWATS could not be written: {error}")
 
 
-def _metrics(group: Mapping[str, Any]) -> dict[str, float]:
-    estimate = Estimate(group["k"], group["gamma"], group["lam"])
-    away = distance(estimate, group["betas"][1])
-    return {"swats/gamma": group["gamma"], "swats/sgd_lr": group["sgd_lr"], "swats/distance": away}
+def _is_short(trainer: Trainer) -> bool:
+    return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
 
 
-def _watched(on_metric: Mapping[str, Any] | None) -> tuple[str | None, Plateau | None]:
-    if on_metric is None:
-        return None, None
-    if not isinstance(on_metric, Mapping) or not isinstance(on_metric.get("monitor"), str):
-        raise ConfigError(wrong("on_metric", on_metric, "write e.g. {monitor: val/loss, patience: 3}"))
-    for name in on_metric:
-        if name not in METRIC_KEYS:
-            raise ConfigError(f"on_metric.{name}: no such key{did_you_mean(str(name), METRIC_KEYS, list_all=True)}")
-    mode = on_metric.get("mode", "min")
-    if mode not in ("min", "max"):
-        raise ConfigError(wrong("on_metric.mode", mode, "must be min or max"))
-    try:
-        watch = plateau(**{**{k: v for k, v in on_metric.items() if k != "monitor"}, "eps": 0.0})
-    except ConfigError as error:
-        raise ConfigError(f"on_metric.{error}") from None
-    return on_metric["monitor"], watch
+def _separate(optimizer: Optimizer) -> bool:
+    return len(optimizer.param_groups) > 1 and optimizer.param_groups[0]["scope"] == "group"
+
+
+def _in_sgd(groups: list[dict[str, Any]]) -> float:
+    """The share of groups that have switched."""
+    return sum(bool(group["phase"] == "sgd") for group in groups) / len(groups)
+
+
+def _scale(groups: list[dict[str, Any]]) -> float:
+    """Adam's lr, where the estimate is relative to it."""
+    return float(max(group["adam_lr"] for group in groups)) if groups[0]["normalize_by_lr"] else 1.0

@@ -61,6 +61,16 @@ def _built(cls: type[Callback], arguments: dict[str, Any], where: str) -> Callba
         raise ConfigError(*(f"{where}.{problem}" for problem in error.problems)) from None
 
 
+def _made(cls: type[Callback], arguments: Mapping[str, Any], where: str) -> Callback:
+    """The callback; its own errors begin with an argument's name, and get the key in front of it."""
+    try:
+        return cls(**arguments)
+    except ConfigError as error:
+        names = tuple(arguments)
+        own = (f"{where}.{problem}" if problem.startswith(names) else problem for problem in error.problems)
+        raise ConfigError(*own) from None
+
+
 def _entries(spec: Any, key: str) -> dict[str, Any]:
     from lightning.pytorch import Callback
 

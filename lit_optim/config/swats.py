@@ -23,7 +23,7 @@ def swats_spec(spec: Spec, options: Mapping[str, Any]) -> Spec:
     """What `optim_callbacks=swats` builds in place of a configured Adam: the same steps, until it switches.
 
     Args:
-        spec: of `torch.optim.Adam`, `AdamW`, or our own `Adam`; that of a `SWATS` stays as it is.
+        spec: of `torch.optim.Adam`, `AdamW`, or our own `Adam`; to that of a `SWATS` the options are added.
         options: the callback's arguments that the optimizer takes.
 
     Raises:
@@ -38,7 +38,7 @@ def swats_spec(spec: Spec, options: Mapping[str, Any]) -> Spec:
 
     cls = locate(spec.target, Optimizer, spec.key) if isinstance(spec.target, (str, type)) else type(None)
     if issubclass(cls, SWATS):
-        return spec
+        return _agreed(spec, options)
     if cls not in (torch.optim.Adam, torch.optim.AdamW, Adam):
         raise ConfigError(wrong(spec.key, spec.path, f"optim_callbacks=swats switches from an Adam to SGD; {ADVICE}"))
     given = {**_defaults(cls), **spec.arguments}
@@ -51,6 +51,20 @@ def swats_spec(spec: Spec, options: Mapping[str, Any]) -> Spec:
     shared = {name: given[name] for name in SHARED if name in given}
     own = {"decoupled": decoupled, "eps_placement": "torch", **options}
     return Spec(TARGET, {**shared, **own}, spec.key)
+
+
+def _agreed(spec: Spec, options: Mapping[str, Any]) -> Spec:
+    """Where both say something, it has to be the same."""
+    from lit_optim.optimizers.swats import SWATS
+
+    parameters = inspect.signature(SWATS).parameters
+    said = {name: value for name, value in options.items() if value != parameters[name].default}
+    for name, value in said.items():
+        own = spec.arguments.get(name, parameters[name].default)
+        if own not in (value, parameters[name].default):
+            rule = f"and optim_callbacks.swats.{name}={value!r}; remove one of them"
+            raise ConfigError(wrong(f"{spec.key}.{name}", own, rule))
+    return Spec(spec.target, {**spec.arguments, **said}, spec.key)
 
 
 def _defaults(cls: type) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Elements:
             count = min(flat.numel(), (min(SEGMENT - within, SEGMENT // 4)) * SPAN - offset)  # places in 31 bits
             first, second = keys(segment)
             numbers = (offset, signed(first + within * ROW), second, -8 * variance)
-            compiled(flat[:count], torch.tensor(numbers, dtype=torch.float64, device=self.device))
+            compiled([flat[:count], torch.tensor(numbers, dtype=torch.float64, device=self.device)])
             flat, start = flat[count:], start + count
 
     def flush(self) -> None:

@@ -64,20 +64,6 @@ def scaled_sum_(x: Tensor, y: Tensor, factor: Number) -> Tensor:
     return x.mul_(factor).add_(y) if isinstance(factor, Tensor) else torch.add(y, x, alpha=factor, out=x)
 
 
-def combine_(x: Tensor, y: Tensor, of_x: Number, of_y: Number) -> Tensor:
-    """``x = of_x x + of_y y``, in place.
-
-    Example:
-        >>> combine_(torch.tensor([1.0]), torch.tensor([3.0]), 0.5, 2.0)
-        tensor([6.5000])
-    """
-    if isinstance(of_x, Tensor) or isinstance(of_y, Tensor):
-        return x.mul_(of_x).add_(y * of_y)
-    column = x.unsqueeze(1)  # torch has this in one call only for an outer product: with a row of one 1
-    torch.addr(column, y, y.new_ones(1), beta=of_x, alpha=of_y, out=column)
-    return x
-
-
 def with_decay(g: Tensor, p: Tensor, weight_decay: Number, out: Tensor) -> Tensor:
     """``out = g + weight_decay p``: the gradient of the loss with L2 regularization.
 

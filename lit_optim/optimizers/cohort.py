@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lit_optim.optimizers.kernel import wide
 from lit_optim.optimizers.run import Runner, Text
-from lit_optim.optimizers.work import Gathered, Large, Member, is_small, packed, plain
+from lit_optim.optimizers.work import Large, Member, is_small, packed, plain
 
 Numbers = tuple[Any, ...]  # floats; or, where groups differ in them, tensors with one value a group
 
@@ -47,8 +47,10 @@ class Cohort:
         first, n = plain(members[0].p), 2 + len(rule.slots)
         self.like = [first.new_empty(0)] * n
         self.like_wide = [first.new_empty(0, dtype=wide(first.dtype))] * n
-        self.large = [Large(m, rule.slots) for m in members if not is_small(m.p)]
-        self.gathered: list[Gathered] = packed([m for m in members if is_small(m.p)], rule.slots, run)
+        small = [is_small(m.p, run.compile) for m in members]
+        self.large = [Large(m, rule.slots) for m, so in zip(members, small, strict=True) if not so]
+        self.gathered = packed([m for m, so in zip(members, small, strict=True) if so], rule.slots, run)
+        self._bound: tuple[Any, ...] = ((), None, None)
 
     def alike(self, per_group: Sequence[str]) -> Mapping[str, Any]:
         """A group in the name of all; where they differ, it holds tensors with a value for each."""
@@ -76,28 +78,38 @@ class Cohort:
         Returns:
             What the text has returned, each with one of the parameters that it is about.
         """
-        rows = _rows(numbers, len(self.groups))
-        text, run, like, sums = self.rule.text, self.run, self.like, []
-        if self.large:
-            call = run.bind(text, like, rows[0], flags, negated)
-            for large in self.large:
-                row = rows[large.member.group] if len(rows) > 1 else rows[0]
-                sums += [(large.member, found) for found in large.step(call, row)]
-        if self.gathered:
-            call = run.bind(text, self.like_wide, numbers, flags, negated)
-            for gathered in self.gathered:
-                sums += [(gathered.members[0], found) for found in gathered.step(call, numbers)]
+        varying = len(self.groups) > 1 and any(isinstance(value, Tensor) for value in numbers)
+        rows = _rows(numbers, len(self.groups)) if varying else [numbers]
+        call, call_wide = self._bind(numbers, rows[0], flags, negated, varying)
+        sums: list[tuple[Member, Any]] = []
+        for large in self.large:
+            found = large.step(call, rows[large.member.group] if varying else numbers)
+            if found:
+                sums += [(large.member, one) for one in found]
+        for gathered in self.gathered:
+            found = gathered.step(call_wide, numbers, varying)
+            if found:
+                sums += [(gathered.members[0], one) for one in found]
         return sums
+
+    def _bind(self, numbers: Numbers, row: Numbers, flags: dict[str, Any], negated: bool, varying: bool) -> Any:
+        """The text with its constants, for large tensors and for gathered ones."""
+        mask = tuple(isinstance(value, Tensor) for value in numbers) if varying else ()
+        key = (mask, negated, *flags.values(), torch.get_num_threads())
+        if key != self._bound[0]:
+            text, run = self.rule.text, self.run
+            call = run.bind(text, self.like, row, flags, negated) if self.large else None
+            call_wide = run.bind(text, self.like_wide, numbers, flags, negated) if self.gathered else None
+            self._bound = (key, call, call_wide)
+        return self._bound[1:]
 
 
 def _rows(numbers: Numbers, groups: int) -> list[Numbers]:
-    """The numbers of each group; one row for all where they do not differ.
+    """The numbers of each group, some of which are tensors with one value a group.
 
     Example:
         >>> _rows((torch.tensor([1.0, 2.0]), 3.0), 2)
         [(1.0, 3.0), (2.0, 3.0)]
     """
-    if not any(isinstance(value, Tensor) for value in numbers):
-        return [numbers]
     columns = [value.tolist() if isinstance(value, Tensor) else [value] * groups for value in numbers]
     return list(zip(*columns, strict=True))

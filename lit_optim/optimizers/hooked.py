@@ -12,7 +12,7 @@ from torch.optim import optimizer as shared
 
 
 def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
-    """Torch's own wrapper of ``step``, which runs its hooks and names it in profiles, where there is a hook or a profiler.
+    """A ``step`` that torch's own wrapper, which runs hooks and names it in profiles, is around only where they are.
 
     Torch wraps the ``step`` of each class when the first object is made, and opens a record for the profiler at each
     step, which takes longer than the arithmetic of a small model.

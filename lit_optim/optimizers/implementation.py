@@ -104,8 +104,9 @@ def keep_exact(optimizer: Optimizer) -> Optimizer:
         optimizer.register_step_pre_hook(_check_before_update)
         optimizer.register_load_state_dict_pre_hook(_remember_flags)
         optimizer.register_load_state_dict_post_hook(_restore_after_load)
-        # copies lose their hooks, and would be fused without a check
+        # copies and pickles lose their hooks, and would be fused without a check
         optimizer.__deepcopy__ = functools.partial(_copy, optimizer)  # type: ignore[attr-defined]
+        optimizer.__reduce_ex__ = lambda _: (_restored, (type(optimizer), optimizer.__getstate__()))  # type: ignore[method-assign]
     return optimizer
 
 
@@ -114,6 +115,13 @@ def _copy(optimizer: Optimizer, memo: dict[int, Any]) -> Optimizer:
     memo[id(optimizer)] = twin
     twin.__setstate__(copy.deepcopy(optimizer.__getstate__(), memo))
     return keep_exact(twin)
+
+
+def _restored(cls: type[Optimizer], state: dict[str, Any]) -> Optimizer:
+    """What a pickle becomes."""
+    optimizer = cls.__new__(cls)
+    optimizer.__setstate__(state)
+    return keep_exact(optimizer)
 
 
 def _check_before_update(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:

@@ -18,7 +18,6 @@ from torch import Tensor
 
 Text = Callable[..., Any]
 TRACED_LENGTH = 1 << 20
-_SLOW = (torch.ops.aten.sqrt.default, torch.ops.aten.div.Tensor, torch.ops.aten.reciprocal.default)
 _kernels: dict[Any, Callable[..., Any] | None] = {}
 
 
@@ -94,7 +93,7 @@ def _compile(whole: Callable[..., Any], examples: list[Tensor], name: str) -> Ca
     try:
         try:
             return _with_inductor(whole, examples)
-        except ImportError:
+        except (ImportError, AttributeError, TypeError):  # gone, or called otherwise
             text = "this torch has not the inductor that lit_optim knows: compiled optimizers call dynamo on each step"
             warnings.warn(text, RuntimeWarning, stacklevel=5)
             return _with_dynamo(whole, examples)
@@ -129,15 +128,18 @@ def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callabl
         pure = torch.func.functionalize(whole, remove="mutations_and_views")
         graph = make_fx(pure, decomposition_table=select_decomp_table(), tracing_mode="symbolic")(*examples)
         inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
-        slow = any(node.target in _SLOW for node in graph.graph.nodes)
-        with tracing(TracingContext(inputs[0].fake_mode)), inductor.patch({} if slow else _half_vectors()):
+        with tracing(TracingContext(inputs[0].fake_mode)), inductor.patch(_half_vectors()):
             compiled = compile_fx_inner(graph, inputs)
     # what it calls in the end: the rest is for a cache of autotuning that kernels for CPUs do not use
     return getattr(compiled, "current_callable", None) or compiled
 
 
 def _half_vectors() -> dict[str, Any]:
-    """For texts that only wait for the memory: a cache line in two halves arrives sooner, where there are both."""
+    """256 bits, where 512 can be had: as fast from memory, and half as long from the cache.
+
+    Allocators place tensors of one size 64 bytes apart, modulo a page. A load of 64 bytes then looks to the processor
+    like one from the address that has just been written for another tensor, and waits.
+    """
     from torch._inductor.cpu_vec_isa import valid_vec_isa_list
 
     return {"cpp.simdlen": 256} if {256, 512} <= {isa.bit_width() for isa in valid_vec_isa_list()} else {}

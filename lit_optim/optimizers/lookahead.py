@@ -13,6 +13,7 @@ from lit_optim.optimizers.second_weights import SecondWeights
 
 InnerState = Literal["maintain", "reset", "pullback"]
 K, ALPHA, STEP = "lookahead_k", "lookahead_alpha", "lookahead_step"  # in every param group
+PHASE = "lookahead_phase"  # in those of an optimizer with phases: that of the last interpolation
 FIRST_MOMENTS = ("exp_avg", "momentum_buffer")
 
 
@@ -68,6 +69,8 @@ class Lookahead(SecondWeights):
         for group in optimizer.param_groups:
             if STEP not in group:
                 group.update({K: group.get(K, self.k), ALPHA: group.get(ALPHA, self.alpha), STEP: count})
+            if "phase" in group:
+                group.setdefault(PHASE, group["phase"])
 
     def detach(self) -> None:
         """Stops following; state and weights stay as they are."""
@@ -112,25 +115,24 @@ class Lookahead(SecondWeights):
     def synchronize(self) -> None:
         """Interpolates now."""
         for group in self.optimizer.param_groups:
-            slow: list[Tensor] = []
-            fast: list[Tensor] = []
-            for p in group["params"]:
-                state = self.optimizer.state.get(p, {})
-                if self.key not in state:
-                    continue
-                slow.append(local(state[self.key]))
-                fast.append(local(p))
-                if self.inner_state == "maintain":
-                    continue
-                for name, moment in _first_moments(state):
-                    if self.inner_state == "reset":
+            states = [(p, state) for p in group["params"] if self.key in (state := self.optimizer.state.get(p, {}))]
+            slow = [local(state[self.key]) for _, state in states]
+            fast = [local(p) for p, _ in states]
+            if self.inner_state == "reset":
+                for _, state in states:
+                    for _, moment in _first_moments(state):
                         local(moment).zero_()
-                        continue
-                    last = state.get(f"slow_{name}")
-                    if last is None:  # a resumed run that has maintained them until now
-                        last = state[f"slow_{name}"] = torch.zeros_like(moment)
-                    slow.append(local(last))
-                    fast.append(local(moment))
+            elif self.inner_state == "pullback":
+                switched = group.get("phase") != group.get(PHASE)  # SWATS: its buffer has begun at 0, and so does b'
+                for _, state in states:
+                    for name, moment in _first_moments(state):
+                        last = state.get(f"slow_{name}")
+                        if last is None or switched:  # None: a resumed run that has maintained them until now
+                            last = state[f"slow_{name}"] = torch.zeros_like(moment)
+                        slow.append(local(last))
+                        fast.append(local(moment))
+            if "phase" in group:
+                group[PHASE] = group["phase"]
             pull_all(slow, fast, float(group[ALPHA]), compile=self.compile)
 
 

@@ -84,7 +84,8 @@ def blocks(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     if not _alike(a, b):
         yield a, b
         return
-    size = BLOCK if a.device.type == "cpu" else ON_DEVICE
+    n, limit = a.numel(), BLOCK if a.device.type == "cpu" else ON_DEVICE
+    size = -(-n // max(1, -(-n // limit)) // 16) * 16 or 1  # equal parts: a short last one costs as many calls
     yield from zip(torch.split(_flat(a), size), torch.split(_flat(b), size), strict=True)
 
 
@@ -96,7 +97,11 @@ def _alike(a: Tensor, b: Tensor) -> bool:
 
 def _flat(tensor: Tensor) -> Tensor:
     """A dense tensor as the one block of memory that it is, whatever the order of its dimensions."""
-    return tensor.view(-1) if tensor.is_contiguous() else tensor.as_strided((tensor.numel(),), (1,), tensor.storage_offset())
+    return (
+        tensor.view(-1)
+        if tensor.is_contiguous()
+        else tensor.as_strided((tensor.numel(),), (1,), tensor.storage_offset())
+    )
 
 
 def _compiled(slow: Tensor, fast: Tensor, alpha: float) -> Callable[[Tensor, Tensor], None] | None:

@@ -13,6 +13,7 @@ from torch.optim.optimizer import ParamsT
 
 from lit_optim.errors import ConfigError
 from lit_optim.optimizers.arguments import check_bools
+from lit_optim.optimizers.arrangement import Arrangement, details
 from lit_optim.optimizers.cohort import Cohort, Numbers, Rule
 from lit_optim.optimizers.hooked import hooked
 from lit_optim.optimizers.parameters import check_gradients, check_parameters
@@ -122,32 +123,21 @@ class RuleOptimizer(Optimizer):
 
     def _cohorts(self) -> list[Cohort]:
         """The arrangement of all parameters that have a gradient; as before, if that still fits."""
+        active = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
+        known: Arrangement | None = self.__dict__.get("_arrangement")
+        if known is not None and known.fits(self.param_groups, active, self.state):
+            return known.cohorts
         names = [name for name in self.defaults if name not in self.per_group and name not in self.notes]
         read = itemgetter(*names, "maximize")
         heads = [read(group) for group in self.param_groups]
-        active = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
-        fits = [len(active), *map(len, active), *map(id, self._made_of(active))]
-        known = self.__dict__.get("_arrangement")
-        if known is not None and known[0] == fits and known[1] == heads:
-            return list(known[2])
         if any(isinstance(value, list) for head in heads for value in head):
             for group in self.param_groups:
                 self._as_tuples(group)
             heads = [read(group) for group in self.param_groups]
         cohorts = self._arrange(heads, active)
-        made_of = self._made_of(active)  # is kept, so that none of these ids can be given to another object
-        self.__dict__["_arrangement"] = ([len(active), *map(len, active), *map(id, made_of)], heads, cohorts, made_of)
+        made_of = details(self.param_groups, active, self.state)
+        self.__dict__["_arrangement"] = Arrangement(cohorts, read, heads, active, self.state, made_of)
         return cohorts
-
-    def _made_of(self, active: list[list[Tensor]]) -> list[Any]:
-        """The objects an arrangement is made of: groups, parameters, their dtypes, and all entries of their states."""
-        states, none = self.state, dict[str, Any]()
-        made_of: list[Any] = [states, *self.param_groups]
-        for parameters in active:
-            for p in parameters:
-                state = states.get(p, none)
-                made_of += (p, p.dtype, state or None, *state.values())
-        return made_of
 
     def _arrange(self, heads: list[tuple[Any, ...]], active: list[list[Tensor]]) -> list[Cohort]:
         runs: dict[bool, Runner] = {}

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import increment_version
 
 from lit_optim.optimizers.kernel import kernel, wide
 from lit_optim.optimizers.written import Written
@@ -74,7 +73,8 @@ class Runner:
         if length <= BLOCK:
             return self._block(text, negated, tensors, numbers)
         sums = []
-        for blocks in zip(*(t.split(BLOCK) for t in tensors), strict=True):
+        cut = [t.split(BLOCK) for t in tensors]  # type: ignore[no-untyped-call]
+        for blocks in zip(*cut, strict=True):
             sums += self._block(text, negated, blocks, numbers)
         return sums
 
@@ -95,7 +95,6 @@ class Runner:
 
 def _call(compiled: Any, written: Written, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
     returned = compiled([*tensors, written(numbers)])
-    increment_version(tensors[0])  # for autograd: the kernel writes behind its back
     return [returned] if returned else []
 
 

@@ -8,8 +8,8 @@ from torch.optim.optimizer import ParamsT
 
 from lit_optim.errors import ConfigError
 from lit_optim.optimizers.arguments import check_at_least_0, check_below_1, check_bools
-from lit_optim.optimizers.arithmetic import Number, add_, combine_, scaled_sum_
-from lit_optim.optimizers.decay import Decay, decay_number
+from lit_optim.optimizers.arithmetic import Number, add_, scaled_sum_
+from lit_optim.optimizers.decay import Decay, decay_number, decayed
 from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer
 
 
@@ -18,25 +18,20 @@ def sgdw(
     decay_by: Number, momentum: Number, minus_lr: Number, minus_lr_momentum: Number, *, nesterov: bool, decay: Decay,
 ) -> None:  # fmt: skip
     """SGD with momentum; the weights shrink beside it."""
+    decayed(p, g, decay_by, decay, out=scratch)
     scaled_sum_(momentum_buffer, g, momentum)
-    shrink_and_step(p, g if nesterov else momentum_buffer, decay_by, minus_lr, decay)
     if nesterov:  # lr (g + momentum buffer), without a temporary
-        add_(p, momentum_buffer, minus_lr_momentum)
+        add_(add_(p, g, minus_lr), momentum_buffer, minus_lr_momentum)
+    else:
+        add_(p, momentum_buffer, minus_lr)
 
 
 def sgdw_plain(
     p: Tensor, g: Tensor, scratch: Tensor, decay_by: Number, minus_lr: Number, *, nesterov: bool, decay: Decay
 ) -> None:
     """Without momentum, and its memory."""
-    shrink_and_step(p, g, decay_by, minus_lr, decay)
-
-
-def shrink_and_step(p: Tensor, direction: Tensor, decay_by: Number, minus_lr: Number, decay: Decay) -> None:
-    """``p = decay_by p - lr direction``."""
-    if decay == "none":
-        add_(p, direction, minus_lr)
-    else:
-        combine_(p, direction, decay_by, minus_lr)
+    decayed(p, g, decay_by, decay, out=scratch)
+    add_(p, g, minus_lr)
 
 
 class SGDW(RuleOptimizer):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -11,49 +11,12 @@ from torch.optim.optimizer import ParamsT
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.optimizers.adam import Eps, adam_numbers
 from lit_optim.optimizers.arguments import check_above_0, check_at_least_0, check_betas, check_bools
-from lit_optim.optimizers.arithmetic import Number, add_, add_product_, average_, dot, scaled_sum_
-from lit_optim.optimizers.decay import Decay, decayed
 from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer, Sums
 from lit_optim.optimizers.sharded_sums import over_all_ranks
 from lit_optim.optimizers.swats_estimate import Estimate, has_settled, observe, sgd_lr
+from lit_optim.optimizers.swats_rules import swats_adam, swats_amsgrad, swats_sgd
 
 OPTIONS = ("switch_tol", "switch_rtol", "min_steps", "scope", "max_sgd_lr", "normalize_by_lr", "follow_schedule")
-
-
-def swats_adam(
-    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, scratch: Tensor, decay_by: Number,
-    beta1: Number, rest1: Number, beta2: Number, rest2: Number, minus_step_size: Number, eps: Number, *, decay: Decay,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """A step of Adam, and its dot products with itself and with the gradient; a decoupled decay is no part of it."""
-    g = decayed(p, g, decay_by, decay, out=scratch)
-    average_(exp_avg, g, beta1, rest1)
-    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
-    step = exp_avg.div(exp_avg_sq.sqrt().add_(eps)).mul_(minus_step_size)
-    p.add_(step)
-    return dot(step, step), dot(step, g)
-
-
-def swats_amsgrad(
-    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, max_exp_avg_sq: Tensor, scratch: Tensor,
-    decay_by: Number, beta1: Number, rest1: Number, beta2: Number, rest2: Number, minus_step_size: Number, eps: Number,
-    *, decay: Decay,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The same with the largest second moment so far."""
-    g = decayed(p, g, decay_by, decay, out=scratch)
-    average_(exp_avg, g, beta1, rest1)
-    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
-    torch.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
-    step = exp_avg.div(max_exp_avg_sq.sqrt().add_(eps)).mul_(minus_step_size)
-    p.add_(step)
-    return dot(step, step), dot(step, g)
-
-
-def swats_sgd(p: Tensor, g: Tensor, momentum_buffer: Tensor, *rest: Any, decay: Decay) -> None:
-    """SGD with momentum, whose buffer lives where Adam's first moment was; Adam's other state stays as it is."""
-    scratch, decay_by, momentum, minus_lr = rest[-4:]
-    g = decayed(p, g, decay_by, decay, out=scratch)
-    scaled_sum_(momentum_buffer, g, momentum)
-    add_(p, momentum_buffer, minus_lr)
 
 
 class SWATS(RuleOptimizer):
@@ -202,20 +165,18 @@ class SWATS(RuleOptimizer):
 
     def observe(self, sums: list[Sums]) -> None:
         """Updates the estimate, and switches where it has settled or a switch is due."""
-        for groups, (pp, pg) in self._dot_products(sums):
-            beta2 = groups[0]["betas"][1]
-            scale = max(float(group["lr"]) for group in groups) if groups[0]["normalize_by_lr"] else 1.0
-            if scale:
-                after = observe(_estimate(groups[0]), pp / scale, pg, beta2)
-            else:
-                after = _estimate(groups[0])._replace(k=groups[0]["k"] + 1)
-            settled = has_settled(
-                after, beta2, *(groups[0][name] for name in ("switch_tol", "switch_rtol", "min_steps"))
-            )
+        if not sums:
+            return
+        for groups, pp, pg in self._dot_products(sums):
+            first = groups[0]
+            beta2 = first["betas"][1]
+            scale = _largest(groups, "lr") if first["normalize_by_lr"] else 1.0
+            after = observe(_estimate(first), pp / (scale or 1.0), pg, beta2)
+            found = dict(after._asdict(), sgd_lr=_capped(sgd_lr(after, beta2) * scale, first["max_sgd_lr"]))
             for group in groups:
-                group.update(after._asdict(), adam_lr=float(group["lr"]))
-                group["sgd_lr"] = _capped(sgd_lr(after, beta2) * scale, group["max_sgd_lr"])
-            if settled or groups[0]["switch_requested"]:
+                group.update(found, adam_lr=float(group["lr"]))
+            tolerance = (first["switch_tol"], first["switch_rtol"], first["min_steps"])
+            if first["switch_requested"] or has_settled(after, beta2, *tolerance):
                 self._switch(groups)
 
     def switch(self, groups: Iterable[dict[str, Any]] | None = None) -> bool:
@@ -234,20 +195,24 @@ class SWATS(RuleOptimizer):
         return done
 
     def _switch(self, groups: list[dict[str, Any]]) -> bool:
-        largest = max(group["adam_lr"] for group in groups)
-        if groups[0]["sgd_lr"] <= 0 or not math.isfinite(groups[0]["sgd_lr"]) or not largest:
-            for group in groups:
-                group["switch_requested"] = True
-            return False
+        first, adam_lr = groups[0], _largest(groups, "adam_lr")
+        possible = 0 < first["sgd_lr"] < math.inf and adam_lr > 0
         for group in groups:
-            base = (1 - group["betas"][0]) * group["sgd_lr"] * (group["adam_lr"] / largest)
-            moved = float(group["lr"]) / group["adam_lr"] if group["adam_lr"] else 1.0  # a schedule may be a step ahead
-            lr = base * moved if group["follow_schedule"] else base
-            group["decay_lr"] = largest / ((1 - group["betas"][0]) * group["sgd_lr"])  # lr of Adam per lr of SGD
-            group["lr"] = group["lr"].fill_(lr) if isinstance(group["lr"], Tensor) else lr
-            group.update(phase="sgd", switched_at=group["k"], switch_requested=False)
-            if not group["follow_schedule"]:
+            group["switch_requested"] = not possible
+        if not possible:
+            return False
+        factor = (1 - first["betas"][0]) * first["sgd_lr"] / adam_lr  # all lrs keep their ratios
+        for group in groups:
+            lr = group["lr"]
+            if group["follow_schedule"]:  # which may be a step ahead of Adam's last one
+                group["lr"] = lr * factor
+                if "initial_lr" in group:
+                    group["initial_lr"] = group["initial_lr"] * factor
+            else:
+                fixed = group["adam_lr"] * factor
+                group["lr"] = torch.full_like(lr, fixed) if isinstance(lr, Tensor) else fixed
                 group["scheduled"] = False
+            group.update(phase="sgd", switched_at=group["k"], decay_lr=1 / factor)
             for p in group["params"]:
                 if "exp_avg" in self.state.get(p, {}):
                     self.state[p]["exp_avg"].zero_()
@@ -260,29 +225,25 @@ class SWATS(RuleOptimizer):
             return [[group] for group in listed]
         return [self.param_groups] if listed else []
 
-    def _dot_products(self, sums: list[Sums]) -> list[tuple[list[dict[str, Any]], tuple[float, float]]]:
-        """p.p and p.S g of each scope, over all parameters, in 64 bits and in the order of parameters."""
-        if not sums:
-            return []
+    def _dot_products(self, sums: list[Sums]) -> Iterator[tuple[list[dict[str, Any]], float, float]]:
+        """p.p and p.S g of each scope that has taken a step of Adam, over all its parameters, in 64 bits."""
         places = {id(group): i for i, group in enumerate(self.param_groups)}
-        totals = over_all_ranks(
-            [(places[id(group)], p, found) for group, p, found in sums],
-            len(places),
-            replicated=self.param_groups[0]["replicated"],
-        )
-        active = {id(group) for group, _, _ in sums}
-        products = []
+        parts = [(places[id(group)], p, found) for group, p, found in sums]
+        order = (p for group in self.param_groups for p in group["params"])
+        totals = over_all_ranks(parts, len(places), order, replicated=self.param_groups[0]["replicated"])
+        active = {place for place, _, _ in parts}
         for groups in self._scopes(self.param_groups):
-            if not any(id(group) in active for group in groups):
+            own = [places[id(group)] for group in groups]
+            if active.isdisjoint(own):
                 continue
-            largest = max(float(group["lr"]) for group in groups)
-            pp = pg = 0.0
-            for group in groups:
-                relative = float(group["lr"]) / largest if largest else 1.0
-                pp += totals[places[id(group)]][0]
-                pg += totals[places[id(group)]][1] * relative
-            products.append((groups, (pp, pg)))
-        return products
+            largest = _largest(groups, "lr") or 1.0
+            pp = sum(totals[i][0] for i in own)
+            pg = sum(totals[i][1] * (float(group["lr"]) / largest) for i, group in zip(own, groups, strict=True))
+            yield groups, pp, pg
+
+
+def _largest(groups: Iterable[Mapping[str, Any]], name: str) -> float:
+    return max(float(group[name]) for group in groups)
 
 
 def _estimate(group: Mapping[str, Any]) -> Estimate:

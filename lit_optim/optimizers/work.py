@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from lit_optim.optimizers.implementation import is_dense
 from lit_optim.optimizers.kernel import wide
 from lit_optim.optimizers.run import BLOCK, Run, Runner
 
-SMALL = 1 << 16  # elements; below, calls take longer than the arithmetic
+# elements; below, calls take longer than gathering: uncompiled there are half a dozen of them
+SMALL, SMALL_COMPILED = 1 << 16, 1 << 13
 
 
 @dataclass
@@ -49,9 +51,9 @@ def gradient(p: Tensor) -> Tensor:
     return plain(grad)
 
 
-def is_small(p: Tensor) -> bool:
+def is_small(p: Tensor, compiled: bool) -> bool:
     """Whether a parameter is gathered with others."""
-    return plain(p).numel() < SMALL
+    return plain(p).numel() < (SMALL_COMPILED if compiled else SMALL)
 
 
 class Large:
@@ -66,14 +68,24 @@ class Large:
         self.member, self.slots = member, slots
         self.is_plain = not is_other(member.p)
         create_missing(member, slots)
+        self.kept = [member.p, *(member.state[name] for name in slots)]
+        self.at: list[int] = []
+        self.views: list[Tensor] = []  # of `kept`, 1-D; none where they have gaps, or another order of dimensions
 
     def step(self, call: Run, numbers: tuple[Any, ...]) -> list[Any]:
         """Runs the rule."""
-        p, state = self.member.p, self.member.state
-        if self.is_plain and p.is_contiguous():
-            tensors = [p, p.grad, *[state[name] for name in self.slots]]
-            if all(t.is_contiguous() and t.dtype is p.dtype for t in tensors):
-                return call([t.view(-1) for t in tensors], numbers)
+        p = self.member.p
+        grad = p.grad
+        assert grad is not None
+        if self.is_plain and p.is_contiguous() and grad.is_contiguous() and grad.dtype is p.dtype:
+            at = [t.data_ptr() for t in self.kept]
+            if at != self.at:
+                fit = all(t.is_contiguous() and t.dtype is p.dtype for t in self.kept)
+                self.at, self.views = at, [t.view(-1) for t in self.kept] if fit else []
+            if self.views:
+                sums = call([self.views[0], grad.view(-1), *self.views[1:]], numbers)
+                increment_version((p,))  # for autograd: a compiled kernel writes behind its back
+                return sums
         return self._step_as_it_lies(call, numbers)
 
     def _step_as_it_lies(self, call: Run, numbers: tuple[Any, ...]) -> list[Any]:
@@ -81,6 +93,7 @@ class Large:
         tensors = [p, gradient(self.member.p), *(plain(state[name]) for name in self.slots)]
         laid = [laid_as(p, t) for t in tensors]
         sums = call([t.view(-1) if t.is_contiguous() else t.as_strided((t.numel(),), (1,)) for t in laid], numbers)
+        increment_version((p,))
         for i, (tensor, copy) in enumerate(zip(tensors, laid, strict=True)):
             if i == 1 or copy is tensor:
                 continue
@@ -140,7 +153,9 @@ class Gathered:
                 for m in members:
                     create_missing(m, (name,))
         self.gathered = [run.scratch(first, self.dtype, 100 + i, self.total) for i in range(2 + len(self.outside))]
-        self.views = [self._views(flat) for flat in self.gathered]
+        views = [self._views(flat) for flat in self.gathered]
+        self.views = list(chain.from_iterable(views))
+        self.written = [*views[0], *chain.from_iterable(views[2:])]
         self.places = torch.tensor([m.group for m in members])
         self._spread: dict[int, tuple[Any, Tensor]] = {}
 
@@ -155,22 +170,20 @@ class Gathered:
     def _views(self, flat: Tensor) -> list[Tensor]:
         return [flat[begin:end].view(shape) for begin, end, shape in self.cut]
 
-    def step(self, call: Run, numbers: tuple[Any, ...]) -> list[Any]:
-        """Gathers, runs the rule, and scatters."""
+    def step(self, call: Run, numbers: tuple[Any, ...], varying: bool) -> list[Any]:
+        """Gathers, runs the rule, and scatters; ``varying``: some numbers are tensors with one value a group."""
         if self.is_plain:
-            sources: list[list[Any]] = [self.parameters, [p.grad for p in self.parameters]]
+            parameters: list[Any] = self.parameters
+            gradients: list[Any] = [p.grad for p in parameters]
         else:
-            sources = [[plain(p) for p in self.parameters], [gradient(p) for p in self.parameters]]
-        sources += [[plain(m.state[name]) for m in self.members] for name in self.outside]
-        for views, source in zip(self.views, sources, strict=True):
-            torch._foreach_copy_(views, source)
+            parameters, gradients = [plain(p) for p in self.parameters], [gradient(p) for p in self.parameters]
+        states = [plain(m.state[name]) for name in self.outside for m in self.members]
+        torch._foreach_copy_(self.views, [*parameters, *gradients, *states])
         p, g, *state = self.gathered
-        if any(isinstance(value, Tensor) for value in numbers):
+        if varying:
             numbers = tuple(self._per_element(i, v) if isinstance(v, Tensor) else v for i, v in enumerate(numbers))
         sums = call([p, g, *state, *self.flat], numbers)
-        for i, (views, source) in enumerate(zip(self.views, sources, strict=True)):
-            if i != 1:
-                torch._foreach_copy_(source, views)
+        torch._foreach_copy_([*parameters, *states], self.written)
         return sums
 
     def _per_element(self, i: int, number: Tensor) -> Tensor:

@@ -16,16 +16,18 @@ class Written:
 
     Example:
         >>> written = Written(2, torch.float32, torch.device("cpu"))
-        >>> written((1.0, 2.0)), written((3.0, 2.0))
-        (tensor([1., 2.]), tensor([3., 2.]))
+        >>> written((1.0, 2.0))
+        tensor([1., 2.])
     """
 
     def __init__(self, n: int, dtype: torch.dtype, device: torch.device) -> None:
         self.dtype, self.device = dtype, device
         self.numbers: tuple[float, ...] | None = None
         self.memory = (C_TYPES[dtype] * n)() if device.type == "cpu" and dtype in C_TYPES and n else None
-        empty = self.memory is None
-        self.tensor = torch.empty(n, dtype=dtype, device=device) if empty else torch.frombuffer(self.memory, dtype=dtype)
+        if self.memory is None:
+            self.tensor = torch.empty(n, dtype=dtype, device=device)
+        else:
+            self.tensor = torch.frombuffer(self.memory, dtype=dtype)
 
     def __call__(self, numbers: tuple[float, ...]) -> Tensor:
         """The tensor that holds these numbers."""

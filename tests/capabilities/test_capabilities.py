@@ -11,7 +11,7 @@ from capabilities.probes.needs import PROBES
 from capabilities.readme import markdown
 from capabilities.subject import Subject
 from capabilities.verdict import NO, WRONG, YES, verdict
-from conftest import OPTIMIZERS, UNTESTED, preset_names
+from conftest import OPTIMIZERS, STEPPED, UNTESTED, preset_names
 from lit_optim.cli.main import main
 from lit_optim.config.capabilities import WORDS, Measured, capabilities, table
 
@@ -21,7 +21,7 @@ AGAIN = "the table is out of date: make capabilities"
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.__name__)
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", STEPPED)
 def test_the_needs_in_the_header_are_what_is_found_by_taking_them_away(name, probe):
     assert probe(Subject(name)) == getattr(capabilities(name), probe.__name__)
 
@@ -38,7 +38,7 @@ def test_every_tested_preset_is_measured_and_nothing_else():
     assert {name for name, entry in table().items() if entry.measured is not None} == {*OPTIMIZERS}
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", STEPPED)
 def test_quick_columns(name):
     torch.manual_seed(1)  # the probes seed for themselves
     assert measure(name, QUICK) == {column: STORED[name][column] for column in QUICK}, AGAIN

@@ -9,11 +9,6 @@ from lit_optim.gradients import Noise, elements
 from lit_optim.gradients.elements import Elements
 from lit_optim.gradients.normal import keys
 
-compiling = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning"),  # inductor's own
-]
-
 
 def words(segment):
     return keys(3, 7, "w", segment)
@@ -33,7 +28,7 @@ def numbers(n, start, dtype=torch.float32):
 
 
 class TestCompiled:
-    pytestmark = compiling
+    pytestmark = pytest.mark.slow
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
     @pytest.mark.parametrize("start", [0, 5, 1023, 2**31 - 700, 2**32 - 700, 2**41 + 3])

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lit_optim import ConfigError
 from lit_optim.callbacks import Lookahead as LookaheadCallback
-from lit_optim.optimizers import ExponentialMovingAverage, Lookahead
+from lit_optim.optimizers import SWATS, ExponentialMovingAverage, Lookahead
 from lit_optim.optimizers.pull import BLOCK, exchange, pull_all
 
 H = np.array([1.0, 0.3, 2.0])  # curvatures of a quadratic
@@ -185,6 +185,20 @@ def test_alpha_and_k_are_read_from_the_groups():
         optimizer.step()
         seen.append(p.item())
     assert seen == [1, 1, 2, 1.5, 2.5, 3.5], "1 + (3 - 1) / 4 at step 4"
+
+
+def test_what_is_pulled_back_begins_anew_where_the_optimizer_switches():
+    """SWATS: after step 4 its first moment is a fresh buffer of SGD: 1, then 1.9 at step 6, where half of it is left."""
+    p = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    optimizer = SWATS([p], lr=0.01, min_steps=100)
+    Lookahead(3, 0.5, inner_state="pullback").attach(optimizer)
+    for t in range(1, 7):
+        p.grad = torch.ones_like(p)
+        optimizer.step()
+        if t == 4:
+            optimizer.switch()
+    assert optimizer.param_groups[0]["phase"] == optimizer.param_groups[0]["lookahead_phase"] == "sgd"
+    np.testing.assert_allclose(optimizer.state[p]["exp_avg"].numpy(), 0.95, rtol=1e-12)
 
 
 def test_evaluation_shows_the_slow_weights_and_gives_the_fast_ones_back():

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lit_optim.errors import ConfigError, did_you_mean
+
+
+class MetricFeeder(Callback):
+    """Hands a logged metric to somebody, before any checkpoint of that moment is written.
+
+    After every validation of a fit (whatever ``val_check_interval`` says), or at the end of each epoch for a metric
+    whose name begins with ``train`` (whose mean over an epoch Lightning begins anew when a run is resumed within it).
+    In a distributed run the value of rank 0 is everybody's.
+
+    Args:
+        monitor: name of the logged metric.
+
+    Raises:
+        ConfigError: when the metric is not among those that were logged - after the sanity check where there is one.
+    """
+
+    key = "monitor"  # dotted name of the configured metric
+    taker = ""  # who misses a value that never comes
+
+    def feed(self, trainer: Trainer, value: float) -> None:
+        """Takes one more value."""
+        raise NotImplementedError
+
+    def __init__(self, monitor: str) -> None:
+        self.monitor = monitor
+        self.fed_at = -1  # optimizer steps before the last value
+
+    @property
+    def of_training(self) -> bool:
+        """Whether the metric is one of training, which is complete at the end of an epoch only."""
+        return self.monitor.startswith("train")
+
+    def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Finds a wrong name before anything is trained."""
+        if not self.of_training:
+            self._value_of_rank_0(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Feeds a metric of validation."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking and not self.of_training:
+            self._feed(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Feeds a metric of training; without validation, tells that the metric will never come."""
+        if self.of_training or not trainer.enable_validation:
+            self._feed(trainer)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tells where a resumed run cannot be exact: a validation that was due is not made up for."""
+        progress = trainer.fit_loop.epoch_loop.batch_progress
+        every = trainer.check_val_every_n_epoch
+        due = self.of_training or every is None or trainer.current_epoch % every == 0  # already that of the next epoch
+        if trainer.ckpt_path and progress.is_last_batch and due and self.fed_at != trainer.global_step:
+            warnings.warn(
+                "this checkpoint was written at the last batch of an epoch, before its validation, which Lightning "
+                f"does not run on resume: {self.taker} misses one value of {self.monitor!r}. Save at the epoch's end.",
+                stacklevel=2,
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the last value was fed."""
+        return {"fed_at": self.fed_at}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restores it."""
+        self.fed_at = int(state_dict["fed_at"])
+
+    def _feed(self, trainer: Trainer) -> None:
+        self.feed(trainer, self._value_of_rank_0(trainer))
+        self.fed_at = trainer.global_step
+
+    def _value_of_rank_0(self, trainer: Trainer) -> float:
+        metrics = trainer.callback_metrics
+        own = float(metrics[self.monitor]) if self.monitor in metrics else None
+        value: float | None = trainer.strategy.broadcast(own)
+        if value is None:  # on all ranks alike, so that none waits for the others
+            hint = did_you_mean(self.monitor, metrics, list_all=True) or "; nothing was logged"
+            raise ConfigError(f"{self.key}={self.monitor!r}: not among the logged metrics{hint}")
+        return value

@@ -1,0 +1,60 @@
+"""Whether cohorts still fit what they were made of: asked at each step, so that nobody has to tell of a change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from operator import attrgetter, is_
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from lit_optim.optimizers.cohort import Cohort
+
+
+class Arrangement(NamedTuple):
+    """Cohorts, and the objects that they were made of: kept here, so that none of them can come back as another one.
+
+    Attributes:
+        cohorts: the parameters that have a gradient, arranged.
+        read: the values of a group that its text depends on.
+        heads: those of all groups.
+        active: those parameters, group by group.
+        state: of the optimizer.
+        details: see `details`.
+    """
+
+    cohorts: list[Cohort]
+    read: Callable[[Any], tuple[Any, ...]]
+    heads: list[tuple[Any, ...]]
+    active: list[list[Tensor]]
+    state: Mapping[Tensor, Any]
+    details: list[Any]
+
+    def fits(self, groups: list[Any], active: list[list[Tensor]], state: Mapping[Tensor, Any]) -> bool:
+        """Whether all of it is as it was."""
+        return (
+            state is self.state
+            and len(active) == len(self.active)
+            and [*map(self.read, groups)] == self.heads
+            and all(map(same, active, self.active))
+            and same(details(groups, active, state), self.details)
+        )
+
+
+def details(groups: list[Any], active: Iterable[Sequence[Tensor]], state: Mapping[Tensor, Any]) -> list[Any]:
+    """The groups, the dtypes of parameters, whose states these are, and all that is in them."""
+    dtypes = map(attrgetter("dtype"), chain.from_iterable(active))
+    entries = [each.values() for each in state.values() if isinstance(each, dict)]
+    return [*groups, *dtypes, *state, *state.values(), *chain.from_iterable(entries)]
+
+
+def same(now: Sequence[Any], before: Sequence[Any]) -> bool:
+    """Whether two lists hold the same objects.
+
+    Example:
+        >>> one = object()
+        >>> same([one], [one]), same([one], [object()]), same([one], [])
+        (True, False, False)
+    """
+    return len(now) == len(before) and all(map(is_, now, before))

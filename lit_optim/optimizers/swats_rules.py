@@ -1,0 +1,60 @@
+"""What SWATS does to a tensor: a step of Adam that also tells its dot products, and a step of SGD on the same state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_optim.optimizers.arithmetic import Number, add_, add_product_, average_, dot, scaled_sum_
+from lit_optim.optimizers.decay import Decay, decayed
+
+
+def swats_adam(
+    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, scratch: Tensor, decay_by: Number,
+    beta1: Number, rest1: Number, beta2: Number, rest2: Number, minus_step_size: Number, eps: Number, *, decay: Decay,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """A step of Adam, and its dot products with itself and with the gradient; a decoupled decay is no part of it."""
+    g = decayed(p, g, decay_by, decay, out=scratch)
+    average_(exp_avg, g, beta1, rest1)
+    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
+    return taken(p, g, exp_avg, exp_avg_sq, minus_step_size, eps)
+
+
+def swats_amsgrad(
+    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, max_exp_avg_sq: Tensor, scratch: Tensor,
+    decay_by: Number, beta1: Number, rest1: Number, beta2: Number, rest2: Number, minus_step_size: Number, eps: Number,
+    *, decay: Decay,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """The same with the largest second moment so far."""
+    g = decayed(p, g, decay_by, decay, out=scratch)
+    average_(exp_avg, g, beta1, rest1)
+    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
+    torch.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
+    return taken(p, g, exp_avg, max_exp_avg_sq, minus_step_size, eps)
+
+
+def taken(
+    p: Tensor, g: Tensor, exp_avg: Tensor, square: Tensor, minus_step_size: Number, eps: Number
+) -> tuple[Tensor, Tensor]:
+    """Takes the step ``minus_step_size exp_avg / (sqrt(square) + eps)``; its dot products, in 64 bits.
+
+    Example:
+        >>> p, g = torch.tensor([1.0]), torch.tensor([2.0])
+        >>> taken(p, g, g, g * g, -0.5, 0.0), p
+        ((tensor(0.2500, dtype=torch.float64), tensor(-1., dtype=torch.float64)), tensor([0.5000]))
+    """
+    step = square.sqrt().add_(eps)
+    step = torch.div(exp_avg, step, out=step).mul_(minus_step_size)
+    p.add_(step)
+    wide = step.double()
+    return dot(wide, wide), dot(wide, g)
+
+
+def swats_sgd(p: Tensor, g: Tensor, momentum_buffer: Tensor, *rest: Any, decay: Decay) -> None:
+    """SGD with momentum, whose buffer lives where Adam's first moment was; Adam's other state stays as it is."""
+    scratch, decay_by, momentum, minus_lr = rest[-4:]
+    g = decayed(p, g, decay_by, decay, out=scratch)
+    scaled_sum_(momentum_buffer, g, momentum)
+    add_(p, momentum_buffer, minus_lr)
