@@ -20,6 +20,11 @@ SCHEDULERS = {
     "plateau": PLATEAU,
     "warmup_plateau": {**PLATEAU, "warmup": "1.5ep"},
     "plateau of training": {**PLATEAU, "monitor": "train/loss"},
+    "plateaus of several lanes": {
+        **PLATEAU,
+        "drive": {"weight_decay": {"main": {**PLATEAU["main"], "factor": 0.3}}},
+        "groups": {"no_decay": {"warmup": 5, "main": {**PLATEAU["main"], "patience": 1}}},
+    },
     "StepLR": {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 5, "interval": "step"},
 }
 LOSSES = [1.0, 1.0, 0.9, 0.9, 0.1]
