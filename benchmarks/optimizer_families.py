@@ -50,9 +50,20 @@ def peer(path: str, **options: Any) -> list[Build]:
         return []
 
 
+def peer_compiled(name: str, **options: Any) -> list[Build]:
+    """The same, compiled, which that package does for models only."""
+    build = peer("pytorch_optimizer.create_optimizer")
+    return [lambda params: build[0](torch.nn.ParameterList(params), name, compile=True, **options)] if build else []
+
+
 def against_fused(name: str, cls: type[torch.optim.Optimizer], base: dict[str, Any], goal: float = 1.03) -> Family:
     rows = [Row(f"{name} preset", preset(name, **base), {"W1": goal, "W2": goal, "W3": goal + 0.02})]
-    return Family(f"{name} preset", {f"torch {cls.__name__}(fused=True)": partial(cls, fused=True, **base)}, rows, ("W1", "W2", "W3"))
+    return Family(
+        f"{name} preset",
+        {f"torch {cls.__name__}(fused=True)": partial(cls, fused=True, **base)},
+        rows,
+        ("W1", "W2", "W3"),
+    )
 
 
 def one_pass(name: str) -> Family:
@@ -78,6 +89,7 @@ FAMILIES = [
             Row("AdaBound compiled", partial(AdaBound, compile=True), {"W1": 1.05, "W2": 1.05, "W5": 1.05, "W3": 0.8}),
             Row("AdaBound eager", AdaBound, {"W1": 3.2, "W5": 3.2, "W3": 2.2}),
             *(Row("pytorch_optimizer AdaBound", build) for build in peer("pytorch_optimizer.AdaBound")),
+            *(Row("pytorch_optimizer AdaBound, compiled", build) for build in peer_compiled("adabound")),
             Row("memory floor, 7 streams", partial(Floor, state=2)),
         ],
         ("W1", "W2", "W3", "W5"),

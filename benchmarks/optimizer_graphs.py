@@ -16,12 +16,12 @@ from lit_optim.optimizers.kernel import compiled_kernels
 
 STEPS = 1000
 OPTIMIZERS = {
-    "AdaBound": lambda p, lr: AdaBound(p, lr),
+    "AdaBound": AdaBound,
     "AMSBound": lambda p, lr: AdaBound(p, lr, amsbound=True),
     "AdaBoundW": lambda p, lr: AdaBoundW(p, lr, weight_decay=1e-2),
     "SGDW": lambda p, lr: SGDW(p, lr, weight_decay=1e-2),
     "SGDW, nesterov": lambda p, lr: SGDW(p, lr, weight_decay=1e-2, nesterov=True),
-    "Adam": lambda p, lr: Adam(p, lr),
+    "Adam": Adam,
     **{name: getattr(compiled, name) for name in ("NAdam", "RAdam", "RMSprop", "Adadelta", "Adamax")},
 }
 

@@ -1,6 +1,6 @@
 """A step of every optimizer that we wrote or chose the implementation of, against torch's best and other packages.
 
-One run a workload: all variants A B C C B A, in one process. With ``--threads 2`` elapsed time is measured, which means
+All variants A B C C B A, in one process, several times from the beginning. With ``--threads 2`` elapsed time is measured, which means
 something only on a machine without neighbours.
 """
 
@@ -13,10 +13,11 @@ from collections.abc import Callable
 
 import torch
 
-from benchmarks.interleave import Timing, cpu_seconds, interleaved, seconds, table
+from benchmarks.interleave import Timing, cpu_seconds, interleaved, pooled, seconds, table
 from benchmarks.optimizer_families import FAMILIES, Build, Family
 from benchmarks.workloads import parameters
 
+SETS = 4  # of parameters and state, at other places in memory
 Results = dict[tuple[str, str], tuple[Timing, float | None]]  # row, workload -> what was measured, and the goal
 
 
@@ -32,15 +33,18 @@ def timed(build: Build, workload: str, threads: int) -> Callable[[], float]:
 
 def measured(family: Family, workload: str, rounds: int, threads: int) -> list[Timing]:
     """The first of them is the baseline, the fastest one if there are several."""
-    baselines = {name: timed(build, workload, threads) for name, build in family.baselines.items()}
+    baselines = family.baselines
     if len(baselines) > 1:
-        tried = interleaved(baselines, 4)
+        tried = interleaved({name: timed(build, workload, threads) for name, build in baselines.items()}, 4)
         name = min(tried, key=lambda timing: timing.median).name
         baselines = {name: baselines[name]}
-    gc.collect()
-    return interleaved(
-        {**baselines, **{row.name: timed(row.build, workload, threads) for row in family.rows}}, rounds
-    )
+    builds = {**baselines, **{row.name: row.build for row in family.rows}}
+
+    def made() -> dict[str, Callable[[], float]]:
+        gc.collect()
+        return {name: timed(build, workload, threads) for name, build in builds.items()}
+
+    return pooled(made, max(2, rounds // SETS), SETS)
 
 
 def run(families: list[Family], workloads: set[str], rounds: int, threads: int) -> Results:

@@ -65,13 +65,6 @@ class Cohort:
         numbers = {name: float(first[name]) for name in per_group if isinstance(first.get(name), Tensor)}
         return {**first, **numbers} if numbers else first
 
-    def largest(self, per_group: Sequence[str]) -> Mapping[str, Any]:
-        """A group that costs what the dearest of all does: with the largest number of each kind."""
-        first = self.groups[0]
-        if len(self.groups) == 1:
-            return first
-        return {**first, **{name: max(float(g[name]) for g in self.groups) for name in per_group if name in first}}
-
     def step(self, numbers: Numbers, flags: dict[str, Any], negated: bool) -> list[tuple[Member, Any]]:
         """Runs the text over all members.
 
@@ -79,7 +72,8 @@ class Cohort:
             What the text has returned, each with one of the parameters that it is about.
         """
         varying = len(self.groups) > 1 and any(isinstance(value, Tensor) for value in numbers)
-        rows = _rows(numbers, len(self.groups)) if varying else [numbers]
+        by_row = self.large or any(gathered.group is not None for gathered in self.gathered)
+        rows = _rows(numbers, len(self.groups)) if varying and by_row else [numbers]
         call, call_wide, call_mixed = self._bind(numbers, rows[0], flags, negated, varying)
         sums: list[tuple[Member, Any]] = []
         for large in self.large:
@@ -107,6 +101,17 @@ class Cohort:
             call_mixed = run.bind(text, self.like_wide, numbers, flags, negated) if any(mixed) else None
             self._bound = (key, call, call_wide, call_mixed)
         return self._bound[1:]
+
+
+def largest(group: Mapping[str, Any], per_group: Sequence[str]) -> Mapping[str, Any]:
+    """A group that costs what the dearest of all does: with the largest of several numbers.
+
+    Example:
+        >>> largest({"lr": torch.tensor([0.1, 0.0]), "eps": 0.5}, ["lr"])["lr"] > 0
+        True
+    """
+    several = {name: float(group[name].max()) for name in per_group if isinstance(group.get(name), Tensor)}
+    return {**group, **several} if several else group
 
 
 def _rows(numbers: Numbers, groups: int) -> list[Numbers]:
