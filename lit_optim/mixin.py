@@ -103,6 +103,8 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             for callback in self._swats(trainer):
                 spec = swats_spec(spec, callback.options)
             optimizer = make_optimizer(spec, self, specs.get("param_groups"))
+            for callback in self._swats(trainer):
+                callback.disarm(optimizer)
             refuse_misfit(self.__dict__.pop("_resumed_states", None), optimizer)
             for callback in trainer.callbacks if trainer is not None else ():
                 if isinstance(callback, EvaluationWeights):

@@ -156,6 +156,7 @@ class Gathered:
         views = [self._views(flat) for flat in self.gathered]
         self.views = list(chain.from_iterable(views))
         self.written = [*views[0], *chain.from_iterable(views[2:])]
+        self.group = members[0].group if len({m.group for m in members}) == 1 else None  # of all, if it is one
         self.places = torch.tensor([m.group for m in members])
         self.repeats = torch.tensor(self.sizes)
         self._spread: dict[int, tuple[Tensor, Tensor]] = {}

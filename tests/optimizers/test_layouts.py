@@ -234,11 +234,12 @@ def test_tied_weights_take_one_step():
     assert torch.equal(net["b"].weight, before - grad)
 
 
-def test_autograd_notices_that_parameters_were_written_to():
+@pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_autograd_notices_that_parameters_were_written_to(compile):
     for n in (5, BLOCK + 3):
         p = torch.nn.Parameter(weights(n))
         loss = (p * p).sum()
         p.grad = torch.ones(n)
-        AdaBound([p]).step()
+        AdaBound([p], compile=compile).step()
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             loss.backward()
