@@ -64,7 +64,7 @@ def dots(x: Tensor, y: Tensor, *, in_pieces: bool) -> tuple[Tensor, Tensor]:
     if not in_pieces:
         return dot(x, x), dot(x, y)
     xx = xy = torch.zeros((), dtype=torch.float64, device=x.device)
-    for a, b in zip(x.split(PIECE), y.split(PIECE), strict=True):
+    for a, b in zip(torch.split(x, PIECE), torch.split(y, PIECE), strict=True):
         wide = a.double()
         xx, xy = xx + dot(wide, wide), xy + dot(wide, b)
     return xx, xy
