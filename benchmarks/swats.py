@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
+from typing import Any
 
+import lightning as L
 import torch
 
 from benchmarks.interleave import Timing, cpu_seconds, interleaved, table
+from benchmarks.lightning_step import STEPS, Batches, Configured, seconds_a_step
 from benchmarks.workloads import parameters
+from lit_optim.callbacks import SWATS as Callback
 from lit_optim.optimizers import SWATS
 
 NEVER = dict(lr=1e-5, switch_tol=0.0)
@@ -50,15 +56,50 @@ def sgd_phase(workload: str, rounds: int) -> list[Timing]:
     return interleaved(variants, rounds)
 
 
+class Hooks(L.Callback):
+    """What the callback's hooks of a step cost, timed alone in the middle of a run."""
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, i: int
+    ) -> None:
+        if trainer.global_step == STEPS // 2:
+            callback = next(each for each in trainer.callbacks if isinstance(each, Callback))
+            (history,) = callback._histories
+
+            def hooks() -> None:
+                history._last = -2  # as if this step had not been seen
+                callback.on_train_batch_start(trainer, module, batch, i)
+                callback.on_train_batch_end(trainer, module, outputs, batch, i)
+
+            self.seconds = cpu_seconds(hooks, 5_000)
+
+
+def hooks() -> str:
+    """The share of a Lightning step of the MLP of `benchmarks.lightning_step`."""
+    module, timed_hooks = Configured("none"), Hooks()
+    module.optim_spec["optim_callbacks"] = Callback(switch_tol=0.0)
+    step = seconds_a_step(module)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = L.Trainer(
+            max_epochs=1, accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, default_root_dir=folder,
+            enable_progress_bar=False, enable_model_summary=False, callbacks=[timed_hooks],
+        )  # fmt: skip
+        trainer.fit(module, Batches())
+    cost = timed_hooks.seconds
+    return f"hooks of the callback: {cost * 1e6:.1f} us of a Lightning step of {step * 1e6:.0f} us ({cost / step:.1%})"
+
+
 def main(workloads: list[str], rounds: int = 20) -> None:
     goals = {"W3": "1.0"}
     for workload in workloads:
         goal = f"Goal: at most {goals.get(workload, '1.10')} compiled, 3.7 eager."
         print(table(f"SWATS before the switch, {workload}", adam_phase(workload, rounds), goal))
         print(table(f"SWATS after the switch, {workload}", sgd_phase(workload, rounds), "Goal: at most 1.05 compiled."))
+    print(hooks())
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     main(sys.argv[1:] or ["W2", "W3", "W5"])

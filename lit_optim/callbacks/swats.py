@@ -32,10 +32,10 @@ class SWATS(Callback):
     with a picture of the estimate.
 
     Args:
-        switch_tol: absolute tolerance of the criterion; the paper's 1e-9 practically never fires with minibatch noise,
-            1e-5 does.
+        switch_tol: absolute tolerance of the criterion; with minibatch noise the paper's 1e-9 is practically never met,
+            and any other by chance: where estimates scatter by 0.05, 1e-4 is met after some hundred steps.
         switch_rtol: tolerance relative to the estimate of one step; the larger of the two counts.
-        min_steps: optimizer steps of Adam at least.
+        min_steps: optimizer steps of Adam at least; more than a warmup has, in which all estimates are small.
         scope: ``global``, or ``group``: an estimate for each param group.
         max_sgd_lr: cap on SGD's learning rate; None: none.
         normalize_by_lr: estimate relative to Adam's lr, for a schedule that moves it.

@@ -34,7 +34,8 @@ class SWATS(RuleOptimizer):
     needs a positive Lambda. From then on a group's ``lr`` is ``(1 - beta1) Lambda``, and ``beta1`` its momentum; a
     schedule goes on multiplying from there. Groups whose lrs differ keep their ratios: with ``S`` the lr relative to
     the largest, ``gamma = p.p / -(p.S g)``, and each gets ``(1 - beta1) Lambda S``. With minibatch noise the paper's
-    tolerance of 1e-9 is practically never met: 1e-5, or ``switch_rtol``, is what fires; so does `switch`.
+    tolerance of 1e-9 is practically never met, and any other by chance, after about (scatter of gamma) / (2 tolerance)
+    steps; `switch` is sure.
 
     Phase, estimate and counters are in ``param_groups`` (``phase``, ``k``, ``gamma``, ``lam``, ``sgd_lr``,
     ``adam_lr``), the state of parameters has the same keys in both phases: checkpoints of any kind resume exactly.
