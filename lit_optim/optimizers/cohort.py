@@ -72,7 +72,8 @@ class Cohort:
             What the text has returned, each with one of the parameters that it is about.
         """
         varying = len(self.groups) > 1 and any(isinstance(value, Tensor) for value in numbers)
-        rows = _rows(numbers, len(self.groups)) if varying else [numbers]
+        by_row = self.large or any(gathered.group is not None for gathered in self.gathered)
+        rows = _rows(numbers, len(self.groups)) if varying and by_row else [numbers]
         call, call_wide, call_mixed = self._bind(numbers, rows[0], flags, negated, varying)
         sums: list[tuple[Member, Any]] = []
         for large in self.large:
