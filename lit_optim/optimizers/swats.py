@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.optimizers.adam import Eps, adam_numbers
+from lit_optim.optimizers.adam_rules import Eps, adam_numbers
 from lit_optim.optimizers.arguments import check_above_0, check_at_least_0, check_betas, check_bools
 from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer, Sums
 from lit_optim.optimizers.sharded_sums import over_all_ranks
