@@ -69,28 +69,34 @@ class Runner:
         return found[:length] if found.numel() != length else found
 
     def _in_blocks(self, text: Text, negated: bool, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
-        length = tensors[0].numel()
-        if length <= BLOCK:
-            return self._block(text, negated, tensors, numbers)
-        sums = []
-        cut = [t.split(BLOCK) for t in tensors]  # type: ignore[no-untyped-call]
-        for blocks in zip(*cut, strict=True):
-            sums += self._block(text, negated, blocks, numbers)
-        return sums
-
-    def _block(self, text: Text, negated: bool, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
-        first, n = tensors[0], tensors[0].numel()
+        first, length = tensors[0], tensors[0].numel()
         compute = wide(first.dtype)
+        if negated or any(t.dtype is not compute for t in tensors):
+            text = partial(self._converted, text, negated, len(tensors))
+        scratch = self.scratch(first, compute, -1, min(length, BLOCK))
+        if length <= BLOCK:
+            sums = [text(*tensors, scratch, *numbers)]
+        else:
+            sums = []
+            for blocks in zip(*(t.split(BLOCK) for t in tensors), strict=True):  # type: ignore[no-untyped-call]
+                n = blocks[0].numel()
+                sums.append(text(*blocks, scratch if n == BLOCK else scratch[:n], *numbers))
+        return [found for found in sums if found]
+
+    def _converted(self, text: Text, negated: bool, n: int, *arguments: Any) -> Any:
+        """The text on copies of the ``n`` tensors in the dtype of the scratch memory, with the gradient negated."""
+        tensors, scratch = arguments[:n], arguments[n]
+        compute, length = scratch.dtype, scratch.numel()
         used = list(tensors)
         if any(t.dtype is not compute for t in tensors):
-            used = [self.scratch(first, compute, i, n).copy_(t) for i, t in enumerate(tensors)]
+            used = [self.scratch(scratch, compute, i, length).copy_(t) for i, t in enumerate(tensors)]
         if negated:
-            used[1] = torch.neg(used[1], out=self.scratch(first, compute, 1, n))
-        returned = text(*used, self.scratch(first, compute, -1, n), *numbers)
+            used[1] = torch.neg(used[1], out=self.scratch(scratch, compute, 1, length))
+        returned = text(*used, *arguments[n:])
         for i, (before, after) in enumerate(zip(tensors, used, strict=True)):
             if before is not after and i != 1:
                 before.copy_(after)
-        return [returned] if returned else []
+        return returned
 
 
 def _call(compiled: Any, written: Written, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
