@@ -11,7 +11,7 @@ from typing import Any
 from lit_optim.config.plain import plain
 from lit_optim.errors import ConfigError, did_you_mean
 
-GROUPS = ("optimizer", "scheduler", "param_groups")
+GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")
 NUMBERS = ("total_steps", "steps_per_epoch")
 
 

@@ -108,7 +108,10 @@ def preview(choice: Choice) -> Preview:
 
     lanes = build(plans, cast("Any", optimizer), plan_of, hold)
     curves = tuple(_curves(lanes, optimizer))
-    return Preview(choice.label, curves, _length(clock, lanes), clock.steps_per_epoch, _notes(curves, optimizer_spec))
+    notes = _notes(curves, optimizer_spec)
+    if "swats" in str(choice.chosen.get("optim_callbacks", "")):
+        notes = (*notes, "SWATS: at its switch, which nobody knows before, all lrs are multiplied by one factor")
+    return Preview(choice.label, curves, _length(clock, lanes), clock.steps_per_epoch, notes)
 
 
 def _spec(group: str, chosen: dict[str, Any], choice: Choice) -> Spec:

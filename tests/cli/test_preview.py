@@ -162,7 +162,7 @@ WRONG = [
     (["param_groups.rules=[{name: head, match: {type: bias}, lr: 0.1}]", "optimizer=lbfgs"], "LBFGS takes one group only"),
     (["param_groups.rule=1"], "the only key here is 'rules'"),
     (["total_step=10"], "total_step=10: no such key; did you mean 'total_steps'?"),
-    (["trainer.max_steps=10"], "no such key; there are: optimizer, scheduler, param_groups, total_steps, steps_per_epoch"),
+    (["trainer.max_steps=10"], "no such key; there are: optimizer, scheduler, param_groups, optim_callbacks, total_steps, steps_per_epoch"),
     (["steps_per_epoch=0"], "steps_per_epoch=0: must be a whole number of at least 1"),
     (["cosine"], "'cosine': not an override"),
     (["scheduler=wsd,wsd"], "each value must be there, and once"),
@@ -334,3 +334,12 @@ def test_a_second_ramp_behind_the_warmup_is_noted(capsys):
         == 0
     )
     assert "note" not in capsys.readouterr().out
+
+
+def test_callbacks_are_taken_and_a_switch_is_noted(capsys):
+    words = ["preview", "scheduler=cosine", "total_steps=100", "--out", "none"]
+    assert main(words) == 0
+    without = capsys.readouterr().out
+    assert main([*words, "optim_callbacks=[swats,lookahead]", "optim_callbacks.swats.at=50%"]) == 0
+    note = "note: SWATS: at its switch, which nobody knows before, all lrs are multiplied by one factor"
+    assert capsys.readouterr().out.replace(note, "").split() == without.split()
