@@ -34,14 +34,31 @@ def cpu_seconds(work: Callable[[], object], repeat: int) -> float:
     return (time.process_time() - begin) / repeat
 
 
+def seconds(work: Callable[[], object], repeat: int) -> float:
+    """Elapsed seconds of one call, for more than one thread."""
+    begin = time.perf_counter()
+    for _ in range(repeat):
+        work()
+    return (time.perf_counter() - begin) / repeat
+
+
 def interleaved(variants: dict[str, Callable[[], float]], rounds: int) -> list[Timing]:
     """Times the variants (each returns its own seconds a step), the first of which is the baseline."""
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    for i in range(rounds):
-        order = list(variants) if i % 2 == 0 else list(reversed(variants))
-        for name in order:
-            times[name].append(variants[name]())
-    baseline = next(iter(variants))
+    return pooled(lambda: variants, rounds, 1)
+
+
+def pooled(made: Callable[[], dict[str, Callable[[], float]]], rounds: int, sets: int) -> list[Timing]:
+    """The same over several sets of variants, made one after the other.
+
+    Where in memory tensors happen to lie changes a step by up to a fifth: one set tells of one such place.
+    """
+    times: dict[str, list[float]] = {}
+    for _ in range(sets):
+        variants = made()
+        for i in range(rounds):
+            for name in list(variants) if i % 2 == 0 else list(reversed(variants)):
+                times.setdefault(name, []).append(variants[name]())
+        baseline = next(iter(variants))
     return [_timing(name, times[name], times[baseline]) for name in variants]
 
 

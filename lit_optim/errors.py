@@ -120,7 +120,7 @@ def exit_on_config_error(main: F) -> F:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             return main(*args, **kwargs)
-        except Exception as error:
+        except BaseException as error:  # torch's errors of distributed checkpoints are no Exceptions
             config_error = config_error_in(error)
             if config_error is None:
                 raise

@@ -63,10 +63,17 @@ class Lane:
 
     def factor(self, step: int) -> float:
         """The factor of optimizer step ``step``, without the scale of plateaus."""
+        return self.offset + self.span * self._schedule(step)
+
+    def scaled(self, step: int) -> float:
+        """The factor of optimizer step ``step``; plateaus lead it to the value at factor 0."""
+        return self.offset + self.span * (self._schedule(step) * self.scale)
+
+    def _schedule(self, step: int) -> float:
         stop = self.plan.stop
         if stop is not None and step > stop:
             step = stop
-        return self.offset + self.span * self.plan.schedule(step - step % self.hold if self.hold > 1 else step)
+        return self.plan.schedule(step - step % self.hold if self.hold > 1 else step)
 
     def drives(self, group: dict[str, Any]) -> bool:
         """Whether the group is one of its own and may be moved."""
@@ -151,7 +158,7 @@ class Lane:
         else:
             self.states = [PlateauState() for _ in self.states]
         self.rescale()
-        factor = self.factor(step) * self.scale
+        factor = self.scaled(step)
         self.loaded = float(state.get("factor", factor))
         self.now = factor
 

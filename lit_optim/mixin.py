@@ -105,6 +105,8 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
                 spec = swats_spec(spec, callback.options)
             optimizer = make_optimizer(spec, self, specs.get("param_groups"))
             callbacks = trainer.callbacks if trainer is not None else []
+            for callback in self._swats(trainer):
+                callback.disarm(optimizer)
             states = self.__dict__.pop("_resumed_states", None)
             if not any(isinstance(callback, BaseFinetuning) for callback in callbacks):  # restores groups at fit start
                 refuse_misfit(states, optimizer)

@@ -109,7 +109,7 @@ class ScheduleLR(LRScheduler):
                     before[lane.id].tensors,
                 )
             lane.rescale()
-            lane.now = lane.factor(self.last_epoch) * lane.scale
+            lane.now = lane.scaled(self.last_epoch)
             lane.shared = any(other.key == lane.key and other is not lane for other in self._lanes)
         self._main, *self._others = self._lanes
 
@@ -157,7 +157,7 @@ class ScheduleLR(LRScheduler):
             self._choose_step()
 
     def _move(self, lane: Lane, step: int) -> None:
-        before, lane.now = lane.now, lane.factor(step) * lane.scale
+        before, lane.now = lane.now, lane.scaled(step)
         if lane.careful:
             self._write_all(lane, before, lane.now)
             lane.loaded = None
@@ -177,7 +177,7 @@ class ScheduleLR(LRScheduler):
         """Feeds plateaus with one more value of their metric; values outside of their phases are not counted."""
         for lane in self._lanes:
             if lane.observe(self.last_epoch, float(value)):
-                before, lane.now = lane.now, lane.factor(self.last_epoch) * lane.scale
+                before, lane.now = lane.now, lane.scaled(self.last_epoch)
                 self._write_all(lane, before, lane.now)
 
     def _write_all(self, lane: Lane, before: float, factor: float) -> None:
@@ -259,7 +259,7 @@ class ScheduleLR(LRScheduler):
         for lane in self._lanes:
             lane.states, lane.loaded, lane.tensors = kept[lane.id]
             lane.rescale()
-            lane.now = lane.factor(self.last_epoch) * lane.scale
+            lane.now = lane.scaled(self.last_epoch)
         self._choose_step()
 
 

@@ -204,6 +204,16 @@ def test_several_plateaus_each_in_its_phase():
     assert again.get_last_lr() == scheduler.get_last_lr()
 
 
+def test_a_plateau_between_absolute_values_goes_to_the_one_at_factor_0():
+    drive = {"weight_decay": {"main": {"shape": "plateau", "factor": 0.5, "patience": 0}, "values": [0.04, 0.4]}}
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1, weight_decay=0.1)
+    scheduler = ScheduleLR(optimizer, drive=drive, monitor="loss")
+    for expected in (0.04, 0.22, 0.31, 0.355):
+        scheduler.step_metric(1.0)
+        scheduler.step()
+        assert optimizer.param_groups[0]["weight_decay"] == pytest.approx(expected, rel=1e-12)
+
+
 def test_noise_is_the_same_wherever_it_is_drawn():
     one, other = (
         ScheduleLR(sgd(), main={"shape": "constant"}, noise={"std": 0.2, "limit": 0.4, "seed": 3}) for _ in range(2)
@@ -304,6 +314,9 @@ WRONG = [
     ({"phases": {"a": {}, "b": {}}, "order": ["a", "b"]}, "scheduler.phases.b.steps: only one phase can take what is left, and a does"),
     ({"phases": {"a": {"steps": -1}}, "order": ["a"]}, "scheduler.phases.a.steps=-1: a duration cannot be negative"),
     ({"phases": {"a": {"steps": 30}}, "order": ["a"]}, "scheduler.phases.a.steps=30: longer than the run, which has 20 optimizer steps"),
+    ({"main": {"shape": "linear", "steps": 0}}, "scheduler: none of its phases has any steps; leave scheduler.main.steps out"),
+    ({"main": {"shape": "triangular", "step_size_up": 3, "min_lr": 0.5, "max_lr": 0.4}}, "scheduler.main.min_lr=0.5: must be an absolute lr between 0 and max_lr=0.4"),
+    ({"phases": {"a": {"steps": 0}}, "order": ["a"]}, "scheduler: none of its phases has any steps; leave scheduler.phases.a.steps out, or write a length"),
     ({"phases": {"a": {}}, "order": ["a"], "warmup": 3}, "scheduler.warmup=3: give either the three slots, or phases and order"),
     ({"order": ["a"]}, "scheduler.order=['a']: there are no phases to be put in order"),
     ({"noise": {"sdt": 1}}, "scheduler.noise.sdt=1: no such key; did you mean 'std'?"),

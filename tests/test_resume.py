@@ -20,6 +20,11 @@ SCHEDULERS = {
     "plateau": PLATEAU,
     "warmup_plateau": {**PLATEAU, "warmup": "1.5ep"},
     "plateau of training": {**PLATEAU, "monitor": "train/loss"},
+    "plateaus of several lanes": {
+        **PLATEAU,
+        "drive": {"weight_decay": {"main": {**PLATEAU["main"], "factor": 0.3}}},
+        "groups": {"no_decay": {"warmup": 5, "main": {**PLATEAU["main"], "patience": 1}}},
+    },
     "StepLR": {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 5, "interval": "step"},
 }
 LOSSES = [1.0, 1.0, 0.9, 0.9, 0.1]
@@ -122,7 +127,7 @@ def test_checkpoints_hold_plain_containers_and_load_safely(tmp_path, form, super
     _, _run = fit(tmp_path, module, callbacks=[checkpoints(tmp_path)], max_epochs=1)
     path = next(tmp_path.glob("*.ckpt"))
     checkpoint = torch.load(path, weights_only=True)
-    assert set(checkpoint["lit_optim"]) == {"version", "spec", "param_names", "environment"}
+    assert set(checkpoint["lit_optim"]) == {"version", "spec", "param_names", "environment", "optimizers"}
     spec = checkpoint["lit_optim"]["spec"]
     assert spec["optimizer"]["_target_"] == "torch.optim.NAdam"
     assert spec["optimizer"]["momentum_decay"] == 4e-3

@@ -4,6 +4,7 @@ from typing import Any, Protocol, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_optim.config.misfit import refuse_other_class
 from lit_optim.errors import ConfigError
 
 
@@ -37,6 +38,14 @@ class SpecCheckpoint(Callback):
         """Compares the specs; called before optimizers are configured (but under strategies that restore later)."""
         if trainer.state.fn == "fit" and trainer.ckpt_path:
             cast("Configured", pl_module).resume_from(checkpoint)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Tells why a sharded checkpoint could not be loaded: its strategy asks nobody before it does."""
+        if trainer.ckpt_path and not isinstance(exception, ConfigError):
+            try:
+                refuse_other_class(trainer.ckpt_path, trainer.optimizers)
+            except ConfigError as reason:
+                exception.__cause__ = reason  # where `exit_on_config_error` finds it, and a traceback shows it
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compares what can be compared only now: threads and processes, and what some strategies restore unseen."""

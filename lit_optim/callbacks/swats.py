@@ -83,6 +83,12 @@ class SWATS(Callback):
         self._due: int | None = None
         self._shown: float | None = None
 
+    @staticmethod
+    def disarm(optimizer: torch.optim.Optimizer) -> None:
+        """Keeps the criterion from firing before training begins: a search of the lr runs through tiny ones."""
+        for group in optimizer.param_groups:
+            group["armed"] = False
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuses what could not work, before a first step is taken."""
         group = self._optimizer(trainer).param_groups[0]
@@ -101,7 +107,7 @@ class SWATS(Callback):
         """Begins to tell; everything has been restored by now."""
         optimizer = self._optimizer(trainer)
         for group in optimizer.param_groups:
-            group["replicated"] = trainer.world_size > 1
+            group.update(armed=True, replicated=trainer.world_size > 1)
         of_groups = [str(group.get("name") or i) for i, group in enumerate(optimizer.param_groups)]
         self._shown = None
         self._histories = [History(name) for name in (of_groups if _separate(optimizer) else [""])]
@@ -126,7 +132,7 @@ class SWATS(Callback):
             if history.switched_at is not None:
                 of = f" (group {history.name})" if history.name else ""
                 beta1, rate = groups[i]["betas"][0], groups[i]["sgd_lr"]
-                text = f"SWATS{of}: SGD with momentum {beta1:g} from optimizer step {step + 1} on"
+                text = f"SWATS{of}: SGD with momentum {beta1:g} from optimizer step {history.switched_at + 1} on"
                 rank_zero_info(f"{text}, lr {(1 - beta1) * rate:.3g} = (1 - {beta1:g}) * {rate:.3g}")
             elif step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
                 continue

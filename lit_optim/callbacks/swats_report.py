@@ -41,16 +41,19 @@ class History:
         self._last = -1
 
     def note(self, step: int, group: Mapping[str, Any], scale: float = 1.0) -> bool:
-        """Takes down one more step of Adam; whether it was one.
+        """Takes down one more step of Adam, or a switch between two steps; whether there was one of them.
 
         Args:
             step: optimizer steps of the run so far.
             group: one of the groups.
             scale: Adam's lr, where the estimate is relative to it.
         """
-        if group["k"] == self._last or self.switched_at is not None:
+        if self.switched_at is not None:
             return False
         first = self._last == -1
+        if group["k"] == self._last:
+            self.switched_at = self.steps[-1] if group["phase"] == "sgd" else None
+            return self.switched_at is not None
         self._last = group["k"]
         if group["phase"] == "sgd":
             self.switched_at = step

@@ -27,6 +27,7 @@ def stamp(
     specs: Mapping[str, Any],
     param_names: list[list[str]],
     environment: Mapping[str, Any] | None = None,
+    optimizers: Iterable[str] = (),
 ) -> None:
     """Writes ``checkpoint["lit_optim"]``; OmegaConf and partials in the hyper-parameters become plain containers."""
     specs = {**specs, "optim_callbacks": _without_objects(specs.get("optim_callbacks"))}
@@ -35,6 +36,7 @@ def stamp(
         "spec": {group: portable(specs.get(group)) for group in GROUPS},
         "param_names": param_names,
         "environment": dict(environment or {}),
+        "optimizers": list(optimizers),
     }
     for name, entry in list(checkpoint.items()):  # of a datamodule, say
         if name not in (HPARAMS, "state_dict", "optimizer_states"):

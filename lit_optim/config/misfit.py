@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import pickle
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch.optim import Optimizer
 
 from lit_optim.config.check import named_arguments
@@ -12,6 +15,8 @@ from lit_optim.config.optimizer import on_dummy
 from lit_optim.errors import ConfigError
 
 ADVICE = "choose what wrote it, or begin a new run from the weights (load_from_checkpoint) instead of ckpt_path"
+
+SWATS_ADVICE = "add optim_callbacks=swats"
 
 
 def refuse_misfit(states: Any, optimizer: Optimizer) -> None:
@@ -48,9 +53,33 @@ def refuse_misfit(states: Any, optimizer: Optimizer) -> None:
     cls = type(optimizer)
     if any(group.get("phase") == "sgd" for group in state["param_groups"]) and "phase" not in optimizer.defaults:
         rule = f"its optimizer has switched to SGD, and {cls.__name__} would take its lr for its own"
-        raise ConfigError(f"ckpt_path: {rule}; add optim_callbacks=swats")
+        raise ConfigError(f"ckpt_path: {rule}; {SWATS_ADVICE}")
     if cls.__module__.startswith("torch.optim."):
         _try_on_dummy(state, optimizer)
+
+
+def refuse_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:
+    """Refuses a sharded checkpoint of another class, whose entries torch would miss one by one, without a word why.
+
+    Args:
+        folder: ``ckpt_path``; anything but a folder that Lightning has written is left to its strategy.
+        optimizers: as they are configured now.
+
+    Raises:
+        ConfigError: with the class that wrote it, and the one that is here.
+    """
+    file = Path(str(folder)) / "meta.pt"
+    if not file.is_file():
+        return
+    try:
+        saved = torch.load(file, map_location="cpu", weights_only=True)["lit_optim"]["optimizers"]
+    except (KeyError, TypeError, pickle.UnpicklingError):  # not ours
+        return
+    here = [type(optimizer).__name__ for optimizer in optimizers]
+    if saved and saved != here:
+        advice = SWATS_ADVICE if "SWATS" in saved else ADVICE
+        rule = f"a sharded checkpoint of {', '.join(saved)} does not fit {', '.join(here)}"
+        raise ConfigError(f"ckpt_path: {rule}; {advice}")
 
 
 def _try_on_dummy(state: Mapping[str, Any], optimizer: Optimizer) -> None:

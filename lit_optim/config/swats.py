@@ -14,6 +14,7 @@ from lit_optim.config.spec import Spec
 from lit_optim.errors import ConfigError, wrong
 
 TARGET = "lit_optim.optimizers.SWATS"
+OUR_ADAM = "lit_optim.optimizers.Adam"  # not imported here: LightningCLI knows classes by name, and would find two
 SHARED = ("lr", "betas", "eps", "weight_decay", "amsgrad", "maximize", "compile")
 DROPPED = ("fused", "foreach")  # how torch computes its own Adam, and nothing else
 ADVICE = "choose optimizer=adam, adamw, amsgrad or swats"
@@ -33,13 +34,12 @@ def swats_spec(spec: Spec, options: Mapping[str, Any]) -> Spec:
         >>> swats_spec(Spec("torch.optim.AdamW", {"lr": 0.1}), {"switch_tol": 1e-5}).arguments["weight_decay"]
         0.01
     """
-    from lit_optim.optimizers.adam import Adam
     from lit_optim.optimizers.swats import SWATS
 
     cls = locate(spec.target, Optimizer, spec.key) if isinstance(spec.target, (str, type)) else type(None)
     if issubclass(cls, SWATS):
         return _agreed(spec, options)
-    if cls not in (torch.optim.Adam, torch.optim.AdamW, Adam):
+    if cls not in (torch.optim.Adam, torch.optim.AdamW) and spec.path != OUR_ADAM:
         raise ConfigError(wrong(spec.key, spec.path, f"optim_callbacks=swats switches from an Adam to SGD; {ADVICE}"))
     given = {**_defaults(cls), **spec.arguments}
     decoupled = cls is torch.optim.AdamW or given.get("decoupled_weight_decay") or given.get("decoupled") or False

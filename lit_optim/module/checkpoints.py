@@ -73,9 +73,11 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         specs: Mapping[str, Any] = self.optim_specs()
         optimizer = read(specs["optimizer"], "optimizer", overrides=self._overrides()).as_dict()
         names = {parameter: name for name, parameter in self.named_parameters()}
-        groups = [group for live in self._live_optimizers() for group in live.param_groups]
+        live = list(self._live_optimizers())
+        groups = [group for each in live for group in each.param_groups]
         param_names = [[names.get(p, "") for p in group["params"]] for group in groups]
-        stamp(checkpoint, {**plain(specs, "specs"), "optimizer": optimizer}, param_names, self._environment())
+        classes = [type(each).__name__ for each in live]
+        stamp(checkpoint, {**plain(specs, "specs"), "optimizer": optimizer}, param_names, self._environment(), classes)
         if self._overrides() and "optimizer" in checkpoint.get(HPARAMS, {}):
             checkpoint[HPARAMS]["optimizer"] = optimizer
 

@@ -158,8 +158,9 @@ def base(lr: Number, base_lr: Number) -> Number:
         (0.1, 1.0)
     """
     if isinstance(lr, Tensor) or isinstance(base_lr, Tensor):
-        pairs = zip(torch.as_tensor(lr).tolist(), torch.as_tensor(base_lr).tolist(), strict=True)
-        return torch.tensor([base(one, began) for one, began in pairs], dtype=torch.float64)
+        lrs, began = torch.as_tensor(lr), torch.as_tensor(base_lr)
+        foreign = lrs[(lrs != 0) & (began == 0)]
+        return began.masked_fill(began == 0, base(foreign[0].item(), 0.0) if foreign.numel() else 1.0)
     if lr and not base_lr:
         rule = "the bounds are final_lr * lr / base_lr, and the group began with lr=0; give it a base_lr"
         raise ConfigError(f"base_lr=0: must be above 0 once lr is ({lr:g}): {rule}")

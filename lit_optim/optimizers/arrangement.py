@@ -11,6 +11,8 @@ from torch import Tensor
 
 from lit_optim.optimizers.cohort import Cohort
 
+_dtype = attrgetter("dtype")
+
 
 class Arrangement(NamedTuple):
     """Cohorts, and the objects that they were made of: kept here, so that none of them can come back as another one.
@@ -35,18 +37,17 @@ class Arrangement(NamedTuple):
         """Whether all of it is as it was."""
         return (
             state is self.state
-            and len(active) == len(self.active)
+            and [*map(len, active)] == [*map(len, self.active)]
             and [*map(self.read, groups)] == self.heads
-            and all(map(same, active, self.active))
             and same(details(groups, active, state), self.details)
         )
 
 
 def details(groups: list[Any], active: Iterable[Sequence[Tensor]], state: Mapping[Tensor, Any]) -> list[Any]:
-    """The groups, the dtypes of parameters, whose states these are, and all that is in them."""
-    dtypes = map(attrgetter("dtype"), chain.from_iterable(active))
+    """The groups, parameters and their dtypes, whose states these are, and all that is in them."""
+    parameters = [*chain.from_iterable(active)]
     entries = [each.values() for each in state.values() if isinstance(each, dict)]
-    return [*groups, *dtypes, *state, *state.values(), *chain.from_iterable(entries)]
+    return [*groups, *parameters, *map(_dtype, parameters), *state, *state.values(), *chain.from_iterable(entries)]
 
 
 def same(now: Sequence[Any], before: Sequence[Any]) -> bool:

@@ -50,7 +50,7 @@ class Cohort:
         small = [is_small(m.p, run.compile) for m in members]
         self.large = [Large(m, rule.slots) for m, so in zip(members, small, strict=True) if not so]
         self.gathered = packed([m for m, so in zip(members, small, strict=True) if so], rule.slots, run)
-        self._bound: tuple[Any, ...] = ((), None, None)
+        self._bound: tuple[Any, ...] = ((), None, None, None)
 
     def alike(self, per_group: Sequence[str]) -> Mapping[str, Any]:
         """A group in the name of all; where they differ, it holds tensors with a value for each."""
@@ -65,13 +65,6 @@ class Cohort:
         numbers = {name: float(first[name]) for name in per_group if isinstance(first.get(name), Tensor)}
         return {**first, **numbers} if numbers else first
 
-    def largest(self, per_group: Sequence[str]) -> Mapping[str, Any]:
-        """A group that costs what the dearest of all does: with the largest number of each kind."""
-        first = self.groups[0]
-        if len(self.groups) == 1:
-            return first
-        return {**first, **{name: max(float(g[name]) for g in self.groups) for name in per_group if name in first}}
-
     def step(self, numbers: Numbers, flags: dict[str, Any], negated: bool) -> list[tuple[Member, Any]]:
         """Runs the text over all members.
 
@@ -79,29 +72,46 @@ class Cohort:
             What the text has returned, each with one of the parameters that it is about.
         """
         varying = len(self.groups) > 1 and any(isinstance(value, Tensor) for value in numbers)
-        rows = _rows(numbers, len(self.groups)) if varying else [numbers]
-        call, call_wide = self._bind(numbers, rows[0], flags, negated, varying)
+        by_row = self.large or any(gathered.group is not None for gathered in self.gathered)
+        rows = _rows(numbers, len(self.groups)) if varying and by_row else [numbers]
+        call, call_wide, call_mixed = self._bind(numbers, rows[0], flags, negated, varying)
         sums: list[tuple[Member, Any]] = []
         for large in self.large:
             found = large.step(call, rows[large.member.group] if varying else numbers)
             if found:
                 sums += [(large.member, one) for one in found]
         for gathered in self.gathered:
-            found = gathered.step(call_wide, numbers, varying)
+            if varying and gathered.group is None:
+                found = gathered.step(call_mixed, numbers, varying)
+            else:
+                found = gathered.step(call_wide, rows[gathered.group or 0] if varying else numbers, False)
             if found:
                 sums += [(gathered.members[0], one) for one in found]
         return sums
 
     def _bind(self, numbers: Numbers, row: Numbers, flags: dict[str, Any], negated: bool, varying: bool) -> Any:
-        """The text with its constants, for large tensors and for gathered ones."""
+        """The text with its constants, for large tensors, and for gathered ones of one group and of several."""
         mask = tuple(isinstance(value, Tensor) for value in numbers) if varying else ()
         key = (mask, negated, *flags.values(), torch.get_num_threads())
         if key != self._bound[0]:
             text, run = self.rule.text, self.run
             call = run.bind(text, self.like, row, flags, negated) if self.large else None
-            call_wide = run.bind(text, self.like_wide, numbers, flags, negated) if self.gathered else None
-            self._bound = (key, call, call_wide)
+            mixed = [varying and gathered.group is None for gathered in self.gathered]
+            call_wide = run.bind(text, self.like_wide, row, flags, negated) if not all(mixed) else None
+            call_mixed = run.bind(text, self.like_wide, numbers, flags, negated) if any(mixed) else None
+            self._bound = (key, call, call_wide, call_mixed)
         return self._bound[1:]
+
+
+def largest(group: Mapping[str, Any], per_group: Sequence[str]) -> Mapping[str, Any]:
+    """A group that costs what the dearest of all does: with the largest of several numbers.
+
+    Example:
+        >>> largest({"lr": torch.tensor([0.1, 0.0]), "eps": 0.5}, ["lr"])["lr"] > 0
+        True
+    """
+    several = {name: float(group[name].max()) for name in per_group if isinstance(group.get(name), Tensor)}
+    return {**group, **several} if several else group
 
 
 def _rows(numbers: Numbers, groups: int) -> list[Numbers]:

@@ -150,6 +150,8 @@ def lay_out(optimizer: Optimizer) -> None:
             if grad is None:
                 continue
             narrow = sgd and p.dtype not in WIDE and p.device.type == "cpu"
+            if not (narrow or grad.is_sparse) and p.is_contiguous() and grad.is_contiguous():
+                continue  # nearly always
             if narrow or grad.is_sparse or not (p.is_contiguous() or is_dense(p)):
                 group["fused"] = False  # the loop is right for all three
                 break

@@ -14,7 +14,7 @@ from torch.optim.optimizer import ParamsT
 from lit_optim.errors import ConfigError
 from lit_optim.optimizers.arguments import check_bools
 from lit_optim.optimizers.arrangement import Arrangement, details
-from lit_optim.optimizers.cohort import Cohort, Numbers, Rule
+from lit_optim.optimizers.cohort import Cohort, Numbers, Rule, largest
 from lit_optim.optimizers.hooked import hooked
 from lit_optim.optimizers.parameters import check_gradients, check_parameters
 from lit_optim.optimizers.rehearsal import is_rehearsal
@@ -115,7 +115,7 @@ class RuleOptimizer(Optimizer):
         """A cohort with its counters after this step, and what its text is to run with."""
         group = cohort.alike(self.per_group)
         after = self.advance({name: float(value) for name, value in cohort.counters.items()}, group)
-        flags = self.flags(cohort.largest(self.per_group))
+        flags = self.flags(largest(group, self.per_group))
         return cohort, after, self.numbers(after, group, flags), flags, group["maximize"]
 
     def observe(self, sums: list[Sums]) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.optimizers.adam import Eps, adam_numbers
+from lit_optim.optimizers.adam_rules import Eps, adam_numbers
 from lit_optim.optimizers.arguments import check_above_0, check_at_least_0, check_betas, check_bools
 from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer, Sums
 from lit_optim.optimizers.sharded_sums import over_all_ranks
@@ -86,6 +86,7 @@ class SWATS(RuleOptimizer):
         "decay_lr",
         "switched_at",
         "switch_requested",
+        "armed",
         "replicated",
         *OPTIONS,
     )
@@ -117,7 +118,7 @@ class SWATS(RuleOptimizer):
         switch: dict[str, Any] = dict(switch_tol=switch_tol, switch_rtol=switch_rtol, min_steps=min_steps, scope=scope)
         switch |= dict(max_sgd_lr=max_sgd_lr, normalize_by_lr=normalize_by_lr, follow_schedule=follow_schedule)
         found = dict(phase="adam", k=0, gamma=0.0, lam=0.0, sgd_lr=0.0, adam_lr=0.0, decay_lr=0.0, switched_at=0)
-        found |= dict(switch_requested=False, replicated=False)
+        found |= dict(switch_requested=False, armed=True, replicated=False)
         super().__init__(params, dict(**adam, **switch, **found, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
@@ -176,7 +177,7 @@ class SWATS(RuleOptimizer):
             for group in groups:
                 group.update(found, adam_lr=float(group["lr"]))
             tolerance = (first["switch_tol"], first["switch_rtol"], first["min_steps"])
-            if first["switch_requested"] or has_settled(after, beta2, *tolerance):
+            if first["switch_requested"] or (first["armed"] and has_settled(after, beta2, *tolerance)):
                 self._switch(groups)
 
     def switch(self, groups: Iterable[dict[str, Any]] | None = None) -> bool:

@@ -10,6 +10,8 @@ from torch import Tensor
 from lit_optim.optimizers.arithmetic import Number, add_, add_product_, average_, dot, scaled_sum_
 from lit_optim.optimizers.decay import Decay, decayed
 
+PIECE = 1 << 16  # elements; half a megabyte in 64 bits
+
 
 def swats_adam(
     p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, scratch: Tensor, decay_by: Number,
@@ -19,7 +21,7 @@ def swats_adam(
     g = decayed(p, g, decay_by, decay, out=scratch)
     average_(exp_avg, g, beta1, rest1)
     add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
-    return taken(p, g, exp_avg, exp_avg_sq, minus_step_size, eps)
+    return taken(p, g, exp_avg, exp_avg_sq, scratch, minus_step_size, eps)
 
 
 def swats_amsgrad(
@@ -32,24 +34,40 @@ def swats_amsgrad(
     average_(exp_avg, g, beta1, rest1)
     add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
     torch.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
-    return taken(p, g, exp_avg, max_exp_avg_sq, minus_step_size, eps)
+    return taken(p, g, exp_avg, max_exp_avg_sq, scratch, minus_step_size, eps)
 
 
 def taken(
-    p: Tensor, g: Tensor, exp_avg: Tensor, square: Tensor, minus_step_size: Number, eps: Number
+    p: Tensor, g: Tensor, exp_avg: Tensor, square: Tensor, scratch: Tensor, minus_step_size: Number, eps: Number
 ) -> tuple[Tensor, Tensor]:
     """Takes the step ``minus_step_size exp_avg / (sqrt(square) + eps)``; its dot products, in 64 bits.
 
     Example:
         >>> p, g = torch.tensor([1.0]), torch.tensor([2.0])
-        >>> taken(p, g, g, g * g, -0.5, 0.0), p
+        >>> taken(p, g, g, g * g, torch.empty(1), -0.5, 0.0), p
         ((tensor(0.2500, dtype=torch.float64), tensor(-1., dtype=torch.float64)), tensor([0.5000]))
     """
-    step = square.sqrt().add_(eps)
-    step = torch.div(exp_avg, step, out=step).mul_(minus_step_size)
-    p.add_(step)
-    wide = step.double()
-    return dot(wide, wide), dot(wide, g)
+    denominator = square.sqrt() if scratch is g else torch.sqrt(square, out=scratch)
+    direction = torch.div(exp_avg, denominator.add_(eps), out=denominator)
+    add_(p, direction, minus_step_size)
+    dd, dg = dots(direction, g, in_pieces=not isinstance(minus_step_size, Tensor))  # those of a kernel are tensors
+    return dd * minus_step_size * minus_step_size, dg * minus_step_size
+
+
+def dots(x: Tensor, y: Tensor, *, in_pieces: bool) -> tuple[Tensor, Tensor]:
+    """``x.x`` and ``x.y`` in 64 bits; in pieces whose copies of twice the size stay in the cache.
+
+    Example:
+        >>> dots(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), in_pieces=True)
+        (tensor(5., dtype=torch.float64), tensor(11., dtype=torch.float64))
+    """
+    if not in_pieces:
+        return dot(x, x), dot(x, y)
+    xx = xy = torch.zeros((), dtype=torch.float64, device=x.device)
+    for a, b in zip(torch.split(x, PIECE), torch.split(y, PIECE), strict=True):
+        wide = a.double()
+        xx, xy = xx + dot(wide, wide), xy + dot(wide, b)
+    return xx, xy
 
 
 def swats_sgd(p: Tensor, g: Tensor, momentum_buffer: Tensor, *rest: Any, decay: Decay) -> None:

@@ -156,8 +156,10 @@ class Gathered:
         views = [self._views(flat) for flat in self.gathered]
         self.views = list(chain.from_iterable(views))
         self.written = [*views[0], *chain.from_iterable(views[2:])]
+        self.group = members[0].group if len({m.group for m in members}) == 1 else None  # of all, if it is one
         self.places = torch.tensor([m.group for m in members])
-        self._spread: dict[int, tuple[Any, Tensor]] = {}
+        self.repeats = torch.tensor(self.sizes)
+        self._spread: dict[int, tuple[Tensor, Tensor]] = {}
 
     def _take_over(self, name: str) -> None:
         flat = torch.zeros(self.total, dtype=self.dtype, device=self.like.device)
@@ -188,12 +190,10 @@ class Gathered:
 
     def _per_element(self, i: int, number: Tensor) -> Tensor:
         """A number of each group, for each element of its parameters."""
-        values = number[self.places].tolist()
         known = self._spread.get(i)
-        if known is None or known[0] != values:
-            flat = torch.tensor(values, dtype=self.dtype, device=self.like.device)
-            sizes = torch.tensor(self.sizes, device=self.like.device)
-            known = self._spread[i] = (values, flat.repeat_interleave(sizes, output_size=self.total))
+        if known is None or not torch.equal(known[0], number):
+            each = number.to(self.dtype)[self.places].repeat_interleave(self.repeats, output_size=self.total)
+            known = self._spread[i] = (number, each.to(self.like.device))
         return known[1]
 
 

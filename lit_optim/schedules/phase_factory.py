@@ -156,9 +156,11 @@ def _absolute_floor(arguments: dict[str, Any], shape: ScheduleFactory, rises: bo
     if "min_lr" not in arguments:
         return 0.0
     min_lr, accepted = arguments["min_lr"], accepted_arguments(shape)
-    if not isinstance(min_lr, (int, float)) or isinstance(min_lr, bool) or not 0 <= min_lr <= base_lr:
-        rule = f"must be an absolute lr between 0 and the optimizer's lr={base_lr:g}"
-        raise ConfigError(wrong(f"{key}.min_lr", min_lr, rule))
+    max_lr = arguments.get("max_lr")
+    top = max_lr if isinstance(max_lr, (int, float)) else base_lr
+    if not isinstance(min_lr, (int, float)) or isinstance(min_lr, bool) or not 0 <= min_lr <= top:
+        upper = f"the optimizer's lr={base_lr:g}" if max_lr is None else f"max_lr={max_lr}"
+        raise ConfigError(wrong(f"{key}.min_lr", min_lr, f"must be an absolute lr between 0 and {upper}"))
     if "min_lr" in accepted:
         return 0.0
     del arguments["min_lr"]

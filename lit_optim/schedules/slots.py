@@ -116,6 +116,9 @@ def compose(
     """
     parts = parts_of(slots, key)
     edges = _edges(parts, clock, key)
+    if edges[-1] == 0:
+        longest = next((part for part in parts if part.name == "main"), parts[-1])
+        raise ConfigError(f"{key}: none of its phases has any steps; leave {longest.key}.steps out, or write a length")
     built: list[tuple[Phase, Schedule]] = []
     before: Callable[[], float] | None = None  # where the phase before this one ends
     warm = 0  # steps of the warmup that is behind
@@ -128,7 +131,7 @@ def compose(
         schedule = phase_factory(part.options, part.key, around, begin=begin, rises=part.rises)(length)
         if length != 0 or (part is parts[-1] and not built):
             built.append((Phase(part.name, start, stop), schedule))
-        if length is not None and not (part.rises and length == 0):
+        if length:  # one of no steps is as good as not there
             before = functools.partial(_end, 1.0 if part.rises else schedule, length)
             warm = length if part.rises else warm
         elif length == 0 and part.rises and parse(part.steps, part.key).amount:

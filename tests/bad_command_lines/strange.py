@@ -68,7 +68,7 @@ HOSTILE = [
     ("data._target_=os.system", "data._target_=os.system: not an app.data_module.TensorData subclass"),
     (("data.batch_size={_target_:os.system,command:'touch canary'}",), "data.batch_size"),
     ("model._target_=os.system", "model._target_=os.system: not an app.task.Task subclass"),
-    ("model.net._target_=os.system", "model.net._target_=os.system: not a torch.nn.modules.Module subclass"),
+    ("model.net._target_=os.system", "model.net._target_=os.system: not a torch.nn.Module subclass"),
     (("model.net.width={_target_:os.system,command:'touch canary'}",), "model.net.width"),
     ("trainer._target_=subprocess.Popen", "trainer._target_=subprocess.Popen: not a lightning"),
     (("+trainer.profiler={_target_:os.system,command:'touch canary'}",), "trainer.profiler"),

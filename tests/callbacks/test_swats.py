@@ -38,6 +38,11 @@ def checkpoints(folder):
     ]  # fmt: skip
 
 
+def table(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
 def group(run):
     return run.optimizers[0].param_groups[0]
 
@@ -70,8 +75,10 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("scheduler", ["warmup_cosine", None])
+@pytest.mark.parametrize(
+    ("way", "scheduler"),
+    [("at", "warmup_cosine"), *(pytest.param(way, None, marks=pytest.mark.slow) for way in WAYS)],
+)
 def test_resume_is_exact_from_every_checkpoint(tmp_path, scheduler, way):
     """Before, at and after the switch, mid-epoch, at the end of an epoch, after a validation, at a last batch."""
     swats, at = WAYS[way]
@@ -84,12 +91,14 @@ def test_resume_is_exact_from_every_checkpoint(tmp_path, scheduler, way):
     for name in names:
         last_batch = way == "metric" and name in ("s8.ckpt", "s16.ckpt")
         with warnings.catch_warnings(record=last_batch) as caught:
+            if last_batch:
+                warnings.simplefilter("always")
             resumed, again = fit(tmp_path / "again", net("adamw", scheduler, swats), tmp_path / "saved" / name)
         if last_batch:  # the one value of a metric that Lightning does not make up for
-            assert "the switch of SWATS misses one value of 'val/loss'" in str(caught[0].message)
+            assert any("the switch of SWATS misses one value of 'val/loss'" in str(w.message) for w in caught)
             continue
         assert torch.equal(weights(resumed), weights(whole)), name
-        assert group(again) == {**found, "params": group(again)["params"]}, name
+        assert all(group(again)[key] == value for key, value in found.items() if key != "params"), name
 
 
 def test_a_plain_adam_checkpoint_begins_with_the_estimate(tmp_path):
@@ -139,7 +148,7 @@ def test_lr_after_the_switch_is_the_documented_one_under_every_preset(tmp_path, 
 
 def test_fixed_lr_after_the_switch(tmp_path):
     ours, run = fit(tmp_path, net("adam", "cosine", {**FORCED, "follow_schedule": False}))
-    assert [lrs[0] for lrs in ours.used[10:]] == [0.1 * group(run)["sgd_lr"]] * 14
+    assert [lrs[0] for lrs in ours.used[10:]] == pytest.approx([0.1 * group(run)["sgd_lr"]] * 14, rel=1e-12)
 
 
 def test_a_switch_late_in_a_schedule_is_no_foreign_lr(tmp_path):
@@ -151,7 +160,7 @@ def test_a_switch_late_in_a_schedule_is_no_foreign_lr(tmp_path):
 @pytest.mark.parametrize(
     ("scheduler", "message"),
     [
-        ({"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 0.01, "total_steps": 30}, "OneCycleLR.*after 1 steps"),
+        ({"_target_": "torch.optim.lr_scheduler.OneCycleLR", "max_lr": 0.01, "total_steps": 24}, "OneCycleLR.*after 1 steps"),
         ({"_target_": "torch.optim.lr_scheduler.CosineAnnealingWarmRestarts", "T_0": 5}, "CosineAnnealingWarmRestarts"),
         ({"_target_": "torch.optim.lr_scheduler.CyclicLR", "base_lr": 1e-4, "max_lr": 1e-3, "cycle_momentum": False}, "CyclicLR"),
         ({"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 8}, "CosineAnnealingLR.*after 9 steps"),
@@ -166,14 +175,15 @@ def test_schedulers_that_overwrite_the_lr_are_refused(tmp_path, scheduler, messa
     "scheduler",
     [
         {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 5},
-        {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 24, "eta_min": 1e-5},
+        {"_target_": "torch.optim.lr_scheduler.CosineAnnealingLR", "T_max": 24},
         {"_target_": "torch.optim.lr_scheduler.PolynomialLR", "total_iters": 24},
     ],
 )
 def test_schedulers_that_go_on_from_any_lr_are_taken(tmp_path, scheduler):
+    plain, _ = fit(tmp_path, net("adam", {**scheduler, "interval": "step"}, swats=None))
     ours, run = fit(tmp_path, net("adam", {**scheduler, "interval": "step"}))
-    assert group(run)["phase"] == "sgd"
-    assert ours.used[10][0] > 2 * ours.used[9][0]
+    factor = 0.1 * group(run)["sgd_lr"] / plain.used[9][0]
+    assert [lr for (lr,) in ours.used[10:]] == pytest.approx([lr * factor for (lr,) in plain.used[10:]], rel=1e-6)
     with pytest.raises(ConfigError, match="does not know groups whose lr is fixed"):
         fit(tmp_path, net("adam", {**scheduler, "interval": "step"}, {**FORCED, "follow_schedule": False}))
 
@@ -201,7 +211,9 @@ def test_an_adam_built_by_hand_is_refused(tmp_path):
             super().configure_optimizers()
             return torch.optim.Adam(self.parameters())
 
-    with pytest.raises(ConfigError, match=r"by hand, return lit_optim.optimizers.SWATS\(params, lr=...\); here it is Adam"):
+    with pytest.raises(
+        ConfigError, match=r"by hand, return lit_optim.optimizers.SWATS\(params, lr=...\); here it is Adam"
+    ):
         fit(tmp_path, ByHand(), callbacks=[Callback_(at=3)])
 
 
@@ -217,7 +229,8 @@ def test_built_by_hand_without_the_mixin(tmp_path):
         def configure_optimizers(self):
             return SWATS(self.parameters(), lr=0.01)
 
-    _, run = fit(tmp_path, ByHand(), callbacks=[Callback_(at=3)])
+    run = trainer(tmp_path, callbacks=[Callback_(at=3)], enable_checkpointing=False)
+    run.fit(ByHand(), loader())
     assert group(run)["switched_at"] == 3
 
 
@@ -229,7 +242,7 @@ BAD = {
     r"optim_callbacks.swats.on_metric.patienc: no such key; did you mean 'patience'": {"on_metric": {"monitor": "x", "patienc": 3}},
     r"optim_callbacks.swats.on_metric.mode='mn': must be min or max": {"on_metric": {"monitor": "x", "mode": "mn"}},
     r"optim_callbacks.swats.on_metric.patience=-1": {"on_metric": {"monitor": "x", "patience": -1}},
-    r"optim_callbacks.swats.scope='tensor': must be one of global, group": {"scope": "tensor"},
+    r"optim_callbacks.swats.scope='tensor': SWATS expects 'global' | 'group'": {"scope": "tensor"},
 }  # fmt: skip
 
 
@@ -241,7 +254,9 @@ def test_bad_values_name_their_key(message):
 
 def test_optimizer_and_callback_that_contradict_each_other(tmp_path):
     optimizer = {**presets.load("optimizer", "swats"), "switch_tol": 1e-5}
-    with pytest.raises(ConfigError, match=r"optimizer.switch_tol=1e-05: and optim_callbacks.swats.switch_tol=0.001; remove"):
+    with pytest.raises(
+        ConfigError, match=r"optimizer.switch_tol=1e-05: and optim_callbacks.swats.switch_tol=0.001; remove"
+    ):
         fit(tmp_path, net(optimizer, swats={**FORCED, "switch_tol": 1e-3}))
     _, run = fit(tmp_path, net(optimizer, swats={**FORCED, "switch_rtol": 0.5}))
     assert (group(run)["switch_tol"], group(run)["switch_rtol"]) == (1e-5, 0.5)
@@ -249,7 +264,9 @@ def test_optimizer_and_callback_that_contradict_each_other(tmp_path):
 
 def test_a_metric_that_is_never_logged(tmp_path):
     watching = {"_target_": TARGET, "on_metric": {"monitor": "val/los"}}
-    with pytest.raises(ConfigError, match="swats.on_metric.monitor='val/los': not among the logged.*did you mean 'val/loss'"):
+    with pytest.raises(
+        ConfigError, match="swats.on_metric.monitor='val/los': not among the logged.*did you mean 'val/loss'"
+    ):
         fit(tmp_path, net(swats=watching))  # after the sanity check
     with pytest.raises(ConfigError, match="not among the logged"):
         fit(tmp_path, net(swats=watching), num_sanity_val_steps=0)
@@ -272,35 +289,28 @@ def test_an_exact_first_step_of_sgd(tmp_path):
     """Clipping and accumulation: g is what the step consumes."""
 
     class Watch(Callback):
-        def __init__(self):
-            self.before, self.moved = None, {}
+        def on_train_start(self, run, module):
+            self.before, self.moved = weights(module).clone(), []
+            run.optimizers[0].register_step_post_hook(lambda *_: self.note(module))
 
-        def on_before_zero_grad(self, run, module, optimizer):
-            self.now(run, module)
-
-        def on_train_end(self, run, module):
-            self.now(run, module)
-
-        def now(self, run, module):
-            """After each step gradients are still there: clipped, and of the whole accumulation."""
-            step, w = run.global_step, weights(module)
-            if step and step not in self.moved:
-                g = torch.cat([p.grad.flatten() for p in module.parameters()])
-                self.moved[step] = (w - self.before, g.clone())
-            self.before = w.clone()
+        def note(self, module):
+            now = weights(module).clone()
+            self.moved.append((now - self.before, torch.cat([p.grad.flatten() for p in module.parameters()])))
+            self.before = now
 
     watch = Watch()
     options = dict(gradient_clip_val=0.05, accumulate_grad_batches=2)
-    _, run = fit(tmp_path, net("adam", swats={**FORCED, "at": 3}), callbacks=[watch], enable_checkpointing=False, **options)
+    _, run = fit(
+        tmp_path, net("adam", swats={**FORCED, "at": 3}), callbacks=[watch], enable_checkpointing=False, **options
+    )
     found = group(run)
     assert found["switched_at"] == 3
     average = 0.0
-    for k in (1, 2, 3):
-        p, g = (x.double() for x in watch.moved[k])
+    for p, g in ((p.double(), g.double()) for p, g in watch.moved[:3]):
         assert g.norm() <= 0.05 * (1 + 1e-5)
         average = 0.999 * average + 0.001 * float(p.dot(p) / -p.dot(g))
     assert found["sgd_lr"] == pytest.approx(average / (1 - 0.999**3), rel=1e-3)
-    p, g = watch.moved[4]
+    p, g = watch.moved[3]
     torch.testing.assert_close(p, -found["lr"] * g, rtol=1e-3, atol=1e-7)
 
 
@@ -342,12 +352,12 @@ def test_lr_find_leaves_nothing_behind(tmp_path, monkeypatch, switch_rtol):
     swats = {**FORCED, "switch_rtol": switch_rtol, "min_steps": 5}
     clean, module = Clean(), net("adam", swats=swats)
     run = trainer(tmp_path, callbacks=[clean], enable_checkpointing=False)
-    found = Tuner(run).lr_find(module, loader(), loader(8), num_training=20).suggestion()
+    found = Tuner(run).lr_find(module, loader(), loader(8), num_training=30, early_stop_threshold=None).suggestion()
     run.fit(module, loader(), loader(8))
     assert (clean.k, clean.phase, clean.lr) == (0, "adam", pytest.approx(found))
 
     clean, module = Clean(), net("adam", swats=swats)
-    finder = LearningRateFinder(num_training_steps=20)
+    finder = LearningRateFinder(num_training_steps=30, early_stop_threshold=None)
     _, run = fit(tmp_path, module, callbacks=[finder, clean], enable_checkpointing=False)
     assert (clean.k, clean.phase, clean.lr) == (0, "adam", pytest.approx(finder.optimal_lr.suggestion()))
     assert group(run)["switched_at"] == (5 if switch_rtol else 10)
@@ -360,7 +370,7 @@ def test_report(tmp_path):
     pytest.importorskip("matplotlib")
     logger = CSVLogger(tmp_path, name="", version="")
     fit(tmp_path, net("adam", "cosine"), logger=logger, log_every_n_steps=4)
-    rows = list(csv.DictReader((tmp_path / "optim" / "swats.csv").open()))
+    rows = table(tmp_path / "optim" / "swats.csv")
     assert [int(row["step"]) for row in rows] == list(range(1, 11))
     average = 0.0
     for k, row in enumerate(rows, 1):
@@ -368,16 +378,19 @@ def test_report(tmp_path):
         assert float(row["sgd_lr"]) == pytest.approx(average / (1 - 0.999**k), rel=1e-9)
         assert float(row["distance"]) == pytest.approx(abs(float(row["sgd_lr"]) - float(row["gamma"])), abs=1e-12)
     assert (tmp_path / "optim" / "swats.png").stat().st_size > 5000
-    logged = [row for row in csv.DictReader((tmp_path / "metrics.csv").open()) if row["swats/gamma"]]
+    logged = [row for row in table(tmp_path / "metrics.csv") if row["swats/gamma"]]
     assert [float(row["swats/sgd_lr"]) for row in logged] == [float(rows[i]["sgd_lr"]) for i in (3, 7, 9)]
 
 
 def test_report_of_groups(tmp_path):
     pytest.importorskip("matplotlib")
     rules = {"rules": [{"match": {"type": "bias"}, "name": "biases", "lr": 2e-4}]}
-    fit(tmp_path, net("adam", swats={**FORCED, "scope": "group", "normalize_by_lr": True}, param_groups=rules))
-    rows = list(csv.DictReader((tmp_path / "optim" / "swats.csv").open()))
-    assert [row["group"] for row in rows] == ["biases"] * 10 + ["default"] * 10
+    swats = {**FORCED, "scope": "group", "normalize_by_lr": True}
+    _, run = fit(tmp_path, net("adam", swats=swats, param_groups=rules))
+    rows = table(tmp_path / "optim" / "swats.csv")
+    at = {found["name"]: found["switched_at"] for found in run.optimizers[0].param_groups}
+    assert at["default"] == 10 <= at["biases"]
+    assert [row["group"] for row in rows] == ["default"] * 10 + ["biases"] * at["biases"]
     for row in rows:
         lr = 2e-4 if row["group"] == "biases" else 1e-3
         away = abs(float(row["sgd_lr"]) - float(row["gamma"])) / lr
@@ -386,20 +399,22 @@ def test_report_of_groups(tmp_path):
 
 def test_progress_bar_tells_the_phase(tmp_path):
     class Bar(Callback):
-        seen = []
+        def __init__(self):
+            self.seen = []
 
         def on_train_batch_end(self, run, *_):
             self.seen.append(run.progress_bar_metrics["swats/sgd"])
 
-    fit(tmp_path, net(), callbacks=[Bar()], enable_checkpointing=False)
-    assert Bar.seen == [0.0] * 9 + [1.0] * 15
+    bar = Bar()
+    fit(tmp_path, net(swats=None), callbacks=[Callback_(at=10), bar], enable_checkpointing=False)
+    assert bar.seen == [0.0] * 9 + [1.0] * 15
 
 
 def test_advice_at_the_end_of_a_run_that_never_switched(tmp_path):
     with pytest.warns(UserWarning, match="SWATS did not switch in 24 steps") as caught:
         fit(tmp_path, net("adam", "cosine", {"_target_": TARGET}))
     text = str(next(w.message for w in caught if "SWATS" in str(w.message)))
-    rows = list(csv.DictReader((tmp_path / "optim" / "swats.csv").open()))
+    rows = table(tmp_path / "optim" / "swats.csv")
     closest = min(float(row["distance"]) for row in rows[1:])
     assert f"came within {closest:.1e} of each other" in text
     assert "switch_tol=1e-09" in text

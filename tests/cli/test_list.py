@@ -28,11 +28,11 @@ def test_everything_is_listed_as_the_files_say(capsys):
 
 
 PATTERNS = [
-    (["radam"], ["radam", "radamw", "schedule_free_radam"]),  # a part of the name
+    (["radam"], ["compiled/radam", "radam", "radamw", "schedule_free_radam"]),  # a part of the name
     (["adam?"], ["adamw"]),
     (["*grad"], ["adagrad", "amsgrad"]),
     (["[lx]*s"], ["lars", "lbfgs"]),
-    (["optimizer/sgd"], ["sgd"]),
+    (["optimizer/sgd"], ["sgd", "sgdw"]),
     (["warmup_p", "--group", "scheduler"], ["warmup_plateau", "warmup_polynomial"]),
     (["none"], ["none", "none"]),
 ]

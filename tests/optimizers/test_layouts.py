@@ -5,11 +5,30 @@ import torch
 
 from lit_optim.optimizers import SGDW, AdaBound
 from lit_optim.optimizers.adam import Adam
+from lit_optim.optimizers.run import BLOCK
 from lit_optim.optimizers.work import SMALL
 from rule_cases import CASES
 
-BLOCK = 2 * SMALL
-SIZES = [0, 1, 2, 7, 31, 32, 33, SMALL - 1, SMALL, SMALL + 1, 100_003, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 5]
+SIZES = [
+    0,
+    1,
+    2,
+    7,
+    31,
+    32,
+    33,
+    SMALL - 1,
+    SMALL,
+    SMALL + 1,
+    100_003,
+    2 * SMALL - 1,
+    2 * SMALL,
+    2 * SMALL + 1,
+    BLOCK - 1,
+    BLOCK,
+    BLOCK + 1,
+    2 * BLOCK + 5,
+]
 WIDE = (1, 5, 110, 130)  # more than SMALL elements
 LAYOUTS = {
     "contiguous": torch.empty,
@@ -215,11 +234,12 @@ def test_tied_weights_take_one_step():
     assert torch.equal(net["b"].weight, before - grad)
 
 
-def test_autograd_notices_that_parameters_were_written_to():
+@pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_autograd_notices_that_parameters_were_written_to(compile):
     for n in (5, BLOCK + 3):
         p = torch.nn.Parameter(weights(n))
         loss = (p * p).sum()
         p.grad = torch.ones(n)
-        AdaBound([p]).step()
+        AdaBound([p], compile=compile).step()
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             loss.backward()

@@ -66,3 +66,15 @@ def test_compiled_steps_allocate_nothing(name):
     params = [torch.nn.Parameter(torch.ones(LARGE)), *(torch.nn.Parameter(torch.ones(50)) for _ in range(9))]
     optimizer = CASES[name].build(params, weight_decay=0.1, compile=True)
     assert sum(allocated(optimizer, params)) < 1_000
+
+
+def test_groups_that_share_a_call_need_no_memory_of_the_size_of_their_parameters():
+    """Only where small parameters of several groups lie in one gathering, each element has numbers of its own."""
+    params = [[torch.nn.Parameter(torch.ones(BLOCK // 8)) for _ in range(24)] for _ in range(2)]
+    optimizer = CASES["Adam"].build([{"params": p, "lr": 0.1 * (i + 1)} for i, p in enumerate(params)])
+    everything = [p for group in params for p in group]
+    allocated(optimizer, everything)
+    optimizer.param_groups[0]["lr"] = 0.05
+    bytes_ = allocated(optimizer, everything)
+    assert len(optimizer._cohorts()) == 1
+    assert sum(bytes_) <= 3 * BLOCK * 4 + 10_000, "scratch: parameters, gradients, and the text's own"

@@ -102,8 +102,8 @@ def test_cyclic(up, down, mode, options, lr):
 def test_cyclic_between_absolute_lrs(mode, options):
     expected = followed(partial(CyclicLR, base_lr=0.1, max_lr=0.4, step_size_up=4, mode=mode, **options), 60)
     main = {"shape": mode, "step_size_up": 4, "min_lr": 0.1, "max_lr": 0.4, **options}
-    scheduler = ScheduleLR(torch.optim.SGD([torch.zeros(1)], lr=0.2), main=main)
-    equal(scheduler.factor, expected, scale=0.2)
+    for lr in (0.05, 0.2, 1.0):  # the optimizer's own, below both, between them, above both
+        equal(ScheduleLR(torch.optim.SGD([torch.zeros(1)], lr=lr), main=main).factor, expected, scale=lr)
 
 
 @pytest.mark.parametrize(("mode", "options"), MODES)

@@ -142,6 +142,19 @@ def test_a_constant_cooldown_holds_what_main_ends_at():
     assert [plan.schedule(t) for t in (0, 6, 9, 10)] == pytest.approx([1.0, 0.3, 0.3, 0.3])
 
 
+@pytest.mark.parametrize(("shape", "arguments"), [(shape, arguments) for shape, _, arguments, _ in GOLDEN])
+def test_a_phase_of_no_steps_is_as_good_as_not_there(shape, arguments):
+    phases = {"off": {"steps": 0, "shape": shape, **arguments}, "fall": {"shape": "linear"}}
+    plan = compose({"phases": phases, "order": ["off", "fall"]}, Clock(total_steps=4))
+    assert [plan.schedule(t) for t in range(5)] == [1.0, 0.75, 0.5, 0.25, 0.0]
+    assert [phase.name for phase in plan.phases] == ["fall"]
+
+
+def test_a_cooldown_that_leaves_nothing_to_main_begins_where_the_warmup_ends():
+    plan = compose({"warmup": 2, "main": {"shape": "cosine"}, "cooldown": 2}, Clock(total_steps=4))
+    assert [plan.schedule(t) for t in range(5)] == [0.5, 1.0, 1.0, 0.5, 0.0]
+
+
 @pytest.mark.parametrize("start_factor", [None, 0.0, 0.1, 1.0])
 def test_warmup_ramps_by_the_documented_formula(start_factor):
     schedule = warmup(10, warmup_steps=4, after=schedules.constant, start_factor=start_factor)
