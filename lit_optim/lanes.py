@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 PLAN_KEYS = ("warmup", "main", "cooldown", "phases", "order", "noise")
-DECAYS = ("momentum", "betas")  # of running means, which grow without bounds from 1 on
+DECAYS = ("momentum", "betas", "average_decay")  # of running means, which grow without bounds from 1 on
+SHARES = ("lookahead_alpha",)  # of a way, beyond whose end weights grow without bounds
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ def _pair(values: Any, key: str, where: str) -> tuple[float, float] | None:
         raise ConfigError(wrong(f"{where}.values", values, "expects two numbers, at factor 1 and at factor 0"))
     if split(key)[0] in DECAYS and not all(0 <= value < 1 for value in values):
         raise ConfigError(wrong(f"{where}.values", values, "both must be at least 0 and below 1"))
+    if key in SHARES and not all(0 <= value <= 1 for value in values):
+        raise ConfigError(wrong(f"{where}.values", values, "both must be at least 0 and at most 1"))
     return float(values[0]), float(values[1])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import BaseFinetuning
 from lightning.pytorch.utilities import rank_zero_warn
 
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
@@ -103,10 +104,13 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             for callback in self._swats(trainer):
                 spec = swats_spec(spec, callback.options)
             optimizer = make_optimizer(spec, self, specs.get("param_groups"))
+            callbacks = trainer.callbacks if trainer is not None else []
             for callback in self._swats(trainer):
                 callback.disarm(optimizer)
-            refuse_misfit(self.__dict__.pop("_resumed_states", None), optimizer)
-            for callback in trainer.callbacks if trainer is not None else ():
+            states = self.__dict__.pop("_resumed_states", None)
+            if not any(isinstance(callback, BaseFinetuning) for callback in callbacks):  # restores groups at fit start
+                refuse_misfit(states, optimizer)
+            for callback in callbacks:
                 if isinstance(callback, EvaluationWeights):
                     callback.prepare_groups(optimizer)
             checked = self._checked_scheduler(specs)

@@ -6,12 +6,18 @@ import warnings
 import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import BaseFinetuning, LearningRateMonitor, StochasticWeightAveraging, WeightAveraging
+from lightning.pytorch.callbacks import (
+    BaseFinetuning,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    StochasticWeightAveraging,
+    WeightAveraging,
+)
 from lightning.pytorch.loggers import CSVLogger
 
 from conftest import SCHEDULERS
 from lit_optim.config.presets import load
-from net import Net, fit
+from net import Net, fit, weights
 
 
 class Unfreezes(BaseFinetuning):
@@ -48,6 +54,33 @@ def test_finetuning_and_the_monitor(tmp_path, name):
     with open(f"{logger.log_dir}/metrics.csv") as file:
         keys = {key for key in csv.DictReader(file).fieldnames if key.startswith("lr")}
     assert keys == {"lr", "lr/pg1", "lr/pg2"}, "as Lightning names groups without names"
+
+
+class StaysUnfrozen(Unfreezes):
+    """Lightning's restores the groups of a resumed run, and leaves their parameters frozen."""
+
+    def on_train_start(self, trainer, module):
+        if len(trainer.optimizers[0].param_groups) > 1:
+            self.make_trainable(module.layer[0])
+
+
+@pytest.mark.parametrize("chosen", [None, ["lookahead", "ema", "gradient_noise", "agc"]])
+def test_a_run_that_has_unfrozen_layers_is_resumed_to_the_bit(tmp_path, chosen):
+    def run(ckpt_path=None):
+        torch.manual_seed(0)
+        module = Net("adamw", scheduler="warmup_cosine", optim_callbacks=chosen)
+        saves = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1)
+        return fit(
+            tmp_path,
+            module,
+            ckpt_path,
+            max_epochs=3,
+            callbacks=[StaysUnfrozen(), *([saves] if ckpt_path is None else [])],
+        )[0]
+
+    unbroken = run()
+    for step in (5, 10, 16, 21):
+        assert torch.equal(weights(run(tmp_path / f"step={step}.ckpt")), weights(unbroken)), step
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)

@@ -1,8 +1,8 @@
 """A checkpoint in which evaluation weights and live weights have changed places: dictionaries only, nothing is copied.
 
 ``state_dict`` holds what was evaluated, so that whoever loads it needs no plugin; the live weights travel in the state
-of the optimizer that trains them, by parameter, under ``live`` - the only place that every strategy saves and restores
-by itself, shards included.
+of the optimizer that trains them, by parameter, under ``live_while_slow`` and the like - the only place that every
+strategy saves and restores by itself, shards included.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lit_optim.optimizers.second_weights import LIVE, SecondWeights
+from lit_optim.optimizers.second_weights import SecondWeights
 
 COMPILED = "_orig_mod."  # in names of parameters under torch.compile; distributed checkpoints leave it out
 
@@ -38,7 +38,8 @@ def exchange_in_checkpoint(checkpoint: dict[str, Any], index: int, follower: Sec
         if second is None or not found or not entry:
             continue
         kept = {k: v for k, v in entry.items() if k != follower.key}
-        states[place] = {**kept, LIVE: weights[found[0]]}  # a dictionary of its own: this one may be the optimizer's
+        # a dictionary of its own: this one may be the optimizer's
+        states[place] = {**kept, follower.live: weights[found[0]]}
         weights.update(dict.fromkeys(found, second))
 
 

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, StochasticWeightAveraging, WeightAveraging
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torch.optim import Optimizer
 
 from lit_optim.callbacks.evaluated_checkpoint import evaluated_in_checkpoint, exchange_in_checkpoint
 from lit_optim.errors import ConfigError
-from lit_optim.optimizers.second_weights import SecondWeights
+from lit_optim.optimizers.second_weights import SecondWeights, take_back
 
 
 class EvaluationWeights(Callback):
@@ -19,11 +20,14 @@ class EvaluationWeights(Callback):
 
     Validation within a fit sees the evaluation weights, checkpoints hold them as ``state_dict`` (so that a monitored
     one gives its own metric again, without this callback), and the module has them when the fit is over; the live ones
-    travel in the optimizer's state, under ``live``, and are back before anything is trained. Safe where validation
-    fails, in the sanity check, in ``trainer.validate`` alone, within and around other callbacks that swap weights.
+    travel in the optimizer's state, under ``live_while_`` and the key of the others, and are back before anything is
+    trained - also where a checkpoint's callback is not there any more. Safe where validation fails, in the sanity
+    check, in ``trainer.validate`` alone, within and around other callbacks that swap weights.
 
     The one base of all of them: a subclass says what it follows an optimizer with.
     """
+
+    single: ClassVar[bool] = True  # two of one class in one spec are refused
 
     def __init__(self) -> None:
         self._followers: list[SecondWeights] = []
@@ -40,6 +44,10 @@ class EvaluationWeights(Callback):
     def owns(self, trainer: Trainer) -> bool:
         """Whether its weights are the ones that are evaluated and saved."""
         return any(self.follows(optimizer) for optimizer in trainer.optimizers)
+
+    def label(self, trainer: Trainer) -> str:
+        """What it is called in messages."""
+        return type(self).__name__
 
     def prepare_groups(self, optimizer: Optimizer) -> None:
         """Gives param groups the keys that a schedule may drive; the mixin calls it before it builds the schedule."""
@@ -74,6 +82,8 @@ class EvaluationWeights(Callback):
             ConfigError: with the reason, and what to write instead.
         """
         name, callbacks = type(self).__name__, trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
+        if sum(type(callback) is type(self) for callback in callbacks) > 1:
+            raise ConfigError(f"callbacks: {name} is there twice; keep one of them")
         if any(isinstance(callback, StochasticWeightAveraging) for callback in callbacks):
             raise ConfigError(
                 f"callbacks: StochasticWeightAveraging replaces the schedule, and in the end the weights, behind the "
@@ -87,7 +97,7 @@ class EvaluationWeights(Callback):
             )
         if not self._owner:
             return
-        owners = [type(c).__name__ for c in callbacks if isinstance(c, EvaluationWeights) and c.owns(trainer)]
+        owners = [c.label(trainer) for c in callbacks if isinstance(c, EvaluationWeights) and c.owns(trainer)]
         owners += [type(c).__name__ for c in callbacks if isinstance(c, WeightAveraging)]
         if len(owners) > 1:
             fast = "; or let Lookahead only train, with evaluate: fast" if "Lookahead" in owners else ""
@@ -107,6 +117,12 @@ class EvaluationWeights(Callback):
         for follower in self._followers:
             follower.restoring = False
         self._swap_out(pl_module)
+        _reshard(pl_module)
+        if sum(take_back(optimizer) for optimizer in trainer.optimizers):
+            rank_zero_warn(
+                "this checkpoint was written by Lookahead or an average of the weights, which is not among the "
+                "callbacks now: the run goes on from the weights that were trained, without it"
+            )
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """The same where a checkpoint was restored within a fit, as learning-rate finders do."""
@@ -162,7 +178,7 @@ class EvaluationWeights(Callback):
     def _swap_out(self, module: nn.Module) -> None:
         if self._followers:
             _reshard(module)
-            for follower in self._followers:
+            for follower in reversed(self._followers):  # two optimizers may train one parameter
                 follower.swap_out()
 
     def _detach(self) -> None:

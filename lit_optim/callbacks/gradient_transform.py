@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
@@ -15,6 +16,8 @@ class GradientTransform(Callback):
     The order of all transforms is one, whatever the order of callbacks: unscale (of a gradient scaler), centralize,
     AGC, the Trainer's ``gradient_clip_val``, noise. Steps that a gradient scaler skips change and count nothing.
     """
+
+    single: ClassVar[bool] = True  # two of one class in one spec are refused
 
     def __init__(self) -> None:
         self.links: list[Link] = []

@@ -28,6 +28,7 @@ def make_callbacks(spec: Any, key: str = "optim_callbacks") -> list[Callback]:
 
     problems = Problems()
     callbacks: list[Callback] = []
+    singles: dict[type[Callback], str] = {}
     for name, given in _entries(spec, key).items():
         if isinstance(given, Callback):
             callbacks.append(given)
@@ -46,6 +47,9 @@ def make_callbacks(spec: Any, key: str = "optim_callbacks") -> list[Callback]:
                 check_swallowed(cls, extra, where, found, names=dict.fromkeys(named_arguments(cls)))
             found.raise_if_any()
             callbacks.append(_built(cls, arguments, where))
+            if getattr(cls, "single", False) and cls in singles:
+                raise ConfigError(f"{where}: a second {cls.__name__}, beside {singles[cls]}; keep one of them")
+            singles[cls] = where
         except ConfigError as error:
             problems.take(error)
         except Exception as error:
@@ -59,16 +63,6 @@ def _built(cls: type[Callback], arguments: dict[str, Any], where: str) -> Callba
         return cls(**arguments)
     except ConfigError as error:  # of our own callbacks, which do not know where they are configured
         raise ConfigError(*(f"{where}.{problem}" for problem in error.problems)) from None
-
-
-def _made(cls: type[Callback], arguments: Mapping[str, Any], where: str) -> Callback:
-    """The callback; its own errors begin with an argument's name, and get the key in front of it."""
-    try:
-        return cls(**arguments)
-    except ConfigError as error:
-        names = tuple(arguments)
-        own = (f"{where}.{problem}" if problem.startswith(names) else problem for problem in error.problems)
-        raise ConfigError(*own) from None
 
 
 def _entries(spec: Any, key: str) -> dict[str, Any]:

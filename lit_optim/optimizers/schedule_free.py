@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lit_optim.optimizers.second_weights import LIVE, SecondWeights
+from lit_optim.optimizers.second_weights import SecondWeights
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -45,7 +45,7 @@ class ScheduleFree(SecondWeights):
         """The parameters take the evaluation weights; again is without effect."""
         self.swap_out()  # a loaded optimizer may be told to train while its parameters hold what was evaluated
         for p, state in self.states():
-            state[LIVE] = p.detach().clone()
+            state[self.live] = p.detach().clone()
         self._tell("eval")
         self._maybe_swapped = True
 
@@ -56,13 +56,13 @@ class ScheduleFree(SecondWeights):
             return
         self._tell("train")
         for p, state in self.states():
-            if LIVE in state:
-                p.copy_(state.pop(LIVE))
+            if self.live in state:
+                p.copy_(state.pop(self.live))
         self._maybe_swapped = False
 
     def evaluated(self) -> dict[Tensor, Tensor]:
         """The evaluation weights by parameter, in tensors of their own."""
-        if any(LIVE in state for _, state in self.states()):
+        if any(self.live in state for _, state in self.states()):
             return {}  # the parameters hold them
         with self.evaluation():
             return {p: p.detach().clone() for p, _ in self.states()}

@@ -17,7 +17,7 @@ from lit_optim.optimizers.pull import exchange, local
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-LIVE = "live"  # in a parameter's state, while the parameter itself holds the evaluation weights
+LIVE = "live_while_"  # and a key: in a parameter's state, while the parameter itself holds the weights of that key
 _HOLDERS = "_lit_optim_second_weights"  # on an optimizer: who is attached to it, by key
 
 
@@ -25,9 +25,10 @@ class SecondWeights:
     """A second set of weights, in the state of the optimizer that trains the first.
 
     In training a parameter holds the live weights and its state, under ``key``, the evaluation weights. Swapped in,
-    the parameter holds the evaluation weights and its state, under ``live``, the live ones: names never lie, so that a
-    checkpoint may be written at any moment, and either form may be loaded. Exchanging copies values: parameters stay
-    the same tensors, nothing is rounded, and there is one extra copy of the weights at all times.
+    the parameter holds the evaluation weights and its state, under ``live_while_`` and the key, the live ones: names
+    never lie, so that a checkpoint may be written at any moment, and either form may be loaded, by anybody. Exchanging
+    copies values: parameters stay the same tensors, nothing is rounded, and there is one extra copy of the weights at
+    all times.
 
     Steps are counted by hooks of the optimizer, which run for steps that really happen. Nothing is done for steps
     without a gradient, for those whose gradients have overflowed, and for the one that torch's distributed checkpoints
@@ -88,6 +89,11 @@ class SecondWeights:
             self.swap_out()
 
     @property
+    def live(self) -> str:
+        """The key of the live weights, while the parameters hold ours."""
+        return LIVE + self.key
+
+    @property
     def may_be_swapped(self) -> bool:
         """False where the parameters are known to hold the live weights."""
         return self._maybe_swapped
@@ -99,7 +105,7 @@ class SecondWeights:
             second = state.pop(self.key, None)
             if second is not None:
                 exchange(p, second)
-                state[LIVE] = second
+                state[self.live] = second
         self._maybe_swapped = True
 
     @torch.no_grad()
@@ -108,8 +114,8 @@ class SecondWeights:
         if not self._maybe_swapped:
             return
         for p, state in self.states():
-            if LIVE in state and self.key not in state:  # else it is somebody else's
-                live = state.pop(LIVE)
+            live = state.pop(self.live, None)
+            if live is not None:
                 exchange(p, live)
                 state[self.key] = live
         self._maybe_swapped = False
@@ -162,6 +168,32 @@ class SecondWeights:
     def _after_load(self, optimizer: Optimizer) -> None:
         self._maybe_swapped = True
         self.prepare_groups(optimizer)  # a state from before it was attached
+
+
+@torch.no_grad()
+def take_back(optimizer: Optimizer) -> bool:
+    """Gives parameters their live weights back where those whose weights they hold are not attached any more.
+
+    Returns:
+        Whether there were any.
+
+    Example:
+        >>> p = torch.zeros(1, requires_grad=True)
+        >>> optimizer = torch.optim.SGD([p], lr=1.0)
+        >>> optimizer.state[p]["live_while_slow"] = torch.ones(1)
+        >>> take_back(optimizer), p, dict(optimizer.state[p])
+        (True, tensor([1.], requires_grad=True), {})
+    """
+    holders = optimizer.__dict__.get(_HOLDERS, {})
+    attached = {holder.live for holder in holders.values()}
+    for holder in reversed(holders.values()):
+        holder.swap_out()  # a sanity check may have swapped on top of what was loaded
+    found = False
+    for p, state in optimizer.state.items():
+        for name in [n for n in state if isinstance(n, str) and n.startswith(LIVE) and n not in attached]:
+            local(p).copy_(local(state.pop(name)))
+            found = True
+    return found
 
 
 def _is_bare(optimizer: Optimizer, args: Any, kwargs: Any) -> bool:

@@ -1,5 +1,7 @@
 """Lookahead, an average and schedule-free optimizers under a Trainer: what is evaluated is what is saved."""
 
+import warnings
+
 import lightning as L
 import pytest
 import torch
@@ -99,7 +101,7 @@ def test_checkpoints_hold_slow_and_fast_weights_once_each(tmp_path):
         states = checkpoint["optimizer_states"][0]["state"]
         for i, name in enumerate(names):
             assert "slow" not in states[i]
-            assert torch.equal(checkpoint["state_dict"][name], states[i]["live"]) == synchronized
+            assert torch.equal(checkpoint["state_dict"][name], states[i]["live_while_slow"]) == synchronized
     assert between["optimizer_states"][0]["param_groups"][0]["lookahead_step"] == 5
 
 
@@ -118,7 +120,7 @@ def test_it_trains_as_the_plain_loop_does(tmp_path):
             optimizer.step()
     with lookahead.evaluation():
         assert torch.equal(weights(module), weights(plain))
-    live = torch.cat([fitted.optimizers[0].state[p]["live"].flatten() for p in module.parameters()])
+    live = torch.cat([fitted.optimizers[0].state[p]["live_while_slow"].flatten() for p in module.parameters()])
     assert torch.equal(live, weights(plain)), "fast, once more"
 
 
@@ -394,7 +396,7 @@ def test_values_that_a_checkpoint_replaces_are_told(tmp_path, asked):
 def test_a_run_may_go_on_without_lookahead_from_the_fast_weights(tmp_path):
     module, fitted = run(tmp_path, "lookahead", max_epochs=1)
     fitted.save_checkpoint(tmp_path / "c.ckpt")
-    live = torch.cat([fitted.optimizers[0].state[p]["live"].flatten() for p in module.parameters()])
+    live = torch.cat([fitted.optimizers[0].state[p]["live_while_slow"].flatten() for p in module.parameters()])
     watch = Watch()
     with pytest.warns(UserWarning, match="was written by Lookahead or an average of the weights, which is not among"):
         fit(tmp_path, Net("adamw"), tmp_path / "c.ckpt", callbacks=[watch], enable_checkpointing=False)
@@ -409,6 +411,71 @@ def test_a_run_may_go_on_with_lookahead(tmp_path):
     _, resumed = fit(tmp_path, Net("adamw", optim_callbacks={"l": K3}), tmp_path / "c.ckpt", callbacks=[watch], enable_checkpointing=False)  # fmt: skip
     assert torch.equal(watch.trained[0], before)
     assert resumed.optimizers[0].param_groups[0]["lookahead_step"] == 16
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        ("both", "lookahead", "slow"),
+        ("both", "ema", "average"),
+        ("ema", "both", "average"),
+        ("lookahead", "both", "slow"),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_whoever_joins_or_leaves_takes_nothing_that_is_anothers(tmp_path, before, after, kept, turned):
+    module, fitted = run(tmp_path, before, max_epochs=1)
+    fitted.save_checkpoint(tmp_path / "c.ckpt")
+    states = [fitted.optimizers[0].state[p] for p in module.parameters()]
+    evaluated = next(f"live_while_{key}" for key in ("slow", "average") if f"live_while_{key}" in states[0])
+    live = torch.cat([state[evaluated].flatten() for state in states])
+    own = torch.cat([
+        (p if evaluated == f"live_while_{kept}" else state[kept]).detach().flatten()
+        for p, state in zip(module.parameters(), states, strict=True)
+    ])  # fmt: skip
+    found = {}
+
+    class Look(Watch):
+        def on_train_batch_start(self, trainer, module, *_):
+            super().on_train_batch_start(trainer, module)
+            found.setdefault("states", [dict(trainer.optimizers[0].state[p]) for p in module.parameters()])
+            found.setdefault(kept, torch.cat([state[kept].flatten().clone() for state in found["states"]]))
+
+    watch, chosen = Look(), CASES[after][1]
+    module = Net("adamw", optim_callbacks=dict(reversed(chosen.items())) if turned else chosen)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "this checkpoint was written by Lookahead or an average", UserWarning)
+        fit(tmp_path, module, tmp_path / "c.ckpt", callbacks=[watch], enable_checkpointing=False)
+    assert torch.equal(watch.trained[0], live), "the weights that were trained"
+    assert torch.equal(found[kept], own), "who stays goes on"
+    for state in found["states"]:
+        assert not [key for key in state if key.startswith("live_while_")], "nothing is left of who has gone"
+        assert not ({"slow", "average"} - {kept}) & state.keys() or before == "both", "who joins begins anew"
+
+
+class OneForTwo(TwoOptimizers):
+    """One layer is trained by both optimizers."""
+
+    def configure_optimizers(self):
+        both = [*self.a.parameters(), *self.b.parameters()]
+        return torch.optim.AdamW(both, lr=0.01), torch.optim.SGD(self.b.parameters(), lr=0.01)
+
+
+def test_a_parameter_of_two_optimizers(tmp_path):
+    def manual(ckpt_path=None, **options):
+        torch.manual_seed(0)
+        return fit(tmp_path, OneForTwo(), ckpt_path, callbacks=[Lookahead(3)], max_epochs=2, enable_checkpointing=False, **options)[0]  # fmt: skip
+
+    class Saves(Callback):
+        def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+            trainer.save_checkpoint(tmp_path / f"{trainer.current_epoch}-{batch_idx}.ckpt")
+
+    torch.manual_seed(0)
+    module = OneForTwo()
+    fit(tmp_path, module, callbacks=[Lookahead(3), Saves()], max_epochs=2, enable_checkpointing=False)
+    for name in ("0-1", "0-3", "0-7", "1-1", "1-3"):
+        assert torch.equal(weights(manual(tmp_path / f"{name}.ckpt")), weights(module)), name
+    assert torch.equal(weights(manual(limit_val_batches=0)), weights(module)), "validations change nothing"
 
 
 class Plain(L.LightningModule):
@@ -437,9 +504,10 @@ class Plain(L.LightningModule):
     [
         (lambda: Net("adamw"), [Lookahead(), StochasticWeightAveraging(1e-2)], "StochasticWeightAveraging replaces the schedule"),
         (lambda: Net("adamw"), [Lookahead(evaluate="fast"), StochasticWeightAveraging(1e-2)], "StochasticWeightAveraging replaces"),
-        (lambda: Net("adamw"), [Lookahead(), Lookahead()], "Lookahead and Lookahead each decide which weights are evaluated and saved; keep one; or let Lookahead only train, with evaluate: fast"),
-        (lambda: Net(FREE), [Lookahead()], "and .* each decide which weights are evaluated"),
-        (lambda: Net(FREE), [ExponentialMovingAverage()], "each decide which weights are evaluated and saved; keep one$"),
+        (lambda: Net("adamw"), [Lookahead(), Lookahead()], "callbacks: Lookahead is there twice; keep one of them"),
+        (lambda: Net("adamw"), [Lookahead(evaluate="fast"), Lookahead(evaluate="fast")], "callbacks: Lookahead is there twice"),
+        (lambda: Net(FREE), [Lookahead()], "AdamWScheduleFree and .*; keep one; or let Lookahead only train, with evaluate: fast|Lookahead and AdamWScheduleFree"),
+        (lambda: Net(FREE), [ExponentialMovingAverage()], "AdamWScheduleFree( and ExponentialMovingAverage)? each decide which weights are evaluated and saved; keep one$"),
         (lambda: Net("adamw"), [ExponentialMovingAverage(), EMAWeightAveraging()], "ExponentialMovingAverage and EMAWeightAveraging each decide"),
         (lambda: Net(FREE, scheduler="cosine"), [], "scheduler: AdamWScheduleFree is schedule-free, its average takes the place of a schedule; write scheduler=none"),
         (lambda: Net(FREE, scheduler={"warmup": 4, "main": {"shape": "constant"}}), [], "AdamWScheduleFree is schedule-free"),

@@ -204,7 +204,7 @@ def test_two_of_a_kind_are_refused_at_fit_start(tmp_path, callback):
 
 
 def test_two_noises_are_refused_in_words(tmp_path):
-    with pytest.raises(ConfigError, match="GradientNoise: 2 callbacks of this kind; keep one of them"):
+    with pytest.raises(ConfigError, match=r"gradient_noise\[1\]: a second GradientNoise, beside .*; keep one of them"):
         fit(tmp_path, Net("sgd", optim_callbacks=["gradient_noise", "gradient_noise"]))
 
 

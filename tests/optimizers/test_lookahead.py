@@ -213,7 +213,7 @@ def test_evaluation_shows_the_slow_weights_and_gives_the_fast_ones_back():
     def look():
         with lookahead.evaluation():
             assert torch.equal(p, slow)
-            assert torch.equal(optimizer.state[p]["live"], fast)
+            assert torch.equal(optimizer.state[p]["live_while_slow"], fast)
             assert "slow" not in optimizer.state[p], "names never lie"
             lookahead.swap_in()  # again: nothing happens
             assert torch.equal(p, slow)
