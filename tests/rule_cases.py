@@ -29,6 +29,7 @@ CASES = {
     "AMSBoundW": Case(AdaBoundW, {**BOUNDS, "amsbound": True}, partial(paper.adabound, **BOUNDS, amsbound=True, decoupled=True)),
     "SGDW": Case(SGDW, {}, paper.sgdw),
     "SGDW, nesterov": Case(SGDW, {"nesterov": True, "momentum": 0.7}, partial(paper.sgdw, nesterov=True, momentum=0.7)),
+    "SGDW, dampened": Case(SGDW, {"dampening": 0.3}, partial(paper.sgdw, dampening=0.3)),
     "SGDW, plain": Case(SGDW, {"momentum": 0.0}, partial(paper.sgdw, momentum=0.0)),
     "Adam": Case(Adam, {"eps": 1e-3}, partial(paper.adam, eps=1e-3)),
     "AdamW": Case(Adam, {"decoupled": True, "betas": (0.8, 0.95)}, partial(paper.adam, decoupled=True, betas=(0.8, 0.95))),

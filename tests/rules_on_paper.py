@@ -47,11 +47,14 @@ def adabound(
         yield w
 
 
-def sgdw(w, grads, lrs, *, momentum=0.9, weight_decay=0.0, nesterov=False):
-    """Loshchilov & Hutter, Algorithm 1, in torch's convention: lr outside of the momentum, decay times lr."""
-    b = np.zeros_like(w)
+def sgdw(w, grads, lrs, *, momentum=0.9, dampening=0.0, weight_decay=0.0, nesterov=False):
+    """Loshchilov & Hutter, Algorithm 1, in torch's convention: lr outside of the momentum, decay times lr.
+
+    The first buffer is the gradient, dampened or not.
+    """
+    b = None
     for g, lr in zip(grads, lrs, strict=True):
-        b = momentum * b + g
+        b = g if b is None else momentum * b + (1 - dampening) * g
         w = (1 - lr * weight_decay) * w - lr * (g + momentum * b if nesterov else b)
         yield w
 

@@ -34,12 +34,12 @@ class Arrangement(NamedTuple):
     details: list[Any]
 
     def fits(self, groups: list[Any], active: list[list[Tensor]], state: Mapping[Tensor, Any]) -> bool:
-        """Whether all of it is as it was."""
+        """Whether all of it is as it was, but for the values of groups."""
         return (
             state is self.state
             and [*map(len, active)] == [*map(len, self.active)]
-            and [*map(self.read, groups)] == self.heads
             and same(details(groups, active, state), self.details)
+            and all(cohort.in_place() for cohort in self.cohorts)
         )
 
 
@@ -48,6 +48,17 @@ def details(groups: list[Any], active: Iterable[Sequence[Tensor]], state: Mappin
     parameters = [*chain.from_iterable(active)]
     entries = [each.values() for each in state.values() if isinstance(each, dict)]
     return [*groups, *parameters, *map(_dtype, parameters), *state, *state.values(), *chain.from_iterable(entries)]
+
+
+def parted(heads: Sequence[Any]) -> list[int]:
+    """For each group the first one of equal values: who is arranged with whom.
+
+    Example:
+        >>> parted([0.9, 0.8, 0.9])
+        [0, 1, 0]
+    """
+    firsts: dict[Any, int] = {}
+    return [firsts.setdefault(head, i) for i, head in enumerate(heads)]
 
 
 def same(now: Sequence[Any], before: Sequence[Any]) -> bool:

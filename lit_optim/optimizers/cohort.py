@@ -44,6 +44,7 @@ class Cohort:
         self.rule, self.members, self.groups, self.counters, self.run = rule, members, groups, counters, run
         for m in members:
             m.state.update(counters)
+        self.device = members[0].p.device
         first, n = plain(members[0].p), 2 + len(rule.slots)
         self.like = [first.new_empty(0)] * n
         self.like_wide = [first.new_empty(0, dtype=wide(first.dtype))] * n
@@ -51,6 +52,13 @@ class Cohort:
         self.large = [Large(m, rule.slots) for m, so in zip(members, small, strict=True) if not so]
         self.gathered = packed([m for m, so in zip(members, small, strict=True) if so], rule.slots, run)
         self._bound: tuple[Any, ...] = ((), None, None, None)
+
+    def in_place(self) -> bool:
+        """Whether parameters and their state are where they were; ``tensor.data = tensor.data.to(...)`` moves them.
+
+        Who moves one moves all: only the first of them are asked.
+        """
+        return self.members[0].p.device == self.device and all(gathered.in_place() for gathered in self.gathered)
 
     def alike(self, per_group: Sequence[str]) -> Mapping[str, Any]:
         """A group in the name of all; where they differ, it holds tensors with a value for each."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 from torch.optim import ASGD, SGD, Adagrad, Adam, AdamW, Optimizer
 
 FUSED = (Adam, AdamW, SGD, Adagrad)
@@ -40,6 +41,8 @@ def fastest(cls: type[Optimizer], parameters: Iterable[Tensor], given: Mapping[s
     """
     parameters = list(parameters)
     if not parameters or any(given.get(flag) is not None for flag in FLAGS):
+        return {}
+    if any(is_lazy(p) for p in parameters):  # nobody knows yet how it will lie in memory
         return {}
     if cls in FUSED and fused_is_right(cls, parameters):
         return {"fused": True}

@@ -8,6 +8,7 @@ compiles anything again. Kernels are kept per process; whatever they depend on i
 from __future__ import annotations
 
 import functools
+import threading
 import types
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from torch import Tensor
 Text = Callable[..., Any]
 TRACED_LENGTH = 1 << 20
 _kernels: dict[Any, Callable[..., Any] | None] = {}
+_one_at_a_time = threading.Lock()  # tracing changes globals of torch's
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
@@ -60,14 +62,15 @@ def kernel(
     mask = tuple(vectors) or (False,) * scalars.numel()
     threads = torch.get_num_threads() if device.type == "cpu" else 0
     key = (text, tuple(sorted(flags.items())), negated, dtypes, scalars.dtype, mask, device, threads)
-    if key not in _kernels:
-        examples = [torch.zeros(TRACED_LENGTH, dtype=dtype, device=device) for dtype in dtypes]
-        compute = wide(dtypes[0])
-        examples += [torch.zeros(TRACED_LENGTH, dtype=compute, device=device) for is_vector in mask if is_vector]
-        examples.append(torch.zeros(mask.count(False), dtype=scalars.dtype, device=device))
-        whole = functools.partial(_whole, text, len(dtypes), mask, negated, flags)
-        _kernels[key] = _compile(whole, examples, getattr(text, "__name__", "text"))
-    return _kernels[key]
+    with _one_at_a_time:
+        if key not in _kernels:
+            examples = [torch.zeros(TRACED_LENGTH, dtype=dtype, device=device) for dtype in dtypes]
+            compute = wide(dtypes[0])
+            examples += [torch.zeros(TRACED_LENGTH, dtype=compute, device=device) for is_vector in mask if is_vector]
+            examples.append(torch.zeros(mask.count(False), dtype=scalars.dtype, device=device))
+            whole = functools.partial(_whole, text, len(dtypes), mask, negated, flags)
+            _kernels[key] = _compile(whole, examples, getattr(text, "__name__", "text"))
+        return _kernels[key]
 
 
 def compiled_kernels() -> int:

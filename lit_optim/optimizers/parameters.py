@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from lit_optim.errors import ConfigError
 
 
 def check_parameters(name: str, parameters: Iterable[Tensor]) -> None:
-    """Refuses sparse parameters, and several types of devices.
+    """Refuses sparse parameters, views that are conjugated or negated as they are read, and several types of devices.
 
     Example:
         >>> check_parameters("SGDW", [torch.zeros(1), torch.zeros(1, device="meta")])
@@ -23,6 +24,8 @@ def check_parameters(name: str, parameters: Iterable[Tensor]) -> None:
         devices.add(p.device.type)
         if p.layout is not torch.strided:
             raise ConfigError(f"params: one has layout {p.layout}; {name} takes dense ones only")
+        if not is_lazy(p) and (p.is_conj() or p.is_neg()):  # there is no memory that holds its values
+            raise ConfigError("params: one is a conjugated or negated view; give it .resolve_conj().resolve_neg()")
     if len(devices) > 1:
         raise ConfigError(
             f"params: on devices {' and '.join(sorted(devices))}; {name} takes parameters on one type of device"

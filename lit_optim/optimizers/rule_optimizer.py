@@ -13,7 +13,7 @@ from torch.optim.optimizer import ParamsT
 
 from lit_optim.errors import ConfigError
 from lit_optim.optimizers.arguments import check_bools
-from lit_optim.optimizers.arrangement import Arrangement, details
+from lit_optim.optimizers.arrangement import Arrangement, details, parted
 from lit_optim.optimizers.cohort import Cohort, Numbers, Rule, largest
 from lit_optim.optimizers.hooked import hooked
 from lit_optim.optimizers.parameters import check_gradients, check_parameters
@@ -125,19 +125,36 @@ class RuleOptimizer(Optimizer):
         """The arrangement of all parameters that have a gradient; as before, if that still fits."""
         active = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
         known: Arrangement | None = self.__dict__.get("_arrangement")
-        if known is not None and known.fits(self.param_groups, active, self.state):
+        if known is not None and known.fits(self.param_groups, active, self.state) and self._heads_fit(known):
             return known.cohorts
         names = [name for name in self.defaults if name not in self.per_group and name not in self.notes]
         read = itemgetter(*names, "maximize")
+        heads = self._heads(read)
+        cohorts = self._arrange(heads, active)
+        made_of = details(self.param_groups, active, self.state)
+        self.__dict__["_arrangement"] = Arrangement(cohorts, read, heads, active, self.state, made_of)
+        return cohorts
+
+    def _heads(self, read: Callable[[Any], tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         heads = [read(group) for group in self.param_groups]
         if any(isinstance(value, list) for head in heads for value in head):
             for group in self.param_groups:
                 self._as_tuples(group)
             heads = [read(group) for group in self.param_groups]
-        cohorts = self._arrange(heads, active)
-        made_of = details(self.param_groups, active, self.state)
-        self.__dict__["_arrangement"] = Arrangement(cohorts, read, heads, active, self.state, made_of)
-        return cohorts
+        return heads
+
+    def _heads_fit(self, known: Arrangement) -> bool:
+        """Whether groups have the values they were arranged by, or others (scheduled betas, say) that part them alike."""
+        if [*map(known.read, self.param_groups)] == known.heads:
+            return True
+        heads = self._heads(known.read)
+        fits = parted(heads) == parted(known.heads) and all(
+            self.rule(cohort.groups[0]) == cohort.rule and cohort.groups[0]["compile"] == cohort.run.compile
+            for cohort in known.cohorts
+        )
+        if fits:
+            self.__dict__["_arrangement"] = known._replace(heads=heads)
+        return fits
 
     def _arrange(self, heads: list[tuple[Any, ...]], active: list[list[Tensor]]) -> list[Cohort]:
         runs: dict[bool, Runner] = {}

@@ -15,11 +15,15 @@ from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer
 
 def sgdw(
     p: Tensor, g: Tensor, momentum_buffer: Tensor, scratch: Tensor,
-    decay_by: Number, momentum: Number, minus_lr: Number, minus_lr_momentum: Number, *, nesterov: bool, decay: Decay,
+    decay_by: Number, momentum: Number, rest: Number, minus_lr: Number, minus_lr_momentum: Number,
+    *, nesterov: bool, dampened: bool, decay: Decay,
 ) -> None:  # fmt: skip
     """SGD with momentum; the weights shrink beside it."""
     decayed(p, g, decay_by, decay, out=scratch)
-    scaled_sum_(momentum_buffer, g, momentum)
+    if dampened:
+        add_(momentum_buffer.mul_(momentum), g, rest)
+    else:
+        scaled_sum_(momentum_buffer, g, momentum)
     if nesterov:  # lr (g + momentum buffer), without a temporary
         add_(add_(p, g, minus_lr), momentum_buffer, minus_lr_momentum)
     else:
@@ -27,8 +31,9 @@ def sgdw(
 
 
 def sgdw_plain(
-    p: Tensor, g: Tensor, scratch: Tensor, decay_by: Number, minus_lr: Number, *, nesterov: bool, decay: Decay
-) -> None:
+    p: Tensor, g: Tensor, scratch: Tensor, decay_by: Number, minus_lr: Number,
+    *, nesterov: bool, dampened: bool, decay: Decay,
+) -> None:  # fmt: skip
     """Without momentum, and its memory."""
     decayed(p, g, decay_by, decay, out=scratch)
     add_(p, g, minus_lr)
@@ -38,7 +43,7 @@ class SGDW(RuleOptimizer):
     r"""SGD with momentum and decoupled weight decay.
 
     .. math::
-        b_t &= \text{momentum} \cdot b_{t-1} + g_t \\
+        b_1 &= g_1, \qquad b_t = \text{momentum} \cdot b_{t-1} + (1 - \text{dampening})\, g_t \\
         \theta_t &= (1 - \text{lr} \cdot \text{weight\_decay})\, \theta_{t-1} - \text{lr} \cdot
             \begin{cases} g_t + \text{momentum} \cdot b_t & \text{nesterov} \\ b_t & \text{else} \end{cases}
 
@@ -50,8 +55,9 @@ class SGDW(RuleOptimizer):
         params: parameters, named parameters or groups of them.
         lr: absolute learning rate, at least 0.
         momentum: decay rate of the buffer, in [0, 1).
+        dampening: how much less than a whole gradient the buffer takes from the second step on, in [0, 1].
         weight_decay: share of the weights, in units of lr, that they lose at each step; at least 0.
-        nesterov: look one momentum step ahead; needs a momentum.
+        nesterov: look one momentum step ahead; needs a momentum, and no dampening.
         maximize: ascend.
         compile: one compiled kernel, one pass over the memory; takes some seconds at the first step.
 
@@ -74,22 +80,27 @@ class SGDW(RuleOptimizer):
         params: ParamsT,
         lr: float | Tensor = 1e-3,
         momentum: float = 0.9,
+        dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
         compile: bool = False,
     ) -> None:
-        values = dict(lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
+        values = dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov)
         super().__init__(params, dict(**values, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
         """Refuses a group whose values are out of range."""
-        check_at_least_0(group, "lr", "weight_decay")
+        check_at_least_0(group, "lr", "dampening", "weight_decay")
         check_below_1(group, "momentum")
         check_bools(group, "nesterov")
         if group["nesterov"] and not group["momentum"]:
             raise ConfigError("nesterov=True: looks a momentum step ahead, and momentum is 0; set it, 0.9 say")
+        if group["dampening"] > 1:
+            raise ConfigError(f"dampening={group['dampening']}: must be at least 0 and at most 1")
+        if group["nesterov"] and group["dampening"]:
+            raise ConfigError(f"dampening={group['dampening']}: must be 0 with nesterov=True")
 
     def rule(self, group: Mapping[str, Any]) -> Rule:
         """The text and its state."""
@@ -97,10 +108,14 @@ class SGDW(RuleOptimizer):
 
     def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
         """Without a decay nothing is spent on it."""
-        return {"nesterov": group["nesterov"], "decay": "decoupled" if group["weight_decay"] else "none"}
+        decay = "decoupled" if group["weight_decay"] else "none"
+        return {"nesterov": group["nesterov"], "dampened": group["dampening"] > 0, "decay": decay}
 
     def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
         """What the text computes with at this step."""
         lr, momentum = group["lr"], group["momentum"]
         decay_by = decay_number(flags["decay"], lr, group["weight_decay"])
-        return (decay_by, momentum, -lr, -lr * momentum) if momentum else (decay_by, -lr)
+        if not momentum:
+            return decay_by, -lr
+        rest = 1 - group["dampening"] if counters["step"] > 1 else 1.0  # the first buffer is the gradient
+        return decay_by, momentum, rest, -lr, -lr * momentum

@@ -29,7 +29,7 @@ class Member:
 
 
 def plain(tensor: Tensor) -> Tensor:
-    """The local part of a sharded tensor; complex numbers as pairs of real ones.
+    """The local part of a sharded tensor; complex numbers as pairs of real ones; no negation that is still to be done.
 
     Example:
         >>> plain(torch.zeros(3, dtype=torch.complex64)).shape
@@ -39,7 +39,7 @@ def plain(tensor: Tensor) -> Tensor:
         tensor = tensor.to_local()
         if hasattr(tensor, "wait"):  # a collective that has not ended yet
             tensor = tensor.wait()
-    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor.resolve_neg()
 
 
 def gradient(p: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Large:
         p = self.member.p
         grad = p.grad
         assert grad is not None
-        if self.is_plain and p.is_contiguous() and grad.is_contiguous() and grad.dtype is p.dtype:
+        if self.is_plain and p.is_contiguous() and grad.is_contiguous() and grad.dtype is p.dtype and not grad.is_neg():
             at = [t.data_ptr() for t in self.kept]
             if at != self.at:
                 fit = all(t.is_contiguous() and t.dtype is p.dtype for t in self.kept)
@@ -139,6 +139,7 @@ class Gathered:
         self.is_plain = not any(is_other(p) for p in self.parameters)
         first = plain(members[0].p)
         self.like, self.dtype = first, wide(first.dtype)
+        self.first = next((m for m in members if m.p.numel()), members[0]).state
         shapes = [plain(m.p).shape for m in members]
         self.sizes = [shape.numel() for shape in shapes]
         self.total = sum(self.sizes)
@@ -169,6 +170,11 @@ class Gathered:
             m.state[name] = view
         self.flat.append(flat)
 
+    def in_place(self) -> bool:
+        """Whether the state of the first parameter, unless it is empty, still begins the common memory."""
+        kept = [self.first[name] for name in self.slots] if self.flat else []
+        return all(map(begin_alike, kept, self.flat))
+
     def _views(self, flat: Tensor) -> list[Tensor]:
         return [flat[begin:end].view(shape) for begin, end, shape in self.cut]
 
@@ -195,6 +201,17 @@ class Gathered:
             each = number.to(self.dtype)[self.places].repeat_interleave(self.repeats, output_size=self.total)
             known = self._spread[i] = (number, each.to(self.like.device))
         return known[1]
+
+
+def begin_alike(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors begin at the same address.
+
+    Example:
+        >>> flat = torch.zeros(4)
+        >>> begin_alike(flat[:2], flat), begin_alike(flat[1:], flat)
+        (True, False)
+    """
+    return one.data_ptr() == other.data_ptr()
 
 
 def is_other(p: Tensor) -> bool:

@@ -29,6 +29,7 @@ BAD = [
     *[(cls, name, "yes", "must be True or False") for cls in ALL for name in ("maximize", "compile")],
     *[(cls, name, 0, "must be True or False") for cls, name in [(AdaBound, "amsbound"), (SGDW, "nesterov"), (Adam, "amsgrad"), (Adam, "decoupled"), (NAdam, "decoupled_weight_decay"), (RAdam, "decoupled_weight_decay"), (RMSprop, "centered")]],
     *[(cls, name, value, "must be a finite number above 0") for cls in (AdaBound, AdaBoundW) for name in ("final_lr", "gamma") for value in (0.0, -1.0, NAN, INF)],
+    (SGDW, "dampening", -0.1, AT_LEAST_0), (SGDW, "dampening", 1.1, "at most 1"), (SGDW, "dampening", NAN, AT_LEAST_0),
     (SGDW, "momentum", 1.0, BELOW_1), (SGDW, "momentum", -0.1, BELOW_1), (SGDW, "momentum", NAN, BELOW_1),
     (NAdam, "momentum_decay", -1.0, AT_LEAST_0), (RMSprop, "momentum", -1.0, AT_LEAST_0),
     (RMSprop, "alpha", 1.5, "at most 1"), (Adadelta, "rho", 1.5, "at most 1"), (Adadelta, "rho", -0.5, AT_LEAST_0),
@@ -55,6 +56,31 @@ def test_arguments(cls, name, value, rule):
 def test_betas(cls, betas, message):
     with pytest.raises(ConfigError, match=message):
         cls([torch.zeros(1)], betas=betas)
+
+
+def test_nesterov_takes_no_dampening():
+    with pytest.raises(ConfigError, match=r"^dampening=0.5: must be 0 with nesterov=True$"):
+        SGDW([torch.zeros(1)], dampening=0.5, nesterov=True)
+
+
+def test_conjugated_and_negated_parameters():
+    """Their memory does not hold their values: what a rule writes would be lost."""
+    numbers = torch.ones(3, dtype=torch.complex64)
+    for view in (numbers.conj(), numbers.conj().imag):
+        with pytest.raises(ConfigError, match=r"^params: one is a conjugated or negated view"):
+            SGDW([torch.nn.Parameter(view)])
+        SGDW([torch.nn.Parameter(view.resolve_conj().resolve_neg())])
+
+
+def test_parameters_without_a_shape_yet():
+    """As with torch's own classes, a lazy module may get its shapes after its optimizer."""
+    for name in ("sgdw", "adamw", "sgd"):
+        module = torch.nn.LazyLinear(2)
+        optimizer = lit_optim.build_optimizer(name, module, lr=0.1)
+        module(torch.ones(1, 3)).sum().backward()
+        before = module.weight.detach().clone()
+        optimizer.step()
+        assert not torch.equal(module.weight, before)
 
 
 def test_nesterov_needs_a_momentum():

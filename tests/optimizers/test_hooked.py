@@ -6,6 +6,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from lit_optim.optimizers import SGDW
+from lit_optim.optimizers.work import SMALL
 
 
 class Calm(SGDW):
@@ -59,3 +60,22 @@ def test_profiles_name_the_step():
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         optimizer.step()
     assert [event.count for event in profile.key_averages() if event.key == "Optimizer.step#SGDW.step"] == [1]
+
+
+@pytest.mark.parametrize("cls", [SGDW, Calm])
+def test_a_compiled_training_step_leaves_it_out(cls):
+    """``torch.compile`` around what calls ``step()``; each hook once there too."""
+    params = [torch.nn.Parameter(torch.ones(n)) for n in (1, SMALL + 9)]
+    optimizer = cls(params, lr=0.5, momentum=0.0)
+    seen = []
+    optimizer.register_step_post_hook(lambda *_: seen.append([p[-1].item() for p in params]))
+
+    @torch.compile(backend="eager")
+    def step():
+        for p in params:
+            p.grad = torch.ones_like(p)
+        optimizer.step()
+
+    step()
+    step()
+    assert seen == [[0.5, 0.5], [0.0, 0.0]]

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 import torch
@@ -177,6 +178,27 @@ def test_continues_bit_for_bit_compiled():
             step(optimizer, params, seed)
             step(twin, others, seed)
         assert all(torch.equal(p, q) for p, q in zip(params, others, strict=True))
+
+
+@pytest.mark.slow
+def test_threads_that_compile_at_once(monkeypatch):
+    """Each optimizer's first step is in a thread of its own; tracing would fall over the globals of another's."""
+    monkeypatch.setattr(kernels, "_kernels", {})
+    ends = []
+
+    def run():
+        ((_, _), (optimizer, params)) = pair(AdaBound, [(3, 4), (SMALL + 9,)])
+        step(optimizer, params, 0)
+        ends.append([p.detach().clone() for p in params])
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ends) == 3
+    for end in ends[1:]:
+        torch.testing.assert_close(end, ends[0], rtol=0, atol=0)
 
 
 def in_a_process(code, **environment):

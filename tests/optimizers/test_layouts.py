@@ -132,6 +132,16 @@ def test_complex_numbers_that_lie_otherwise():
         assert torch.equal(*ends)
 
 
+@pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [5, SMALL + 9])
+def test_a_gradient_whose_sign_is_changed_when_it_is_read(size, compile):
+    """The imaginary part of something conjugated: its memory holds the opposite."""
+    p = torch.nn.Parameter(torch.zeros(size))
+    p.grad = torch._neg_view(torch.ones(size))
+    SGDW([p], lr=1.0, compile=compile).step()
+    assert p.tolist() == [1.0] * size
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_one_group_of_many_kinds(name):
     """Dtypes, sizes and layouts in one group: each as if it were alone."""

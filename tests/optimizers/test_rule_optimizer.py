@@ -299,6 +299,21 @@ def test_state_entries_that_are_changed_or_replaced():
         torch.testing.assert_close(p, q, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("shapes", [[(5,), (0,), (3, 2)], [(0,), (5,)], [(SMALL + 9,)]])
+def test_state_that_is_moved_in_its_tensors(shapes):
+    """The widespread ``value.data = value.data.to(device)``: what is trained is what is saved."""
+    params, others = parameters(shapes=shapes), parameters(shapes=shapes)
+    optimizer, reference = Adam(params, lr=0.1), torch.optim.Adam(others, lr=0.1)
+    for o, owned in ((optimizer, params), (reference, others)):
+        train(o, owned, range(2))
+        for value in (value for state in o.state.values() for value in state.values()):
+            value.data = value.data.clone().mul_(2.0) if value.ndim else value.data
+        train(o, owned, range(2, 4))
+    torch.testing.assert_close(params, others, rtol=1e-5, atol=1e-6)
+    saved, expected = optimizer.state_dict(), reference.state_dict()
+    torch.testing.assert_close(tensors_of(saved), tensors_of(expected), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("shape", [(5,), (SMALL + 9,)])
 def test_a_new_tensor_at_the_address_of_a_gone_one_is_noticed(shape):
     """CPython gives the id of a freed object to the next one of its size."""
@@ -400,6 +415,27 @@ def test_numbers_that_change_mid_run(name):
         for o, owned in ((optimizer, params), (reference, others)):
             train(o, owned, range(2 * step, 2 * step + 2))
     assert equal(params, others)
+
+
+def test_a_schedule_of_betas_keeps_the_arrangement(monkeypatch):
+    """OneCycleLR drives them at every step; to gather all small tensors anew would cost ten times the step."""
+    arranged = []
+    arrange = AdaBound._arrange
+    params = parameters()
+    optimizer = AdaBound([{"params": params[:2]}, {"params": params[2:], "lr": 0.01}])
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=8)
+    monkeypatch.setattr(AdaBound, "_arrange", lambda *args: arranged.append(1) or arrange(*args))
+    for step in range(8):
+        train(optimizer, params, [step])
+        schedule.step()
+    assert len(arranged) == 1
+    optimizer.param_groups[1]["betas"] = [0.3, 0.4]  # no longer those of the other group
+    train(optimizer, params, [9])
+    assert len(arranged) == 2
+    optimizer.param_groups[0]["amsbound"] = optimizer.param_groups[1]["amsbound"] = True  # another text
+    train(optimizer, params, [10])
+    assert len(arranged) == 3
+    assert all("max_exp_avg_sq" in optimizer.state[p] for p in params)
 
 
 # --- lrs

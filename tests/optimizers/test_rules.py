@@ -168,11 +168,11 @@ def test_adamw_equals_torchs(weight_decay, amsgrad):
 
 def test_sgdw_without_decay_is_torchs_sgd():
     weights, gradients = problem()
-    for nesterov in (False, True):
+    for options in ({"nesterov": False}, {"nesterov": True}, {"dampening": 0.4}):
         ends = []
         for cls in (SGDW, torch.optim.SGD):
             params = [torch.nn.Parameter(w.clone()) for group in weights for w in group]
-            optimizer = cls(params, lr=0.01, momentum=0.9, nesterov=nesterov)
+            optimizer = cls(params, lr=0.01, momentum=0.9, **options)
             for step in gradients:
                 for p, g in zip(params, [g for group in step for g in group], strict=True):
                     p.grad = g.clone()
