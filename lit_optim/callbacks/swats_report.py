@@ -150,5 +150,5 @@ def picture(histories: list[History]) -> Figure:
     axes.tick_params(which="both", length=0, colors=INK)
     axes.grid(axis="y", color="#dddddd", linewidth=0.8)
     axes.spines[:].set_visible(False)
-    axes.legend(loc="lower right", frameon=False, labelcolor=INK)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=INK)
     return figure
