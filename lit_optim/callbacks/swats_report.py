@@ -134,12 +134,13 @@ def picture(histories: list[History]) -> Figure:
         axes.plot(history.steps, history.sgd_lrs, color=strong, linewidth=2, label=f"running average{of}", **single)
     if any(lr > 0 for history in histories for lr in history.sgd_lrs):
         axes.set_yscale("log")
-    for history in histories:
+    for i, history in enumerate(histories):
         if history.switched_at is not None:
             axes.axvline(history.switched_at, color=SWITCH, linewidth=1.5)
             right = history.switched_at < (min(history.steps) + max(history.steps)) / 2
             axes.annotate(
-                f"SGD from here, {history.sgd_lrs[-1]:.3g}", (history.switched_at, 1.0), (4 if right else -4, -4),
+                f"SGD{' of ' * bool(history.name)}{history.name} from here: {history.sgd_lrs[-1]:.3g}",
+                (history.switched_at, 1.0), (4 if right else -4, -4 - 14 * i),
                 xycoords=("data", "axes fraction"), textcoords="offset points", va="top", color=SWITCH,
                 ha="left" if right else "right",
             )  # fmt: skip
@@ -149,5 +150,5 @@ def picture(histories: list[History]) -> Figure:
     axes.tick_params(which="both", length=0, colors=INK)
     axes.grid(axis="y", color="#dddddd", linewidth=0.8)
     axes.spines[:].set_visible(False)
-    axes.legend(loc="lower right", frameon=False, labelcolor=INK)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=INK)
     return figure
