@@ -17,8 +17,8 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
     """A ``step`` that torch's own wrapper, which runs hooks and names it in profiles, is around only where they are.
 
     Torch wraps the ``step`` of each class when the first object is made, and opens a record for the profiler at each
-    step, which takes longer than the arithmetic of a small model. A ``torch.compile`` around whole training steps leaves
-    this one out: it has kernels of its own.
+    step, which takes longer than the arithmetic of a small model. A ``torch.compile`` around all of a training step
+    leaves this one out: it has kernels of its own.
     """
     with_hooks = Optimizer.profile_hook_step(step)
 
