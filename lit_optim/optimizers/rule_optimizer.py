@@ -144,7 +144,7 @@ class RuleOptimizer(Optimizer):
         return heads
 
     def _heads_fit(self, known: Arrangement) -> bool:
-        """Whether groups have the values they were arranged by, or others (scheduled betas) that part them alike."""
+        """Whether groups have the values that they were arranged by, or scheduled others that part them alike."""
         if [*map(known.read, self.param_groups)] == known.heads:
             return True
         heads = self._heads(known.read)

@@ -166,6 +166,21 @@ def test_adamw_equals_torchs(weight_decay, amsgrad):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("options", [{"nesterov": True}, {"dampening": 0.4}])
+def test_sgdw_goes_on_as_torchs_sgd(options):
+    """Its state dict says all that SGD asks for."""
+    p, q = torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(3))
+    ours, reference = SGDW([p], lr=0.1, momentum=0.9, **options), torch.optim.SGD([q], lr=0.1, momentum=0.9, **options)
+    theirs = torch.optim.SGD([p], lr=0.5)
+    for optimizer in (ours, ours, theirs):
+        p.grad = q.grad = torch.tensor([1.0, -2.0, 0.5])
+        if optimizer is theirs:
+            theirs.load_state_dict(ours.state_dict())
+        optimizer.step()
+        reference.step()
+    torch.testing.assert_close(p, q)
+
+
 def test_sgdw_without_decay_is_torchs_sgd():
     weights, gradients = problem()
     for options in ({"nesterov": False}, {"nesterov": True}, {"dampening": 0.4}):
