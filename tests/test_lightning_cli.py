@@ -175,10 +175,30 @@ def test_typos_end_with_exit_code_2(tmp_path, capsys, arguments, message):
 def test_lightnings_own_optimizer_argument_stays_out_of_the_way(tmp_path):
     app = cli(tmp_path, "fit", "--model.optimizer", "sgd", run=True, auto_configure_optimizers=True)
     assert type(app.trainer.optimizers[0]) is SGD
-    arguments = ("fit", "--model.optimizer", "sgd", "--optimizer", "Adam")
+    arguments = ("fit", "--model.optimizer", "sgd", "--optimizer", "AdamW")
     with pytest.warns(UserWarning, match=r"`Net.configure_optimizers` will be overridden by"):
         app = cli(tmp_path, *arguments, run=True, auto_configure_optimizers=True)
-    assert type(app.trainer.optimizers[0]) is torch.optim.Adam
+    assert type(app.trainer.optimizers[0]) is torch.optim.AdamW
+
+
+NAMED_TWICE = """
+import lit_optim, torch
+from lit_optim import mixin, callbacks, optimizers
+callbacks.SWATS(), optimizers.SWATS([torch.zeros(1)])
+lit_optim.validate({"optimizer": "adam", "optim_callbacks": "swats"})
+classes, names = [torch.optim.Optimizer], []
+while classes:
+    classes += (found := classes.pop().__subclasses__())
+    names += [cls.__name__ for cls in found]
+print(*{name for name in names if names.count(name) > 1} - {"Optimizer"})
+"""
+
+
+@pytest.mark.slow
+def test_no_optimizer_of_ours_takes_the_name_of_torchs():
+    """LightningCLI finds classes by their names: `--optimizer Adam` must mean one, unless somebody imports the other."""
+    done = subprocess.run([sys.executable, "-c", NAMED_TWICE], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 CONFIG = """
