@@ -131,7 +131,9 @@ def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callabl
         pure = torch.func.functionalize(whole, remove="mutations_and_views")
         graph = make_fx(pure, decomposition_table=select_decomp_table(), tracing_mode="symbolic")(*examples)
         inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
-        with tracing(TracingContext(inputs[0].fake_mode)), inductor.patch(_half_vectors()):
+        # in this process: a forked one has no threads to talk to the workers that its parent has started
+        settings = {"compile_threads": 1, **_half_vectors()}
+        with tracing(TracingContext(inputs[0].fake_mode)), inductor.patch(settings):
             compiled = compile_fx_inner(graph, inputs)
     # what it calls in the end: the rest is for a cache of autotuning that kernels for CPUs do not use
     return getattr(compiled, "current_callable", None) or compiled

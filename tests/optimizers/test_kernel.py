@@ -264,3 +264,23 @@ def test_other_errors_are_not_taken_for_a_missing_compiler(monkeypatch):
     p.grad = torch.ones(3)
     with pytest.raises(RuntimeError, match="something else"):
         SGDW([p], compile=True).step()
+
+
+@pytest.mark.slow
+def test_compiles_in_its_own_process(monkeypatch):
+    """A forked process inherits a pool of workers whose threads stayed behind: to ask it is to wait for ever."""
+    from torch._inductor.async_compile import AsyncCompile
+
+    def asked(*_, **__):
+        raise AssertionError("a pool of compile workers was asked")
+
+    for name in ("pool", "process_pool", "submit"):
+        monkeypatch.setattr(AsyncCompile, name, asked)
+
+    def text(p, g, scratch, factor):
+        p.sub_(g * factor + 0.123456)
+
+    compiled = kernel(text, [torch.zeros(4)] * 2, torch.zeros(1))
+    p = torch.ones(3)
+    compiled([p, torch.ones(3), torch.tensor([0.5])])
+    torch.testing.assert_close(p, torch.full((3,), 1 - 0.5 - 0.123456))
