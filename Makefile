@@ -6,7 +6,7 @@ ARGS ?=
 RUN_ARGS = $(value ARGS)# as typed: make must not expand the $ of an interpolation
 
 # test workers share the cores; more threads than cores make each of them slower
-tests := test test-slow test-all test-hydra-next cov
+tests := test test-slow test-all test-oldest test-newest test-hydra-next cov
 HYDRA_TESTS := tests/config tests/adoption tests/test_presets.py tests/test_mixin.py tests/test_no_omegaconf.py lit_optim/config
 $(tests): export OMP_NUM_THREADS ?= 1
 
@@ -37,6 +37,26 @@ test-slow: .venv  ## the slow tests alone: packaging, examples, compilation
 
 test-all: .venv  ## all tests
 	$(PYTEST) $(RUN_ARGS)
+
+test-oldest: .venv-oldest/.installed  ## like test, with the oldest versions supported (constraints-oldest.txt), in .venv-oldest
+	.venv-oldest/bin/python -m pytest -n auto --dist loadfile -m 'not slow' $(RUN_ARGS)
+
+test-newest: .venv-newest/.installed  ## like test, with the newest (constraints-newest.txt), in .venv-newest
+	.venv-newest/bin/python -m pytest -n auto --dist loadfile -m 'not slow' $(RUN_ARGS)
+
+# Beside the oldest packages the oldest Python, beside the newest the newest. Each is the first command that starts: a
+# shim of pyenv is there for every Python that it has, and starts only the chosen ones; the others it can tell the place of.
+.venv-oldest/.installed: minor := 3.10
+.venv-newest/.installed: minor := 3.13
+.venv-%/.installed: pyproject.toml constraints.txt constraints-%.txt $(wildcard lit_optim/_hydra_plugin/*.py)
+	@for python in python$(minor) $$(pyenv whence --path python$(minor) 2>/dev/null) "$(PYTHON)"; do \
+	  "$$python" -c 'import ensurepip' 2>/dev/null && break; done; \
+	test -x $(@D)/bin/python || "$$python" -m venv $(@D)
+	@echo "installing into $(@D), once; several minutes, for torch is large. It has $$($(@D)/bin/python --version) (wanted: $(minor))"
+	@names="$$(sed -n 's/^\([a-z-]*\)[=<>].*/\1/p' constraints-$*.txt | paste -sd '|')"; \
+	grep -vE "^($$names)==" constraints.txt > $(@D)/others.txt
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check -c constraints-$*.txt -c $(@D)/others.txt -e '.[test]'
+	touch $@
 
 test-hydra-next: .venv  ## what touches Hydra, with its newest pre-release, in .venv-next
 	$(PY) -m venv --clear .venv-next
@@ -70,5 +90,5 @@ capabilities: .venv  ## measure what each optimizer can do: the table that is sh
 
 check: lint types cov  ## all that CI checks
 
-clean:  ## remove what the targets made, but .venv
+clean:  ## remove what the targets made, but the environments
 	rm -rf dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
