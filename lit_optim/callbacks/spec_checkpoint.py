@@ -6,6 +6,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_optim.config.misfit import refuse_other_class
 from lit_optim.errors import ConfigError
+from lit_optim.lightning_api import count_saved_batch, is_of_lr_search
 
 
 class Configured(Protocol):
@@ -23,6 +24,9 @@ class Configured(Protocol):
     def reapply_lr(self) -> None:
         """Writes an assigned lr again."""
 
+    def keep_assigned_lr(self) -> None:
+        """Lets an lr that was assigned before a restore be written again after it."""
+
 
 class SpecCheckpoint(Callback):
     """Keeps a module's specs in its checkpoints, and lets the checkpoint win when a run is resumed.
@@ -37,7 +41,11 @@ class SpecCheckpoint(Callback):
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Compares the specs; called before optimizers are configured (but under strategies that restore later)."""
         if trainer.state.fn == "fit" and trainer.ckpt_path:
-            cast("Configured", pl_module).resume_from(checkpoint)
+            module = cast("Configured", pl_module)
+            if is_of_lr_search(trainer.ckpt_path):
+                module.keep_assigned_lr()
+            else:
+                module.resume_from(checkpoint)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Tells why a sharded checkpoint could not be loaded: its strategy asks nobody before it does."""
@@ -49,6 +57,8 @@ class SpecCheckpoint(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compares what can be compared only now: threads and processes, and what some strategies restore unseen."""
+        count_saved_batch(trainer)
+        cast("Configured", pl_module).reapply_lr()
         cast("Configured", pl_module).compare_environment()
         for optimizer in trainer.optimizers:
             switched = any(group.get("phase") == "sgd" for group in optimizer.param_groups)

@@ -88,21 +88,31 @@ class ModuleWithSpecs(LightningModule):
         return specs
 
     def reapply_lr(self) -> None:
-        """Writes the groups' lrs again after `lr` was assigned, where somebody has overwritten them since."""
-        for optimizer, lrs, step in self.__dict__.pop("_pending_lrs", ()):
+        """Writes the groups' lrs again after `lr` was assigned, where they were overwritten or put back since."""
+        if undone := self.__dict__.pop("_undone_lrs", ()):
+            for optimizer, _, _, before in undone:
+                optimizer.defaults["lr"] = before
+            self._rescale(self.__dict__["_assigned_lr"])
+        for optimizer, lrs, step, _ in self.__dict__.pop("_pending_lrs", ()):
             if self.trainer.global_step == step:  # else the schedule has gone on from them already
                 for group, lr in zip(optimizer.param_groups, lrs, strict=True):
                     group["lr"] = lr
 
+    def keep_assigned_lr(self) -> None:
+        """Notes that optimizers and schedules are put back to before `lr` was assigned, so that they miss it."""
+        self.__dict__["_undone_lrs"] = self.__dict__.pop("_pending_lrs", ())
+
     def _rescale(self, lr: float) -> None:
-        pending: list[tuple[Optimizer, list[Any], int]] = []
+        pending: list[tuple[Optimizer, list[Any], int, Any]] = []
         for optimizer in self._live_optimizers():
+            before = optimizer.defaults["lr"]
             schedulers = [c.scheduler for c in self.trainer.lr_scheduler_configs if isinstance(c.scheduler, ScheduleLR)]
             if schedulers:
                 schedulers[0].rescale(lr)
             else:
                 rescale(optimizer, lr)
-            pending.append((optimizer, [group["lr"] for group in optimizer.param_groups], self.trainer.global_step))
+            lrs = [group["lr"] for group in optimizer.param_groups]
+            pending.append((optimizer, lrs, self.trainer.global_step, before))
         if pending:
             self.__dict__["_pending_lrs"] = pending
 
