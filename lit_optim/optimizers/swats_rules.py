@@ -55,7 +55,7 @@ def taken(
 
 
 def dots(x: Tensor, y: Tensor, *, in_pieces: bool) -> tuple[Tensor, Tensor]:
-    """``x.x`` and ``x.y`` in 64 bits; in pieces whose copies of twice the size stay in the cache.
+    """``x.x`` and ``x.y``, added up in 64 bits; on a CPU in pieces whose copies of twice the size stay in the cache.
 
     Example:
         >>> dots(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), in_pieces=True)
@@ -63,6 +63,8 @@ def dots(x: Tensor, y: Tensor, *, in_pieces: bool) -> tuple[Tensor, Tensor]:
     """
     if not in_pieces:
         return dot(x, x), dot(x, y)
+    if not x.is_cpu:  # without copies of twice the size
+        return torch.linalg.vector_norm(x, dtype=torch.float64).square(), (x * y).sum(dtype=torch.float64)
     xx = xy = torch.zeros((), dtype=torch.float64, device=x.device)
     for a, b in zip(torch.split(x, PIECE), torch.split(y, PIECE), strict=True):
         wide = a.double()
