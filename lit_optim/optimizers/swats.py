@@ -34,11 +34,11 @@ class SWATS(RuleOptimizer):
         v_k = \beta_1 v_{k-1} + g_k, \qquad w_k = w_{k-1} - (1-\beta_1) \Lambda v_k
 
     One estimate over all parameters, as in the paper. The switch takes effect at the next step, for all of them, and
-    needs a positive Lambda; on a GPU at the step after the next, because the host does not wait for the sums. From then
-    on a group's ``lr`` is ``(1 - beta1) Lambda``, and ``beta1`` its momentum; a schedule goes on multiplying from there.
-    Groups whose lrs differ keep their ratios: with ``S`` the lr relative to the largest, ``gamma = p.p / -(p.S g)``, and
-    each gets ``(1 - beta1) Lambda S``. With minibatch noise the paper's tolerance of 1e-9 is practically never met, and
-    any other by chance, after about (scatter of gamma) / (2 tolerance) steps; `switch` is sure.
+    needs a positive Lambda; on a GPU one step later, because the host does not wait for the sums. From then on a
+    group's ``lr`` is ``(1 - beta1) Lambda``, and ``beta1`` its momentum; a schedule goes on multiplying from there.
+    Groups whose lrs differ keep their ratios: with ``S`` the lr relative to the largest, ``gamma = p.p / -(p.S g)``,
+    and each gets ``(1 - beta1) Lambda S``. With minibatch noise the paper's tolerance of 1e-9 is practically never met,
+    and any other by chance, after about (scatter of gamma) / (2 tolerance) steps; `switch` is sure.
 
     Phase, estimate and counters are in ``param_groups`` (``phase``, ``k``, ``gamma``, ``lam``, ``sgd_lr``,
     ``adam_lr``), the state of parameters has the same keys in both phases: checkpoints of any kind resume exactly.
