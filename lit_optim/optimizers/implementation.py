@@ -58,6 +58,8 @@ def fused_is_right(cls: type[Optimizer], parameters: Iterable[Tensor]) -> bool:
     sharded = any(hasattr(p, "to_local") for p in parameters)
     if sharded and cls in (SGD, Adagrad):
         return False  # raises on DTensor
+    if cls is Adagrad and devices != {"cpu"}:
+        return False  # raises: it has no such kernel
     if cls is SGD and devices == {"cpu"} and any(p.dtype not in WIDE for p in parameters):
         return False  # skips the tail of every vector in 16 bits: pytorch #191763
     return all(p.is_floating_point() and p.layout is torch.strided and is_dense(p) for p in parameters)
@@ -144,7 +146,7 @@ def _check_before_update(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
 
 def lay_out(optimizer: Optimizer) -> None:
     """Gives gradients and state the strides of their parameter, where a fused kernel is going to walk over them."""
-    sgd = type(optimizer) is SGD
+    sgd, adagrad = type(optimizer) is SGD, type(optimizer) is Adagrad
     for group in optimizer.param_groups:
         if not group.get("fused"):
             continue
@@ -152,10 +154,11 @@ def lay_out(optimizer: Optimizer) -> None:
             grad = p.grad
             if grad is None:
                 continue
-            narrow = sgd and p.dtype not in WIDE and p.device.type == "cpu"
-            if not (narrow or grad.is_sparse) and p.is_contiguous() and grad.is_contiguous():
+            on_cpu = p.device.type == "cpu"
+            without = (sgd and on_cpu and p.dtype not in WIDE) or (adagrad and not on_cpu)  # no right kernel
+            if not (without or grad.is_sparse) and p.is_contiguous() and grad.is_contiguous():
                 continue  # nearly always
-            if narrow or grad.is_sparse or not (p.is_contiguous() or is_dense(p)):
+            if without or grad.is_sparse or not (p.is_contiguous() or is_dense(p)):
                 group["fused"] = False  # the loop is right for all three
                 break
             if not (grad.is_contiguous() and p.is_contiguous()):

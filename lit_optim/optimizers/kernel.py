@@ -92,6 +92,8 @@ def _by_rows(compiled: Callable[..., Any], inputs: list[Tensor]) -> tuple[Tensor
     *tensors, scalars = inputs
     n = tensors[0].numel()
     cut = n - n % ROW
+    if cut == n and n:
+        return tuple(compiled([*(t.view(-1, ROW) for t in tensors), scalars]))
     found = []
     if cut:
         found.append(compiled([*(t[:cut].view(-1, ROW) for t in tensors), scalars]))

@@ -41,8 +41,9 @@ def test_presets_of_torch_with_a_schedule(name):
     quietly(model, optimizer, scheduler)
 
 
-@pytest.mark.parametrize("compile", [False, True], ids=["eager", "compiled"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("name", "compile"), [(name, False) for name in CASES] + [(name, True) for name in ("AdaBound", "SGDW", "NAdam")]
+)
 def test_our_rules_with_groups_and_a_schedule(name, compile):
     model = net()
     groups = [{"params": [model[0].weight, model[2].weight]}, {"params": [*model[1].parameters()], "lr": 0.01}]
