@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import lightning as L
 import pytest
@@ -64,9 +63,7 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("specs", "message"), [case[1:] for case in DIFFERENT], ids=[case[0] for case in DIFFERENT])
 def test_all_ranks_stop_with_one_message(tmp_path, specs, message):
-    began = time.monotonic()
-    ranks = on_two_ranks(lambda rank: outcome(tmp_path, Net(**specs[rank])))
-    assert time.monotonic() - began < 60, "nobody waits for anybody"
+    ranks = on_two_ranks(lambda rank: outcome(tmp_path, Net(**specs[rank])))  # raises where a rank waits for another
     for problems, prepared in ranks:
         assert problems == message
         assert not prepared
