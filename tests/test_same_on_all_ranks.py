@@ -129,7 +129,7 @@ def test_processes_of_a_sweep_that_drew_different_values(tmp_path):
         command = [sys.executable, str(TRAIN), "trainer=ddp", "trainer.devices=2", f"optimizer.lr={0.25 + rank}"]
         ranks.append(subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))  # fmt: skip
     for process in ranks:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == 2, err
         assert err.strip().splitlines()[-1] == f"optimizer.lr=1.25: of rank 1, but rank 0 has 0.25; {ADVICE}"
         assert "epoch" not in out
