@@ -7,12 +7,25 @@ RUN_ARGS = $(value ARGS)# as typed: make must not expand the $ of an interpolati
 
 # test workers share the cores; more threads than cores make each of them slower
 tests := test test-slow test-all test-hydra-next cov
+# Other processors: none of the vector instructions, or narrower ones, in torch, inductor, MKL and oneDNN. Convolutions,
+# products of matrices, sums and functions then differ by a rounding. `make test` is the third processor, with one thread.
+NUMERIC_TESTS := tests/capabilities tests/optimizers tests/callbacks tests/gradients \
+	tests/test_resume.py tests/test_every_preset_resumes.py tests/test_presets_against_papers.py
+portable := test-portable-default test-portable-avx2
+test-portable-default: export ATEN_CPU_CAPABILITY := default
+test-portable-default: export MKL_CBWR := COMPATIBLE
+test-portable-default: export ONEDNN_MAX_CPU_ISA := SSE41
+test-portable-default: export OMP_NUM_THREADS := 2
+test-portable-avx2: export ATEN_CPU_CAPABILITY := avx2
+test-portable-avx2: export MKL_CBWR := AVX2
+test-portable-avx2: export ONEDNN_MAX_CPU_ISA := AVX2
+test-portable-avx2: export OMP_NUM_THREADS := 1
 HYDRA_TESTS := tests/config tests/adoption tests/test_presets.py tests/test_mixin.py tests/test_no_omegaconf.py lit_optim/config
 $(tests): export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: .venv help train $(tests) lint types format wheel bench capabilities check clean
+.PHONY: .venv help train $(tests) test-portable $(portable) lint types format wheel bench capabilities check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z.][a-z -.]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +50,11 @@ test-slow: .venv  ## the slow tests alone: packaging, examples, compilation
 
 test-all: .venv  ## all tests
 	$(PYTEST) $(RUN_ARGS)
+
+test-portable: $(portable)  ## the numeric tests as other processors would run them, with 1 and 2 threads
+
+$(portable): .venv
+	$(PYTEST) -m 'not slow' $(NUMERIC_TESTS) $(RUN_ARGS)
 
 test-hydra-next: .venv  ## what touches Hydra, with its newest pre-release, in .venv-next
 	$(PY) -m venv --clear .venv-next

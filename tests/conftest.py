@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+
+from clean_tree import CleanTree
 
 # the first example of a process pays for imports; the same examples on every run, so that a red one can be repeated
 settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -33,7 +36,14 @@ STEPPED = [
 ]
 
 
+THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))  # more only on demand: the workers share the cores
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(CleanTree())
+
+
 @pytest.fixture(autouse=True)
 def _same_random_numbers():
     torch.manual_seed(0)
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
