@@ -118,7 +118,7 @@ def test_optimizers_may_be_made_anew_within_a_fit(tmp_path):
     assert len(module.used) == 2 * BATCHES
 
 
-def test_callbacks_that_a_module_drops_are_told(tmp_path):
+def test_dropping_the_callbacks_of_super_is_warned_about(tmp_path):
     class Drops(Net):
         def configure_callbacks(self):
             super().configure_callbacks()
