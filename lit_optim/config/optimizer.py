@@ -119,7 +119,7 @@ def make_optimizer(spec: Spec, params_or_module: Any, rules: Any = None) -> Opti
 def _given_groups(params: Any, names: dict[Tensor, tuple[str, ...]]) -> list[dict[str, Any]]:
     if isinstance(params, Tensor) or not isinstance(params, Iterable):
         raise ConfigError("params: give a module, an iterable of tensors, or a list of param groups")
-    items = list(params.items()) if isinstance(params, Mapping) else list(params)
+    items: list[Any] = list(params.items()) if isinstance(params, Mapping) else list(params)
     if not any(isinstance(item, Mapping) for item in items):
         return [{"params": _tensors(items, names)}]
     for item in items:

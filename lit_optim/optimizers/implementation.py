@@ -212,7 +212,20 @@ def _restore_after_load(optimizer: Optimizer) -> None:
                 state = optimizer.state.get(p, {})
                 if isinstance(state.get("step"), Tensor):
                     state["step"] = state["step"].to(device=p.device)  # a loop's checkpoint keeps it on the CPU
+            _complete_momentum(optimizer, group)
     _lay_out_state(optimizer)
+
+
+def _complete_momentum(optimizer: Optimizer, group: dict[str, Any]) -> None:
+    """Gives all parameters a buffer where some have one: fused SGD takes no mixture, which the loop begins anew."""
+    buffers = {p: optimizer.state.get(p, {}).get("momentum_buffer") for p in group["params"]}
+    if type(optimizer) is not SGD or not group["momentum"] or all(buffer is None for buffer in buffers.values()):
+        return
+    if group["dampening"]:  # a first buffer is the gradient, not dampened
+        group["fused"] = group["fused"] and all(buffer is not None for buffer in buffers.values())
+        return
+    for p in [p for p, buffer in buffers.items() if buffer is None]:
+        optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p, requires_grad=False)
 
 
 def _warn_once(optimizer: Optimizer, message: str) -> None:

@@ -41,12 +41,14 @@ class First(NamedTuple):
         required: keys that are there after a first step, whenever it is taken.
         late: whether it may be taken while other parameters have taken theirs.
         error: why it may not.
+        foreign: whether the reason is the saved group, for with a live one it may.
     """
 
     state: dict[str, Any] | None
     required: frozenset[str]
     late: bool
     error: str
+    foreign: bool = False
 
 
 class FirstStates:
@@ -77,13 +79,15 @@ class FirstStates:
             fresh = {k: defaults["step"] if k == "step" else v for k, v in group.items() if k in defaults}
             late, error = self._tried(group, p, size)
             made = self._tried(fresh, p, size)[0] if "step" in defaults or len(fresh) < len(group) - 1 else late
-            self._known[key] = late, made, error, group  # kept, so that its id stays its own
-        late, made, error, _ = self._known[key]
+            tries = [] if late is not None or made is not None else self.optimizer.param_groups
+            foreign = any(self._tried(live, p, size)[0] is not None for live in tries)
+            self._known[key] = late, made, error, foreign, group  # kept, so that its id stays its own
+        late, made, error, foreign, _ = self._known[key]
         back = None if size == shape else dict(zip(size, shape, strict=True))
         states = [state for state in (late, made) if state is not None]
-        whole = {k: _like(v, back) for state in states for k, v in state.items()} if states else None
+        whole = {k: _scaled(v, back) for state in states for k, v in state.items()} if states else None
         required = frozenset(k for k in whole or () if all(k in state for state in states))
-        return First(whole, required, late is not None, error)
+        return First(whole, required, late is not None, error, foreign)
 
     def _tried(self, group: Mapping[str, Any], p: Tensor, size: tuple[int, ...]) -> tuple[dict[str, Any] | None, str]:
         first = ""
@@ -93,7 +97,7 @@ class FirstStates:
                     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.enable_grad():
                         warnings.simplefilter("ignore")
                         stand_in = torch.ones(size, dtype=p.dtype, device=device, requires_grad=True)
-                        return _step(self.optimizer, group, stand_in, gradient), ""
+                        return _like(_step(self.optimizer, group, stand_in, gradient)), ""
                 except Exception as error:
                     first = first or f"{type(error).__name__} {error}"
         return None, first
@@ -115,7 +119,7 @@ def _step(
         twin.train()  # type: ignore[attr-defined]
     p.grad = gradient(p)
     twin.step(lambda: torch.zeros(()))  # type: ignore[arg-type,return-value]
-    return twin.state.get(p, {})
+    return dict(twin.state.get(p, {}))
 
 
 def _apart(value: Any, p: Tensor) -> Any:
@@ -145,19 +149,27 @@ def _primes(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n if n <= 1 else prime for n, prime in zip(shape, PRIMES, strict=False))
 
 
-def _like(value: Any, back: Mapping[int, int] | None) -> Any:
-    """A state with `Like` in place of tensors, their sizes those of the parameter.
+def _like(value: Any) -> Any:
+    """A state with `Like` in place of tensors."""
+    if isinstance(value, Tensor):
+        return Like(tuple(value.shape), value.dtype, type(value))
+    if isinstance(value, Mapping):
+        return {k: _like(v) for k, v in value.items()}
+    return [_like(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def _scaled(value: Any, back: Mapping[int, int] | None) -> Any:
+    """The state of a stand-in with the sizes of its parameter.
 
     Example:
-        >>> _like({"row": torch.zeros(5, 1)}, {5: 4096, 7: 512})["row"].shape
+        >>> _scaled({"row": Like((5, 1), torch.float32)}, {5: 4096, 7: 512})["row"].shape
         (4096, 1)
     """
-    if isinstance(value, Tensor):
-        shape = tuple(value.shape)
-        if back is not None:
-            known = all(n <= 1 or n in back for n in shape)
-            return Like(tuple(back.get(n, n) for n in shape) if known else None, value.dtype, type(value))
-        return Like(shape, value.dtype, type(value))
+    if back is None:
+        return value
+    if isinstance(value, Like):
+        known = all(n <= 1 or n in back for n in value.shape or ())
+        return value._replace(shape=tuple(back.get(n, n) for n in value.shape or ()) if known else None)
     if isinstance(value, Mapping):
-        return {k: _like(v, back) for k, v in value.items()}
-    return [_like(v, back) for v in value] if isinstance(value, (list, tuple)) else value
+        return {k: _scaled(v, back) for k, v in value.items()}
+    return [_scaled(v, back) for v in value] if isinstance(value, list) else value

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from lit_optim.state_loading.compare import Misfit, compared, is_followers, is_same, own_state
 from lit_optim.state_loading.first_state import First
@@ -60,13 +61,16 @@ def fit(
     ids = {i for group in matched.groups for i in group["params"]}
     if strays := [i for i in state if isinstance(i, int) and i not in ids]:
         problems.append(f"it holds the state of a parameter that is in none of its groups ({strays[0]})")
-    entry_of = _followers_of if joint else _entry
     problems += joint_problem(state, matched, live) if joint else []
     for number, (group, parameters) in enumerate(zip(matched.groups, live, strict=True)):
+        some = next((p.tensor for p in parameters if not is_lazy(p.tensor)), None)
+        if not joint and some is not None and (first := first_state(group, some)).foreign:
+            problems.append(f"no step can be taken with its param group {number}: {first.error}")
+            continue
         for place, (i, p) in enumerate(zip(group["params"], parameters, strict=True)):
             entry = state.get(i, {})
             try:
-                after = entry_of(entry, group, p.tensor, first_state, strict)
+                after = _entry(entry, group, p.tensor, None if joint else first_state, strict)
             except Misfit as misfit:
                 name = p.names[0] if p.names else f"parameter {place} of group {number}"
                 problems.append(f"{name}: {misfit}")
@@ -74,16 +78,20 @@ def fit(
                 if i in state and not is_same(after, entry):
                     changed[i] = after
     if problems:
-        rest = len(problems) - SHOWN
-        return Fit({}, [*problems[:SHOWN], *([f"and {rest} more like these"] if rest > 0 else [])])
-    return Fit({**saved, "param_groups": matched.groups, "state": {**state, **changed} if changed else state}, [])
+        more = len(problems) - SHOWN
+        return Fit({}, [*problems[:SHOWN], *([f"and {more} more like these"] if more > 0 else [])])
+    rest = {key: value for key, value in saved.items() if key != "param_names"}  # names of the order that it had
+    return Fit({**rest, "param_groups": matched.groups, "state": {**state, **changed} if changed else state}, [])
 
 
 def _entry(
-    entry: Any, group: Mapping[str, Any], p: Tensor, first_state: Callable[..., First], strict: bool
+    entry: Any, group: Mapping[str, Any], p: Tensor, first_state: Callable[..., First] | None, strict: bool
 ) -> dict[str, Any]:
     own = own_state(entry)
-    if _is_lazy(p):
+    if first_state is None:  # what it holds has been looked at, but for second weights
+        compared({key: value for key, value in entry.items() if is_followers(key)}, UNKNOWN, p, strict=strict)
+        return dict(entry)
+    if is_lazy(p):
         if own:
             raise Misfit("it has no shape yet; load the module's weights or run a forward pass before its optimizer")
         return dict(entry)
@@ -99,18 +107,6 @@ def _entry(
             return compared(entry, first_state(group, p, exact=True), p, strict=strict)
         except Misfit as misfit:
             raise Misfit(f"{misfit} (the parameter has shape {tuple(p.shape)})") from None
-
-
-def _followers_of(entry: Any, group: Any, p: Tensor, first_state: Any, strict: bool) -> dict[str, Any]:
-    """The entry, whose second weights fit; the rest of a joint state has been looked at."""
-    compared({key: value for key, value in entry.items() if is_followers(key)}, UNKNOWN, p, strict=strict)
-    return dict(entry)
-
-
-def _is_lazy(p: Tensor) -> bool:
-    from torch.nn.parameter import is_lazy
-
-    return bool(is_lazy(p))
 
 
 def _malformed(saved: Any) -> str:

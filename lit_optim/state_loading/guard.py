@@ -17,7 +17,7 @@ from lit_optim.state_loading.fit import fit
 from lit_optim.state_loading.joint import is_joint
 from lit_optim.state_loading.match import LiveParameter
 
-REMEDY = "load the state that an optimizer of this class has saved for these parameters, or begin anew from the weights alone"
+REMEDY = "load what an optimizer of this class has saved for these parameters, or begin anew from the weights alone"
 _NAMES = "_lit_optim_names"  # on an optimizer: the names of parameters, weakly
 
 
@@ -58,7 +58,8 @@ def fitted(optimizer: Optimizer, state_dict: Any, key: str = "state_dict") -> di
     if problems:
         *others, last = (f"{key}: {problem}" for problem in problems)
         raise ConfigError(*others, f"{last}; {REMEDY}")
-    return found
+    groups = zip(found["param_groups"], optimizer.param_groups, strict=True)
+    return {**found, "param_groups": [_named_as(group, here) for group, here in groups]}
 
 
 def module_names(module: nn.Module) -> dict[Tensor, tuple[str, ...]]:
@@ -83,6 +84,12 @@ def _names(optimizer: Optimizer, group: Mapping[str, Any]) -> Iterable[tuple[str
     known = optimizer.__dict__.get(_NAMES, {})
     own = group.get("param_names") or [None] * len(group["params"])  # torch's, of named parameters
     return [known.get(p) or ((name,) if name else ()) for name, p in zip(own, group["params"], strict=True)]
+
+
+def _named_as(group: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
+    """A saved group with torch's ``param_names`` if the live one has them: torch takes no mixture."""
+    rest = {key: value for key, value in group.items() if key != "param_names"}
+    return {**rest, "param_names": live["param_names"]} if "param_names" in live else rest
 
 
 def _write_names(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:

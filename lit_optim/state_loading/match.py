@@ -79,7 +79,8 @@ def saved_names(saved: Mapping[str, Any]) -> list[list[str | None]]:
     found: list[list[str | None]] = []
     for group, own in zip(groups, ours, strict=True):
         ids = group["params"]
-        names = next((n for n in (group.get("param_names"), own) if _are_names(n, len(ids))), [None] * len(ids))
+        given = next((n for n in (group.get("param_names"), own) if _are_names(n, len(ids))), None)
+        names: list[str | None] = list(given) if given else [None] * len(ids)
         found.append([normal(i) if isinstance(i, str) else n and normal(n) for i, n in zip(ids, names, strict=True)])
     return found
 
@@ -123,12 +124,11 @@ def _without_ddp(there: list[list[str | None]], here: Sequence[str]) -> list[lis
 def _by_name(groups: list[dict[str, Any]], there: Any, aliases: list[list[tuple[str, ...]]]) -> Match:
     places = {name: (i, k) for i, group in enumerate(there) for k, name in enumerate(group)}
     found = [[next((places[n] for n in names if n in places), None) for names in group] for group in aliases]
-    used = [place for group in found for place in group if place is not None]
-    gone = [name for name, place in places.items() if place not in set(used)]
-    new = [
-        names[0] for group, at in zip(aliases, found, strict=True) for names, p in zip(group, at, strict=True) if not p
-    ]
-    if gone or new or len(set(used)) != len(used):
+    used = {place for group in found for place in group}
+    gone = [name for name, place in places.items() if place not in used]
+    flat = [pair for group, at in zip(aliases, found, strict=True) for pair in zip(group, at, strict=True)]
+    new = [names[0] for names, place in flat if place is None]
+    if gone or new or len(used) != len(flat):
         parts = [f"{listed(names)} only in the {where}" for names, where in ((gone, "state"), (new, "model")) if names]
         return Match([], [f"its parameters have other names: {', '.join(parts) or 'two of the model are one there'}"])
     order: list[int] = []
