@@ -45,15 +45,13 @@ def compared(entry: Mapping[str, Any], first: First, p: Tensor, *, strict: bool)
     return after
 
 
-def own_state(entry: Any) -> dict[Any, Any]:
+def own_state(entry: Mapping[Any, Any]) -> dict[Any, Any]:
     """What an optimizer itself keeps in an entry, without what second weights keep there.
 
     Example:
         >>> own_state({"momentum_buffer": None, "slow": torch.zeros(1), "step": 1})
         {'step': 1}
     """
-    if not isinstance(entry, Mapping):
-        raise Misfit(f"its state is a {type(entry).__name__}, and should be a mapping")
     return {key: value for key, value in entry.items() if value is not None and not is_followers(key)}
 
 

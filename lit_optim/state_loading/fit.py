@@ -85,7 +85,11 @@ def fit(
 
 
 def _entry(
-    entry: Any, group: Mapping[str, Any], p: Tensor, first_state: Callable[..., First] | None, strict: bool
+    entry: Mapping[str, Any],
+    group: Mapping[str, Any],
+    p: Tensor,
+    first_state: Callable[..., First] | None,
+    strict: bool,
 ) -> dict[str, Any]:
     own = own_state(entry)
     if first_state is None:  # what it holds has been looked at, but for second weights
@@ -120,6 +124,10 @@ def _malformed(saved: Any) -> str:
         return "its 'param_groups' are no list of mappings"
     if not all(isinstance(group.get("params"), (list, tuple)) for group in groups):
         return "one of its 'param_groups' has no list 'params'"
-    if not all(isinstance(i, (int, str)) for group in groups for i in group["params"]):
+    ids = [i for group in groups for i in group["params"]]
+    if not all(isinstance(i, (int, str)) for i in ids):
         return "its 'params' are neither numbers nor names"
+    kinds = [type(state[i]).__name__ for i in ids if i in state and not isinstance(state[i], Mapping)]
+    if kinds:
+        return f"the state of a parameter is of type {kinds[0]}, and should be a mapping"
     return ""

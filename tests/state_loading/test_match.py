@@ -154,7 +154,7 @@ def test_positions_count_where_names_are_unknown_or_torch_has_matched_them():
         ({"state": {}, "param_groups": {}}, "are no list of mappings"),
         ({"state": {}, "param_groups": [{"lr": 1}]}, "has no list 'params'"),
         ({"state": {}, "param_groups": [{"params": [[0]]}]}, "neither numbers nor names"),
-        ({"state": {0: 3}, "param_groups": [{"params": [0]}]}, "its state is a int, and should be a mapping"),
+        ({"state": {0: 3}, "param_groups": [{"params": [0]}]}, "of type int, and should be a mapping"),
         ({"state": {5: {}}, "param_groups": [{"params": [0]}]}, "a parameter that is in none of its groups (5)"),
     ],
 )
