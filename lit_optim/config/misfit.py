@@ -98,9 +98,11 @@ def refuse_other_order(checkpoint: Mapping[str, Any], names: Sequence[str], opti
     states, saved = checkpoint.get("optimizer_states"), checkpoint.get("lit_optim", {}).get("param_names")
     if not (isinstance(states, list) and len(states) == 1 and isinstance(saved, list)):
         return
-    live = [name[0] for name in names_of(optimizer) if name]
-    if live != sorted(live, key={name: i for i, name in enumerate(names)}.get):  # type: ignore[arg-type]
-        return  # an optimizer whose order is not the module's has not been numbered in its own
+    places = {name: i for i, name in enumerate(names)}
+    for group in names_of(optimizer):
+        order = [places.get(name[0], -1) for name in group if name]
+        if order != sorted(order):  # numbered by the module's order, while its names are in the optimizer's
+            return
     for group, there in zip(states[0]["param_groups"], saved, strict=False):
         for i, name in zip(group["params"], there, strict=False):
             here = normal(names[i]) if isinstance(i, int) and i < len(names) else ""

@@ -12,6 +12,7 @@ import inspect
 import warnings
 import weakref
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, cast
 
 import torch
@@ -127,12 +128,12 @@ def _copy(reference: weakref.ref[Optimizer], memo: dict[int, Any]) -> Optimizer:
     twin = type(optimizer).__new__(type(optimizer))
     memo[id(optimizer)] = twin
     twin.__setstate__(copy.deepcopy(optimizer.__getstate__(), memo))
-    return _named(twin, names_of(optimizer))
+    return _named(twin, chain.from_iterable(names_of(optimizer)))
 
 
 def _reduced(reference: weakref.ref[Optimizer], _: Any) -> tuple[Any, ...]:
     optimizer = cast("Optimizer", reference())
-    return _restored, (type(optimizer), optimizer.__getstate__(), names_of(optimizer))
+    return _restored, (type(optimizer), optimizer.__getstate__(), [*chain.from_iterable(names_of(optimizer))])
 
 
 def _restored(cls: type[Optimizer], state: dict[str, Any], names: Iterable[tuple[str, ...]] = ()) -> Optimizer:

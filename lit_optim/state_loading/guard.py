@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from functools import partial
 from typing import Any
 
@@ -50,8 +50,8 @@ def fitted(optimizer: Optimizer, state_dict: Any, key: str = "state_dict") -> di
         ConfigError: with all that does not fit.
     """
     live = [
-        [LiveParameter(names, p) for names, p in zip(_names(optimizer, group), group["params"], strict=True)]
-        for group in optimizer.param_groups
+        [LiveParameter(*pair) for pair in zip(names, group["params"], strict=True)]
+        for names, group in zip(names_of(optimizer), optimizer.param_groups, strict=True)
     ]
     strict = isinstance(optimizer, (Adam, AdamW, SGD, Adagrad)) or _is_known(type(optimizer))
     found, problems = fit(state_dict, live, FirstStates(optimizer), strict=strict, joint=is_joint(optimizer))
@@ -75,15 +75,15 @@ def module_names(module: nn.Module) -> dict[Tensor, tuple[str, ...]]:
     return found
 
 
-def names_of(optimizer: Optimizer) -> list[tuple[str, ...]]:
-    """The names of an optimizer's parameters, in their order."""
-    return [names for group in optimizer.param_groups for names in _names(optimizer, group)]
-
-
-def _names(optimizer: Optimizer, group: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
+def names_of(optimizer: Optimizer) -> list[list[tuple[str, ...]]]:
+    """The names of an optimizer's parameters, by group."""
     known = optimizer.__dict__.get(_NAMES, {})
-    own = group.get("param_names") or [None] * len(group["params"])  # torch's, of named parameters
-    return [known.get(p) or ((name,) if name else ()) for name, p in zip(own, group["params"], strict=True)]
+    found = []
+    for group in optimizer.param_groups:
+        own = group.get("param_names") or [None] * len(group["params"])  # torch's, of named parameters
+        pairs = zip(own, group["params"], strict=True)
+        found.append([known.get(p) or ((name,) if name else ()) for name, p in pairs])
+    return found
 
 
 def _named_as(group: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _named_as(group: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, An
 
 def _write_names(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
     """State-dict post-hook: names stand beside the groups, not in them, where distributed checkpoints repeat them."""
-    names = [[names[0] if names else "" for names in _names(optimizer, group)] for group in optimizer.param_groups]
+    names = [[names[0] if names else "" for names in group] for group in names_of(optimizer)]
     if any(name for group in names for name in group):
         state_dict["param_names"] = names
 
