@@ -18,7 +18,7 @@ from lit_optim.callbacks.swats import SWATS
 from lit_optim.config import capabilities
 from lit_optim.config.callbacks import make_callbacks
 from lit_optim.config.comparable import comparable
-from lit_optim.config.misfit import refuse_misfit
+from lit_optim.config.misfit import refuse_misfit, with_names
 from lit_optim.config.optimizer import make_optimizer
 from lit_optim.config.presets import GROUPS
 from lit_optim.config.scheduler import CheckedSchedule, check_scheduler, make_scheduler
@@ -107,7 +107,7 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             callbacks = trainer.callbacks if trainer is not None else []
             for callback in self._swats(trainer):
                 callback.disarm(optimizer)
-            states = self.__dict__.pop("_resumed_states", None)
+            states = with_names(self.__dict__.pop("_resumed_states", None), self.__dict__.pop("_resumed_names", None))
             if not any(isinstance(callback, BaseFinetuning) for callback in callbacks):  # restores groups at fit start
                 refuse_misfit(states, optimizer)
             for callback in callbacks:
