@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
+from collections import OrderedDict
 from collections.abc import Mapping, MutableMapping
 from functools import partial
 from typing import Any
@@ -32,9 +32,12 @@ def guard(optimizer: Optimizer, names: Mapping[Tensor, tuple[str, ...]] | None =
     known.update(names or {})
     optimizer.__dict__[_NAMES] = known
     optimizer.register_state_dict_post_hook(_write_names)
-    if not hasattr(type(optimizer), "checks_what_it_loads"):
-        # an attribute of the object: some classes call no hooks, others read the argument again when hooks are done
-        optimizer.load_state_dict = partial(_load, weakref.ref(optimizer))  # type: ignore[method-assign]
+    cls = type(optimizer)
+    if cls.load_state_dict is Optimizer.load_state_dict:
+        optimizer._optimizer_load_state_dict_pre_hooks = _Hooks(optimizer._optimizer_load_state_dict_pre_hooks)
+    elif not hasattr(cls, "checks_what_it_loads"):
+        # such classes call no hooks, or read their argument again when hooks are done
+        optimizer.load_state_dict = partial(_load, optimizer)  # type: ignore[method-assign]
     return optimizer
 
 
@@ -99,19 +102,16 @@ def _write_names(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
         state_dict["param_names"] = names
 
 
-def _load(reference: weakref.ref[Optimizer], state_dict: Any) -> None:
-    optimizer = reference()
-    if optimizer is None:
-        raise ReferenceError("the optimizer, whose load_state_dict this was, is gone")
-    cls = type(optimizer)
-    if cls.load_state_dict is not Optimizer.load_state_dict or not isinstance(state_dict, Mapping):
-        cls.load_state_dict(optimizer, fitted(optimizer, state_dict))
-        return
-    last_hook = optimizer.register_load_state_dict_pre_hook(fitted)  # what other hooks have made of it is what counts
-    try:
-        cls.load_state_dict(optimizer, state_dict)  # type: ignore[arg-type]  # any mapping that can be copied
-    finally:
-        last_hook.remove()
+class _Hooks(OrderedDict[int, Any]):
+    """Load pre-hooks, of which the check is the last: what the others have made of a state dict is what counts."""
+
+    def values(self) -> Any:
+        """As torch calls them."""
+        return [*super().values(), fitted]
+
+
+def _load(optimizer: Optimizer, state_dict: Any) -> None:
+    type(optimizer).load_state_dict(optimizer, fitted(optimizer, state_dict))
 
 
 def _is_known(cls: type) -> bool:
