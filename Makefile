@@ -11,7 +11,7 @@ tests := test test-slow test-all test-hydra-next cov
 # products of matrices, sums and functions then differ by a rounding. `make test` is the third processor, with one thread.
 NUMERIC_TESTS := tests/capabilities tests/optimizers tests/callbacks tests/gradients \
 	tests/test_resume.py tests/test_every_preset_resumes.py tests/test_presets_against_papers.py
-portable := test-portable-default test-portable-avx2
+portable := test-portable-default test-portable-avx2 test-portable-rounding
 test-portable-default: export ATEN_CPU_CAPABILITY := default
 test-portable-default: export MKL_CBWR := COMPATIBLE
 test-portable-default: export ONEDNN_MAX_CPU_ISA := SSE41
@@ -20,6 +20,10 @@ test-portable-avx2: export ATEN_CPU_CAPABILITY := avx2
 test-portable-avx2: export MKL_CBWR := AVX2
 test-portable-avx2: export ONEDNN_MAX_CPU_ISA := AVX2
 test-portable-avx2: export OMP_NUM_THREADS := 1
+# Last, one that does not exist: tests/other_rounding.py moves the last digits of all that a processor may round as it likes.
+test-portable-rounding: NUMERIC_TESTS := -p other_rounding tests/capabilities \
+	tests/test_every_preset_resumes.py tests/optimizers/test_lookahead_around_every_preset.py
+test-portable-rounding: export OMP_NUM_THREADS := 1
 HYDRA_TESTS := tests/config tests/adoption tests/test_presets.py tests/test_mixin.py tests/test_no_omegaconf.py lit_optim/config
 $(tests): export OMP_NUM_THREADS ?= 1
 
