@@ -11,7 +11,6 @@ import lit_optim.schedules
 from conftest import CONF, OPTIMIZERS, SCHEDULERS, STEPPED, preset_names
 from lit_optim.config import presets
 from lit_optim.config.capabilities import WORDS, capabilities
-from lit_optim.config.headers import header
 from problem import Problem, weights
 
 ALL = [
@@ -117,4 +116,4 @@ def test_every_optimizer_of_torch_has_a_preset():
 
 def test_needs_are_from_the_vocabulary():
     for name in preset_names("optimizer"):
-        assert set(header("optimizer", name).needs) <= set(WORDS)
+        assert set(presets.needs("optimizer", name)) <= set(WORDS)

@@ -108,7 +108,7 @@ def capabilities(name: str) -> Capabilities:
         (True, True, False)
     """
     flags = {}
-    for word in header("optimizer", name).needs:
+    for word in presets.needs("optimizer", name):
         if word not in WORDS:
             raise ConfigError(f"conf/optimizer/{name}.yaml: needs {word!r}{did_you_mean(word, WORDS, list_all=True)}")
         flags[WORDS[word]] = True

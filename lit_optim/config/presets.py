@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import fnmatch
 import functools
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -81,6 +82,12 @@ def load(group: str, name: str, key: str | None = None) -> dict[str, Any]:
         rule = f"no preset of that name{did_you_mean(name.lower(), names(group), list_all=True)}"
         raise ConfigError(f"{key or group}={name!r}: {rule}")
     return copy.deepcopy(_loaded(group, name))
+
+
+def needs(group: str, name: str) -> list[str]:
+    """What a preset's header asks for (``# needs: closure, one group``), as a list of words."""
+    found = re.search(r"^# needs: (.*)$", text(group, name), re.MULTILINE)
+    return [word.strip() for word in found[1].split(",")] if found else []
 
 
 @functools.cache
