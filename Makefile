@@ -2,11 +2,12 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -n auto --dist loadfile
+QUICK := -m 'not slow and not gpu'
 ARGS ?=
 RUN_ARGS = $(value ARGS)# as typed: make must not expand the $ of an interpolation
 
 # test workers share the cores; more threads than cores make each of them slower
-tests := test test-slow test-all test-hydra-next cov
+tests := test test-slow test-all test-oldest test-newest test-hydra-next cov
 # Other processors: none of the vector instructions, or narrower ones, in torch, inductor, MKL and oneDNN. Convolutions,
 # products of matrices, sums and functions then differ by a rounding. `make test` is the third processor, with one thread.
 NUMERIC_TESTS := tests/capabilities tests/optimizers tests/callbacks tests/gradients \
@@ -29,7 +30,7 @@ $(tests): export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: .venv help train $(tests) test-portable $(portable) lint types format wheel bench capabilities check clean
+.PHONY: .venv help train $(tests) test-portable $(portable) gpu lint types format wheel bench capabilities check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z.][a-z -.]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -47,27 +48,52 @@ train: .venv  ## train the example: make train ARGS="optimizer=sgd -m scheduler=
 	$(PY) examples/train.py $(RUN_ARGS)
 
 test: .venv  ## tests and doctests, but not the slow ones; ARGS go to pytest
-	$(PYTEST) -m 'not slow' $(RUN_ARGS)
+	$(PYTEST) $(QUICK) $(RUN_ARGS)
 
 test-slow: .venv  ## the slow tests alone: packaging, examples, compilation
-	$(PYTEST) -m slow $(RUN_ARGS)
+	$(PYTEST) -m 'slow and not gpu' $(RUN_ARGS)
 
-test-all: .venv  ## all tests
-	$(PYTEST) $(RUN_ARGS)
+test-all: .venv  ## all tests, but those that need a GPU
+	$(PYTEST) -m 'not gpu' $(RUN_ARGS)
 
 test-portable: $(portable)  ## the numeric tests as other processors would run them, with 1 and 2 threads
 
 $(portable): .venv
-	$(PYTEST) -m 'not slow' $(NUMERIC_TESTS) $(RUN_ARGS)
+	$(PYTEST) $(QUICK) $(NUMERIC_TESTS) $(RUN_ARGS)
+
+test-oldest: .venv-oldest/.installed  ## like test, with the oldest versions supported (constraints-oldest.txt), in .venv-oldest
+	.venv-oldest/bin/python -m pytest -n auto --dist loadfile $(QUICK) $(RUN_ARGS)
+
+test-newest: .venv-newest/.installed  ## like test, with the newest (constraints-newest.txt), in .venv-newest
+	.venv-newest/bin/python -m pytest -n auto --dist loadfile $(QUICK) $(RUN_ARGS)
+
+# Beside the oldest packages the oldest Python, beside the newest the newest. Each is the first command that starts: a
+# shim of pyenv is there for every Python that it has, and starts only the chosen ones; the others it can tell the place of.
+.venv-oldest/.installed: minor := 3.10
+.venv-newest/.installed: minor := 3.13
+.venv-%/.installed: pyproject.toml constraints.txt constraints-%.txt $(wildcard lit_optim/_hydra_plugin/*.py)
+	@for python in python$(minor) $$(pyenv whence --path python$(minor) 2>/dev/null) "$(PYTHON)"; do \
+	  "$$python" -c 'import ensurepip' 2>/dev/null && break; done; \
+	test -x $(@D)/bin/python || "$$python" -m venv $(@D)
+	@echo "installing into $(@D), once; several minutes, for torch is large. It has $$($(@D)/bin/python --version) (wanted: $(minor))"
+	@names="$$(sed -n 's/^\([a-z-]*\)[=<>].*/\1/p' constraints-$*.txt | paste -sd '|')"; \
+	grep -vE "^($$names)==" constraints.txt > $(@D)/others.txt
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check -c constraints-$*.txt -c $(@D)/others.txt -e '.[test]'
+	touch $@
 
 test-hydra-next: .venv  ## what touches Hydra, with its newest pre-release, in .venv-next
 	$(PY) -m venv --clear .venv-next
 	$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(.venv-next/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_below.pth"
 	.venv-next/bin/python -m pip install -q --disable-pip-version-check --pre --no-deps 'hydra-core>=1.4.0.dev0,<1.5' 'omegaconf>=2.4.0.dev0'
-	PYTHONPATH="$(CURDIR)" .venv-next/bin/python -m pytest -n auto --dist loadfile -m 'not slow' $(HYDRA_TESTS) $(RUN_ARGS)
+	PYTHONPATH="$(CURDIR)" .venv-next/bin/python -m pytest -n auto --dist loadfile $(QUICK) $(HYDRA_TESTS) $(RUN_ARGS)
+
+gpu: $(if $(filter .venv/%,$(PY)),.venv)  ## what needs a CUDA device: tests, then figures; says so where there is none
+	@if $(PY) -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
+	then $(PY) -m pytest -m gpu tests/gpu $(RUN_ARGS) && $(PY) -m benchmarks.gpu; \
+	else echo 'no CUDA device: nothing was tested or measured'; fi
 
 cov: .venv  ## all tests with coverage; report in htmlcov/
-	$(PYTEST) --cov --cov-report=term-missing:skip-covered --cov-report=html $(RUN_ARGS)
+	$(PYTEST) -m 'not gpu' --cov --cov-report=term-missing:skip-covered --cov-report=html $(RUN_ARGS)
 
 lint: .venv  ## style, formatting, layers
 	$(PY) -m ruff check
@@ -92,5 +118,5 @@ capabilities: .venv  ## measure what each optimizer can do: the table that is sh
 
 check: lint types cov  ## all that CI checks
 
-clean:  ## remove what the targets made, but .venv
+clean:  ## remove what the targets made, but the environments
 	rm -rf dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

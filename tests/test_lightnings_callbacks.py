@@ -11,13 +11,16 @@ from lightning.pytorch.callbacks import (
     LearningRateMonitor,
     ModelCheckpoint,
     StochasticWeightAveraging,
-    WeightAveraging,
 )
 from lightning.pytorch.loggers import CSVLogger
 
+from by_version import NO_WEIGHT_AVERAGING, needs_weight_averaging
 from conftest import SCHEDULERS
 from lit_optim.config.presets import load
 from net import Net, fit, weights
+
+if not NO_WEIGHT_AVERAGING:
+    from lightning.pytorch.callbacks import WeightAveraging
 
 
 class Unfreezes(BaseFinetuning):
@@ -83,6 +86,7 @@ def test_a_run_that_has_unfrozen_layers_is_resumed_to_the_bit(tmp_path, chosen):
         assert torch.equal(weights(run(tmp_path / f"step={step}.ckpt")), weights(unbroken)), step
 
 
+@needs_weight_averaging
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_averages_of_weights(tmp_path, name):
     _, run = fit(tmp_path, Net(scheduler=spec(name)), max_epochs=2, callbacks=[WeightAveraging(avg_fn=lambda a, m, n: 0.9 * a + 0.1 * m)], enable_checkpointing=False)  # fmt: skip

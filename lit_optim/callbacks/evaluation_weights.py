@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, StochasticWeightAveraging, WeightAveraging
+from lightning.pytorch.callbacks import ModelCheckpoint, StochasticWeightAveraging
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from lit_optim.callbacks.evaluated_checkpoint import evaluated_in_checkpoint, exchange_in_checkpoint
 from lit_optim.errors import ConfigError
+from lit_optim.lightning_api import is_weight_averaging
 from lit_optim.optimizers.second_weights import SecondWeights, take_back
 
 
@@ -98,7 +99,7 @@ class EvaluationWeights(Callback):
         if not self._owner:
             return
         owners = [c.label(trainer) for c in callbacks if isinstance(c, EvaluationWeights) and c.owns(trainer)]
-        owners += [type(c).__name__ for c in callbacks if isinstance(c, WeightAveraging)]
+        owners += [type(c).__name__ for c in callbacks if is_weight_averaging(c)]
         if len(owners) > 1:
             fast = "; or let Lookahead only train, with evaluate: fast" if "Lookahead" in owners else ""
             raise ConfigError(

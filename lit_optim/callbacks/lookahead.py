@@ -3,12 +3,12 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.callbacks.exponential_moving_average import ExponentialMovingAverage
 from lit_optim.errors import ConfigError, did_you_mean, wrong
+from lit_optim.lightning_api import is_weight_averaging
 from lit_optim.optimizers import lookahead
 from lit_optim.optimizers.lookahead import ALPHA, InnerState, K
 
@@ -90,4 +90,4 @@ class Lookahead(EvaluationWeights):
 
 def _averages(trainer: Trainer) -> list[str]:
     callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
-    return [type(c).__name__ for c in callbacks if isinstance(c, (WeightAveraging, ExponentialMovingAverage))]
+    return [type(c).__name__ for c in callbacks if is_weight_averaging(c) or isinstance(c, ExponentialMovingAverage)]

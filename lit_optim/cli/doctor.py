@@ -12,10 +12,12 @@ from typing import Any
 
 from lit_optim.cli.environment import (
     extra_findings,
+    hydra_findings,
     plugin_findings,
     preset_findings,
     requirement_findings,
     twin_findings,
+    version_findings,
     versions,
 )
 from lit_optim.cli.page import Block, Heading, Table, show
@@ -67,13 +69,16 @@ def run(args: argparse.Namespace) -> int:
 def environment_findings(installed: Mapping[str, str]) -> list[Finding]:
     """What is wrong with the installation."""
     every = [(group, name) for group in presets.groups() for name in presets.names(group)]
-    targets = {f"{group}/{name}": header(group, name).target for group, name in every}
+    heads = {f"{group}/{name}": header(group, name) for group, name in every}
+    targets = {preset: head.target for preset, head in heads.items()}
     return [
         *plugin_findings(),
         *requirement_findings(),
+        *hydra_findings(installed),
         *twin_findings(installed),
         *extra_findings(),
         *preset_findings(targets),
+        *version_findings({preset: head.needs for preset, head in heads.items()}),
     ]
 
 

@@ -15,12 +15,14 @@ from types import ModuleType
 import lit_optim
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.extras import pip_line
+from lit_optim.versions import lack, release
 
 PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "torchmetrics", "pytorch-lightning", "rich", "matplotlib")
 PLUGIN = "hydra_plugins.lit_optim.searchpath"
 NAMESPACE = "hydra_plugins"
+BLOCKLIST_SINCE = (1, 3, 6)  # of Hydra: the blocklist of `_target_` without known ways around it
 ABSENT = "not installed"
-NOT_FOR_USERS = ("dev", "examples")
+NOT_FOR_USERS = ("dev", "examples", "test")
 
 
 def versions() -> dict[str, str]:
@@ -128,6 +130,43 @@ def preset_findings(targets: Mapping[str, str]) -> list[Finding]:
             remedy = pip_line(package) or f"lit-optim info {preset}"
             findings.append(Finding("preset", "note", preset, problem, remedy))
     return findings
+
+
+def version_findings(needs: Mapping[str, Iterable[str]]) -> list[Finding]:
+    """Presets that need a newer version of a package than the installed one.
+
+    Args:
+        needs: preset -> entries of its ``# needs:`` line.
+
+    Example:
+        >>> print(*version_findings({"optimizer/x": ["closure", "torch 99"]}))  # doctest: +ELLIPSIS
+        optimizer/x: needs torch 99 or newer, and torch ... is installed; pip install 'torch>=99'
+    """
+    lacking = [(preset, lack(need)) for preset, words in needs.items() for need in words if lack(need)]
+    return [
+        Finding("preset", "note", preset, *problem.split("; ", 1))  # the problem, and the line to type
+        for preset, problem in lacking
+    ]
+
+
+def hydra_findings(installed: Mapping[str, str]) -> list[Finding]:
+    """A Hydra whose blocklist of ``_target_`` can be bypassed; lit-optim's own check does not depend on it.
+
+    Example:
+        >>> [finding.severity for finding in hydra_findings({"hydra-core": "1.3.5"})]
+        ['warning']
+        >>> hydra_findings({"hydra-core": "1.3.6"})
+        []
+    """
+    version = installed.get("hydra-core", ABSENT)
+    if not () < release(version) < BLOCKLIST_SINCE:
+        return []
+    problem = (
+        "hydra.utils.instantiate can be made to call functions that Hydra means to block: its blocklist of _target_ "
+        "can be bypassed before 1.3.6 (lit-optim checks its own specs without it)"
+    )
+    remedy = "pip install 'hydra-core>=1.3.6', or instantiate only configurations that you trust"
+    return [Finding("hydra", "warning", f"hydra-core={version}", problem, remedy)]
 
 
 def twin_findings(installed: Mapping[str, str]) -> list[Finding]:

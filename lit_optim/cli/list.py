@@ -10,6 +10,7 @@ from lit_optim.cli.page import Block, Heading, Table, on_terminal, show
 from lit_optim.config import presets
 from lit_optim.config.headers import Header, header
 from lit_optim.errors import ConfigError, did_you_mean
+from lit_optim.versions import installed, lack
 
 HEAD = ("name", "package", "needs", "summary")
 EXAMPLES = """examples:
@@ -90,4 +91,10 @@ def entry(preset: Header) -> dict[str, object]:
 
 
 def _row(preset: Header, name: str) -> list[str]:
-    return [name, preset.package, ", ".join(preset.needs), preset.summary]
+    return [name, preset.package, ", ".join(map(_need, preset.needs)), preset.summary]
+
+
+def _need(words: str) -> str:
+    """An entry of the needs; a version that the installed package lacks is marked."""
+    package = words.partition(" ")[0]
+    return f"{words} (installed: {installed(package)})" if lack(words) else words

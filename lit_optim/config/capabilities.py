@@ -14,6 +14,7 @@ from pathlib import Path
 from lit_optim.config import presets
 from lit_optim.config.headers import header
 from lit_optim.errors import ConfigError, did_you_mean
+from lit_optim.versions import is_need
 
 WORDS = {
     "closure": "closure",
@@ -75,6 +76,7 @@ class Capabilities:
         random: its steps draw random numbers, so a resumed run is exact only if their generator is restored.
         gpu: its parameters must be on a GPU.
         argument: it cannot be built without an argument that the preset does not give.
+        versions: of packages that it needs, where they are newer than the oldest that lit-optim does: ``torch 2.9``.
         measured: what it can do; None where nobody could try.
     """
 
@@ -89,6 +91,7 @@ class Capabilities:
     random: bool = False
     gpu: bool = False
     argument: bool = False
+    versions: tuple[str, ...] = ()
     measured: Measured | None = None
 
     @property
@@ -107,12 +110,15 @@ def capabilities(name: str) -> Capabilities:
         >>> needs.closure, needs.one_group, needs.sparse
         (True, True, False)
     """
-    flags = {}
+    flags, versions = {}, []
     for word in presets.needs("optimizer", name):
+        if is_need(word):
+            versions.append(word)
+            continue
         if word not in WORDS:
             raise ConfigError(f"conf/optimizer/{name}.yaml: needs {word!r}{did_you_mean(word, WORDS, list_all=True)}")
         flags[WORDS[word]] = True
-    return Capabilities(measured=_measured().get(name), **flags)
+    return Capabilities(versions=tuple(versions), measured=_measured().get(name), **flags)
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from lit_optim.config.plain import dotted
+from lit_optim.config.version_needs import check_versions
 from lit_optim.errors import ConfigError
 from lit_optim.imports import resolve
 
@@ -19,7 +20,7 @@ def locate(path: Any, base: type, key: str) -> type:
         key: dotted name of the spec, for messages.
 
     Raises:
-        ConfigError: if it cannot be imported, or is not a class derived from ``base``.
+        ConfigError: if it cannot be imported, needs a newer version, or is not a class derived from ``base``.
 
     Example:
         >>> import torch
@@ -28,6 +29,8 @@ def locate(path: Any, base: type, key: str) -> type:
         lit_optim.errors.ConfigError: optimizer._target_=os.system: not a torch.optim.Optimizer subclass \
 (it is a builtin function)
     """
+    if isinstance(path, str):
+        check_versions(path, key)
     target = resolve(path, f"{key}._target_") if isinstance(path, str) else path
     shown = path if isinstance(path, str) else getattr(path, "__qualname__", repr(path))
     if not (inspect.isclass(target) and issubclass(target, base)):

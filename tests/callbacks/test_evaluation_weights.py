@@ -7,19 +7,21 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import (
     Callback,
-    EMAWeightAveraging,
     LearningRateFinder,
     ModelCheckpoint,
     OnExceptionCheckpoint,
     StochasticWeightAveraging,
-    WeightAveraging,
 )
 from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.tuner import Tuner
 
+from by_version import NO_WEIGHT_AVERAGING, needs_weight_averaging
 from lit_optim import ConfigError, ScheduleLR, optimizers
 from lit_optim.callbacks import ExponentialMovingAverage, Lookahead, ScheduleFree
 from net import BATCHES, Net, data, fit, loader, trainer, weights
+
+if not NO_WEIGHT_AVERAGING:
+    from lightning.pytorch.callbacks import EMAWeightAveraging, WeightAveraging
 
 FREE = {"_target_": "schedulefree.AdamWScheduleFree", "lr": 0.01}
 K3 = {"_target_": "lit_optim.callbacks.Lookahead", "k": 3, "alpha": 0.5}  # 3 does not divide the 8 batches of an epoch
@@ -334,6 +336,7 @@ def test_learning_rate_finders_leave_no_trace(tmp_path, case):
     assert torch.equal(found.began[1], alone.began[1]), "live again after what the search has restored"
 
 
+@needs_weight_averaging
 @pytest.mark.parametrize("order", [0, 1])
 def test_nests_with_the_averages_of_lightning(tmp_path, order):
     def nested(ckpt_path=None, extra=()):
@@ -365,6 +368,7 @@ def _seeded():
     return Net("adamw")
 
 
+@needs_weight_averaging
 def test_the_average_of_lightning_and_ours_are_the_same(tmp_path):
     ours = fit(tmp_path, _seeded(), callbacks=[ExponentialMovingAverage(0.8)], enable_checkpointing=False)[0]
     theirs = fit(tmp_path, _seeded(), callbacks=[EMAWeightAveraging(decay=0.8)], enable_checkpointing=False)[0]
@@ -508,7 +512,6 @@ class Plain(L.LightningModule):
         (lambda: Net("adamw"), [Lookahead(evaluate="fast"), Lookahead(evaluate="fast")], "callbacks: Lookahead is there twice"),
         (lambda: Net(FREE), [Lookahead()], "AdamWScheduleFree and .*; keep one; or let Lookahead only train, with evaluate: fast|Lookahead and AdamWScheduleFree"),
         (lambda: Net(FREE), [ExponentialMovingAverage()], "AdamWScheduleFree( and ExponentialMovingAverage)? each decide which weights are evaluated and saved; keep one$"),
-        (lambda: Net("adamw"), [ExponentialMovingAverage(), EMAWeightAveraging()], "ExponentialMovingAverage and EMAWeightAveraging each decide"),
         (lambda: Net(FREE, scheduler="cosine"), [], "scheduler: AdamWScheduleFree is schedule-free, its average takes the place of a schedule; write scheduler=none"),
         (lambda: Net(FREE, scheduler={"warmup": 4, "main": {"shape": "constant"}}), [], "AdamWScheduleFree is schedule-free"),
         (lambda: Plain(lambda o: torch.optim.lr_scheduler.StepLR(o, 1)), [ScheduleFree()], "AdamWScheduleFree is schedule-free"),
@@ -522,6 +525,17 @@ def test_what_does_not_go_together_is_refused_at_the_start_of_a_fit(tmp_path, mo
     with pytest.raises(ConfigError, match=message):
         fit(tmp_path, module, callbacks=list(callbacks), **options)
     assert torch.equal(weights(module), before)
+
+
+@needs_weight_averaging
+def test_two_averages_do_not_go_together(tmp_path):
+    with pytest.raises(ConfigError, match="ExponentialMovingAverage and EMAWeightAveraging each decide"):
+        fit(
+            tmp_path,
+            Net("adamw"),
+            callbacks=[ExponentialMovingAverage(), EMAWeightAveraging()],
+            enable_checkpointing=False,
+        )
 
 
 def test_a_schedule_free_optimizer_takes_what_is_no_schedule_of_the_lr(tmp_path):
@@ -570,5 +584,6 @@ def test_fast_dev_run_and_a_second_fit(tmp_path):
     assert torch.isfinite(weights(module)).all()
 
 
+@needs_weight_averaging
 def test_weight_averaging_is_still_lightnings():
     assert issubclass(EMAWeightAveraging, WeightAveraging)
