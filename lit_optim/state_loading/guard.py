@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 from functools import partial
 from typing import Any
 
@@ -62,7 +62,8 @@ def fitted(optimizer: Optimizer, state_dict: Any, key: str = "state_dict") -> di
         *others, last = (f"{key}: {problem}" for problem in problems)
         raise ConfigError(*others, f"{last}; {REMEDY}")
     groups = zip(found["param_groups"], optimizer.param_groups, strict=True)
-    return {**found, "param_groups": [_named_as(group, here) for group, here in groups]}
+    moved = [beside_parameters(_named_as(group, here), here, optimizer.defaults) for group, here in groups]
+    return {**found, "param_groups": moved}
 
 
 def module_names(module: nn.Module) -> dict[Tensor, tuple[str, ...]]:
@@ -87,6 +88,29 @@ def names_of(optimizer: Optimizer) -> list[list[tuple[str, ...]]]:
         pairs = zip(own, group["params"], strict=True)
         found.append([known.get(p) or ((name,) if name else ()) for name, p in pairs])
     return found
+
+
+def beside_parameters(group: Mapping[str, Any], live: Mapping[str, Any], defaults: Collection[str]) -> dict[str, Any]:
+    """A saved group whose tensors are on the device of the live group's parameters, but for hyper-parameters.
+
+    Sums over parameters that a class keeps in its groups (DAdaptAdam's, say) are its state: torch and Lightning move
+    only what stands in ``state``.
+
+    Args:
+        group: saved.
+        live: with ``params``.
+        defaults: names of hyper-parameters, which are where they were saved: an lr may be a tensor on the CPU.
+
+    Example:
+        >>> import torch
+        >>> live = {"params": [torch.zeros(1, device="meta")]}
+        >>> found = beside_parameters({"lr": torch.ones(()), "sum": torch.ones(1)}, live, ["lr"])
+        >>> found["lr"].device.type, found["sum"].device.type
+        ('cpu', 'meta')
+    """
+    device = next((p.device for p in live["params"]), None)
+    own = {k: v.to(device) for k, v in group.items() if isinstance(v, Tensor) and k not in defaults}
+    return {**group, **own}
 
 
 def _named_as(group: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
