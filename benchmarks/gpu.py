@@ -157,7 +157,7 @@ def compare(title: str, rows: list[Row], shapes: list[tuple[int, ...]], streams:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--workloads", nargs="*", default=[], help="parts of their names; all by default")
     options = parser.parse_args()
     if not torch.cuda.is_available():
