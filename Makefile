@@ -2,17 +2,35 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -n auto --dist loadfile
+QUICK := -m 'not slow and not gpu'
 ARGS ?=
 RUN_ARGS = $(value ARGS)# as typed: make must not expand the $ of an interpolation
 
 # test workers share the cores; more threads than cores make each of them slower
 tests := test test-slow test-all test-oldest test-newest test-hydra-next cov
+# Other processors: none of the vector instructions, or narrower ones, in torch, inductor, MKL and oneDNN. Convolutions,
+# products of matrices, sums and functions then differ by a rounding. `make test` is the third processor, with one thread.
+NUMERIC_TESTS := tests/capabilities tests/optimizers tests/callbacks tests/gradients \
+	tests/test_resume.py tests/test_every_preset_resumes.py tests/test_presets_against_papers.py
+portable := test-portable-default test-portable-avx2 test-portable-rounding
+test-portable-default: export ATEN_CPU_CAPABILITY := default
+test-portable-default: export MKL_CBWR := COMPATIBLE
+test-portable-default: export ONEDNN_MAX_CPU_ISA := SSE41
+test-portable-default: export OMP_NUM_THREADS := 2
+test-portable-avx2: export ATEN_CPU_CAPABILITY := avx2
+test-portable-avx2: export MKL_CBWR := AVX2
+test-portable-avx2: export ONEDNN_MAX_CPU_ISA := AVX2
+test-portable-avx2: export OMP_NUM_THREADS := 1
+# Last, one that does not exist: tests/other_rounding.py moves the last digits of all that a processor may round as it likes.
+test-portable-rounding: NUMERIC_TESTS := -p other_rounding tests/capabilities \
+	tests/test_every_preset_resumes.py tests/optimizers/test_lookahead_around_every_preset.py
+test-portable-rounding: export OMP_NUM_THREADS := 1
 HYDRA_TESTS := tests/config tests/adoption tests/test_presets.py tests/test_mixin.py tests/test_no_omegaconf.py lit_optim/config
 $(tests): export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: .venv help train $(tests) lint types format wheel bench capabilities check clean
+.PHONY: .venv help train $(tests) test-portable $(portable) gpu lint types format wheel bench capabilities check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z.][a-z -.]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -30,19 +48,24 @@ train: .venv  ## train the example: make train ARGS="optimizer=sgd -m scheduler=
 	$(PY) examples/train.py $(RUN_ARGS)
 
 test: .venv  ## tests and doctests, but not the slow ones; ARGS go to pytest
-	$(PYTEST) -m 'not slow' $(RUN_ARGS)
+	$(PYTEST) $(QUICK) $(RUN_ARGS)
 
 test-slow: .venv  ## the slow tests alone: packaging, examples, compilation
-	$(PYTEST) -m slow $(RUN_ARGS)
+	$(PYTEST) -m 'slow and not gpu' $(RUN_ARGS)
 
-test-all: .venv  ## all tests
-	$(PYTEST) $(RUN_ARGS)
+test-all: .venv  ## all tests, but those that need a GPU
+	$(PYTEST) -m 'not gpu' $(RUN_ARGS)
+
+test-portable: $(portable)  ## the numeric tests as other processors would run them, with 1 and 2 threads
+
+$(portable): .venv
+	$(PYTEST) $(QUICK) $(NUMERIC_TESTS) $(RUN_ARGS)
 
 test-oldest: .venv-oldest/.installed  ## like test, with the oldest versions supported (constraints-oldest.txt), in .venv-oldest
-	.venv-oldest/bin/python -m pytest -n auto --dist loadfile -m 'not slow' $(RUN_ARGS)
+	.venv-oldest/bin/python -m pytest -n auto --dist loadfile $(QUICK) $(RUN_ARGS)
 
 test-newest: .venv-newest/.installed  ## like test, with the newest (constraints-newest.txt), in .venv-newest
-	.venv-newest/bin/python -m pytest -n auto --dist loadfile -m 'not slow' $(RUN_ARGS)
+	.venv-newest/bin/python -m pytest -n auto --dist loadfile $(QUICK) $(RUN_ARGS)
 
 # Beside the oldest packages the oldest Python, beside the newest the newest. Each is the first command that starts: a
 # shim of pyenv is there for every Python that it has, and starts only the chosen ones; the others it can tell the place of.
@@ -62,10 +85,15 @@ test-hydra-next: .venv  ## what touches Hydra, with its newest pre-release, in .
 	$(PY) -m venv --clear .venv-next
 	$(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(.venv-next/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_below.pth"
 	.venv-next/bin/python -m pip install -q --disable-pip-version-check --pre --no-deps 'hydra-core>=1.4.0.dev0,<1.5' 'omegaconf>=2.4.0.dev0'
-	PYTHONPATH="$(CURDIR)" .venv-next/bin/python -m pytest -n auto --dist loadfile -m 'not slow' $(HYDRA_TESTS) $(RUN_ARGS)
+	PYTHONPATH="$(CURDIR)" .venv-next/bin/python -m pytest -n auto --dist loadfile $(QUICK) $(HYDRA_TESTS) $(RUN_ARGS)
+
+gpu: $(if $(filter .venv/%,$(PY)),.venv)  ## what needs a CUDA device: tests, then figures; says so where there is none
+	@if $(PY) -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
+	then $(PY) -m pytest -m gpu tests/gpu $(RUN_ARGS) && $(PY) -m benchmarks.gpu; \
+	else echo 'no CUDA device: nothing was tested or measured'; fi
 
 cov: .venv  ## all tests with coverage; report in htmlcov/
-	$(PYTEST) --cov --cov-report=term-missing:skip-covered --cov-report=html $(RUN_ARGS)
+	$(PYTEST) -m 'not gpu' --cov --cov-report=term-missing:skip-covered --cov-report=html $(RUN_ARGS)
 
 lint: .venv  ## style, formatting, layers
 	$(PY) -m ruff check

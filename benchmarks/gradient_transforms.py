@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from benchmarks.interleave import cpu_seconds, interleaved, table
-from benchmarks.lightning_step import STEPS, Batches, Clock, Plain
+from benchmarks.lightning_step import STEPS, Plain, seconds_a_step
 from lit_optim.callbacks import Agc, Centralize, GradientNoise
 from lit_optim.gradients import Agc as AgcLink
 from lit_optim.gradients import Centralize as CentralizeLink
@@ -77,23 +77,13 @@ class Nothing(L.Callback):
         pass
 
 
-def seconds_a_step(*callbacks: L.Callback) -> float:
-    clock = Clock()
-    trainer = L.Trainer(
-        max_epochs=1, accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, callbacks=[*callbacks, clock],
-    )  # fmt: skip
-    trainer.fit(Plain(fused=True), Batches())
-    return clock.seconds
-
-
 def hooks(rounds: int) -> None:
     """The callbacks with everything excluded: what is left are their hooks."""
     silent = {"exclude": ["*"]}
     variants = {
-        "AdamW(fused=True), an empty callback": lambda: seconds_a_step(Nothing()),
+        "AdamW(fused=True), an empty callback": lambda: seconds_a_step(Plain(fused=True), Nothing()),
         "agc, centralize, gradient_noise without a parameter": lambda: seconds_a_step(
-            Agc(**silent), Centralize(**silent), GradientNoise(**silent)
+            Plain(fused=True), Agc(**silent), Centralize(**silent), GradientNoise(**silent)
         ),
     }
     timings = interleaved(variants, rounds)

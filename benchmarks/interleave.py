@@ -59,10 +59,11 @@ def pooled(made: Callable[[], dict[str, Callable[[], float]]], rounds: int, sets
             for name in list(variants) if i % 2 == 0 else list(reversed(variants)):
                 times.setdefault(name, []).append(variants[name]())
         baseline = next(iter(variants))
-    return [_timing(name, times[name], times[baseline]) for name in variants]
+    return [timing(name, times[name], times[baseline]) for name in variants]
 
 
-def _timing(name: str, times: list[float], baseline: list[float]) -> Timing:
+def timing(name: str, times: list[float], baseline: list[float]) -> Timing:
+    """Of times in pairs: those of a variant and of the baseline that lie next to each other."""
     ratios = sorted(a / b for a, b in zip(times, baseline, strict=True))
     tenth = len(ratios) // 10
     return Timing(name, statistics.median(times), statistics.median(baseline), ratios[tenth], ratios[-1 - tenth])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +12,7 @@ import lightning as L
 import torch
 
 from benchmarks.interleave import Timing, cpu_seconds, interleaved, table
-from benchmarks.lightning_step import STEPS, Batches, Configured, seconds_a_step
+from benchmarks.lightning_step import STEPS, Configured, fit, seconds_a_step
 from benchmarks.workloads import parameters
 from lit_optim.callbacks import SWATS as Callback
 from lit_optim.optimizers import SWATS
@@ -79,12 +78,7 @@ def hooks() -> str:
     module, timed_hooks = Configured("none"), Hooks()
     module.optim_spec["optim_callbacks"] = Callback(switch_tol=0.0)
     step = seconds_a_step(module)
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = L.Trainer(
-            max_epochs=1, accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, default_root_dir=folder,
-            enable_progress_bar=False, enable_model_summary=False, callbacks=[timed_hooks],
-        )  # fmt: skip
-        trainer.fit(module, Batches())
+    fit(module, STEPS, timed_hooks)
     cost = timed_hooks.seconds
     return f"hooks of the callback: {cost * 1e6:.1f} us of a Lightning step of {step * 1e6:.0f} us ({cost / step:.1%})"
 

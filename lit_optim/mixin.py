@@ -18,7 +18,7 @@ from lit_optim.callbacks.swats import SWATS
 from lit_optim.config import capabilities
 from lit_optim.config.callbacks import make_callbacks
 from lit_optim.config.comparable import comparable
-from lit_optim.config.misfit import refuse_misfit
+from lit_optim.config.misfit import refuse_misfit, with_names
 from lit_optim.config.optimizer import make_optimizer
 from lit_optim.config.presets import GROUPS
 from lit_optim.config.scheduler import CheckedSchedule, check_scheduler, make_scheduler
@@ -107,7 +107,7 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             callbacks = trainer.callbacks if trainer is not None else []
             for callback in self._swats(trainer):
                 callback.disarm(optimizer)
-            states = self.__dict__.pop("_resumed_states", None)
+            states = with_names(self.__dict__.pop("_resumed_states", None), self.__dict__.pop("_resumed_names", None))
             if not any(isinstance(callback, BaseFinetuning) for callback in callbacks):  # restores groups at fit start
                 refuse_misfit(states, optimizer)
             for callback in callbacks:
@@ -119,14 +119,17 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             if trainer is not None:
                 refuse_plain_backward(self, spec.path)
                 warn_of_pitfalls({**specs, "optimizer": spec.as_dict()}, trainer, clock)
-        self.__dict__["_real_steps"] = RealSteps(optimizer)
+        scaled = trainer is not None and getattr(trainer.precision_plugin, "scaler", None) is not None
+        self.__dict__["_real_steps"] = RealSteps(optimizer) if scaled else None
         needs = capabilities.of_target(spec.path)
         refused = needs.modes and trainer is not None  # by the callback that tells it its modes
         if checked.moves and needs.against_schedules and not refused:
             rank_zero_warn(f"{spec.path} {needs.against_schedules}")
-        if trainer is not None and not any(isinstance(callback, SpecCheckpoint) for callback in trainer.callbacks):
+        begins = trainer is not None and not trainer.global_step  # later it has left
+        if begins and not any(isinstance(callback, SpecCheckpoint) for callback in callbacks):
             name = f"{type(self).__name__}.configure_callbacks"
-            rank_zero_warn(f"{name} drops what super() returned: no plateau is fed, no specs are in checkpoints")
+            effect = "no plateau is fed, and a resumed run does not take over the specs of its checkpoint"
+            rank_zero_warn(f"{name} drops what super() returned: {effect}")
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **checked.lightning_keys}}
 
     def _swats(self, trainer: Any, more: Iterable[Callback] = ()) -> list[SWATS]:
@@ -136,8 +139,8 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Moves the schedule on, unless a gradient scaler has skipped the optimizer's step."""
-        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
-        if scaled and isinstance(scheduler, ScheduleLR) and not self.__dict__["_real_steps"].has_moved():
+        steps = self.__dict__.get("_real_steps")  # None without a scaler
+        if steps is not None and isinstance(scheduler, ScheduleLR) and not steps.has_moved():
             return
         super().lr_scheduler_step(scheduler, metric)
 

@@ -33,12 +33,12 @@ class Outcome:
     err: str
 
 
-def train(folder: Path, *arguments: str, timeout: float = 120.0) -> Outcome:
+def train(folder: Path, *arguments: str, timeout: float = 300.0) -> Outcome:
     """``python examples/train.py <arguments>`` in ``folder``."""
     return run(TRAIN, TRAIN.parent, folder, *arguments, timeout=timeout)
 
 
-def run(script: Path, root: Path, folder: Path, *arguments: str, timeout: float = 120.0) -> Outcome:
+def run(script: Path, root: Path, folder: Path, *arguments: str, timeout: float = 300.0) -> Outcome:
     """``python <script> <arguments>`` in ``folder``, with ``root`` on the import path."""
     out, err = folder / "out.txt", folder / "err.txt"
     process = multiprocessing.get_context("fork").Process(
@@ -57,6 +57,7 @@ def _main(script: Path, root: Path, folder: Path, out: Path, err: Path, argument
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115 - to the end
     os.chdir(folder)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the same run on machines with a GPU, which `accelerator: auto` would take
     sys.argv = [str(script), *arguments]
     sys.path.insert(0, str(root))
     sys.settrace(None)  # a coverage run looks like a debugger to Hydra, which then raises what it would print

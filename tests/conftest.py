@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
 
+from clean_tree import CleanTree
 from lit_optim.config import presets
 from lit_optim.versions import lack
 
@@ -39,7 +41,14 @@ STEPPED = [
 ]
 
 
+THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))  # more only on demand: the workers share the cores
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(CleanTree())
+
+
 @pytest.fixture(autouse=True)
 def _same_random_numbers():
     torch.manual_seed(0)
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)

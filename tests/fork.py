@@ -21,7 +21,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def on_two_ranks(work: Callable[[int], Any], timeout: float = 60.0) -> list[Any]:
+def on_two_ranks(work: Callable[[int], Any], timeout: float = 300.0) -> list[Any]:
     """What ``work(rank)`` returns on each of two ranks; an exception of a rank is raised here, with its traceback.
 
     The ranks see the environment of torchrun, so that Lightning's strategies join them instead of launching more.

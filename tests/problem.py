@@ -30,11 +30,12 @@ class Problem(torch.nn.Module):
     def loss(self, rows: slice = slice(None), noise: int = 0) -> torch.Tensor:
         """The mean over some of the six examples, whose targets are off by a noise of that number."""
         generator = torch.Generator().manual_seed(3)
-        dtype = next(self.parameters()).dtype
-        x = torch.randn(6, 3, generator=generator).to(dtype)
-        y = torch.randn(6, 3, generator=generator).to(dtype)
-        y = y + (noise > 0) * 0.1 * torch.randn(6, 3, generator=generator.manual_seed(noise)).to(dtype)
-        return (self.layer(torch.arange(6)[rows] if self.needs.sparse else x[rows]) - y[rows]).square().mean()
+        like = next(self.parameters())
+        x = torch.randn(6, 3, generator=generator).to(like)
+        y = torch.randn(6, 3, generator=generator).to(like)
+        y = y + (noise > 0) * 0.1 * torch.randn(6, 3, generator=generator.manual_seed(noise)).to(like)
+        indices = torch.arange(6, device=like.device)
+        return (self.layer(indices[rows] if self.needs.sparse else x[rows]) - y[rows]).square().mean()
 
     def step(
         self, optimizer: torch.optim.Optimizer, rows: slice = slice(None), through: torch.nn.Module | None = None

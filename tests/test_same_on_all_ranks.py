@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import lightning as L
 import pytest
@@ -64,9 +63,7 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("specs", "message"), [case[1:] for case in DIFFERENT], ids=[case[0] for case in DIFFERENT])
 def test_all_ranks_stop_with_one_message(tmp_path, specs, message):
-    began = time.monotonic()
-    ranks = on_two_ranks(lambda rank: outcome(tmp_path, Net(**specs[rank])))
-    assert time.monotonic() - began < 60, "nobody waits for anybody"
+    ranks = on_two_ranks(lambda rank: outcome(tmp_path, Net(**specs[rank])))  # raises where a rank waits for another
     for problems, prepared in ranks:
         assert problems == message
         assert not prepared
@@ -132,7 +129,7 @@ def test_processes_of_a_sweep_that_drew_different_values(tmp_path):
         command = [sys.executable, str(TRAIN), "trainer=ddp", "trainer.devices=2", f"optimizer.lr={0.25 + rank}"]
         ranks.append(subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))  # fmt: skip
     for process in ranks:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == 2, err
         assert err.strip().splitlines()[-1] == f"optimizer.lr=1.25: of rank 1, but rank 0 has 0.25; {ADVICE}"
         assert "epoch" not in out

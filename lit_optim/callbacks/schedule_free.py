@@ -16,13 +16,18 @@ from lit_optim.schedule_lr import ScheduleLR
 class ScheduleFree(EvaluationWeights):
     """Tells schedule-free optimizers, found by their ``train()`` and ``eval()``, when they train and when not.
 
-    The mixin adds it by itself; without such an optimizer it does nothing. Training goes on bit for bit as if there
-    had been no evaluation. By being there it also brings back the live weights of checkpoints whose owner (`Lookahead`,
-    `ExponentialMovingAverage`) is not among the callbacks any more.
+    The mixin adds it by itself; without such an optimizer it leaves the Trainer when training starts. Training goes on
+    bit for bit as if there had been no evaluation. By being there it also brings back the live weights of checkpoints
+    whose owner (`Lookahead`, `ExponentialMovingAverage`) is not among the callbacks any more.
 
     Raises:
         ConfigError: at the start of a fit, for a schedule on a schedule-free optimizer.
     """
+
+    @property
+    def idle(self) -> bool:
+        """Whether no optimizer of this fit is schedule-free."""
+        return not self._followers
 
     def follower(self) -> schedule_free.ScheduleFree:
         """What calls ``train()`` and ``eval()`` of one optimizer."""

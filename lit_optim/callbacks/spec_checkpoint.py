@@ -4,6 +4,8 @@ from typing import Any, Protocol, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_optim.callbacks.leave import leave
+from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.config.misfit import refuse_other_class
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import count_saved_batch, is_of_lr_search
@@ -12,40 +14,24 @@ from lit_optim.lightning_api import count_saved_batch, is_of_lr_search
 class Configured(Protocol):
     """What this callback asks of a module: the mixin has it."""
 
-    def stamp_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Writes the specs into a checkpoint."""
-
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
         """Takes over the specs of a checkpoint."""
 
     def compare_environment(self) -> None:
         """Says where a resumed run is not exact."""
 
-    def reapply_lr(self) -> None:
-        """Writes an assigned lr again."""
-
-    def keep_assigned_lr(self) -> None:
-        """Lets an lr that was assigned before a restore be written again after it."""
-
 
 class SpecCheckpoint(Callback):
-    """Keeps a module's specs in its checkpoints, and lets the checkpoint win when a run is resumed.
+    """Lets the specs of a checkpoint win when a run is resumed; leaves the Trainer when training starts.
 
-    A callback and not a hook of the module, because a module's own ``on_save_checkpoint`` often forgets ``super()``.
+    A callback and not hooks of the module, because a module's own hooks often forget ``super()``. What is written into
+    checkpoints is the module's concern (`lit_optim.module.checkpoints`).
     """
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Writes ``checkpoint["lit_optim"]``; what the hyper-parameters hold of Hydra becomes plain."""
-        cast("Configured", pl_module).stamp_checkpoint(checkpoint)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Compares the specs; called before optimizers are configured (but under strategies that restore later)."""
-        if trainer.state.fn == "fit" and trainer.ckpt_path:
-            module = cast("Configured", pl_module)
-            if is_of_lr_search(trainer.ckpt_path):
-                module.keep_assigned_lr()
-            else:
-                module.resume_from(checkpoint)
+        if trainer.state.fn == "fit" and trainer.ckpt_path and not is_of_lr_search(trainer.ckpt_path):
+            cast("Configured", pl_module).resume_from(checkpoint)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Tells why a sharded checkpoint could not be loaded: its strategy asks nobody before it does."""
@@ -56,16 +42,16 @@ class SpecCheckpoint(Callback):
                 exception.__cause__ = reason  # where `exit_on_config_error` finds it, and a traceback shows it
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compares what can be compared only now: threads and processes, and what some strategies restore unseen."""
+        """Compares what can be compared only now: threads and processes, and what some strategies restore unseen.
+
+        Then there is nothing left to do in this fit: the next one gets new callbacks from the module.
+        """
         count_saved_batch(trainer)
-        cast("Configured", pl_module).reapply_lr()
         cast("Configured", pl_module).compare_environment()
         for optimizer in trainer.optimizers:
             switched = any(group.get("phase") == "sgd" for group in optimizer.param_groups)
             if switched and "phase" not in optimizer.defaults:
                 rule = f"its optimizer has switched to SGD, and {type(optimizer).__name__} cannot go on from there"
                 raise ConfigError(f"ckpt_path: {rule}; add optim_callbacks=swats")
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Repeats an lr that was just assigned: a LearningRateFinder overwrites the groups after the module's."""
-        cast("Configured", pl_module).reapply_lr()
+        idle = [callback for callback in trainer.callbacks if type(callback) is ScheduleFree and callback.idle]  # type: ignore[attr-defined]
+        leave(trainer, self, *idle)

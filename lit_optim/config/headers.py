@@ -6,7 +6,6 @@ A header is the first lines of a file: what it is, then fields - ``# paper: ...`
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass
 
@@ -43,7 +42,7 @@ def header(group: str, name: str) -> Header:
         >>> header("scheduler", "warmup_cosine").target
         'lit_optim.ScheduleLR'
     """
-    text = _text(group, name)
+    text = presets.text(group, name)
     summary, found = fields(text)
     needs = tuple(word.strip() for word in found.get("needs", "").split(",") if word.strip())
     words = {field: found.get(field, "") for field in ("paper", "source", "untested")}
@@ -102,13 +101,13 @@ def comments(text: str) -> dict[str, str]:
 
 def meanings(group: str, name: str) -> dict[str, str]:
     """The comments of a preset's keys, with those of the presets that it extends."""
-    text = _text(group, name)
+    text = presets.text(group, name)
     inherited = [meanings(group, base) for base in _bases(text)]
     return {key: comment for found in [*inherited, comments(text)] for key, comment in found.items()}
 
 
 def _target(group: str, name: str) -> str:
-    text = _text(group, name)
+    text = presets.text(group, name)
     named = re.search(r"^ *_target_: *(\S+)", text, re.MULTILINE)
     if named:
         return named[1]
@@ -119,8 +118,3 @@ def _bases(text: str) -> list[str]:
     """The presets of the same group that ``defaults`` lists."""
     listed = re.search(r"^defaults:(.*(?:\n +- .*)*)", text, re.MULTILINE)
     return [word for word in re.findall(r"[\w/]+", listed[1]) if word != "_self_"] if listed else []
-
-
-@functools.cache
-def _text(group: str, name: str) -> str:
-    return (presets.conf() / group / f"{name}.yaml").read_text(encoding="utf-8")

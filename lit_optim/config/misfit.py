@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,32 @@ from torch.optim import Optimizer
 from lit_optim.config.check import named_arguments
 from lit_optim.config.optimizer import on_dummy
 from lit_optim.errors import ConfigError
+from lit_optim.state_loading.guard import fitted, names_of
+from lit_optim.state_loading.match import normal
 
 ADVICE = "choose what wrote it, or begin a new run from the weights (load_from_checkpoint) instead of ckpt_path"
 
 SWATS_ADVICE = "add optim_callbacks=swats"
 
 
+def with_names(states: Any, names: Any) -> Any:
+    """A checkpoint's ``optimizer_states``, with the names of their parameters where those who wrote them left them out.
+
+    Args:
+        states: what is not one plain state is left as it is; the list that Lightning is going to load is changed.
+        names: the checkpoint's ``lit_optim.param_names``.
+
+    Example:
+        >>> with_names([{"state": {}, "param_groups": [{"params": [0]}]}], [["weight"]])[0]["param_names"]
+        [['weight']]
+    """
+    if isinstance(states, list) and len(states) == 1 and isinstance(states[0], Mapping) and isinstance(names, list):
+        states[0] = {"param_names": names, **states[0]}
+    return states
+
+
 def refuse_misfit(states: Any, optimizer: Optimizer) -> None:
-    """Refuses a state that another class wrote, or other param groups: torch would fail at the first step, or later.
+    """Refuses a state that another class wrote, or of other parameters, before anything is loaded.
 
     Args:
         states: a checkpoint's ``optimizer_states``; what is not one plain state is left to its strategy.
@@ -43,19 +61,55 @@ def refuse_misfit(states: Any, optimizer: Optimizer) -> None:
         return
     state = states[0]
     try:
-        there = [len(group["params"]) for group in state["param_groups"]]
+        _ = [len(group["params"]) for group in state["param_groups"]]
     except (TypeError, KeyError):
         raise ConfigError(f"ckpt_path: its optimizer_states are none that torch has written; {ADVICE}") from None
-    here = [len(group["params"]) for group in optimizer.param_groups]
-    if there != here:
-        rule = f"its optimizer has {there} parameters in its param groups, and this one {here}"
-        raise ConfigError(f"ckpt_path: {rule}; {ADVICE}")
     cls = type(optimizer)
     if any(group.get("phase") == "sgd" for group in state["param_groups"]) and "phase" not in optimizer.defaults:
         rule = f"its optimizer has switched to SGD, and {cls.__name__} would take its lr for its own"
         raise ConfigError(f"ckpt_path: {rule}; {SWATS_ADVICE}")
     if cls.__module__.startswith("torch.optim."):
         _try_on_dummy(state, optimizer)
+    fitted(optimizer, state, "ckpt_path")
+
+
+def refuse_other_order(checkpoint: Mapping[str, Any], names: Sequence[str], optimizer: Optimizer) -> None:
+    """Refuses a whole checkpoint of sharded parameters that were declared in another order.
+
+    Lightning numbers them by their place in the module, and names them by the place in the module that loads: states of
+    equal shapes would change places.
+
+    Args:
+        checkpoint: with ``optimizer_states`` and ``lit_optim``.
+        names: of all the module's parameters, in their order.
+        optimizer: that has loaded it.
+
+    Raises:
+        ConfigError: with the first two names that differ.
+
+    Example:
+        >>> import torch
+        >>> states = [{"param_groups": [{"params": [0, 1]}]}]
+        >>> checkpoint = {"optimizer_states": states, "lit_optim": {"param_names": [["b", "a"]]}}
+        >>> refuse_other_order(checkpoint, ["a", "b"], torch.optim.SGD([torch.zeros(1)]))
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: ckpt_path: its parameters were declared in another order (b in place of a), ...
+    """
+    states, saved = checkpoint.get("optimizer_states"), checkpoint.get("lit_optim", {}).get("param_names")
+    if not (isinstance(states, list) and len(states) == 1 and isinstance(saved, list)):
+        return
+    places = {name: i for i, name in enumerate(names)}
+    for group in names_of(optimizer):
+        order = [places.get(name[0], -1) for name in group if name]
+        if order != sorted(order):  # numbered by the module's order, while its names are in the optimizer's
+            return
+    for group, there in zip(states[0]["param_groups"], saved, strict=False):
+        for i, name in zip(group["params"], there, strict=False):
+            here = normal(names[i]) if isinstance(i, int) and i < len(names) else ""
+            if name and normal(name) != here:
+                rule = f"its parameters were declared in another order ({name} in place of {here or 'none'})"
+                advice = "restore that order, or save a sharded one (save_distributed_checkpoint=True)"
+                raise ConfigError(f"ckpt_path: {rule}, and a whole checkpoint numbers them by it; {advice}")
 
 
 def refuse_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:

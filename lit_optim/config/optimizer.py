@@ -25,6 +25,7 @@ from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
 from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Rule, group_parameters, owned_parameters
+from lit_optim.state_loading.guard import module_names
 
 
 def check_optimizer(spec: Spec) -> tuple[Any, dict[str, Any]]:
@@ -90,12 +91,14 @@ def _can_step(cls: type[Optimizer]) -> bool:
 def make_optimizer(spec: Spec, params_or_module: Any, rules: Any = None) -> Optimizer:
     """Builds the optimizer of a spec, with groups, in its fastest exact implementation."""
     cls, arguments = check_optimizer(spec)
+    names: dict[Tensor, tuple[str, ...]] = {}
     if isinstance(params_or_module, nn.Module):
         groups = _groups(params_or_module, read_rules(rules), cls, arguments, spec)
+        names = module_names(params_or_module)
     else:
         if read_rules(rules):
             raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
-        groups = _given_groups(params_or_module)
+        groups = _given_groups(params_or_module, names)
     parameters = [p for group in groups for p in group["params"]]
     suit(spec, groups)
     if arguments.get("capturable") is True and not torch.accelerator.is_available():
@@ -110,24 +113,27 @@ def make_optimizer(spec: Spec, params_or_module: Any, rules: Any = None) -> Opti
         raise ConfigError(f"{spec.key}: {getattr(cls, '__name__', cls)} refused these parameters: {error}") from error
     if not isinstance(optimizer, Optimizer):
         raise ConfigError(f"{spec.key}: {spec.path} returned a {type(optimizer).__name__}, not a torch.optim.Optimizer")
-    return keep_exact(optimizer)
+    return keep_exact(optimizer, names)
 
 
-def _given_groups(params: Any) -> list[dict[str, Any]]:
+def _given_groups(params: Any, names: dict[Tensor, tuple[str, ...]]) -> list[dict[str, Any]]:
     if isinstance(params, Tensor) or not isinstance(params, Iterable):
         raise ConfigError("params: give a module, an iterable of tensors, or a list of param groups")
-    items = list(params.values()) if isinstance(params, Mapping) else list(params)
+    items: list[Any] = list(params.items()) if isinstance(params, Mapping) else list(params)
     if not any(isinstance(item, Mapping) for item in items):
-        return [{"params": _tensors(items)}]
+        return [{"params": _tensors(items, names)}]
     for item in items:
         if not isinstance(item, Mapping) or "params" not in item:
             raise ConfigError("params: a list of param groups holds mappings with the key 'params', and nothing else")
-    return [{**group, "params": _tensors(group["params"])} for group in items]
+    return [{**group, "params": _tensors(group["params"], names)} for group in items]
 
 
-def _tensors(params: Any) -> list[Tensor]:
+def _tensors(params: Any, names: dict[Tensor, tuple[str, ...]]) -> list[Tensor]:
+    """The tensors among parameters and named ones, whose names are added to ``names``."""
     listed = [params] if isinstance(params, Tensor) else list(params)
-    tensors = [item[1] if isinstance(item, tuple) and len(item) == 2 else item for item in listed]
+    pairs = [item if isinstance(item, tuple) and len(item) == 2 else (None, item) for item in listed]
+    tensors = [tensor for _, tensor in pairs]
+    names.update((p, (name,)) for name, p in pairs if isinstance(name, str) and isinstance(p, Tensor))
     if not tensors:
         raise ConfigError("params: empty, so there is nothing to train")
     for item in tensors:

@@ -65,7 +65,7 @@ def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
     if group not in groups():
         raise ConfigError(f"group={group!r}: no group of that name{did_you_mean(group, groups(), list_all=True)}")
     found = fnmatch.filter(names(group), pattern)
-    return {name: _text(group, name).split("\n", 1)[0].lstrip("# ").strip() for name in found}
+    return {name: text(group, name).split("\n", 1)[0].lstrip("# ").strip() for name in found}
 
 
 def load(group: str, name: str, key: str | None = None) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def load(group: str, name: str, key: str | None = None) -> dict[str, Any]:
 
 def needs(group: str, name: str) -> list[str]:
     """What a preset's header asks for (``# needs: closure, one group``), as a list of words."""
-    found = re.search(r"^# needs: (.*)$", _text(group, name), re.MULTILINE)
+    found = re.search(r"^# needs: (.*)$", text(group, name), re.MULTILINE)
     return [word.strip() for word in found[1].split(",")] if found else []
 
 
@@ -108,5 +108,6 @@ def _merged(group: str, name: str) -> Any:
 
 
 @functools.cache
-def _text(group: str, name: str) -> str:
+def text(group: str, name: str) -> str:
+    """The file of a preset."""
     return (conf() / group / f"{name}.yaml").read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ from torch import Tensor
 from lit_optim.gradients.normal import ROW, SEGMENT, SPAN, two_normals
 from lit_optim.gradients.rows import Keys, Rows, signed
 from lit_optim.optimizers.kernel import kernel
+from lit_optim.optimizers.written import on_device
 
 Compiled = Callable[..., Any]
 SHIFT = SPAN.bit_length() - 1
@@ -64,7 +65,7 @@ class Elements:
             count = min(flat.numel(), (min(SEGMENT - within, SEGMENT // 4)) * SPAN - offset)  # places in 31 bits
             first, second = keys(segment)
             numbers = (offset, signed(first + within * ROW), second, -8 * variance)
-            compiled([flat[:count], torch.tensor(numbers, dtype=torch.float64, device=self.device)])
+            compiled([flat[:count], on_device(numbers, torch.float64, self.device)])
             flat, start = flat[count:], start + count
 
     def flush(self) -> None:

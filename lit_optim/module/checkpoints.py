@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.config.checkpoint import HPARAMS, environment, environment_difference, resumed_specs, stamp
+from lit_optim.config.misfit import refuse_other_order
 from lit_optim.config.plain import plain, texts
 from lit_optim.config.presets import GROUPS
 from lit_optim.config.spec import read
@@ -88,12 +89,20 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
             raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
         self.__dict__["_resumed_environment"] = saved.get("environment")
+        self.__dict__["_resumed_names"] = saved.get("param_names")
+        self._refuse_other_order(checkpoint)
         now = self.optim_specs()
         now = {**now, "optimizer": read(now["optimizer"], "optimizer", overrides=self._overrides()).as_dict()}
         resumed, messages = resumed_specs(saved, now)
         if messages:
             self.__dict__["_resumed_specs"] = resumed
             rank_zero_warn("; ".join(messages))
+
+    def _refuse_other_order(self, checkpoint: Mapping[str, Any]) -> None:
+        """What a strategy that restores late has loaded by now, it has named by the order of this module."""
+        trainer, live = self._trainer_or_none(), self._live_optimizers()
+        if len(live) == 1 and trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
+            refuse_other_order(checkpoint, [name for name, _ in self.named_parameters()], live[0])
 
     def compare_environment(self) -> None:
         """Says once that a resumed run cannot be exact to the bit, where what that depends on has changed."""

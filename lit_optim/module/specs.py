@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 from lightning.pytorch import LightningModule
 from torch.optim import Optimizer
 
+from lit_optim.callbacks.repeat_lr import RepeatLr
 from lit_optim.config.coerce import Mismatch, coerce, not_finite
 from lit_optim.config.plain import with_attributes
 from lit_optim.config.presets import GROUPS
@@ -87,34 +88,20 @@ class ModuleWithSpecs(LightningModule):
             raise ConfigError(f"{type(self).__name__}: {WAYS}")
         return specs
 
-    def reapply_lr(self) -> None:
-        """Writes the groups' lrs again after `lr` was assigned, where they were overwritten or put back since."""
-        if undone := self.__dict__.pop("_undone_lrs", ()):
-            for optimizer, _, _, before in undone:
-                optimizer.defaults["lr"] = before
-            self._rescale(self.__dict__["_assigned_lr"])
-        for optimizer, lrs, step, _ in self.__dict__.pop("_pending_lrs", ()):
-            if self.trainer.global_step == step:  # else the schedule has gone on from them already
-                for group, lr in zip(optimizer.param_groups, lrs, strict=True):
-                    group["lr"] = lr
-
-    def keep_assigned_lr(self) -> None:
-        """Notes that optimizers and schedules are put back to before `lr` was assigned, so that they miss it."""
-        self.__dict__["_undone_lrs"] = self.__dict__.pop("_pending_lrs", ())
-
     def _rescale(self, lr: float) -> None:
-        pending: list[tuple[Optimizer, list[Any], int, Any]] = []
+        lrs: list[tuple[Optimizer, list[Any]]] = []
+        before = [optimizer.defaults["lr"] for optimizer in self._live_optimizers()]
         for optimizer in self._live_optimizers():
-            before = optimizer.defaults["lr"]
             schedulers = [c.scheduler for c in self.trainer.lr_scheduler_configs if isinstance(c.scheduler, ScheduleLR)]
             if schedulers:
                 schedulers[0].rescale(lr)
             else:
                 rescale(optimizer, lr)
-            lrs = [group["lr"] for group in optimizer.param_groups]
-            pending.append((optimizer, lrs, self.trainer.global_step, before))
-        if pending:
-            self.__dict__["_pending_lrs"] = pending
+            lrs.append((optimizer, [group["lr"] for group in optimizer.param_groups]))
+        if lrs:
+            trainer: Any = self.trainer
+            others = [callback for callback in trainer.callbacks if not isinstance(callback, RepeatLr)]
+            trainer.callbacks = [RepeatLr(lrs, trainer.global_step, before), *others]
 
     def _live_optimizers(self) -> list[Optimizer]:
         trainer = self._trainer_or_none()

@@ -77,10 +77,10 @@ def with_decay(g: Tensor, p: Tensor, weight_decay: Number, out: Tensor) -> Tenso
 
 
 def dot(x: Tensor, y: Tensor) -> Tensor:
-    """The dot product in 64 bits, whatever the dtype of its factors.
+    """The dot product in 64 bits, whatever the dtype of its factors; of matrices, that of each row.
 
     Example:
         >>> dot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
         tensor(11., dtype=torch.float64)
     """
-    return torch.dot(x.double(), y.double())
+    return (x.double() * y.double()).sum(-1) if x.ndim > 1 else torch.dot(x.double(), y.double())

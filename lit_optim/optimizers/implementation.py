@@ -10,13 +10,17 @@ import copy
 import functools
 import inspect
 import warnings
+import weakref
 from collections.abc import Iterable, Mapping
-from typing import Any
+from itertools import chain
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.optim import ASGD, SGD, Adagrad, Adam, AdamW, Optimizer
+
+from lit_optim.state_loading.guard import guard, names_of
 
 FUSED = (Adam, AdamW, SGD, Adagrad)
 WIDE = (torch.float32, torch.float64)
@@ -58,6 +62,8 @@ def fused_is_right(cls: type[Optimizer], parameters: Iterable[Tensor]) -> bool:
     sharded = any(hasattr(p, "to_local") for p in parameters)
     if sharded and cls in (SGD, Adagrad):
         return False  # raises on DTensor
+    if cls is Adagrad and devices != {"cpu"}:
+        return False  # raises: it has no such kernel
     if cls is SGD and devices == {"cpu"} and any(p.dtype not in WIDE for p in parameters):
         return False  # skips the tail of every vector in 16 bits: pytorch #191763
     return all(p.is_floating_point() and p.layout is torch.strided and is_dense(p) for p in parameters)
@@ -95,36 +101,53 @@ def is_dense(tensor: Tensor) -> bool:
     return True
 
 
-def keep_exact(optimizer: Optimizer) -> Optimizer:
-    """Keeps an optimizer that may be fused right: before each step, and after its state was loaded.
+def keep_exact(optimizer: Optimizer, names: Mapping[Tensor, tuple[str, ...]] | None = None) -> Optimizer:
+    """Keeps an optimizer right: state that does not fit is not loaded, and fused kernels get the strides they need.
 
     Gradients are checked after the closure, so that what the step consumes is what was checked. A gradient or a state
     with strides of its own is laid out as its parameter, a sparse gradient switches its group to the loop.
+
+    Args:
+        optimizer: of any class.
+        names: of its parameters; state is matched by them.
     """
+    guard(optimizer, names)
+    # copies and pickles lose their hooks, and would load and be fused without a check
+    itself = weakref.ref(optimizer)
+    optimizer.__deepcopy__ = functools.partial(_copy, itself)  # type: ignore[attr-defined]
+    optimizer.__reduce_ex__ = functools.partial(_reduced, itself)  # type: ignore[method-assign]
     if type(optimizer) in FUSED:
         # fused kernels would unscale gradients themselves, which forbids clipping; with this the GradScaler does it
         optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]  # torch's own protocol
         optimizer.register_step_pre_hook(_check_before_update)
         optimizer.register_load_state_dict_pre_hook(_remember_flags)
         optimizer.register_load_state_dict_post_hook(_restore_after_load)
-        # copies and pickles lose their hooks, and would be fused without a check
-        optimizer.__deepcopy__ = functools.partial(_copy, optimizer)  # type: ignore[attr-defined]
-        optimizer.__reduce_ex__ = lambda _: (_restored, (type(optimizer), optimizer.__getstate__()))  # type: ignore[method-assign]
     return optimizer
 
 
-def _copy(optimizer: Optimizer, memo: dict[int, Any]) -> Optimizer:
+def _copy(reference: weakref.ref[Optimizer], memo: dict[int, Any]) -> Optimizer:
+    optimizer = cast("Optimizer", reference())
     twin = type(optimizer).__new__(type(optimizer))
     memo[id(optimizer)] = twin
     twin.__setstate__(copy.deepcopy(optimizer.__getstate__(), memo))
-    return keep_exact(twin)
+    return _named(twin, chain.from_iterable(names_of(optimizer)))
 
 
-def _restored(cls: type[Optimizer], state: dict[str, Any]) -> Optimizer:
+def _reduced(reference: weakref.ref[Optimizer], _: Any) -> tuple[Any, ...]:
+    optimizer = cast("Optimizer", reference())
+    return _restored, (type(optimizer), optimizer.__getstate__(), [*chain.from_iterable(names_of(optimizer))])
+
+
+def _restored(cls: type[Optimizer], state: dict[str, Any], names: Iterable[tuple[str, ...]] = ()) -> Optimizer:
     """What a pickle becomes."""
     optimizer = cls.__new__(cls)
     optimizer.__setstate__(state)
-    return keep_exact(optimizer)
+    return _named(optimizer, names)
+
+
+def _named(optimizer: Optimizer, names: Iterable[tuple[str, ...]]) -> Optimizer:
+    parameters = (p for group in optimizer.param_groups for p in group["params"])
+    return keep_exact(optimizer, {p: found for p, found in zip(parameters, names, strict=False) if found})
 
 
 def _check_before_update(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
@@ -144,7 +167,7 @@ def _check_before_update(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
 
 def lay_out(optimizer: Optimizer) -> None:
     """Gives gradients and state the strides of their parameter, where a fused kernel is going to walk over them."""
-    sgd = type(optimizer) is SGD
+    sgd, adagrad = type(optimizer) is SGD, type(optimizer) is Adagrad
     for group in optimizer.param_groups:
         if not group.get("fused"):
             continue
@@ -152,10 +175,11 @@ def lay_out(optimizer: Optimizer) -> None:
             grad = p.grad
             if grad is None:
                 continue
-            narrow = sgd and p.dtype not in WIDE and p.device.type == "cpu"
-            if not (narrow or grad.is_sparse) and p.is_contiguous() and grad.is_contiguous():
+            on_cpu = p.device.type == "cpu"
+            without = (sgd and on_cpu and p.dtype not in WIDE) or (adagrad and not on_cpu)  # no right kernel
+            if not (without or grad.is_sparse) and p.is_contiguous() and grad.is_contiguous():
                 continue  # nearly always
-            if narrow or grad.is_sparse or not (p.is_contiguous() or is_dense(p)):
+            if without or grad.is_sparse or not (p.is_contiguous() or is_dense(p)):
                 group["fused"] = False  # the loop is right for all three
                 break
             if not (grad.is_contiguous() and p.is_contiguous()):
@@ -192,7 +216,20 @@ def _restore_after_load(optimizer: Optimizer) -> None:
                 state = optimizer.state.get(p, {})
                 if isinstance(state.get("step"), Tensor):
                     state["step"] = state["step"].to(device=p.device)  # a loop's checkpoint keeps it on the CPU
+            _complete_momentum(optimizer, group)
     _lay_out_state(optimizer)
+
+
+def _complete_momentum(optimizer: Optimizer, group: dict[str, Any]) -> None:
+    """Gives all parameters a buffer where some have one: fused SGD takes no mixture, which the loop begins anew."""
+    buffers = {p: optimizer.state.get(p, {}).get("momentum_buffer") for p in group["params"]}
+    if type(optimizer) is not SGD or not group["momentum"] or all(buffer is None for buffer in buffers.values()):
+        return
+    if group["dampening"]:  # a first buffer is the gradient, not dampened
+        group["fused"] = group["fused"] and all(buffer is not None for buffer in buffers.values())
+        return
+    for p in [p for p, buffer in buffers.items() if buffer is None]:
+        optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p, requires_grad=False)
 
 
 def _warn_once(optimizer: Optimizer, message: str) -> None:

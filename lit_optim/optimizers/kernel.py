@@ -19,6 +19,9 @@ from torch import Tensor
 
 Text = Callable[..., Any]
 TRACED_LENGTH = 1 << 20
+ROW = 1 << 10  # elements that are added up by one program of a GPU's kernel
+INDEX_LIMIT = 1 << 30  # elements of one call: on a GPU the indices of a kernel have 32 bits
+NO_COMPILER = ("InvalidCxxCompiler", "CppCompileError", "FileNotFoundError", "TritonMissing", "GPUTooOldForTriton")
 _kernels: dict[Any, Callable[..., Any] | None] = {}
 _one_at_a_time = threading.Lock()  # tracing changes globals of torch's
 
@@ -45,7 +48,8 @@ def kernel(
     """The compiled form of ``text(*tensors, scratch, *scalars, **flags)``; None, after a warning, without a compiler.
 
     Args:
-        text: in-place operations on 1-D tensors of one length; what it returns (0-dim tensors, say) is returned.
+        text: in-place operations on 1-D tensors of one length; what it returns (0-dim tensors, say) is returned. On
+            a GPU a text that returns sums is given matrices, and returns the sum of each row.
         tensors: examples of what it is called with; only dtypes and the device are looked at. 16-bit ones reach the
             text in 32 bits, and are written back.
         scalars: an example of the 1-D tensor that holds all numbers of a step, in the text's order.
@@ -64,13 +68,38 @@ def kernel(
     key = (text, tuple(sorted(flags.items())), negated, dtypes, scalars.dtype, mask, device, threads)
     with _one_at_a_time:
         if key not in _kernels:
-            examples = [torch.zeros(TRACED_LENGTH, dtype=dtype, device=device) for dtype in dtypes]
-            compute = wide(dtypes[0])
-            examples += [torch.zeros(TRACED_LENGTH, dtype=compute, device=device) for is_vector in mask if is_vector]
-            examples.append(torch.zeros(mask.count(False), dtype=scalars.dtype, device=device))
             whole = functools.partial(_whole, text, len(dtypes), mask, negated, flags)
-            _kernels[key] = _compile(whole, examples, getattr(text, "__name__", "text"))
+            all_dtypes = [*dtypes, *[wide(dtypes[0])] * mask.count(True)]
+            numbers = torch.zeros(mask.count(False), dtype=scalars.dtype, device=device)
+            in_rows = device.type != "cpu" and bool(whole(*_examples((1,), all_dtypes, device), numbers))
+            shape = (TRACED_LENGTH // ROW + 7, ROW) if in_rows else (TRACED_LENGTH,)  # 7: a size of its own
+            examples = [*_examples(shape, all_dtypes, device), numbers]
+            compiled = _compile(whole, examples, getattr(text, "__name__", "text"))
+            _kernels[key] = functools.partial(_by_rows, compiled) if in_rows and compiled else compiled
         return _kernels[key]
+
+
+def _examples(shape: tuple[int, ...], dtypes: Sequence[torch.dtype], device: torch.device) -> list[Tensor]:
+    return [torch.zeros(shape, dtype=dtype, device=device) for dtype in dtypes]
+
+
+def _by_rows(compiled: Callable[..., Any], inputs: list[Tensor]) -> tuple[Tensor, ...]:
+    """Runs a kernel that returns sums, on a GPU: over rows, so that they are added up in the pass that makes them.
+
+    Returns:
+        For each sum of the text its parts, 1-D.
+    """
+    *tensors, scalars = inputs
+    n = tensors[0].numel()
+    cut = n - n % ROW
+    if cut == n and n:
+        return tuple(compiled([*(t.view(-1, ROW) for t in tensors), scalars]))
+    found = []
+    if cut:
+        found.append(compiled([*(t[:cut].view(-1, ROW) for t in tensors), scalars]))
+    if cut < n:
+        found.append(compiled([*(t[cut:].view(1, -1) for t in tensors), scalars]))
+    return tuple(parts[0] if len(parts) == 1 else torch.cat(parts) for parts in zip(*found, strict=True))
 
 
 def compiled_kernels() -> int:
@@ -103,8 +132,9 @@ def _compile(whole: Callable[..., Any], examples: list[Tensor], name: str) -> Ca
     except Exception as error:
         if not _no_compiler(error):
             raise
-        text = f"compile=True: {name} runs uncompiled, because no C++ compiler works here ({_first_line(error)})"
-        warnings.warn(f"{text}; install one (g++, clang), or write compile=False", RuntimeWarning, stacklevel=4)
+        wanted, what = ("Triton", "it") if examples[0].is_cuda else ("C++ compiler", "one (g++, clang)")
+        text = f"compile=True: {name} runs uncompiled, because no {wanted} works here ({_first_line(error)})"
+        warnings.warn(f"{text}; install {what}, or write compile=False", RuntimeWarning, stacklevel=4)
         return None
 
 
@@ -132,7 +162,9 @@ def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callabl
         graph = make_fx(pure, decomposition_table=select_decomp_table(), tracing_mode="symbolic")(*examples)
         inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
         # in this process: a forked one has no threads to talk to the workers that its parent has started
-        settings = {"compile_threads": 1, **_half_vectors()}
+        settings: dict[str, Any] = {"compile_threads": 1, **_half_vectors()}
+        if examples[0].is_cuda:
+            settings["fx_graph_cache"] = False  # cannot make a key of these graphs, and says so each time
         with tracing(TracingContext(inputs[0].fake_mode)), inductor.patch(settings):
             compiled = compile_fx_inner(graph, inputs)
     # what it calls in the end: the rest is for a cache of autotuning that kernels for CPUs do not use
@@ -153,7 +185,7 @@ def _half_vectors() -> dict[str, Any]:
 def _no_compiler(error: BaseException | None) -> bool:
     """Whether what has failed is the search for a compiler, however deep the error lies."""
     while error is not None:
-        if type(error).__name__ in ("InvalidCxxCompiler", "CppCompileError", "FileNotFoundError"):
+        if type(error).__name__ in NO_COMPILER:
             return True
         error = error.__cause__ or error.__context__
     return False

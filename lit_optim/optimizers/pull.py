@@ -6,17 +6,19 @@ in one call, because for them the calls are what takes the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from lit_optim.optimizers.implementation import is_dense
-from lit_optim.optimizers.kernel import kernel, wide
+from lit_optim.optimizers.kernel import INDEX_LIMIT, kernel, wide
+from lit_optim.optimizers.written import on_device
 
 BLOCK = 1 << 17  # elements: two blocks of float32 are the 1 MB of a core's cache; smaller ones cost calls and barriers
 FEW = 1 << 13  # elements; below, even a compiled kernel is called for longer than it runs
 PLAIN = (Tensor, torch.nn.Parameter)
+FEW_ON_DEVICE = 1 << 18  # the same on a GPU
 ON_DEVICE = 1 << 24  # elsewhere there is no cache to stay in, and every call is a launch
 
 
@@ -41,14 +43,16 @@ def pull_all(slow: Sequence[Tensor], fast: Sequence[Tensor], alpha: float, *, co
         >>> pull_all([slow], [fast], 0.5); fast
         tensor([0.5000, 2.0000])
     """
-    small = _Together(alpha)
+    small, scalars = _Together(alpha), _Scalars(alpha)
     for s, f in zip(slow, fast, strict=True):
-        if f.numel() <= FEW or f.device.type != "cpu" or (f.numel() <= BLOCK and not compile):
-            small.add(s, f)
-            continue
-        pulls = _compiled(s, f, alpha) if compile and _alike(s, f) else None
+        on_cpu, n = f.device.type == "cpu", f.numel()
+        pulls = None
+        if compile and (FEW if on_cpu else FEW_ON_DEVICE) < n <= INDEX_LIMIT and _alike(s, f):
+            pulls = kernel(pull, (s, f), scalars.of(f))
         if pulls is not None:
-            pulls(_flat(s), _flat(f))
+            pulls([_flat(s), _flat(f), scalars.of(f)])
+        elif n <= BLOCK or not on_cpu:
+            small.add(s, f)
         else:
             for s_block, f_block in blocks(s, f):
                 pull(s_block, f_block, None, alpha)
@@ -104,10 +108,19 @@ def _flat(tensor: Tensor) -> Tensor:
     )
 
 
-def _compiled(slow: Tensor, fast: Tensor, alpha: float) -> Callable[[Tensor, Tensor], None] | None:
-    scalars = torch.tensor([alpha], dtype=wide(fast.dtype))
-    compiled = kernel(pull, (slow, fast), scalars)
-    return None if compiled is None else lambda s, f: compiled([s, f, scalars])
+class _Scalars:
+    """The weight of the interpolation, where a compiled kernel reads it: once for each device and dtype."""
+
+    def __init__(self, alpha: float) -> None:
+        self.alpha = alpha
+        self.known: dict[tuple[torch.dtype, torch.device], Tensor] = {}
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """That of a tensor's device, in the dtype that it is computed in."""
+        key = (wide(tensor.dtype), tensor.device)
+        if key not in self.known:
+            self.known[key] = on_device([self.alpha], *key)
+        return self.known[key]
 
 
 class _Together:

@@ -21,6 +21,7 @@ from lit_optim.optimizers.rehearsal import is_rehearsal
 from lit_optim.optimizers.run import Runner
 from lit_optim.optimizers.state import counter, own, own_loaded, own_state
 from lit_optim.optimizers.work import Member
+from lit_optim.state_loading.guard import fitted
 
 __all__ = ["Numbers", "ParamsT", "Rule", "RuleOptimizer", "Sums"]
 
@@ -44,6 +45,7 @@ class RuleOptimizer(Optimizer):
 
     per_group: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
     counters: ClassVar[dict[str, float]] = {"step": 0.0}
+    checks_what_it_loads: ClassVar[bool] = True
     merges: ClassVar[bool] = True  # whether parameters of several groups may share a call
     notes: ClassVar[tuple[str, ...]] = ()  # keys of groups that no text depends on
 
@@ -217,6 +219,8 @@ class RuleOptimizer(Optimizer):
         return {**kept, "state": own(kept["state"], self.counters)}
 
 
-def _note_what_is_loaded(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
-    """Load pre-hook, the last one: what other hooks have made of a state dict is what counts."""
+def _note_what_is_loaded(optimizer: Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
+    """Load pre-hook, the last one: what other hooks have made of a state dict is what is checked and counts."""
+    state_dict = fitted(optimizer, state_dict)
     optimizer.__dict__["_loading"] = (state_dict, [group["compile"] for group in optimizer.param_groups])
+    return state_dict

@@ -1,4 +1,4 @@
-"""A rule's text on 1-D tensors: in blocks that stay in the cache, or compiled."""
+"""A rule's text on 1-D tensors: in blocks that stay in a CPU's cache, or compiled."""
 
 from __future__ import annotations
 
@@ -9,13 +9,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lit_optim.optimizers.kernel import kernel, wide
+from lit_optim.optimizers.kernel import INDEX_LIMIT, kernel, wide
 from lit_optim.optimizers.written import Written
 
-BLOCK = 1 << 18  # elements: a few of these lie in the cache, and calls take much less time than the arithmetic
+BLOCK = 1 << 18  # elements: a few of these lie in a CPU's cache, and calls take much less time than the arithmetic
+DEVICE_BLOCK = 1 << 24  # elsewhere each call is a launch: only the scratch memory is kept small, to 64 MB in 32 bits
 
 Text = Callable[..., Any]
 Run = Callable[[Sequence[Tensor], tuple[Any, ...]], list[Any]]  # tensors, numbers -> what the text has returned
+
+
+def block_size(device: torch.device) -> int:
+    """How many elements one call of a text is given.
+
+    Example:
+        >>> block_size(torch.device("cpu")) < block_size(torch.device("cuda"))
+        True
+    """
+    return BLOCK if device.type == "cpu" else DEVICE_BLOCK
 
 
 class Runner:
@@ -73,14 +84,15 @@ class Runner:
         compute = wide(first.dtype)
         if negated or any(t.dtype is not compute for t in tensors):
             text = partial(self._converted, text, negated, len(tensors))
-        scratch = self.scratch(first, compute, -1, min(length, BLOCK))
-        if length <= BLOCK:
+        block = block_size(first.device)
+        scratch = self.scratch(first, compute, -1, min(length, block))
+        if length <= block:
             sums = [text(*tensors, scratch, *numbers)]
         else:
             sums = []
-            for blocks in zip(*(t.split(BLOCK) for t in tensors), strict=True):  # type: ignore[no-untyped-call]
+            for blocks in zip(*(t.split(block) for t in tensors), strict=True):  # type: ignore[no-untyped-call]
                 n = blocks[0].numel()
-                sums.append(text(*blocks, scratch if n == BLOCK else scratch[:n], *numbers))
+                sums.append(text(*blocks, scratch if n == block else scratch[:n], *numbers))
         return [found for found in sums if found]
 
     def _converted(self, text: Text, negated: bool, n: int, *arguments: Any) -> Any:
@@ -100,8 +112,11 @@ class Runner:
 
 
 def _call(compiled: Any, written: Written, tensors: Sequence[Tensor], numbers: tuple[Any, ...]) -> list[Any]:
-    returned = compiled([*tensors, written(numbers)])
-    return [returned] if returned else []
+    if tensors[0].numel() <= INDEX_LIMIT or tensors[0].is_cpu:
+        returned = compiled([*tensors, written(numbers)])
+        return [returned] if returned else []
+    pieces = zip(*(t.split(INDEX_LIMIT) for t in tensors), strict=True)  # type: ignore[no-untyped-call]
+    return [returned for piece in pieces if (returned := compiled([*piece, written(numbers)]))]
 
 
 def _call_with_vectors(

@@ -14,52 +14,56 @@ Part = tuple[int, Tensor, tuple[Tensor, ...]]
 
 def over_all_ranks(
     parts: Sequence[Part], places: int, order: Iterable[Tensor] = (), *, replicated: bool = False
-) -> list[list[float]]:
+) -> Tensor:
     """Adds up what was summed over local parts; sharded parameters' sums in ONE all-reduce for each mesh.
 
+    On a GPU nothing waits for the sums: they are a tensor there.
+
     Args:
-        parts: a place, a parameter, and 0-dim tensors of 64 bits that were summed over its local elements.
+        parts: a place, a parameter, and tensors of 64 bits that were summed over its local elements: 0-dim ones, on a
+            GPU also 1-D ones whose elements are still to be added up.
         places: how many places there are.
         order: all parameters; where they lie on several meshes, ranks must go through these alike.
         replicated: all ranks hold the same parameters: rank 0's sums are everybody's, to the last bit.
 
     Returns:
-        For each place the sums, always added in the same order.
+        For each place a row of sums, in 64 bits, always added in the same order.
 
     Example:
         >>> p, found = torch.zeros(2), (torch.tensor(1.0), torch.tensor(2.0))
-        >>> over_all_ranks([(0, p, found), (1, p, found), (0, p, found)], places=2)
+        >>> over_all_ranks([(0, p, found), (1, p, found), (0, p, found)], places=2).tolist()
         [[2.0, 4.0], [1.0, 2.0]]
     """
     by_mesh: dict[Any, list[Part]] = {}
     for part in parts:
         by_mesh.setdefault(sharded_over(part[1]), []).append(part)
-    device = parts[0][2][0].device
-    totals = _added(by_mesh.pop((), []), places, len(parts[0][2]))
+    like = parts[0][2]
+    totals = _added(by_mesh.pop((), []), places, like)
     meshes = dict.fromkeys(sharded_over(p) for p in order) if len(by_mesh) > 1 else by_mesh
     for groups in filter(by_mesh.__contains__, meshes):
-        local = torch.tensor(_added(by_mesh[groups], places, len(parts[0][2])), dtype=torch.float64, device=device)
+        local = _added(by_mesh[groups], places, like)
         for group in groups:
             dist.all_reduce(local, group=group)
-        totals = [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(totals, local.tolist(), strict=True)]
+        totals += local
     if replicated and dist.is_initialized():
-        of_rank_0 = torch.tensor(totals, dtype=torch.float64, device=device)
-        dist.broadcast(of_rank_0, src=0)
-        totals = of_rank_0.tolist()
+        dist.broadcast(totals, src=0)
     return totals
 
 
-def _added(parts: Sequence[Part], places: int, width: int) -> list[list[float]]:
-    totals = [[0.0] * width for _ in range(places)]
-    if parts and parts[0][2][0].is_cpu:
-        rows = [[value.item() for value in found] for _, _, found in parts]
-    else:  # one transfer for all
-        rows = torch.stack([torch.stack(found) for _, _, found in parts]).tolist() if parts else []
-    for (place, _, _), row in zip(parts, rows, strict=True):
+def _added(parts: Sequence[Part], places: int, like: Sequence[Tensor]) -> Tensor:
+    """For each place its parts' sums, one added after the other."""
+    if not like[0].is_cpu:
+        nothing = torch.zeros(1, dtype=torch.float64, device=like[0].device)
+        of_place = [[found for place, _, found in parts if place == i] for i in range(places)]
+        columns = [zip(*found, strict=True) if found else [(nothing,)] * len(like) for found in of_place]
+        sums = [torch.cat([part.view(-1) for part in column]).sum() for place in columns for column in place]
+        return torch.stack(sums).view(places, len(like))
+    totals = [[0.0] * len(like) for _ in range(places)]
+    for place, _, found in parts:
         total = totals[place]
-        for i, value in enumerate(row):
-            total[i] += value
-    return totals
+        for i, value in enumerate(found):
+            total[i] += value.item()
+    return torch.tensor(totals, dtype=torch.float64)
 
 
 def sharded_over(p: Tensor) -> tuple[Any, ...]:

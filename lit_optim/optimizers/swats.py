@@ -1,22 +1,25 @@
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lit_optim.errors import ConfigError, did_you_mean, wrong
+from lit_optim.errors import ConfigError, wrong
 from lit_optim.optimizers.adam_rules import Eps, adam_numbers
-from lit_optim.optimizers.arguments import check_above_0, check_at_least_0, check_betas, check_bools
+from lit_optim.optimizers.dot_products import DotProducts, in_one
 from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer, Sums
 from lit_optim.optimizers.sharded_sums import over_all_ranks
+from lit_optim.optimizers.swats_arguments import OPTIONS, check_arguments
 from lit_optim.optimizers.swats_estimate import Estimate, has_settled, observe, sgd_lr
+from lit_optim.optimizers.swats_phases import switch_to_sgd
 from lit_optim.optimizers.swats_rules import swats_adam, swats_amsgrad, swats_sgd
 
-OPTIONS = ("switch_tol", "switch_rtol", "min_steps", "scope", "max_sgd_lr", "normalize_by_lr", "follow_schedule")
+FOUND: dict[str, Any] = {  # what is known so far, in each group
+    **dict(k=0, gamma=0.0, lam=0.0, sgd_lr=0.0, adam_lr=0.0, decay_lr=0.0, switched_at=0),
+    **dict(switch_requested=False, armed=True, replicated=False, unseen=None),
+}
 
 
 class SWATS(RuleOptimizer):
@@ -30,12 +33,12 @@ class SWATS(RuleOptimizer):
         \text{once } k > 1 &\text{ and } |\Lambda - \gamma_k| < \text{switch\_tol}: \quad
         v_k = \beta_1 v_{k-1} + g_k, \qquad w_k = w_{k-1} - (1-\beta_1) \Lambda v_k
 
-    One estimate over all parameters, as in the paper; the switch takes effect at the next step, for all of them, and
-    needs a positive Lambda. From then on a group's ``lr`` is ``(1 - beta1) Lambda``, and ``beta1`` its momentum; a
-    schedule goes on multiplying from there. Groups whose lrs differ keep their ratios: with ``S`` the lr relative to
-    the largest, ``gamma = p.p / -(p.S g)``, and each gets ``(1 - beta1) Lambda S``. With minibatch noise the paper's
-    tolerance of 1e-9 is practically never met, and any other by chance, after about (scatter of gamma) / (2 tolerance)
-    steps; `switch` is sure.
+    One estimate over all parameters, as in the paper. The switch takes effect at the next step, for all of them, and
+    needs a positive Lambda; on a GPU one step later, because the host does not wait for the sums. From then on a
+    group's ``lr`` is ``(1 - beta1) Lambda``, and ``beta1`` its momentum; a schedule goes on multiplying from there.
+    Groups whose lrs differ keep their ratios: with ``S`` the lr relative to the largest, ``gamma = p.p / -(p.S g)``,
+    and each gets ``(1 - beta1) Lambda S``. With minibatch noise the paper's tolerance of 1e-9 is practically never met,
+    and any other by chance, after about (scatter of gamma) / (2 tolerance) steps; `switch` is sure.
 
     Phase, estimate and counters are in ``param_groups`` (``phase``, ``k``, ``gamma``, ``lam``, ``sgd_lr``,
     ``adam_lr``), the state of parameters has the same keys in both phases: checkpoints of any kind resume exactly.
@@ -65,6 +68,7 @@ class SWATS(RuleOptimizer):
         ConfigError: a ValueError, for arguments out of range.
 
     Example:
+        >>> import torch
         >>> w = torch.nn.Parameter(torch.tensor([1.0], dtype=torch.float64))
         >>> optimizer = SWATS([w], lr=0.01)
         >>> for _ in range(2):  # a linear loss 2 w: gamma = lr / 2 at each step
@@ -78,19 +82,7 @@ class SWATS(RuleOptimizer):
     Algorithm 1.
     """
 
-    notes = (
-        "k",
-        "adam_lr",
-        "gamma",
-        "lam",
-        "sgd_lr",
-        "decay_lr",
-        "switched_at",
-        "switch_requested",
-        "armed",
-        "replicated",
-        *OPTIONS,
-    )
+    notes = (*FOUND, *OPTIONS)
     merges: ClassVar[bool] = False  # sums are told apart by their groups
 
     def __init__(
@@ -118,24 +110,11 @@ class SWATS(RuleOptimizer):
         adam |= dict(decoupled=decoupled, eps_placement=eps_placement)
         switch: dict[str, Any] = dict(switch_tol=switch_tol, switch_rtol=switch_rtol, min_steps=min_steps, scope=scope)
         switch |= dict(max_sgd_lr=max_sgd_lr, normalize_by_lr=normalize_by_lr, follow_schedule=follow_schedule)
-        found = dict(phase="adam", k=0, gamma=0.0, lam=0.0, sgd_lr=0.0, adam_lr=0.0, decay_lr=0.0, switched_at=0)
-        found |= dict(switch_requested=False, armed=True, replicated=False)
-        super().__init__(params, dict(**adam, **switch, **found, maximize=maximize, compile=compile))
+        super().__init__(params, dict(**adam, **switch, phase="adam", **FOUND, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
         """Refuses a group whose values are out of range; one that is added later shares what is known."""
-        check_at_least_0(group, "lr", "eps", "weight_decay", "switch_tol", "switch_rtol")
-        check_betas(group)
-        check_bools(group, "amsgrad", "decoupled", "normalize_by_lr", "follow_schedule")
-        if group["max_sgd_lr"] is not None:
-            check_above_0(group, "max_sgd_lr")
-        steps = group["min_steps"]
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ConfigError(wrong("min_steps", steps, "must be a whole number of at least 1"))
-        for name, allowed in (("scope", ("global", "group")), ("eps_placement", ("paper", "torch"))):
-            if group[name] not in allowed:
-                hint = did_you_mean(str(group[name]), allowed)
-                raise ConfigError(wrong(name, group[name], f"must be one of {', '.join(allowed)}{hint}"))
+        check_arguments(group)
         first = self.param_groups[0]
         if first is not group and group["scope"] == "global":
             if group["betas"] != first["betas"]:
@@ -166,20 +145,47 @@ class SWATS(RuleOptimizer):
         return decay_by, group["betas"][0], -group["lr"]
 
     def observe(self, sums: list[Sums]) -> None:
-        """Updates the estimate, and switches where it has settled or a switch is due."""
+        """Updates the estimate, and switches where it has settled or a switch is due.
+
+        On a GPU it takes the dot products of the step before: the host does not wait for those of this one.
+        """
         if not sums:
             return
-        for groups, pp, pg in self._dot_products(sums):
-            first = groups[0]
+        now = self._dot_products(sums)
+        if now.is_ready:
+            self._look(now)
+        else:
+            self._look_at_last(behind=1)
+            if any(group["phase"] == "adam" for group in self.param_groups):
+                self.__dict__["_unseen"] = now
+
+    def _look_at_last(self, behind: int = 0) -> None:
+        """Looks at the dot products of the last step, if that has not been done; ``behind`` steps were taken since."""
+        unseen = self.__dict__.pop("_unseen", None)
+        if unseen is None and any(group["unseen"] is not None for group in self.param_groups):
+            unseen = DotProducts.of_groups(self.param_groups)  # of a checkpoint
+        for group in self.param_groups:
+            group["unseen"] = None
+        if unseen is not None:
+            self._look(unseen, behind)
+
+    def _look(self, at: DotProducts, behind: int = 0) -> None:
+        rows = {id(group): row for group, row in zip(self.param_groups, at.rows(), strict=False)}
+        for groups in self._scopes(self.param_groups):
+            first, own = groups[0], [rows.get(id(group), at.without_step(group)) for group in groups]
+            if first["phase"] != "adam" or not any(row.active for row in own):
+                continue
+            pp, pg = in_one(own)
+            lrs = [row.lr for row in own]
             beta2 = first["betas"][1]
-            scale = _largest(groups, "lr") if first["normalize_by_lr"] else 1.0
+            scale = max(lrs) if first["normalize_by_lr"] else 1.0
             after = observe(_estimate(first), pp / (scale or 1.0), pg, beta2)
             found = dict(after._asdict(), sgd_lr=_capped(sgd_lr(after, beta2) * scale, first["max_sgd_lr"]))
-            for group in groups:
-                group.update(found, adam_lr=float(group["lr"]))
+            for group, lr in zip(groups, lrs, strict=True):
+                group.update(found, adam_lr=lr)
             tolerance = (first["switch_tol"], first["switch_rtol"], first["min_steps"])
             if first["switch_requested"] or (first["armed"] and has_settled(after, beta2, *tolerance)):
-                self._switch(groups)
+                switch_to_sgd(groups, self.state, behind=behind)
 
     def switch(self, groups: Iterable[dict[str, Any]] | None = None) -> bool:
         """Switches to SGD before the next step, whether the estimate has settled or not.
@@ -190,35 +196,12 @@ class SWATS(RuleOptimizer):
         Returns:
             Whether it has: where Lambda is not positive yet, the switch takes place as soon as it is.
         """
+        self._look_at_last()
         done = True
         for several in self._scopes(self.param_groups if groups is None else groups):
             if several[0]["phase"] == "adam":
-                done = self._switch(several) and done
+                done = switch_to_sgd(several, self.state) and done
         return done
-
-    def _switch(self, groups: list[dict[str, Any]]) -> bool:
-        first, adam_lr = groups[0], _largest(groups, "adam_lr")
-        possible = 0 < first["sgd_lr"] < math.inf and adam_lr > 0
-        for group in groups:
-            group["switch_requested"] = not possible
-        if not possible:
-            return False
-        factor = (1 - first["betas"][0]) * first["sgd_lr"] / adam_lr  # all lrs keep their ratios
-        for group in groups:
-            lr = group["lr"]
-            if group["follow_schedule"]:  # which may be a step ahead of Adam's last one
-                group["lr"] = lr * factor
-                if "initial_lr" in group:
-                    group["initial_lr"] = group["initial_lr"] * factor
-            else:
-                fixed = group["adam_lr"] * factor
-                group["lr"] = torch.full_like(lr, fixed) if isinstance(lr, Tensor) else fixed
-                group["scheduled"] = False
-            group.update(phase="sgd", switched_at=group["k"], decay_lr=1 / factor)
-            for p in group["params"]:
-                if "exp_avg" in self.state.get(p, {}):
-                    self.state[p]["exp_avg"].zero_()
-        return True
 
     def _scopes(self, groups: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         """Groups that share an estimate."""
@@ -227,25 +210,36 @@ class SWATS(RuleOptimizer):
             return [[group] for group in listed]
         return [self.param_groups] if listed else []
 
-    def _dot_products(self, sums: list[Sums]) -> Iterator[tuple[list[dict[str, Any]], float, float]]:
-        """p.p and p.S g of each scope that has taken a step of Adam, over all its parameters, in 64 bits."""
+    def _dot_products(self, sums: list[Sums]) -> DotProducts:
+        """Those of this step, for each group over all its parameters, in 64 bits."""
         places = {id(group): i for i, group in enumerate(self.param_groups)}
         parts = [(places[id(group)], p, found) for group, p, found in sums]
         order = (p for group in self.param_groups for p in group["params"])
         totals = over_all_ranks(parts, len(places), order, replicated=self.param_groups[0]["replicated"])
-        active = {place for place, _, _ in parts}
-        for groups in self._scopes(self.param_groups):
-            own = [places[id(group)] for group in groups]
-            if active.isdisjoint(own):
-                continue
-            largest = _largest(groups, "lr") or 1.0
-            pp = sum(totals[i][0] for i in own)
-            pg = sum(totals[i][1] * (float(group["lr"]) / largest) for i, group in zip(own, groups, strict=True))
-            yield groups, pp, pg
+        return DotProducts(totals, [float(group["lr"]) for group in self.param_groups], {i for i, _, _ in parts})
 
+    def state_dict(self) -> dict[str, Any]:
+        """As torch's, with the dot products that have not been looked at yet."""
+        self._keep_unseen()
+        return super().state_dict()
 
-def _largest(groups: Iterable[Mapping[str, Any]], name: str) -> float:
-    return max(float(group[name]) for group in groups)
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles hold."""
+        self._keep_unseen()
+        kept = super().__getstate__()
+        kept.pop("_unseen", None)
+        return kept
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Forgets what was not looked at before a load: the groups of what is loaded have their own."""
+        self.__dict__.pop("_unseen", None)
+        super().__setstate__(state)
+
+    def _keep_unseen(self) -> None:
+        unseen: DotProducts | None = self.__dict__.get("_unseen")
+        if unseen is not None:
+            for group, row in zip(self.param_groups, unseen.rows(), strict=False):
+                group["unseen"] = tuple(row)
 
 
 def _estimate(group: Mapping[str, Any]) -> Estimate:

@@ -13,10 +13,12 @@ from torch.autograd.graph import increment_version
 
 from lit_optim.optimizers.implementation import is_dense
 from lit_optim.optimizers.kernel import wide
-from lit_optim.optimizers.run import BLOCK, Run, Runner
+from lit_optim.optimizers.run import Run, Runner, block_size
+from lit_optim.optimizers.written import on_device
 
 # elements; below, calls take longer than gathering: uncompiled there are half a dozen of them
 SMALL, SMALL_COMPILED = 1 << 16, 1 << 13
+DEVICE_SMALL, DEVICE_SMALL_COMPILED = 1 << 21, 1 << 18  # on a GPU, where each call is a launch
 
 
 @dataclass
@@ -53,7 +55,9 @@ def gradient(p: Tensor) -> Tensor:
 
 def is_small(p: Tensor, compiled: bool) -> bool:
     """Whether a parameter is gathered with others."""
-    return plain(p).numel() < (SMALL_COMPILED if compiled else SMALL)
+    if p.device.type == "cpu":
+        return plain(p).numel() < (SMALL_COMPILED if compiled else SMALL)
+    return plain(p).numel() < (DEVICE_SMALL_COMPILED if compiled else DEVICE_SMALL)
 
 
 class Large:
@@ -158,8 +162,9 @@ class Gathered:
         self.views = list(chain.from_iterable(views))
         self.written = [*views[0], *chain.from_iterable(views[2:])]
         self.group = members[0].group if len({m.group for m in members}) == 1 else None  # of all, if it is one
-        self.places = torch.tensor([m.group for m in members])
-        self.repeats = torch.tensor(self.sizes)
+        device = self.like.device
+        self.places = on_device([m.group for m in members], torch.int64, device)
+        self.repeats = on_device(self.sizes, torch.int64, device)
         self._spread: dict[int, tuple[Tensor, Tensor]] = {}
 
     def _take_over(self, name: str) -> None:
@@ -198,8 +203,9 @@ class Gathered:
         """A number of each group, for each element of its parameters."""
         known = self._spread.get(i)
         if known is None or not torch.equal(known[0], number):
-            each = number.to(self.dtype)[self.places].repeat_interleave(self.repeats, output_size=self.total)
-            known = self._spread[i] = (number, each.to(self.like.device))
+            there = number.to(self.dtype).to(self.places.device, non_blocking=self.places.is_cuda)
+            each = there[self.places].repeat_interleave(self.repeats, output_size=self.total)
+            known = self._spread[i] = (number, each)
         return known[1]
 
 
@@ -240,7 +246,7 @@ def packed(members: Sequence[Member], slots: Sequence[str], run: Runner) -> list
     filled: dict[Any, int] = {}
     for m in members:
         kind, n = (m.p.dtype, m.p.device, is_other(m.p), *sharding(m.p)), plain(m.p).numel()
-        if kind not in packs or filled[kind] + n > BLOCK:
+        if kind not in packs or filled[kind] + n > block_size(m.p.device):
             packs.setdefault(kind, []).append([])
             filled[kind] = 0
         packs[kind][-1].append(m)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ctypes import c_double, c_float
 from typing import Any
 
@@ -36,5 +37,15 @@ class Written:
             if self.memory is not None:
                 self.memory[:] = numbers
             else:
-                self.tensor = torch.tensor(numbers, dtype=self.dtype, device=self.device)
+                self.tensor = on_device(numbers, self.dtype, self.device)
         return self.tensor
+
+
+def on_device(numbers: Sequence[float], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A 1-D tensor of numbers; the host goes on before a GPU has them, and may not change anything that it still reads.
+
+    Example:
+        >>> on_device([1.0, 2.0], torch.float64, torch.device("cpu"))
+        tensor([1., 2.], dtype=torch.float64)
+    """
+    return torch.tensor(numbers, dtype=dtype).to(device, non_blocking=device.type == "cuda")

@@ -191,7 +191,7 @@ def test_replicated_ranks_take_the_sums_of_rank_0(tmp_path):
         import lit_optim.optimizers.sharded_sums as sums
 
         added = sums._added
-        sums._added = lambda *args: [[value * (1 + rank * 1e-3) for value in row] for row in added(*args)]
+        sums._added = lambda *args: added(*args) * (1 + rank * 1e-3)
         torch.manual_seed(0)
         module = Net("adamw", optim_callbacks={"swats": WAYS["at"]})
         _, fitting = fit(tmp_path, module, devices=2, strategy="ddp")

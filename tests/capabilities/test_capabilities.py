@@ -74,7 +74,7 @@ HAND_COMPUTED = {  # copies of the weights in float32, 4 bytes each
     "momentum": 4.0,
     "adamw": 8.0,  # two averages
     "amsgrad": 12.0,  # and the largest second one
-    "lbfgs": 88.0,  # the gradient before, the direction, and ten pairs
+    "lbfgs": 88.0,  # the gradient before, the direction, and a full history of ten pairs
     "lion": 4.0,
     "adan": 16.0,  # three averages and the gradient before
     "soap": 24.0,  # two averages, two preconditioners, two bases of a square matrix

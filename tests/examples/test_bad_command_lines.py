@@ -69,5 +69,5 @@ def test_the_messages_of_the_contract_to_the_letter(tmp_path, typed, line):
 @pytest.mark.parametrize(("typed", "says", "marks"), [case(entry) for entry in TABLE if entry[0] in REAL])
 def test_as_a_real_process(tmp_path, made, typed, says, marks):
     command = [sys.executable, str(TRAIN), *words(typed, made)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     check(Outcome(done.returncode, done.stdout, done.stderr), says, marks, tmp_path)

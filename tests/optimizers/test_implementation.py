@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 
 import lit_optim
@@ -106,6 +107,27 @@ def test_which_is_chosen():
     if hasattr(torch.optim, "Muon"):
         assert fastest(torch.optim.Muon, [torch.zeros(2, 2) for _ in range(30)], {}) == {}
     assert fastest(AdamW, [], {}) == {}
+
+
+def test_adagrad_has_no_fused_kernel_on_a_gpu():
+    """Seen on one: torch raises in the first step."""
+    with FakeTensorMode():
+        on_gpu = [torch.empty(2, 3, device="cuda:0")]
+        assert fastest(Adam, on_gpu, {}) == {"fused": True}
+        assert fastest(Adagrad, on_gpu, {}) == {}
+
+
+def test_adagrad_whose_parameters_move_to_a_gpu_steps_in_the_loop():
+    from lit_optim.optimizers.implementation import lay_out
+
+    optimizer = lit_optim.build_optimizer("adagrad", [torch.nn.Parameter(torch.ones(2))])
+    assert optimizer.param_groups[0]["fused"]
+    with FakeTensorMode():
+        moved = torch.nn.Parameter(torch.empty(2, device="cuda:0"))
+        moved.grad = torch.empty(2, device="cuda:0")
+    optimizer.param_groups[0]["params"] = [moved]
+    lay_out(optimizer)
+    assert optimizer.param_groups[0]["fused"] is False
 
 
 @pytest.mark.parametrize("name", FUSABLE)

@@ -251,6 +251,7 @@ def test_state_of_a_swapped_optimizer_is_loaded_as_such():
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last", "transposed", "sliced", "scalar", "empty"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_layouts_and_sizes(layout, dtype):
+    """Up to a rounding: where an element lies in a vector, and whether it is multiplied and added in one, is torch's."""
     generator = torch.Generator().manual_seed(1)
 
     def tensor():
@@ -269,8 +270,8 @@ def test_layouts_and_sizes(layout, dtype):
     for s, f in pairs:
         expected = torch.lerp(s, f, 0.3)
         pull_all([s], [f], 0.3)
-        torch.testing.assert_close(s, expected, rtol=0, atol=0)
-        torch.testing.assert_close(f, expected, rtol=0, atol=0)
+        assert torch.equal(s, f)
+        torch.testing.assert_close(s, expected, rtol=2 * torch.finfo(dtype).eps, atol=2 * torch.finfo(dtype).eps)
         other = torch.randn(f.shape).to(dtype)
         before = f.clone()
         exchange(f, other)

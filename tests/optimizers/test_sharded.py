@@ -76,7 +76,7 @@ def on_ranks(work):
         prepare()
         return work()
 
-    return on_two_ranks(rank, timeout=120)
+    return on_two_ranks(rank)
 
 
 @pytest.mark.parametrize("compile", COMPILED)

@@ -7,26 +7,22 @@ import sys
 
 import pytest
 
-COST = """
-import time
+LOADED = """
+import sys
 import hydra
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-before = time.process_time()
+before = {*sys.modules}
 import lit_optim, lit_optim.conf, hydra_plugins.lit_optim.searchpath as plugin
 assert issubclass(plugin.LitOptimSearchPathPlugin, SearchPathPlugin)
-print(time.process_time() - before)
+print(*{*sys.modules} - before)
 """
 
 
-def test_an_unrelated_hydra_app_pays_less_than_5_ms():
-    """The best of some processes: what the machine does beside it is not our cost."""
-    costs = []
-    for _ in range(10):
-        done = subprocess.run([sys.executable, "-c", COST], capture_output=True, text=True, check=True)
-        costs.append(float(done.stdout))
-        if costs[-1] < 0.005:
-            return
-    raise AssertionError(f"{min(costs):.4f} s of CPU time")
+def test_an_unrelated_hydra_app_loads_a_few_small_files():
+    """A few milliseconds; modules are counted, because times depend on the machine."""
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    plugin = {"hydra_plugins.lit_optim", "hydra_plugins.lit_optim.searchpath"}
+    assert {*done.stdout.split()} - {"hydra_plugins"} == {"lit_optim", "lit_optim.conf", "lit_optim.errors", *plugin}
 
 
 @pytest.mark.parametrize("module", ["lit_optim", "lit_optim.conf", "hydra_plugins.lit_optim.searchpath"])
