@@ -1,11 +1,49 @@
-"""What depends on the version of Lightning: the only place that asks whether something is there."""
+"""What depends on the version of Lightning: the only place that asks for it."""
 
 from __future__ import annotations
 
-from lightning.pytorch import Callback, callbacks
+import os
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer, callbacks
+
+from lit_optim.versions import older
 
 
 def is_weight_averaging(callback: Callback) -> bool:
     """Whether a callback is one of Lightning's ``WeightAveraging``, which came with Lightning 2.6."""
     cls = getattr(callbacks, "WeightAveraging", None)
     return cls is not None and isinstance(callback, cls)
+
+
+def count_saved_batch(trainer: Trainer) -> None:
+    """Counts the batch at whose end a checkpoint was written, as Lightning 2.5 and newer do; for ``on_train_start``.
+
+    Lightning 2.4 resumes with a ``batch_idx`` that is one too low: accumulation is shifted by a batch, and the epoch
+    ends without its validation.
+    """
+    loop = trainer.fit_loop.epoch_loop
+    current: Any = loop.batch_progress.current
+    within_epoch = (
+        current.ready == current.started == current.processed == current.completed + 1 < trainer.num_training_batches
+    )
+    if older("lightning", "2.5") and loop.restarting and within_epoch:
+        loop.batch_progress.increment_completed()
+
+
+def epoch_after_last_batch(trainer: Trainer) -> int:
+    """The epoch that a run goes on with which is resumed at an epoch's last batch; Lightning 2.4 has not counted on."""
+    return trainer.current_epoch + older("lightning", "2.5")
+
+
+def validates_again_on_resume() -> bool:
+    """Whether Lightning repeats the validation at whose end a checkpoint was written."""
+    return older("lightning", "2.5")
+
+
+def is_of_lr_search(path: Any) -> bool:
+    """Whether a checkpoint is the one with which Lightning's lr finder puts a run back to where it was.
+
+    Lightning before 2.6 assigns the lr that it found first, and loads this checkpoint then.
+    """
+    return os.path.basename(str(path)).startswith(".lr_find_")

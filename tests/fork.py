@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from by_version import skip_what_torch_cannot
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -35,6 +37,7 @@ def on_two_ranks(work: Callable[[int], Any], timeout: float = 300.0) -> list[Any
         for _ in ranks:
             rank, failure, value = queue.get(timeout=timeout)
             if failure:
+                skip_what_torch_cannot(failure)
                 raise AssertionError(f"rank {rank} failed:\n{failure}")
             results[rank] = pickle.loads(value)
     finally:

@@ -67,6 +67,8 @@ class StaysUnfrozen(Unfreezes):
             self.make_trainable(module.layer[0])
 
 
+# before 2.5 Lightning begins the epoch again in which a run is resumed, and finds the layers unfrozen already
+@pytest.mark.filterwarnings("ignore:The provided params to be frozen already exist:UserWarning")
 @pytest.mark.parametrize("chosen", [None, ["lookahead", "ema", "gradient_noise", "agc"]])
 def test_a_run_that_has_unfrozen_layers_is_resumed_to_the_bit(tmp_path, chosen):
     def run(ckpt_path=None):

@@ -6,6 +6,7 @@ from lightning.pytorch.callbacks import LearningRateFinder
 from lightning.pytorch.tuner import Tuner
 from omegaconf import OmegaConf
 
+from by_version import LOADER_GOES_ON
 from conftest import SCHEDULERS
 from lit_optim.config.presets import load
 from net import Net, loader, trainer
@@ -70,9 +71,11 @@ def test_callback(tmp_path, late, scheduler):
     assert found is not None
     assert module.lr == found
     used = [module.used[i] for i in steps.real]
-    assert len(used) == 48
+    length = run.global_step
+    assert len(used) == length
+    assert length == 48 or (LOADER_GOES_ON and not late)
     scheduler_now = run.lr_scheduler_configs[0].scheduler
-    for step in range(8 if late else 0, 48):
+    for step in range(8 if late else 0, length):
         factor = scheduler_now.factor(step)
         assert used[step] == pytest.approx([found * factor, 2 * found * factor]), step
     assert scheduler_now.base_lrs == pytest.approx([found, 2 * found])
@@ -87,6 +90,7 @@ def test_every_preset_goes_on_from_what_was_found(tmp_path, name):
     run.fit(module, loader(), loader(8))
     found, now = callback.optimal_lr.suggestion(), run.lr_scheduler_configs[0].scheduler
     assert found is not None
+    assert run.global_step == 16 or LOADER_GOES_ON
     assert [module.used[i][0] for i in steps.real] == pytest.approx(
-        [found * now.factor(t) for t in range(16)], rel=1e-12
+        [found * now.factor(t) for t in range(run.global_step)], rel=1e-12
     )

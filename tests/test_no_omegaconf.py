@@ -1,6 +1,9 @@
 """Nothing of OmegaConf or Hydra gets into param groups, state, hyper-parameters or checkpoints, whatever form came in."""
 
+from inspect import signature
+
 import hydra
+import lightning as L
 import pytest
 import torch
 from lightning.pytorch.tuner import Tuner
@@ -12,6 +15,7 @@ from lit_optim.config import presets
 from net import Net, fit, loader, trainer, weights
 from problem import Problem
 
+WEIGHTS_ONLY = {"weights_only": True} if "weights_only" in signature(L.Trainer.validate).parameters else {}
 RULES = [{"match": {"type": ["norm", "bias"]}, "weight_decay": 0.0}]
 NADAM = presets.load("optimizer", "nadam")
 
@@ -58,7 +62,8 @@ def foreign(value, path=""):
 
 def test_the_search_finds_them():
     value = {"a": [1, (OmegaConf.create([1]),)], "b": partial(NADAM), "c": OmegaConf.create({})}
-    assert foreign(value) == [".a.1.0", ".b", ".c"]
+    theirs = type(value["b"]).__module__.startswith("hydra")  # a class of its own since Hydra 1.3.3 or later
+    assert foreign(value) == [".a.1.0", *[".b"] * theirs, ".c"]
 
 
 @pytest.mark.parametrize("cls", [Net, Forgets, ForgetsInAnotherBase])
@@ -79,10 +84,10 @@ def test_every_way_through_a_checkpoint(tmp_path, monkeypatch, form, cls):
         assert checkpoint["lit_optim"]["spec"]["optimizer"]["_target_"] == "torch.optim.NAdam"
         again = cls.load_from_checkpoint(tmp_path / "c.ckpt", weights_only=True)
         assert torch.equal(weights(again), weights(module))
-        trainer(tmp_path).validate(again, loader(8), ckpt_path=tmp_path / "c.ckpt", weights_only=True)
+        trainer(tmp_path).validate(again, loader(8), ckpt_path=tmp_path / "c.ckpt", **WEIGHTS_ONLY)
         if not weights_only:
             trainer(tmp_path, max_epochs=2).fit(
-                cls(**FORMS[form]), loader(), loader(8), ckpt_path=tmp_path / "c.ckpt", weights_only=True
+                cls(**FORMS[form]), loader(), loader(8), ckpt_path=tmp_path / "c.ckpt", **WEIGHTS_ONLY
             )
     again = cls.load_from_checkpoint(tmp_path / "c.ckpt", weights_only=True)
     _, once_more = fit(tmp_path, again, max_epochs=1)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from conftest import CONF, OPTIMIZERS, UNTESTED, preset_names
+from conftest import CONF, TESTED, UNTESTED, preset_names
 from lit_optim.config.headers import header
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
@@ -15,7 +15,7 @@ def row(group):
 
 def test_every_optimizer_is_in_the_table_and_nothing_else():
     lists = {"torch": [], "lit_optim": [], "compiled": []}
-    for name in OPTIMIZERS:
+    for name in TESTED:
         kind = name.rpartition("/")[0] or header("optimizer", name).package
         lists.get(kind, []).append(name)
     assert [part.partition(": ")[2].split(", ") for part in row("optimizer").split("; ")] == [*lists.values()]
@@ -23,7 +23,7 @@ def test_every_optimizer_is_in_the_table_and_nothing_else():
     others = re.search(
         r"^\| `optimizer` of other packages \| .*?: (.*); untested.*?: (.*); and `any` \|$", README, re.MULTILINE
     )
-    assert others[1].split(", ") == [name for name in OPTIMIZERS if name not in ours]
+    assert others[1].split(", ") == [name for name in TESTED if name not in ours]
     assert re.sub(r" \(.*?\)", "", others[2]).split(", ") == UNTESTED
 
 

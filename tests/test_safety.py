@@ -13,6 +13,7 @@ import torch
 from omegaconf import OmegaConf
 
 import lit_optim
+from by_version import needs_partials_of_hydra
 from lit_optim import ConfigError
 from lit_optim.imports import only_known_packages, resolve
 from net import Net, fit
@@ -130,6 +131,7 @@ def test_functions_of_the_system_are_no_factories(function):
             lit_optim.build_scheduler(spec, torch.optim.SGD([torch.ones(1)]))
 
 
+@needs_partials_of_hydra
 def test_a_partial_of_hydras_is_a_configuration_too():
     partial = hydra.utils.instantiate({"_target_": "numpy.load", "_partial_": True})
     with pytest.raises(ConfigError, match=r"numpy.load: not a torch.optim.Optimizer subclass \(it is a function\)"):

@@ -118,11 +118,12 @@ def test_only_classes_that_the_oldest_torch_lacks_need_a_version():
 @pytest.mark.parametrize(
     ("version", "warned"), [("1.3.2", True), ("1.3.5", True), ("1.3.6", False), ("1.4.0.dev1", False), ("not installed", False)]
 )  # fmt: skip
-def test_the_doctor_warns_of_a_hydra_whose_blocklist_can_be_bypassed(version, warned):
+def test_the_doctor_warns_of_a_hydra_without_a_safe_blocklist(version, warned):
     found = hydra_findings({"hydra-core": version})
     assert [(f.severity, f.key) for f in found] == [("warning", f"hydra-core={version}")] * warned
     if warned:
         assert "pip install 'hydra-core>=1.3.6'" in found[0].remedy
+        assert ("has no blocklist" in found[0].problem) == (version == "1.3.2")
 
 
 def test_an_old_hydra_is_no_error(monkeypatch, capsys):

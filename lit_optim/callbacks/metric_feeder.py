@@ -6,6 +6,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_optim.errors import ConfigError, did_you_mean
+from lit_optim.lightning_api import epoch_after_last_batch, validates_again_on_resume
 
 
 class MetricFeeder(Callback):
@@ -32,6 +33,7 @@ class MetricFeeder(Callback):
     def __init__(self, monitor: str) -> None:
         self.monitor = monitor
         self.fed_at = -1  # optimizer steps before the last value
+        self._may_repeat = False  # the first validation of a resumed run is the last one before it
 
     @property
     def of_training(self) -> bool:
@@ -57,7 +59,7 @@ class MetricFeeder(Callback):
         """Tells where a resumed run cannot be exact: a validation that was due is not made up for."""
         progress = trainer.fit_loop.epoch_loop.batch_progress
         every = trainer.check_val_every_n_epoch
-        due = self.of_training or every is None or trainer.current_epoch % every == 0  # already that of the next epoch
+        due = self.of_training or every is None or epoch_after_last_batch(trainer) % every == 0
         if trainer.ckpt_path and progress.is_last_batch and due and self.fed_at != trainer.global_step:
             warnings.warn(
                 "this checkpoint was written at the last batch of an epoch, before its validation, which Lightning "
@@ -72,9 +74,13 @@ class MetricFeeder(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores it."""
         self.fed_at = int(state_dict["fed_at"])
+        self._may_repeat = validates_again_on_resume()
 
     def _feed(self, trainer: Trainer) -> None:
-        self.feed(trainer, self._value_of_rank_0(trainer))
+        value = self._value_of_rank_0(trainer)
+        if not (self._may_repeat and self.fed_at == trainer.global_step):
+            self.feed(trainer, value)
+        self._may_repeat = False
         self.fed_at = trainer.global_step
 
     def _value_of_rank_0(self, trainer: Trainer) -> float:

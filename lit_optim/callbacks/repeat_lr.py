@@ -26,6 +26,7 @@ class RepeatLr(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Writes the groups' lrs, unless a schedule has gone on from them already."""
         leave(trainer, self)
+        pl_module.__dict__.pop("_assigned_lrs", None)
         if trainer.global_step == self.step:
             for optimizer, lrs in self.lrs:
                 for group, lr in zip(optimizer.param_groups, lrs, strict=True):

@@ -8,6 +8,7 @@ from lit_optim.callbacks.leave import leave
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.config.misfit import refuse_other_class
 from lit_optim.errors import ConfigError
+from lit_optim.lightning_api import count_saved_batch, is_of_lr_search
 
 
 class Configured(Protocol):
@@ -18,6 +19,12 @@ class Configured(Protocol):
 
     def compare_environment(self) -> None:
         """Says where a resumed run is not exact."""
+
+    def repeat_undone_lr(self) -> None:
+        """Assigns an lr again."""
+
+    def keep_assigned_lr(self) -> None:
+        """Lets an lr that was assigned before a restore be assigned again after it."""
 
 
 class SpecCheckpoint(Callback):
@@ -30,7 +37,11 @@ class SpecCheckpoint(Callback):
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Compares the specs; called before optimizers are configured (but under strategies that restore later)."""
         if trainer.state.fn == "fit" and trainer.ckpt_path:
-            cast("Configured", pl_module).resume_from(checkpoint)
+            module = cast("Configured", pl_module)
+            if is_of_lr_search(trainer.ckpt_path):
+                module.keep_assigned_lr()
+            else:
+                module.resume_from(checkpoint)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Tells why a sharded checkpoint could not be loaded: its strategy asks nobody before it does."""
@@ -45,6 +56,8 @@ class SpecCheckpoint(Callback):
 
         Then there is nothing left to do in this fit: the next one gets new callbacks from the module.
         """
+        count_saved_batch(trainer)
+        cast("Configured", pl_module).repeat_undone_lr()
         cast("Configured", pl_module).compare_environment()
         for optimizer in trainer.optimizers:
             switched = any(group.get("phase") == "sgd" for group in optimizer.param_groups)

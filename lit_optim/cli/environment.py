@@ -20,7 +20,7 @@ from lit_optim.versions import lack, release
 PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "torchmetrics", "pytorch-lightning", "rich", "matplotlib")
 PLUGIN = "hydra_plugins.lit_optim.searchpath"
 NAMESPACE = "hydra_plugins"
-BLOCKLIST_SINCE = (1, 3, 6)  # of Hydra: the blocklist of `_target_` without known ways around it
+BLOCKLIST_SINCE = (1, 3, 6)  # of Hydra's blocklist of `_target_` there are no known ways around
 ABSENT = "not installed"
 NOT_FOR_USERS = ("dev", "examples", "test")
 
@@ -150,7 +150,7 @@ def version_findings(needs: Mapping[str, Iterable[str]]) -> list[Finding]:
 
 
 def hydra_findings(installed: Mapping[str, str]) -> list[Finding]:
-    """A Hydra whose blocklist of ``_target_`` can be bypassed; lit-optim's own check does not depend on it.
+    """A Hydra without a blocklist of ``_target_``, or with ways around it; lit-optim's checks do not depend on it.
 
     Example:
         >>> [finding.severity for finding in hydra_findings({"hydra-core": "1.3.5"})]
@@ -161,9 +161,10 @@ def hydra_findings(installed: Mapping[str, str]) -> list[Finding]:
     version = installed.get("hydra-core", ABSENT)
     if not () < release(version) < BLOCKLIST_SINCE:
         return []
+    state = "has no" if release(version) < (1, 3, 4) else "has a way around its"
     problem = (
-        "hydra.utils.instantiate can be made to call functions that Hydra means to block: its blocklist of _target_ "
-        "can be bypassed before 1.3.6 (lit-optim checks its own specs without it)"
+        f"it {state} blocklist of _target_, so hydra.utils.instantiate calls any function that a configuration names "
+        "(lit-optim's checks of its own specs do not depend on it)"
     )
     remedy = "pip install 'hydra-core>=1.3.6', or instantiate only configurations that you trust"
     return [Finding("hydra", "warning", f"hydra-core={version}", problem, remedy)]

@@ -139,8 +139,10 @@ def trial(
             build(**{argument: value})
         except (Exception, SystemExit) as error:
             # an error that comes without this value too is not about it
-            hint = did_you_mean(argument, names) if "unexpected keyword" in str(error) else ""
-            culprits.append(wrong(f"{key}.{argument}", value, refused(error, name) + hint))
+            words = refused(error, name)
+            if "unexpected keyword" in words:  # to which newer Pythons add a suggestion
+                words = words.partition(". Did you mean")[0] + did_you_mean(argument, names)
+            culprits.append(wrong(f"{key}.{argument}", value, words))
     try:
         build()
     except (Exception, SystemExit):

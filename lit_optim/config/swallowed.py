@@ -71,7 +71,8 @@ def hands_on(cls: Any) -> bool:
     function = inspect.unwrap(cls.__init__ if inspect.isclass(cls) else cls)
     name = next((p.name for p in inspect.signature(function).parameters.values() if p.kind is p.VAR_KEYWORD), None)
     code = getattr(function, "__code__", None)
-    return code is not None and any(i.argval == name for i in dis.get_instructions(code) if "LOAD" in i.opname)
+    loads = (i.argval for i in dis.get_instructions(code) if "LOAD" in i.opname) if code is not None else ()
+    return any(name in names if isinstance(names, tuple) else name == names for names in loads)  # a pair: Python 3.13
 
 
 def _differ(one: Any, other: Any) -> bool:

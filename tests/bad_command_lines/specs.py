@@ -2,7 +2,10 @@
 # fmt: off
 """What lit-optim builds: optimizer, schedule, param groups, callbacks."""
 
+from conftest import LACKING
+
 NINES = "9" * 400
+MUON = ("the preset 'muon' (torch.optim.Muon) needs torch 2.9",) if "muon" in LACKING else ("Muon takes 2-D parameters only", "late")
 
 OPTIMIZER = [
     ("optimizer.lr=abc", "optimizer.lr='abc': AdamW expects float | Tensor, got str"),
@@ -36,7 +39,7 @@ OPTIMIZER = [
     ("optimizer=rmsprop optimizer.alpha=5", "optimizer.alpha=5.0: must lie between 0 and 1"),
     ("optimizer=lbfgs optimizer.line_search_fn=wolfe", "optimizer.line_search_fn='wolfe': LBFGS knows only 'strong_wolfe'"),
     ("optimizer=lbfgs param_groups.rules=[{match:{type:bias},lr:0.5}]", "param_groups: LBFGS takes one group only; choose param_groups=all", "late"),
-    ("optimizer=muon", "Muon takes 2-D parameters only", "late"),
+    ("optimizer=muon", *MUON),
     ("optimizer=sparse_adam", "SparseAdam takes sparse gradients only", "late"),
     ("optimizer=null", "optimizer=null: a run cannot do without; write e.g. optimizer=adamw"),
     ("~optimizer", "optimizer: missing; choose one, e.g. optimizer=adamw"),

@@ -1,6 +1,8 @@
 # fmt: off
 """What is wrong whatever the key: strange texts, interpolations, hostile targets, Hydra's own refusals, sweeps."""
 
+from lit_optim.versions import older
+
 LONG = "x" * 5000
 
 TEXTS = [
@@ -74,7 +76,8 @@ HOSTILE = [
     (("+trainer.profiler={_target_:os.system,command:'touch canary'}",), "trainer.profiler"),
     ("logger.csv._target_=os.system", "logger.csv._target_=os.system: not a lightning"),
     (("logger.csv.prefix={_target_:os.system,command:'touch canary'}",), "logger.csv.prefix", 1),
-    (("+hydra.callbacks.x={_target_:os.system,command:'touch canary'}",), "hydra.callbacks.x", 1),
+    # Hydra's own, which runs what it is given before 1.3.4 brought the blocklist
+    *([] if older("hydra-core", "1.3.4") else [(("+hydra.callbacks.x={_target_:os.system,command:'touch canary'}",), "hydra.callbacks.x", 1)]),
     ("-m hydra.launcher._target_=os.system optimizer=adamw,sgd", "Invalid plugin 'os.system'", 1),
     ("-m hydra.sweeper._target_=os.system optimizer=adamw,sgd", "Invalid plugin 'os.system'", 1),
 ]

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.tuner import Tuner
 
-from by_version import NO_WEIGHT_AVERAGING, needs_weight_averaging
+from by_version import NO_WEIGHT_AVERAGING, needs_batch_idx_on_resume, needs_weight_averaging
 from lit_optim import ConfigError, ScheduleLR, optimizers
 from lit_optim.callbacks import ExponentialMovingAverage, Lookahead, ScheduleFree
 from net import BATCHES, Net, data, fit, loader, trainer, weights
@@ -188,6 +188,7 @@ class TwoOptimizers(L.LightningModule):
         return torch.optim.AdamW(self.a.parameters(), lr=0.01), torch.optim.SGD(self.b.parameters(), lr=0.01)
 
 
+@needs_batch_idx_on_resume
 def test_each_of_two_optimizers_has_its_own_count(tmp_path):
     def manual(ckpt_path=None, callbacks=()):
         torch.manual_seed(0)
@@ -465,6 +466,7 @@ class OneForTwo(TwoOptimizers):
         return torch.optim.AdamW(both, lr=0.01), torch.optim.SGD(self.b.parameters(), lr=0.01)
 
 
+@needs_batch_idx_on_resume
 def test_a_parameter_of_two_optimizers(tmp_path):
     def manual(ckpt_path=None, **options):
         torch.manual_seed(0)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def test_text_ends_with_the_verdict(capsys):
     assert main(["doctor", "scheduler=cosine", "scheduler.warmup=100%"]) == 2
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "1 error"
-    assert any(line.startswith("error  scheduler.warmup.steps=100%: a warmup of 100 percent") for line in lines)
+    assert any(re.match(r"error +scheduler\.warmup\.steps=100%: a warmup of 100 percent", line) for line in lines)
 
 
 @pytest.mark.slow
@@ -208,4 +209,5 @@ def test_the_readme_shows_what_the_doctor_says(capsys):
     command, *shown = readme.partition("\n$ lit-optim ")[2].partition("```")[0].splitlines()
     assert main(shlex.split(command)) == 2
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-4:] == shown[1:]
+    # a warning about the installation makes the first column wider
+    assert [re.sub(" +", " ", line) for line in lines[-4:]] == [re.sub(" +", " ", line) for line in shown[1:]]

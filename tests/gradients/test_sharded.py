@@ -15,6 +15,7 @@ from fork import on_two_ranks
 from gradients.problem import Mixed
 from gradients.reference import centralized, clipped_by_unit
 from lit_optim.gradients import Agc, Centralize, Noise
+from lit_optim.versions import older
 from net import Net, loader, trainer
 
 SHAPES = [(6, 1500), (7, 3, 5), (1, 4), (5,), (2050,), (1,), (4, 3, 2, 2), (3, 0)]
@@ -26,6 +27,8 @@ SHAPED = [
     ((3, 1), 1),
     ((4, 3, 2, 2), 2),
 ]
+# torch 2.6 cannot distribute tensors whose second dimension is empty
+SHAPED = [(shape, dim) for shape, dim in SHAPED if 0 not in shape[1:] or not older("torch", "2.7")]
 
 
 def tensor(shape, seed, dtype):

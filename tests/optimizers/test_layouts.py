@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from by_version import needs_grad_dtype
 from lit_optim.optimizers import SGDW, AdaBound
 from lit_optim.optimizers.adam import Adam
 from lit_optim.optimizers.run import BLOCK
@@ -215,6 +216,7 @@ def test_an_expanded_parameter_is_refused_by_torch_and_not_silently_wrong():
             SGDW([p]).step()
 
 
+@needs_grad_dtype
 def test_gradients_of_another_dtype():
     for n in (5, BLOCK + 3):
         ends = []

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -56,6 +57,23 @@ def test_metadata(metadata):
     names = {requirement.partition(">")[0].partition("<")[0] for requirement in required}
     assert names == {"hydra-core", "lightning", "omegaconf", "torch", "torchmetrics"}
     assert {"Name: lit-optim", "License-Expression: MIT", "Requires-Python: >=3.10"} <= set(lines)
+
+
+def test_the_requirements_allow_what_is_tested_at_both_ends(metadata):
+    requires = [Requirement(line[15:]) for line in metadata.splitlines() if line.startswith("Requires-Dist: ")]
+    core = {requirement.name: requirement.specifier for requirement in requires if requirement.marker is None}
+    for line in (CHECKOUT / "constraints-oldest.txt").read_text().splitlines():
+        name, _, version = line.partition("==")
+        assert name not in core or core[name].contains(version), line
+    for name, version in (
+        ("hydra-core", "1.3.2"),
+        ("hydra-core", "1.4.0.dev1"),
+        ("torch", "2.14.1"),
+        ("lightning", "2.6.6"),
+    ):
+        assert core[name].contains(version, prereleases=True)
+    for name, version in (("torch", "2.5.1"), ("lightning", "2.3.3"), ("hydra-core", "1.3.1"), ("hydra-core", "1.5.0")):
+        assert not core[name].contains(version)
 
 
 def test_the_sdist_holds_what_a_wheel_is_built_from(sdist):
