@@ -168,9 +168,12 @@ def _check_before_update(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
 def lay_out(optimizer: Optimizer) -> None:
     """Gives gradients and state the strides of their parameter, where a fused kernel is going to walk over them."""
     sgd, adagrad = type(optimizer) is SGD, type(optimizer) is Adagrad
+    some_without = sgd and len(optimizer.state) < sum(len(group["params"]) for group in optimizer.param_groups)
     for group in optimizer.param_groups:
         if not group.get("fused"):
             continue
+        if some_without:  # one that is unfrozen, say
+            _complete_momentum(optimizer, group)
         for p in group["params"]:
             grad = p.grad
             if grad is None:
