@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
 
 from lit_optim.callbacks.leave import leave
+from lit_optim.lightning_api import is_of_lr_search
 
 
 class RepeatLr(Callback):
@@ -18,15 +19,29 @@ class RepeatLr(Callback):
     Args:
         lrs: optimizers with the lrs of their groups.
         step: optimizer steps taken when the lr was assigned.
+        before: the lrs that were the optimizers' own until then.
     """
 
-    def __init__(self, lrs: Sequence[tuple[Optimizer, list[Any]]], step: int) -> None:
-        self.lrs, self.step = lrs, step
+    def __init__(self, lrs: Sequence[tuple[Optimizer, list[Any]]], step: int, before: Sequence[float]) -> None:
+        self.lrs, self.step, self.before = lrs, step, before
+        self._undone = False
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Notes that the finder of an older Lightning puts optimizers back after it has assigned the lr."""
+        self._undone = is_of_lr_search(trainer.ckpt_path)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Assigns such an lr again."""
+        if self._undone:
+            leave(trainer, self)
+            for (optimizer, _), before in zip(self.lrs, self.before, strict=True):
+                optimizer.defaults["lr"] = before
+            module: Any = pl_module
+            module.lr = module.lr
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Writes the groups' lrs, unless a schedule has gone on from them already."""
         leave(trainer, self)
-        pl_module.__dict__.pop("_assigned_lrs", None)
         if trainer.global_step == self.step:
             for optimizer, lrs in self.lrs:
                 for group, lr in zip(optimizer.param_groups, lrs, strict=True):

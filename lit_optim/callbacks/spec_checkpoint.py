@@ -20,12 +20,6 @@ class Configured(Protocol):
     def compare_environment(self) -> None:
         """Says where a resumed run is not exact."""
 
-    def repeat_undone_lr(self) -> None:
-        """Assigns an lr again."""
-
-    def keep_assigned_lr(self) -> None:
-        """Lets an lr that was assigned before a restore be assigned again after it."""
-
 
 class SpecCheckpoint(Callback):
     """Lets the specs of a checkpoint win when a run is resumed; leaves the Trainer when training starts.
@@ -36,12 +30,8 @@ class SpecCheckpoint(Callback):
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Compares the specs; called before optimizers are configured (but under strategies that restore later)."""
-        if trainer.state.fn == "fit" and trainer.ckpt_path:
-            module = cast("Configured", pl_module)
-            if is_of_lr_search(trainer.ckpt_path):
-                module.keep_assigned_lr()
-            else:
-                module.resume_from(checkpoint)
+        if trainer.state.fn == "fit" and trainer.ckpt_path and not is_of_lr_search(trainer.ckpt_path):
+            cast("Configured", pl_module).resume_from(checkpoint)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Tells why a sharded checkpoint could not be loaded: its strategy asks nobody before it does."""
@@ -57,7 +47,6 @@ class SpecCheckpoint(Callback):
         Then there is nothing left to do in this fit: the next one gets new callbacks from the module.
         """
         count_saved_batch(trainer)
-        cast("Configured", pl_module).repeat_undone_lr()
         cast("Configured", pl_module).compare_environment()
         for optimizer in trainer.optimizers:
             switched = any(group.get("phase") == "sgd" for group in optimizer.param_groups)

@@ -88,33 +88,20 @@ class ModuleWithSpecs(LightningModule):
             raise ConfigError(f"{type(self).__name__}: {WAYS}")
         return specs
 
-    def keep_assigned_lr(self) -> None:
-        """Notes that optimizers and schedules are put back to before `lr` was assigned, so that they miss it."""
-        self.__dict__["_undone_lrs"] = self.__dict__.pop("_assigned_lrs", ())
-
-    def repeat_undone_lr(self) -> None:
-        """Assigns `lr` again where optimizers and schedules were put back to before that."""
-        if undone := self.__dict__.pop("_undone_lrs", ()):
-            for optimizer, _, before in undone:
-                optimizer.defaults["lr"] = before
-            self._rescale(self.__dict__["_assigned_lr"])
-
     def _rescale(self, lr: float) -> None:
-        assigned: list[tuple[Optimizer, list[Any], Any]] = []
+        lrs: list[tuple[Optimizer, list[Any]]] = []
+        before = [optimizer.defaults["lr"] for optimizer in self._live_optimizers()]
         for optimizer in self._live_optimizers():
-            before = optimizer.defaults["lr"]
             schedulers = [c.scheduler for c in self.trainer.lr_scheduler_configs if isinstance(c.scheduler, ScheduleLR)]
             if schedulers:
                 schedulers[0].rescale(lr)
             else:
                 rescale(optimizer, lr)
-            assigned.append((optimizer, [group["lr"] for group in optimizer.param_groups], before))
-        if assigned:
-            self.__dict__["_assigned_lrs"] = assigned
+            lrs.append((optimizer, [group["lr"] for group in optimizer.param_groups]))
+        if lrs:
             trainer: Any = self.trainer
             others = [callback for callback in trainer.callbacks if not isinstance(callback, RepeatLr)]
-            repeat = RepeatLr([(optimizer, lrs) for optimizer, lrs, _ in assigned], trainer.global_step)
-            trainer.callbacks = [repeat, *others]
+            trainer.callbacks = [RepeatLr(lrs, trainer.global_step, before), *others]
 
     def _live_optimizers(self) -> list[Optimizer]:
         trainer = self._trainer_or_none()
