@@ -22,19 +22,10 @@ from benchmarks.workloads import resnet18, transformer
 from lit_optim.optimizers import SGDW, SWATS, AdaBound, Lookahead
 
 
-def gpt2() -> list[tuple[int, ...]]:
-    """124 M parameters in 148 tensors: 12 layers of width 768."""
-    shapes: list[tuple[int, ...]] = [(50257, 768), (1024, 768)]
-    for _ in range(12):
-        shapes += [(768,), (768,), (2304, 768), (2304,), (768, 768), (768,)]
-        shapes += [(768,), (768,), (3072, 768), (3072,), (768, 3072), (768,)]
-    return [*shapes, (768,), (768,)]
-
-
 WORKLOADS = {
     "ResNet-18, 62 tensors, 11.7 M": resnet18,
     "transformer, 148 tensors, 30 M": transformer,  # only where it is asked for
-    "GPT-2, 148 tensors, 124 M": gpt2,
+    "GPT-2, 148 tensors, 124 M": lambda: transformer(width=768, words=50257, positions=1024),
     "4 matrices, 200 M": lambda: [(7168, 7168)] * 4,
 }
 
