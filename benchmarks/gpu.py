@@ -21,7 +21,6 @@ import lit_optim
 from benchmarks.workloads import resnet18, transformer
 from lit_optim.optimizers import SGDW, SWATS, AdaBound, Lookahead
 
-
 WORKLOADS = {
     "ResNet-18, 62 tensors, 11.7 M": resnet18,
     "transformer, 148 tensors, 30 M": transformer,  # only where it is asked for
