@@ -220,6 +220,7 @@ def _restore_after_load(optimizer: Optimizer) -> None:
                 if isinstance(state.get("step"), Tensor):
                     state["step"] = state["step"].to(device=p.device)  # a loop's checkpoint keeps it on the CPU
             _complete_momentum(optimizer, group)
+    _complete_sums(optimizer)
     _lay_out_state(optimizer)
 
 
@@ -233,6 +234,21 @@ def _complete_momentum(optimizer: Optimizer, group: dict[str, Any]) -> None:
         return
     for p in [p for p, buffer in buffers.items() if buffer is None]:
         optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p, requires_grad=False)
+
+
+def _complete_sums(optimizer: Optimizer) -> None:
+    """Gives Adagrad the state that a checkpoint lacks: torch 2.6 makes it in the constructor, not in the first step."""
+    if type(optimizer) is not Adagrad:
+        return
+    initial = optimizer.defaults["initial_accumulator_value"]
+    for group in optimizer.param_groups:
+        for p in [p for p in group["params"] if not optimizer.state.get(p)]:
+            optimizer.state[p] = {
+                "step": torch.zeros((), device=p.device if group["fused"] else None),
+                "sum": torch.full_like(
+                    p, complex(initial, initial) if p.is_complex() else initial, requires_grad=False
+                ),
+            }
 
 
 def _warn_once(optimizer: Optimizer, message: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
+from torch.optim import Adagrad, Optimizer
 
 PRIMES = (5, 7, 11, 13, 17, 19, 23, 29)  # sizes of a stand-in: each says which dimension it stands for
 SMALL = 4_096  # elements; up to here a stand-in has the parameter's own shape
@@ -114,7 +114,8 @@ def _step(
     twin.__dict__.update({k: v for k, v in vars(optimizer).items() if isinstance(v, PLAIN) and k in vars(twin)})
     values = {k: _apart(v, p) for k, v in group.items() if k not in ("params", "param_names")}
     values.update({flag: False for flag in SLOW if flag in values})
-    twin.__setstate__({"state": defaultdict(dict), "param_groups": [{**values, "params": [p]}]})
+    made = twin.state if cls is Adagrad else {}  # torch 2.6 makes it in the constructor, and misses it in a step
+    twin.__setstate__({"state": defaultdict(dict, made), "param_groups": [{**values, "params": [p]}]})
     if callable(getattr(twin, "train", None)):  # schedule-free
         twin.train()  # type: ignore[attr-defined]
     p.grad = gradient(p)
