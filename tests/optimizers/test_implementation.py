@@ -118,7 +118,7 @@ def test_adagrad_has_no_fused_kernel_on_a_gpu():
 
 
 def test_adagrad_whose_parameters_move_to_a_gpu_steps_in_the_loop():
-    from lit_optim.optimizers.implementation import lay_out
+    from lit_optim.optimizers.layout import lay_out
 
     optimizer = lit_optim.build_optimizer("adagrad", [torch.nn.Parameter(torch.ones(2))])
     assert optimizer.param_groups[0]["fused"]
