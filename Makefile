@@ -17,6 +17,7 @@ test-portable-default: export ATEN_CPU_CAPABILITY := default
 test-portable-default: export MKL_CBWR := COMPATIBLE
 test-portable-default: export ONEDNN_MAX_CPU_ISA := SSE41
 test-portable-default: export OMP_NUM_THREADS := 2
+test-portable-default: export OMP_WAIT_POLICY := passive
 test-portable-avx2: export ATEN_CPU_CAPABILITY := avx2
 test-portable-avx2: export MKL_CBWR := AVX2
 test-portable-avx2: export ONEDNN_MAX_CPU_ISA := AVX2

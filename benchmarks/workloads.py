@@ -25,13 +25,14 @@ def resnet18() -> list[tuple[int, ...]]:
     return [*shapes, (1000, 512), (1000,)]
 
 
-def transformer() -> list[tuple[int, ...]]:
+def transformer(width: int = 384, words: int = 21000, positions: int = 256) -> list[tuple[int, ...]]:
     """W2: 148 tensors, 30 M parameters: 12 layers of width 384, a vocabulary of 21 000."""
-    shapes: list[tuple[int, ...]] = [(21000, 384), (256, 384)]
+    n = width
+    shapes: list[tuple[int, ...]] = [(words, n), (positions, n)]
     for _ in range(12):
-        shapes += [(384,), (384,), (1152, 384), (1152,), (384, 384), (384,)]
-        shapes += [(384,), (384,), (1536, 384), (1536,), (384, 1536), (384,)]
-    return [*shapes, (384,), (384,)]
+        shapes += [(n,), (n,), (3 * n, n), (3 * n,), (n, n), (n,)]
+        shapes += [(n,), (n,), (4 * n, n), (4 * n,), (n, 4 * n), (n,)]
+    return [*shapes, (n,), (n,)]
 
 
 def large() -> list[tuple[int, ...]]:

@@ -23,7 +23,7 @@ needs_grad_dtype = pytest.mark.skipif(
 )
 needs_partials_of_hydra = pytest.mark.skipif(
     older("hydra-core", "1.3.6"),
-    reason=f"Hydra {installed('hydra-core')} makes partials of functools, which cannot be told from those of an app's author",
+    reason=f"Hydra {installed('hydra-core')} makes partials of functools, which look the same as those of an app's author",
 )
 LOADER_GOES_ON = older("lightning", "2.6")  # after the search of an lr finder, which costs the first epoch some batches
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-import warnings
 import weakref
 from collections.abc import Iterable, Mapping
 from itertools import chain
@@ -20,10 +19,10 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.optim import ASGD, SGD, Adagrad, Adam, AdamW, Optimizer
 
+from lit_optim.optimizers.layout import WIDE, complete_momentum, is_dense, lay_out, lay_out_state
 from lit_optim.state_loading.guard import guard, names_of
 
 FUSED = (Adam, AdamW, SGD, Adagrad)
-WIDE = (torch.float32, torch.float64)
 FLAGS = ("fused", "foreach", "capturable", "differentiable")
 SMALL = 8_192  # elements a tensor on average; below, the calls take the time and not the arithmetic
 MANY = 8  # tensors
@@ -84,21 +83,6 @@ def foreach_pays(cls: type[Optimizer], parameters: Iterable[Tensor]) -> bool:
     return (
         plain and floating and len(parameters) >= MANY and sum(p.numel() for p in parameters) < SMALL * len(parameters)
     )
-
-
-def is_dense(tensor: Tensor) -> bool:
-    """Whether the elements fill one block of memory without gaps or overlaps, in whatever order of dimensions.
-
-    Example:
-        >>> is_dense(torch.zeros(4, 3).t()), is_dense(torch.zeros(4, 3)[:, :2]), is_dense(torch.zeros(1).expand(3))
-        (True, False, False)
-    """
-    expected = 1
-    for stride, size in sorted((s, n) for s, n in zip(tensor.stride(), tensor.shape, strict=True) if n != 1):
-        if stride != expected:
-            return False
-        expected *= size
-    return True
 
 
 def keep_exact(optimizer: Optimizer, names: Mapping[Tensor, tuple[str, ...]] | None = None) -> Optimizer:
@@ -165,40 +149,6 @@ def _check_before_update(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
     return (optimizer, checked), {}
 
 
-def lay_out(optimizer: Optimizer) -> None:
-    """Gives gradients and state the strides of their parameter, where a fused kernel is going to walk over them."""
-    sgd, adagrad = type(optimizer) is SGD, type(optimizer) is Adagrad
-    for group in optimizer.param_groups:
-        if not group.get("fused"):
-            continue
-        for p in group["params"]:
-            grad = p.grad
-            if grad is None:
-                continue
-            on_cpu = p.device.type == "cpu"
-            without = (sgd and on_cpu and p.dtype not in WIDE) or (adagrad and not on_cpu)  # no right kernel
-            if not (without or grad.is_sparse) and p.is_contiguous() and grad.is_contiguous():
-                continue  # nearly always
-            if without or grad.is_sparse or not (p.is_contiguous() or is_dense(p)):
-                group["fused"] = False  # the loop is right for all three
-                break
-            if not (grad.is_contiguous() and p.is_contiguous()):
-                # from here on the state may have been created under other strides than the parameter has now
-                optimizer.__dict__["_lit_optim_any_strides"] = True
-                if grad.stride() != p.stride():
-                    p.grad = torch.empty_like(p, dtype=grad.dtype).copy_(grad)
-                    _warn_once(optimizer, "gradients with other strides than their parameters are copied at each step")
-    if "_lit_optim_any_strides" in optimizer.__dict__:
-        _lay_out_state(optimizer)
-
-
-def _lay_out_state(optimizer: Optimizer) -> None:
-    for p, state in optimizer.state.items():
-        for name, value in state.items():
-            if isinstance(value, Tensor) and value.shape == p.shape and value.stride() != p.stride():
-                state[name] = torch.empty_like(p, dtype=value.dtype).copy_(value)
-
-
 def _remember_flags(optimizer: Optimizer, _: Any) -> None:
     flags = [{flag: group[flag] for flag in FLAGS if flag in group} for group in optimizer.param_groups]
     optimizer.__dict__["_lit_optim_flags"] = flags
@@ -216,21 +166,9 @@ def _restore_after_load(optimizer: Optimizer) -> None:
                 state = optimizer.state.get(p, {})
                 if isinstance(state.get("step"), Tensor):
                     state["step"] = state["step"].to(device=p.device)  # a loop's checkpoint keeps it on the CPU
-            _complete_momentum(optimizer, group)
+            complete_momentum(optimizer, group)
     _complete_sums(optimizer)
-    _lay_out_state(optimizer)
-
-
-def _complete_momentum(optimizer: Optimizer, group: dict[str, Any]) -> None:
-    """Gives all parameters a buffer where some have one: fused SGD takes no mixture, which the loop begins anew."""
-    buffers = {p: optimizer.state.get(p, {}).get("momentum_buffer") for p in group["params"]}
-    if type(optimizer) is not SGD or not group["momentum"] or all(buffer is None for buffer in buffers.values()):
-        return
-    if group["dampening"]:  # a first buffer is the gradient, not dampened
-        group["fused"] = group["fused"] and all(buffer is not None for buffer in buffers.values())
-        return
-    for p in [p for p, buffer in buffers.items() if buffer is None]:
-        optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p, requires_grad=False)
+    lay_out_state(optimizer)
 
 
 def _complete_sums(optimizer: Optimizer) -> None:
@@ -246,9 +184,3 @@ def _complete_sums(optimizer: Optimizer) -> None:
                     p, complex(initial, initial) if p.is_complex() else initial, requires_grad=False
                 ),
             }
-
-
-def _warn_once(optimizer: Optimizer, message: str) -> None:
-    if message not in optimizer.__dict__.setdefault("_lit_optim_warned", set()):
-        optimizer.__dict__["_lit_optim_warned"].add(message)
-        warnings.warn(f"{type(optimizer).__name__}(fused=True): {message}", stacklevel=3)

@@ -161,11 +161,10 @@ def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callabl
         pure = torch.func.functionalize(whole, remove="mutations_and_views")
         graph = make_fx(pure, decomposition_table=select_decomp_table(), tracing_mode="symbolic")(*examples)
         inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
+        # no cache for a GPU: inductor cannot make a key of these graphs, and would say so each time; Triton has one
+        settings = {"fx_graph_cache": False} if examples[0].is_cuda else _half_vectors()
         # in this process: a forked one has no threads to talk to the workers that its parent has started
-        settings: dict[str, Any] = {"compile_threads": 1, **_half_vectors()}
-        if examples[0].is_cuda:
-            settings["fx_graph_cache"] = False  # cannot make a key of these graphs, and says so each time
-        with tracing(TracingContext(inputs[0].fake_mode)), inductor.patch(settings):
+        with tracing(TracingContext(inputs[0].fake_mode)), inductor.patch({"compile_threads": 1, **settings}):
             compiled = compile_fx_inner(graph, inputs)
     # what it calls in the end: the rest is for a cache of autotuning that kernels for CPUs do not use
     return getattr(compiled, "current_callable", None) or compiled

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lit_optim.optimizers.implementation import is_dense
 from lit_optim.optimizers.kernel import INDEX_LIMIT, kernel, wide
+from lit_optim.optimizers.layout import is_dense
 from lit_optim.optimizers.written import on_device
 
 BLOCK = 1 << 17  # elements: two blocks of float32 are the 1 MB of a core's cache; smaller ones cost calls and barriers

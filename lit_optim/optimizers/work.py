@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from lit_optim.optimizers.implementation import is_dense
 from lit_optim.optimizers.kernel import wide
+from lit_optim.optimizers.layout import is_dense
 from lit_optim.optimizers.run import Run, Runner, block_size
 from lit_optim.optimizers.written import on_device
 
@@ -55,9 +55,8 @@ def gradient(p: Tensor) -> Tensor:
 
 def is_small(p: Tensor, compiled: bool) -> bool:
     """Whether a parameter is gathered with others."""
-    if p.device.type == "cpu":
-        return plain(p).numel() < (SMALL_COMPILED if compiled else SMALL)
-    return plain(p).numel() < (DEVICE_SMALL_COMPILED if compiled else DEVICE_SMALL)
+    limits = (SMALL, SMALL_COMPILED) if p.device.type == "cpu" else (DEVICE_SMALL, DEVICE_SMALL_COMPILED)
+    return plain(p).numel() < limits[compiled]
 
 
 class Large:
@@ -148,7 +147,8 @@ class Gathered:
         self.sizes = [shape.numel() for shape in shapes]
         self.total = sum(self.sizes)
         owned = self.is_plain and first.dtype == self.dtype
-        self.cut = [(begin, begin + n, s) for begin, n, s in zip(offsets(self.sizes), self.sizes, shapes, strict=True)]
+        begins = accumulate(self.sizes, initial=0)
+        self.cut = [(begin, begin + n, s) for begin, n, s in zip(begins, self.sizes, shapes, strict=False)]
         self.flat: list[Tensor] = []  # state, where it lives here
         self.outside = () if owned else tuple(slots)
         for name in slots:
@@ -162,9 +162,8 @@ class Gathered:
         self.views = list(chain.from_iterable(views))
         self.written = [*views[0], *chain.from_iterable(views[2:])]
         self.group = members[0].group if len({m.group for m in members}) == 1 else None  # of all, if it is one
-        device = self.like.device
-        self.places = on_device([m.group for m in members], torch.int64, device)
-        self.repeats = on_device(self.sizes, torch.int64, device)
+        self.places = on_device([m.group for m in members], torch.int64, first.device)
+        self.repeats = on_device(self.sizes, torch.int64, first.device)
         self._spread: dict[int, tuple[Tensor, Tensor]] = {}
 
     def _take_over(self, name: str) -> None:
@@ -203,9 +202,8 @@ class Gathered:
         """A number of each group, for each element of its parameters."""
         known = self._spread.get(i)
         if known is None or not torch.equal(known[0], number):
-            there = number.to(self.dtype).to(self.places.device, non_blocking=self.places.is_cuda)
-            each = there[self.places].repeat_interleave(self.repeats, output_size=self.total)
-            known = self._spread[i] = (number, each)
+            there = number.to(self.dtype).to(self.places.device, non_blocking=self.places.is_cuda)[self.places]
+            known = self._spread[i] = (number, there.repeat_interleave(self.repeats, output_size=self.total))
         return known[1]
 
 
@@ -228,16 +226,6 @@ def is_other(p: Tensor) -> bool:
 def sharding(p: Tensor) -> tuple[Any, ...]:
     """How a parameter is spread over processes: nothing, for a plain tensor."""
     return (p.device_mesh, p.placements) if hasattr(p, "placements") else ()  # type: ignore[attr-defined]
-
-
-def offsets(sizes: Sequence[int]) -> list[int]:
-    """Where each part begins.
-
-    Example:
-        >>> offsets([3, 1, 2])
-        [0, 3, 4]
-    """
-    return [0, *accumulate(sizes)][:-1]
 
 
 def packed(members: Sequence[Member], slots: Sequence[str], run: Runner) -> list[Gathered]:

@@ -65,14 +65,14 @@ def test_states_follow_their_names(tmp_path, name):
     specs = SPECS[name]
     path, expected = first_run(tmp_path, **copy.deepcopy(specs))
 
-    def work(tell):
+    def work(send):
         module = resume(tmp_path, path, "cba", **copy.deepcopy(specs))
-        tell({key: value.detach().numpy() for key, value in module.named_parameters()})
+        send({key: value.detach().numpy() for key, value in module.named_parameters()})
 
-    code, told, failure = in_child(work)
+    code, sent, failure = in_child(work)
     assert code == 0, failure
     for key, value in expected.items():
-        torch.testing.assert_close(torch.from_numpy(told[0][key]), value.detach(), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(torch.from_numpy(sent[0][key]), value.detach(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["adamw", "groups", "momentum"])

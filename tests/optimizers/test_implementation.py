@@ -118,7 +118,7 @@ def test_adagrad_has_no_fused_kernel_on_a_gpu():
 
 
 def test_adagrad_whose_parameters_move_to_a_gpu_steps_in_the_loop():
-    from lit_optim.optimizers.implementation import lay_out
+    from lit_optim.optimizers.layout import lay_out
 
     optimizer = lit_optim.build_optimizer("adagrad", [torch.nn.Parameter(torch.ones(2))])
     assert optimizer.param_groups[0]["fused"]
@@ -272,3 +272,22 @@ def test_copies_still_step_right(name, grad, twice):
     reference.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     expected = train(reference, reference.param_groups[0]["params"], [grad])[0]
     torch.testing.assert_close(train(twin, [q], [grad])[0], expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("dampening", [0.0, 0.4])
+@pytest.mark.parametrize("group", [0, 1])
+def test_momentum_of_a_parameter_that_gets_its_first_gradient_later(dampening, group):
+    """As after unfreezing: torch's fused kernel raises TypeError where some have a buffer and others none."""
+
+    def trained(**flags):
+        params = [torch.nn.Parameter(torch.full((n,), 1.0, dtype=torch.float64)) for n in (3, 5)]
+        groups = [{"params": params}] if group == 0 else [{"params": [p]} for p in params]
+        spec = {"_target_": "momentum", "lr": 0.1, "dampening": dampening, "weight_decay": 0.1, **flags}
+        optimizer = lit_optim.build_optimizer(spec, groups)
+        for t in range(5):
+            for i, p in enumerate(params):
+                p.grad = torch.full_like(p, 1.0 + t) if i == 0 or t > 1 else None
+            optimizer.step()
+        return torch.cat([p.detach() for p in params])
+
+    assert torch.allclose(trained(), trained(fused=False, foreach=False), rtol=1e-12)

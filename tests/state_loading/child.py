@@ -9,17 +9,17 @@ from typing import Any
 
 
 def in_child(work: Callable[[Callable[[Any], None]], None], timeout: float = 60.0) -> tuple[int, list[Any], str]:
-    """Runs ``work(tell)`` in a forked process.
+    """Runs ``work(send)`` in a forked process.
 
     Returns:
-        Its exit code (negative: a signal), what it has told before that, and the traceback of an exception.
+        Its exit code (negative: a signal), what it sent before that, and the traceback of an exception.
     """
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
 
     def run() -> None:
         try:
-            work(lambda value: sender.send(("told", value)))
+            work(lambda value: sender.send(("sent", value)))
         except BaseException:
             sender.send(("failed", traceback.format_exc()))
             raise SystemExit(1) from None
@@ -27,12 +27,12 @@ def in_child(work: Callable[[Callable[[Any], None]], None], timeout: float = 60.
     process = context.Process(target=run)
     process.start()
     sender.close()
-    told, failure = [], ""
+    sent, failure = [], ""
     try:
         while receiver.poll(timeout):
             kind, value = receiver.recv()
-            if kind == "told":
-                told.append(value)
+            if kind == "sent":
+                sent.append(value)
             else:
                 failure = value
     except EOFError:
@@ -41,4 +41,4 @@ def in_child(work: Callable[[Callable[[Any], None]], None], timeout: float = 60.
     if process.is_alive():
         process.kill()
         process.join()
-    return process.exitcode, told, failure
+    return process.exitcode, sent, failure

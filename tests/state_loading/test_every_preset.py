@@ -224,14 +224,14 @@ def _imported():
 @pytest.mark.usefixtures("_imported")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_right_result_or_an_error_of_ours(name):
-    def work(tell):
+    def work(send):
         torch.set_num_threads(1)
-        tell("the run itself")
+        send("the run itself")
         run = Saved(name)
         for case in CASES:
-            tell(case.__name__)
+            send(case.__name__)
             case(run, run.load())
-        tell("done")
+        send("done")
 
-    code, told, failure = in_child(work)
-    assert (code, told[-1]) == (0, "done"), f"{told[-1]}: exit code {code}\n{failure}"
+    code, sent, failure = in_child(work)
+    assert (code, sent[-1]) == (0, "done"), f"{sent[-1]}: exit code {code}\n{failure}"

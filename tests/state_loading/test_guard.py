@@ -67,7 +67,7 @@ def test_the_state_of_another_class(wrote, takes, words):
         lit_optim.build_optimizer(takes, layer()).load_state_dict(saved)
 
 
-def test_ours_that_nobody_has_built_for_us_are_checked_too():
+def test_ours_are_checked_without_build_optimizer_too():
     net = layer()
     saved = stepped("sgdw", net).state_dict()
     saved["state"][0]["momentum_buffer"] = torch.zeros(3)
