@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,34 @@ def with_names(states: Any, names: Any) -> Any:
         [['weight']]
     """
     if isinstance(states, list) and len(states) == 1 and isinstance(states[0], Mapping) and isinstance(names, list):
-        states[0] = {"param_names": names, **states[0]}
+        own = states[0].get("param_names")
+        known = isinstance(own, list) and all(isinstance(group, list) and {*map(type, group)} <= {str} for group in own)
+        states[0] = {**states[0], "param_names": own if known else names}
     return states
+
+
+def declared_names(checkpoint: Mapping[str, Any], names: Collection[str]) -> list[list[str]] | None:
+    """The names of a checkpoint's parameters, in the order in which its module has declared them.
+
+    Args:
+        checkpoint: of a module without lit-optim, with ``optimizer_states`` and ``state_dict``.
+        names: of the trainable parameters that are here.
+
+    Returns:
+        One group of names; None where there are several groups, or other parameters.
+
+    Example:
+        >>> state = {"param_groups": [{"params": [0, 1]}]}
+        >>> declared_names({"optimizer_states": [state], "state_dict": {"b": 1, "a": 2, "mean": 3}}, {"a", "b"})
+        [['b', 'a']]
+    """
+    states, weights = checkpoint.get("optimizer_states"), checkpoint.get("state_dict")
+    try:
+        (group,) = states[0]["param_groups"]  # type: ignore[index]  # of any file
+        found = [name for name in weights if name in names]  # type: ignore[union-attr]
+        return [found] if len(states) == 1 and len(found) == len(group["params"]) else None  # type: ignore[arg-type]
+    except (TypeError, KeyError, ValueError, IndexError):
+        return None
 
 
 def refuse_misfit(states: Any, optimizer: Optimizer) -> None:
@@ -61,8 +87,8 @@ def refuse_misfit(states: Any, optimizer: Optimizer) -> None:
         return
     state = states[0]
     try:
-        _ = [len(group["params"]) for group in state["param_groups"]]
-    except (TypeError, KeyError):
+        _ = state["state"].values(), [len(group["params"]) for group in state["param_groups"]]
+    except (TypeError, KeyError, AttributeError):
         raise ConfigError(f"ckpt_path: its optimizer_states are none that torch has written; {ADVICE}") from None
     cls = type(optimizer)
     if any(group.get("phase") == "sgd" for group in state["param_groups"]) and "phase" not in optimizer.defaults:

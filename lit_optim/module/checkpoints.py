@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.config.checkpoint import HPARAMS, environment, environment_difference, resumed_specs, stamp
-from lit_optim.config.misfit import refuse_other_order
+from lit_optim.config.misfit import declared_names, refuse_other_order
 from lit_optim.config.plain import plain, texts
 from lit_optim.config.presets import GROUPS
 from lit_optim.config.spec import read
@@ -89,7 +89,8 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
             raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
         self.__dict__["_resumed_environment"] = saved.get("environment")
-        self.__dict__["_resumed_names"] = saved.get("param_names")
+        trainable = {name for name, p in self.named_parameters() if p.requires_grad}
+        self.__dict__["_resumed_names"] = saved.get("param_names") or declared_names(checkpoint, trainable)
         self._refuse_other_order(checkpoint)
         now = self.optim_specs()
         now = {**now, "optimizer": read(now["optimizer"], "optimizer", overrides=self._overrides()).as_dict()}

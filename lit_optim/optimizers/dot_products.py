@@ -1,4 +1,4 @@
-"""The dot products of a step, on their way from a GPU to the host, which does not wait for them."""
+"""The dot products of a step, on their way from a GPU to the host, which reads them one step later."""
 
 from __future__ import annotations
 
@@ -54,9 +54,10 @@ class DotProducts:
         self.totals, self.lrs, self.active = totals, lrs, active
         if totals.is_cuda:
             self.totals = torch.empty(totals.shape, dtype=totals.dtype, pin_memory=True)
-            self.totals.copy_(totals, non_blocking=True)
-            self.arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            self.arrived.record()
+            with torch.cuda.device(totals.device):  # which need not be the current one
+                self.totals.copy_(totals, non_blocking=True)
+                self.arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+                self.arrived.record()
 
     @classmethod
     def of_groups(cls, groups: Iterable[Mapping[str, Any]]) -> DotProducts:
@@ -71,7 +72,7 @@ class DotProducts:
         return Row(0.0, 0.0, float(group["lr"]), False)
 
     def rows(self) -> list[Row]:
-        """A row for each group; for the step before the present one, which a GPU has usually finished."""
+        """A row a group; waits until a GPU has finished the step that they are of, the one before the present."""
         if not self.is_ready:
             self.arrived.synchronize()
         found = zip(self.totals.tolist(), self.lrs, strict=True)

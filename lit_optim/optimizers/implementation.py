@@ -106,6 +106,9 @@ def keep_exact(optimizer: Optimizer, names: Mapping[Tensor, tuple[str, ...]] | N
         optimizer.register_step_pre_hook(_check_before_update)
         optimizer.register_load_state_dict_pre_hook(_remember_flags)
         optimizer.register_load_state_dict_post_hook(_restore_after_load)
+    elif type(optimizer).__module__.startswith("torch.optim."):
+        optimizer.register_load_state_dict_pre_hook(_remember_flags)
+        optimizer.register_load_state_dict_post_hook(_restore_flags)
     return optimizer
 
 
@@ -152,6 +155,12 @@ def _check_before_update(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
 def _remember_flags(optimizer: Optimizer, _: Any) -> None:
     flags = [{flag: group[flag] for flag in FLAGS if flag in group} for group in optimizer.param_groups]
     optimizer.__dict__["_lit_optim_flags"] = flags
+
+
+def _restore_flags(optimizer: Optimizer) -> None:
+    """A checkpoint brings its own implementation, ``capturable`` of a GPU's say: return to that of this run."""
+    for group, flags in zip(optimizer.param_groups, optimizer.__dict__.pop("_lit_optim_flags"), strict=True):
+        group.update(flags)
 
 
 def _restore_after_load(optimizer: Optimizer) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lit_optim.versions import older
+
 Text = Callable[..., Any]
 TRACED_LENGTH = 1 << 20
 ROW = 1 << 10  # elements that are added up by one program of a GPU's kernel
@@ -161,8 +163,9 @@ def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callabl
         pure = torch.func.functionalize(whole, remove="mutations_and_views")
         graph = make_fx(pure, decomposition_table=select_decomp_table(), tracing_mode="symbolic")(*examples)
         inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
-        # no cache for a GPU: inductor cannot make a key of these graphs, and would say so each time; Triton has one
-        settings = {"fx_graph_cache": False} if examples[0].is_cuda else _half_vectors()
+        settings = {} if examples[0].is_cuda else _half_vectors()
+        if examples[0].is_cuda or older("torch", "2.7"):  # cannot make keys of these graphs, and would say so each time
+            settings["fx_graph_cache"] = False
         # in this process: a forked one has no threads to talk to the workers that its parent has started
         with tracing(TracingContext(inputs[0].fake_mode)), inductor.patch({"compile_threads": 1, **settings}):
             compiled = compile_fx_inner(graph, inputs)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from operator import itemgetter
+from itertools import chain
+from operator import is_, itemgetter, methodcaller
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import SGD, Adagrad, Optimizer
 
+from lit_optim.errors import ConfigError
+
 WIDE = (torch.float32, torch.float64)
-_PARAMS = itemgetter("params")
+_PARAMS, _VALUES, _NUMEL, _NOTHING = itemgetter("params"), methodcaller("values"), Tensor.numel, ((), ())
 
 
 def lay_out(optimizer: Optimizer) -> None:
     """Gives gradients and state the strides of their parameter, where a fused kernel is going to walk over them."""
+    if any(group.get("fused") for group in optimizer.param_groups):
+        check_sizes(optimizer)
     sgd, adagrad = type(optimizer) is SGD, type(optimizer) is Adagrad
     for group in optimizer.param_groups:
         if not group.get("fused"):
@@ -43,6 +48,30 @@ def lay_out(optimizer: Optimizer) -> None:
                     _warn_once(optimizer, "gradients with other strides than their parameters are copied at each step")
     if "_lit_optim_any_strides" in optimizer.__dict__:
         lay_out_state(optimizer)
+
+
+def check_sizes(optimizer: Optimizer) -> None:
+    """Rejects gradients and state of another size than their parameter: a kernel would run past their ends.
+
+    Sizes are compared at each step; the state is looked at again only where it holds new tensors.
+
+    Raises:
+        ConfigError: with the first one, and what to do.
+    """
+    state = optimizer.state
+    sizes = [*map(_NUMEL, state or chain.from_iterable(map(_PARAMS, optimizer.param_groups)))]
+    entries = [*chain.from_iterable(map(_VALUES, state.values()))]
+    before, known = optimizer.__dict__.get("_lit_optim_sizes", _NOTHING)
+    if sizes == before and len(entries) == len(known) and all(map(is_, entries, known)):
+        return
+    params = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    for i, p in enumerate(params):
+        for name, tensor in {"its gradient": p.grad, **state.get(p, {})}.items():
+            if name != "step" and isinstance(tensor, Tensor) and tensor.numel() != p.numel():
+                rule = f"{name} has shape {tuple(tensor.shape)}, and the parameter {tuple(p.shape)}"
+                where = f"{type(optimizer).__name__}, parameter {i} of those with a gradient"
+                raise ConfigError(f"{where}: {rule}; after changing the size of parameters build another optimizer")
+    optimizer.__dict__["_lit_optim_sizes"] = sizes, entries
 
 
 def lay_out_state(optimizer: Optimizer) -> None:

@@ -53,11 +53,12 @@ def over_all_ranks(
 def _added(parts: Sequence[Part], places: int, like: Sequence[Tensor]) -> Tensor:
     """For each place its parts' sums, one added after the other."""
     if not like[0].is_cpu:
-        nothing = torch.zeros(1, dtype=torch.float64, device=like[0].device)
+        device = like[0].device
+        nothing = torch.zeros(1, dtype=torch.float64, device=device)
         of_place = [[found for place, _, found in parts if place == i] for i in range(places)]
         columns = [zip(*found, strict=True) if found else [(nothing,)] * len(like) for found in of_place]
-        sums = [torch.cat([part.view(-1) for part in column]).sum() for place in columns for column in place]
-        return torch.stack(sums).view(places, len(like))
+        flat = [[part.view(-1).to(device) for part in column] for place in columns for column in place]
+        return torch.stack([torch.cat(column).sum() for column in flat]).view(places, len(like))
     totals = [[0.0] * len(like) for _ in range(places)]
     for place, _, found in parts:
         total = totals[place]

@@ -34,7 +34,7 @@ class SWATS(RuleOptimizer):
         v_k = \beta_1 v_{k-1} + g_k, \qquad w_k = w_{k-1} - (1-\beta_1) \Lambda v_k
 
     One estimate over all parameters, as in the paper. The switch takes effect at the next step, for all of them, and
-    needs a positive Lambda; on a GPU one step later, because the host does not wait for the sums. From then on a
+    needs a positive Lambda; on a GPU one step later, because the host waits for the step before at most. From then on a
     group's ``lr`` is ``(1 - beta1) Lambda``, and ``beta1`` its momentum; a schedule goes on multiplying from there.
     Groups whose lrs differ keep their ratios: with ``S`` the lr relative to the largest, ``gamma = p.p / -(p.S g)``,
     and each gets ``(1 - beta1) Lambda S``. With minibatch noise the paper's tolerance of 1e-9 is practically never met,
@@ -147,7 +147,7 @@ class SWATS(RuleOptimizer):
     def observe(self, sums: list[Sums]) -> None:
         """Updates the estimate, and switches where it has settled or a switch is due.
 
-        On a GPU it takes the dot products of the step before: the host does not wait for those of this one.
+        On a GPU it takes the dot products of the step before: the host waits for that one at most.
         """
         if not sums:
             return

@@ -162,6 +162,8 @@ def _by_position(groups: list[dict[str, Any]], there: Any, aliases: list[list[tu
         return Match([], [_other_groups(there, aliases)])
     pairs = [pair for one, other in zip(there, aliases, strict=True) for pair in zip(one, other, strict=True)]
     other = [f"{saved} in place of {names[0]}" for saved, names in pairs if saved and names and saved not in names]
+    places = {name: i for i, (_, names) in enumerate(pairs) for name in names}
+    other += [f"{saved} in another place" for i, (saved, _) in enumerate(pairs) if saved and places.get(saved, i) != i]
     problems = [f"its parameters have other names: {listed(other)}"] if other else []
     return Match(groups, problems)
 

@@ -86,17 +86,35 @@ def test_older_checkpoints_have_names_beside_their_states(tmp_path, name):
         torch.testing.assert_close(found[key], value, rtol=1e-5, atol=1e-6)
 
 
-def test_checkpoints_of_plain_lightning_have_none(tmp_path):
+def test_checkpoints_of_plain_lightning_have_the_order_of_their_weights(tmp_path):
     path, expected = first_run(tmp_path)
     checkpoint = torch.load(path, weights_only=True)
     del checkpoint["optimizer_states"][0]["param_names"], checkpoint["lit_optim"]
     torch.save(checkpoint, path)
-    found = dict(resume(tmp_path, path, "abc").named_parameters())
-    assert all(torch.equal(found[key], value) for key, value in expected.items())
-    with pytest.raises(
-        ConfigError, match=r"ckpt_path: .*c\.weight: 'exp_avg' has shape \(3, 4\), and should have \(5, 4\)"
-    ):
-        resume(tmp_path, path, "cba")
+    for order in ("abc", "cba", "bac"):
+        found = dict(resume(tmp_path, path, order).named_parameters())
+        for key, value in expected.items():
+            torch.testing.assert_close(found[key], value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("names", [None, [1, 2], "weight"])
+def test_names_that_are_none_do_not_hide_those_of_the_stamp(tmp_path, names):
+    path, expected = first_run(tmp_path)
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["optimizer_states"][0]["param_names"] = names
+    torch.save(checkpoint, path)
+    found = dict(resume(tmp_path, path, "bac").named_parameters())
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-5, atol=1e-6)
+
+
+def test_a_state_that_is_no_mapping_is_an_error_of_ours(tmp_path):
+    path, _ = first_run(tmp_path)
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["optimizer_states"][0]["state"] = []
+    torch.save(checkpoint, path)
+    with pytest.raises(ConfigError, match="ckpt_path: its optimizer_states are none that torch has written"):
+        resume(tmp_path, path, "abc")
 
 
 @pytest.mark.parametrize("strict", [True, False])

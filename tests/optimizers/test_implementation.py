@@ -291,3 +291,48 @@ def test_momentum_of_a_parameter_that_gets_its_first_gradient_later(dampening, g
         return torch.cat([p.detach() for p in params])
 
     assert torch.allclose(trained(), trained(fused=False, foreach=False), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "amsgrad", "adagrad", "momentum", "sgd"])
+@pytest.mark.parametrize("what", ["parameter", "state", "one element", "gradient"])
+def test_what_has_another_size_reaches_no_fused_kernel(name, what):
+    """A kernel ran past the end of the smaller tensor, and the process crashed."""
+    p = torch.nn.Parameter(torch.ones(64, 8))
+    optimizer = lit_optim.build_optimizer(name, [p])
+    for _ in range(2):
+        p.grad = torch.ones_like(p)
+        optimizer.step()
+    tensors = [key for key, value in optimizer.state[p].items() if key != "step" and value is not None]
+    if what == "gradient":
+        small, p.grad = p.grad, None
+        p.data = torch.ones(640, 8)
+        p.data, p.grad = p.data[:64].clone(), small
+        p.data = torch.ones(640, 8)
+    elif what == "parameter":
+        p.grad = None
+        p.data = torch.ones(640, 8)
+        p.grad = torch.ones_like(p)
+    elif tensors:
+        optimizer.state[p][tensors[0]] = torch.zeros(3 if what == "state" else 1)
+    if what in ("parameter", "state", "one element") and not tensors:
+        optimizer.step()  # without state there is nothing of another size
+        return
+    with pytest.raises(
+        lit_optim.ConfigError, match="parameter 0 of those with a gradient: .* has shape .*, and the parameter"
+    ):
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", ["nadam", "radam", "rmsprop", "adadelta", "adamax", "adamw"])
+def test_a_checkpoint_of_another_device_does_not_bring_capturable(name):
+    p = torch.nn.Parameter(torch.ones(3))
+    optimizer = lit_optim.build_optimizer(name, [p])
+    p.grad = torch.ones(3)
+    optimizer.step()
+    saved = optimizer.state_dict()
+    for group in saved["param_groups"]:
+        group["capturable"] = True
+    again = lit_optim.build_optimizer(name, [p])
+    again.load_state_dict(saved)
+    again.step()
+    assert again.param_groups[0]["capturable"] is False

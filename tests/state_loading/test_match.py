@@ -169,3 +169,10 @@ def test_a_message_does_not_list_hundreds():
     _, problems = fit(state, [[LiveParameter((), torch.zeros(2))] * 300], anything, strict=True)
     assert len(problems) == 11
     assert problems[-1] == "and 290 more like these"
+
+
+def test_a_known_name_in_another_place_is_an_error_where_others_are_unknown():
+    a, b = LiveParameter(("a",), torch.zeros(2)), LiveParameter((), torch.zeros(2))
+    saved = {"state": {}, "param_groups": [{"params": [0]}, {"params": [1]}], "param_names": [["a"], [""]]}
+    assert not match(saved, [[a], [b]]).problems
+    assert match(saved, [[b], [a]]).problems == ["its parameters have other names: a in another place"]
