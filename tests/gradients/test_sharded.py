@@ -51,10 +51,7 @@ def on_two_shards(links, dtype):
     def work(rank):
         dist.init_process_group("gloo", rank=rank, world_size=2)
         mesh = init_device_mesh("cpu", (2,))
-        result = transformed(links, lambda t, dim: distribute_tensor(t, mesh, [Shard(dim)]), dtype)
-        dist.barrier()
-        dist.destroy_process_group()
-        return result
+        return transformed(links, lambda t, dim: distribute_tensor(t, mesh, [Shard(dim)]), dtype)
 
     return on_two_ranks(work)
 
@@ -86,10 +83,7 @@ def test_modules_that_are_sharded_keep_their_names():
         for p in net.parameters():
             p.grad = torch.zeros_like(p)
         optimizer.step()
-        result = {name: p.grad.full_tensor() for name, p in net.named_parameters()}
-        dist.barrier()
-        dist.destroy_process_group()
-        return result
+        return {name: p.grad.full_tensor() for name, p in net.named_parameters()}
 
     net = Mixed(torch.float32)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)

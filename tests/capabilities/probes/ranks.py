@@ -48,7 +48,7 @@ def _on_two_ranks(subject: Subject, wrap: Callable[[Problem], torch.nn.Module]) 
             return f"{type(error).__name__}: {error}"
 
     try:
-        ends = on_two_ranks(work, timeout=2 * TIMEOUT)
+        ends = on_two_ranks(work, timeout=2 * TIMEOUT, stay=False)
     except queue.Empty:  # the ranks wait for each other
         return NO
     if any(isinstance(end, str) for end in ends):
