@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lit_optim.optimizers.kernel import kernel
+from lit_optim.engine.compile_rule import compile_rule
 
 
 def touch_4(p: Tensor, g: Tensor, m: Tensor, v: Tensor, scratch: Tensor, factor: Tensor) -> None:
@@ -48,7 +48,7 @@ class Floor:
         for p in params:
             tensors = [p.detach(), p.grad, *(torch.zeros_like(p) for _ in range(state))]
             self.lists.append([*(t.view(-1) for t in tensors), self.factor])
-        self.call = kernel(text, self.lists[0][:-1], self.factor)
+        self.call = compile_rule(text, self.lists[0][:-1], self.factor)
 
     def step(self) -> None:
         for tensors in self.lists:

@@ -22,7 +22,7 @@ from torch import nn
 
 import lit_optim
 from benchmarks.interleave import Timing, cpu_seconds, interleaved, table, timing
-from lit_optim.optimizers.layout import lay_out
+from lit_optim.torch_backend.layout import lay_out
 
 STEPS = 300
 

@@ -11,8 +11,8 @@ import time
 import torch
 
 from benchmarks.workloads import mlp
+from lit_optim.engine.compile_rule import compiled_kernels
 from lit_optim.optimizers import SGDW, AdaBound, AdaBoundW, Adam, compiled
-from lit_optim.optimizers.kernel import compiled_kernels
 
 STEPS = 1000
 OPTIMIZERS = {

@@ -7,8 +7,8 @@ import sys
 import matplotlib as mpl
 
 import lit_optim
-from lit_optim.config.command_line import choices
-from lit_optim.config.preview import preview
+from lit_optim.config.read.command_line import choices
+from lit_optim.preview.curves import preview
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

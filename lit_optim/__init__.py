@@ -6,21 +6,21 @@ search-path plugin. Public names are loaded when they are first used.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lit_optim.errors import ConfigError, exit_on_config_error
+from lit_optim.imports import lazy_names
 
 if TYPE_CHECKING:
-    from lit_optim.config.build import build_callbacks, build_optimizer, build_scheduler
-    from lit_optim.config.compose import compose
-    from lit_optim.config.presets import presets
-    from lit_optim.config.spec_like import SpecLike
+    from lit_optim.config.build.builders import build_callbacks, build_optimizer, build_scheduler
+    from lit_optim.config.read.compose import compose
+    from lit_optim.config.read.presets import presets
+    from lit_optim.config.read.spec_like import SpecLike
     from lit_optim.config.sweep import ValidateSweep
     from lit_optim.config.validate import validate
     from lit_optim.mixin import ConfigureOptimizersMixin
-    from lit_optim.schedule_lr import ScheduleLR
+    from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 __version__ = "0.1.0"
 
@@ -30,14 +30,14 @@ if not (_here / "conf").is_dir() and (_here.parent / "conf" / "__init__.py").is_
 
 _HOMES = {
     "ConfigureOptimizersMixin": "lit_optim.mixin",
-    "ScheduleLR": "lit_optim.schedule_lr",
-    "SpecLike": "lit_optim.config.spec_like",
+    "ScheduleLR": "lit_optim.scheduler.schedule_lr",
+    "SpecLike": "lit_optim.config.read.spec_like",
     "ValidateSweep": "lit_optim.config.sweep",
-    "build_callbacks": "lit_optim.config.build",
-    "build_optimizer": "lit_optim.config.build",
-    "build_scheduler": "lit_optim.config.build",
-    "compose": "lit_optim.config.compose",
-    "presets": "lit_optim.config.presets",
+    "build_callbacks": "lit_optim.config.build.builders",
+    "build_optimizer": "lit_optim.config.build.builders",
+    "build_scheduler": "lit_optim.config.build.builders",
+    "compose": "lit_optim.config.read.compose",
+    "presets": "lit_optim.config.read.presets",
     "validate": "lit_optim.config.validate",
 }
 
@@ -56,13 +56,4 @@ __all__ = [
     "validate",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy_names(__name__, __all__, _HOMES)

@@ -7,13 +7,22 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
 from lit_optim.errors import ConfigError, did_you_mean
-from lit_optim.extras import ELSEWHERE, EXTRAS, pip_line
 
+# import name -> extra of ours that brings it, as in pyproject.toml
+EXTRAS = {
+    "bitsandbytes": "low-memory",
+    "pytorch_optimizer": "zoo",
+    "schedulefree": "zoo",
+    "timm": "timm",
+    "torchao": "low-memory",
+}
+# import name -> what pip is given where no index has the package
+ELSEWHERE = {"distributed_shampoo": "git+https://github.com/facebookresearch/optimizers.git"}
 # what a checkpoint may name though nobody has imported it: torch, ourselves, and the packages that presets target
 KNOWN = frozenset({"torch", "lit_optim", "lightning", *EXTRAS, *ELSEWHERE})
 _importable: ContextVar[frozenset[str] | None] = ContextVar("importable", default=None)  # None: everything
@@ -102,18 +111,41 @@ def _may_import(path: str) -> bool:
     return importable is None or any(f"{path}.".startswith(f"{name}.") for name in importable)
 
 
-def class_in_package(package: str, path: Iterable[str], name: str) -> Any:
-    """The class that a module of a package is named after: ``AdaBoundW`` in ``adabound_w.py``. For ``__getattr__``.
+def lazy_names(
+    package: str, names: Iterable[str], elsewhere: Mapping[str, str] | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Returns ``__getattr__`` and ``__dir__`` of a package whose public names are imported when they are first used.
 
     Args:
         package: dotted name.
-        path: the package's ``__path__``.
-        name: of the class.
-
-    Raises:
-        AttributeError: if there is none.
+        names: the public names. A class lies in the module that is named after it: ``AdaBoundW`` in ``adabound_w``.
+        elsewhere: name -> module, for names that lie in other packages.
     """
-    for module in pkgutil.iter_modules(path):
-        if module.name.replace("_", "") == name.lower() and not module.ispkg:
-            return getattr(importlib.import_module(f"{package}.{module.name}"), name)
-    raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    public = tuple(names)
+
+    def load(name: str) -> Any:
+        if name not in public:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        home = (elsewhere or {}).get(name)
+        if home is None:
+            found = (module.name for module in pkgutil.iter_modules(sys.modules[package].__path__))
+            home = f"{package}.{next(module for module in found if module.replace('_', '') == name.lower())}"
+        value = getattr(importlib.import_module(home), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return load, lambda: sorted(public)
+
+
+def pip_line(package: str) -> str:
+    """The command that installs a package some preset targets; empty for others.
+
+    Example:
+        >>> pip_line("schedulefree")
+        "pip install 'lit-optim[zoo]'"
+        >>> pip_line("numpy")
+        ''
+    """
+    if package in EXTRAS:
+        return f"pip install 'lit-optim[{EXTRAS[package]}]'"
+    return f"pip install '{ELSEWHERE[package]}'" if package in ELSEWHERE else ""

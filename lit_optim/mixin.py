@@ -14,26 +14,26 @@ from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.callbacks.plateau_feeder import PlateauFeeder
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
-from lit_optim.callbacks.swats import SWATS
+from lit_optim.callbacks.swats.callback import SWATS
+from lit_optim.callbacks.swats.spec import swats_spec
+from lit_optim.checkpoint.compatibility import check_optimizer_state, with_names
 from lit_optim.config import capabilities
-from lit_optim.config.callbacks import make_callbacks
-from lit_optim.config.comparable import comparable
-from lit_optim.config.misfit import refuse_misfit, with_names
-from lit_optim.config.optimizer import make_optimizer
-from lit_optim.config.presets import GROUPS
-from lit_optim.config.scheduler import CheckedSchedule, check_scheduler, make_scheduler
-from lit_optim.config.spec import read
-from lit_optim.config.swats import swats_spec
+from lit_optim.config.build.callbacks import callbacks_from_spec
+from lit_optim.config.build.optimizer import optimizer_from_spec
+from lit_optim.config.build.scheduler import CheckedSchedule, check_scheduler, scheduler_from_spec
+from lit_optim.config.canonical_specs import canonical_specs
+from lit_optim.config.read.presets import GROUPS
+from lit_optim.config.read.spec import read_spec
 from lit_optim.config.validate import validate
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError
 from lit_optim.module.checkpoints import SpecsInCheckpoints
-from lit_optim.module.second_order import refuse_plain_backward
-from lit_optim.real_steps import RealSteps
-from lit_optim.same_on_all_ranks import stop_together
-from lit_optim.schedule_lr import ScheduleLR
-from lit_optim.trainer_clock import refuse_no_steps, trainer_clock
-from lit_optim.warn_of_pitfalls import warn_of_pitfalls
+from lit_optim.module.fit_warnings import warn_at_fit_start
+from lit_optim.module.rank_agreement import raise_on_all_ranks
+from lit_optim.module.second_order import check_backward_keeps_graph
+from lit_optim.scheduler.run_length import check_has_steps, run_length_of
+from lit_optim.scheduler.schedule_lr import ScheduleLR
+from lit_optim.step_hooks import AppliedStepCounter
 
 
 class ConfigureOptimizersMixin(SpecsInCheckpoints):
@@ -90,37 +90,37 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
                 return callbacks  # a checkpoint is evaluated: nothing of this is needed
             checked = self._checked_scheduler(specs)
             feeder = [PlateauFeeder(checked.reserved["monitor"])] if checked.own and checked.follows_metric else []
-            chosen = make_callbacks(specs.get("optim_callbacks"))
+            chosen = callbacks_from_spec(specs.get("optim_callbacks"))
             for callback in self._swats(self._trainer_or_none(), chosen):
-                swats_spec(read(specs["optimizer"], "optimizer", overrides=self._overrides()), callback.options)
+                swats_spec(read_spec(specs["optimizer"], "optimizer", overrides=self._overrides()), callback.options)
             return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeder, *chosen]
 
     def configure_optimizers(self) -> Any:
         """The optimizer over everything that requires grad, and one scheduler."""
         specs = self.optim_specs()
-        spec = read(specs["optimizer"], "optimizer", overrides=self._overrides())
+        spec = read_spec(specs["optimizer"], "optimizer", overrides=self._overrides())
         trainer = self._trainer_or_none()
         with self.trusted():
             for callback in self._swats(trainer):
                 spec = swats_spec(spec, callback.options)
-            optimizer = make_optimizer(spec, self, specs.get("param_groups"))
+            optimizer = optimizer_from_spec(spec, self, specs.get("param_groups"))
             callbacks = trainer.callbacks if trainer is not None else []
             for callback in self._swats(trainer):
                 callback.disarm(optimizer)
             states = with_names(self.__dict__.pop("_resumed_states", None), self.__dict__.pop("_resumed_names", None))
             if not any(isinstance(callback, BaseFinetuning) for callback in callbacks):  # restores groups at fit start
-                refuse_misfit(states, optimizer)
+                check_optimizer_state(states, optimizer)
             for callback in callbacks:
                 if isinstance(callback, EvaluationWeights):
                     callback.prepare_groups(optimizer)
             checked = self._checked_scheduler(specs)
-            clock = Clock() if trainer is None else trainer_clock(trainer)
-            scheduler = make_scheduler(checked, optimizer, clock)
+            clock = Clock() if trainer is None else run_length_of(trainer)
+            scheduler = scheduler_from_spec(checked, optimizer, clock)
             if trainer is not None:
-                refuse_plain_backward(self, spec.path)
-                warn_of_pitfalls({**specs, "optimizer": spec.as_dict()}, trainer, clock)
+                check_backward_keeps_graph(self, spec.path)
+                warn_at_fit_start({**specs, "optimizer": spec.as_dict()}, trainer, clock)
         scaled = trainer is not None and getattr(trainer.precision_plugin, "scaler", None) is not None
-        self.__dict__["_real_steps"] = RealSteps(optimizer) if scaled else None
+        self.__dict__["_real_steps"] = AppliedStepCounter(optimizer) if scaled else None
         needs = capabilities.of_target(spec.path)
         refused = needs.modes and trainer is not None  # by the callback that tells it its modes
         if checked.moves and needs.against_schedules and not refused:
@@ -153,12 +153,12 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
                 specs = self.optim_specs()
                 validate(specs)
                 if self.trainer.world_size > 1:
-                    settled = comparable({**dict.fromkeys(GROUPS), **specs}, self._overrides())
-            refuse_no_steps(self.trainer)
+                    settled = canonical_specs({**dict.fromkeys(GROUPS), **specs}, self._overrides())
+            check_has_steps(self.trainer)
         except Exception as error:  # of a third party's class, say: no rank may wait for one that has stopped
             problem = error
-        stop_together(self.trainer, settled, problem)
+        raise_on_all_ranks(self.trainer, settled, problem)
 
     def _checked_scheduler(self, specs: Mapping[str, Any]) -> CheckedSchedule:
         scheduler = specs.get("scheduler")
-        return check_scheduler(read("none" if scheduler is None else scheduler, "scheduler"))
+        return check_scheduler(read_spec("none" if scheduler is None else scheduler, "scheduler"))

@@ -10,7 +10,7 @@ import torch
 from hypothesis import settings
 
 from clean_tree import CleanTree
-from lit_optim.config import presets
+from lit_optim.config.read import presets
 from lit_optim.versions import lack
 
 # the first example of a process pays for imports; the same examples on every run, so that a red one can be repeated
@@ -31,7 +31,7 @@ def _says(name: str, text: str) -> bool:
 
 UNTESTED = [name for name in preset_names("optimizer") if _says(name, "\n# untested: ")]
 # what the installed versions lack; tests/test_versions.py has what is said of these
-LACKING = [name for name in preset_names("optimizer") if any(map(lack, presets.needs("optimizer", name)))]
+LACKING = [name for name in preset_names("optimizer") if any(map(lack, presets.preset_needs("optimizer", name)))]
 TESTED = [name for name in preset_names("optimizer") if name not in UNTESTED and not _says(name, "_target_: ???")]
 OPTIMIZERS = [name for name in TESTED if name not in LACKING]
 SCHEDULERS = preset_names("scheduler")

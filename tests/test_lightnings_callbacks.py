@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from by_version import NO_WEIGHT_AVERAGING, needs_weight_averaging
 from conftest import SCHEDULERS
-from lit_optim.config.presets import load
+from lit_optim.config.read.presets import load_preset
 from net import Net, fit, weights
 
 if not NO_WEIGHT_AVERAGING:
@@ -37,7 +37,7 @@ class Unfreezes(BaseFinetuning):
 
 def spec(name):
     """The preset, following a metric that Net logs."""
-    return {**load("scheduler", name), "monitor": "val/loss"} if "plateau" in name else name
+    return {**load_preset("scheduler", name), "monitor": "val/loss"} if "plateau" in name else name
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from by_version import LOADER_GOES_ON
 from conftest import SCHEDULERS
-from lit_optim.config.presets import load
+from lit_optim.config.read.presets import load_preset
 from net import Net, loader, trainer
 
 GROUPS = {"rules": [{"match": {"type": "bias"}, "lr": 2e-3}]}
@@ -83,7 +83,7 @@ def test_callback(tmp_path, late, scheduler):
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_every_preset_goes_on_from_what_was_found(tmp_path, name):
-    scheduler = {**load("scheduler", name), "monitor": "val/loss"} if "plateau" in name else name
+    scheduler = {**load_preset("scheduler", name), "monitor": "val/loss"} if "plateau" in name else name
     module = Net("sgd", scheduler=scheduler)
     callback, steps = LearningRateFinder(num_training_steps=20), Search()
     run = trainer(tmp_path, max_epochs=2, callbacks=[callback, steps])

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 import lit_optim
 from conftest import LACKING
 from lit_optim import ConfigError, ScheduleLR
-from lit_optim.config import presets
+from lit_optim.config.read import presets
 from net import BATCHES, Net, data, fit, loader, trainer, weights
 
 ADAMW = {"_target_": "torch.optim.AdamW", "lr": 0.02, "betas": [0.8, 0.9]}
@@ -60,7 +60,7 @@ def test_specs_that_cannot_be_pickled_are_not_lost_with_the_hyper_parameters(tmp
 
 
 def test_scheduler_forms():
-    spec = presets.load("scheduler", "warmup_linear")
+    spec = presets.load_preset("scheduler", "warmup_linear")
     for form in ("warmup_linear", spec, OmegaConf.create(spec), instantiate(OmegaConf.create(spec))):
         module = Net(scheduler=form)
         _, run = fit("unused", module, max_epochs=1, limit_val_batches=0)
@@ -385,7 +385,7 @@ def test_data_of_this_suite_is_fixed():
 def test_grad_scaler_and_clipping_with_the_fused_step(tmp_path, optimizer):
     ends = []
     for fused in (True, False):
-        spec = optimizer if fused else {**presets.load("optimizer", optimizer), "fused": False, "foreach": False}
+        spec = optimizer if fused else {**presets.load_preset("optimizer", optimizer), "fused": False, "foreach": False}
         torch.manual_seed(3)
         plugin = MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu", init_scale=64.0))
         module, run = fit(tmp_path, Net(spec), plugins=[plugin], gradient_clip_val=0.1, max_epochs=1)

@@ -11,13 +11,13 @@ from omegaconf import OmegaConf
 
 import lit_optim
 from conftest import OPTIMIZERS
-from lit_optim.config import presets
+from lit_optim.config.read import presets
 from net import Net, fit, loader, trainer, weights
 from problem import Problem
 
 WEIGHTS_ONLY = {"weights_only": True} if "weights_only" in signature(L.Trainer.validate).parameters else {}
 RULES = [{"match": {"type": ["norm", "bias"]}, "weight_decay": 0.0}]
-NADAM = presets.load("optimizer", "nadam")
+NADAM = presets.load_preset("optimizer", "nadam")
 
 
 def partial(spec):
@@ -26,10 +26,10 @@ def partial(spec):
 
 FORMS = {
     "names": dict(optimizer="nadam", scheduler="warmup_cosine", param_groups="no_decay", optim_callbacks="schedule_report"),
-    "dict": dict(optimizer=NADAM, scheduler=presets.load("scheduler", "warmup_cosine"), param_groups={"rules": RULES}),
+    "dict": dict(optimizer=NADAM, scheduler=presets.load_preset("scheduler", "warmup_cosine"), param_groups={"rules": RULES}),
     "DictConfig": dict(
         optimizer=OmegaConf.create(NADAM), scheduler=OmegaConf.create({"warmup": 2, "main": {"shape": "multistep", "milestones": ["50%"]}}),
-        param_groups=OmegaConf.create({"rules": RULES}), optim_callbacks=OmegaConf.create(presets.load("optim_callbacks", "schedule_report")),
+        param_groups=OmegaConf.create({"rules": RULES}), optim_callbacks=OmegaConf.create(presets.load_preset("optim_callbacks", "schedule_report")),
     ),
     "ListConfig": dict(
         optimizer={**NADAM, "betas": OmegaConf.create([0.9, 0.99])}, scheduler={"main": {"shape": "multistep", "milestones": OmegaConf.create([2, 4])}},
@@ -118,7 +118,7 @@ def test_an_interpolation_that_leads_nowhere_is_told_by_the_validation():
 @pytest.mark.parametrize("form", [OmegaConf.create, partial])
 def test_no_optimizer_keeps_any(name, form):
     problem = Problem(name)
-    optimizer = lit_optim.build_optimizer(form(presets.load("optimizer", name)), problem)
+    optimizer = lit_optim.build_optimizer(form(presets.load_preset("optimizer", name)), problem)
     problem.step(optimizer)
     assert not foreign(optimizer.param_groups)
     assert not foreign(optimizer.state_dict())

@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 import lit_optim
 import lit_optim.schedules
 from conftest import CONF, OPTIMIZERS, SCHEDULERS, STEPPED, preset_names
-from lit_optim.config import presets
 from lit_optim.config.capabilities import WORDS, capabilities
+from lit_optim.config.read import presets
 from lit_optim.versions import is_need
 from problem import Problem, weights
 
@@ -33,7 +33,7 @@ def test_first_line_describes_and_values_are_plain(group, name):
         for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
             check(item)
 
-    check(presets.load(group, name))
+    check(presets.load_preset(group, name))
     if group in ("optimizer", "scheduler"):
         assert "# source: " in text
 
@@ -44,7 +44,7 @@ def test_our_reader_and_hydra_compose_the_same(group, name):
         for package in ("", "@model.x"):
             composed = OmegaConf.to_container(compose(overrides=[f"+{group}{package}={name}"]), resolve=True)
             value = composed.get("model", {}).get("x", {}) if package else composed.get(group, {})
-            assert value == presets.load(group, name)
+            assert value == presets.load_preset(group, name)
 
 
 @pytest.mark.parametrize("name", STEPPED)
@@ -60,7 +60,7 @@ def test_optimizer_validates_and_lowers_the_loss(name):
 
 @pytest.mark.parametrize("name", STEPPED)
 def test_optimizer_is_what_plain_hydra_builds(name):
-    cfg = OmegaConf.create(presets.load("optimizer", name))
+    cfg = OmegaConf.create(presets.load_preset("optimizer", name))
     ours, theirs = Problem(name), Problem(name)
     theirs.load_state_dict(ours.state_dict())
     optimizers = lit_optim.build_optimizer(cfg, ours), instantiate(cfg)(theirs.parameters())
@@ -95,7 +95,7 @@ def test_every_optimizer_takes_every_schedule(name, scheduler):
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_scheduler_holds_all_three_slots_in_dict_form(name):
-    preset = presets.load("scheduler", name)
+    preset = presets.load_preset("scheduler", name)
     assert all(isinstance(preset[slot], dict) for slot in ("warmup", "main", "cooldown"))
     assert preset["warmup"]["steps"] == ("5%" if name.startswith("warmup_") else 0)
 
@@ -106,7 +106,7 @@ def test_every_shape_has_a_preset_and_one_with_warmup():
 
 
 def test_every_optimizer_of_torch_has_a_preset():
-    ours = {presets.load("optimizer", name)["_target_"] for name in OPTIMIZERS}
+    ours = {presets.load_preset("optimizer", name)["_target_"] for name in OPTIMIZERS}
     theirs = {
         f"torch.optim.{name}"
         for name, value in vars(torch.optim).items()
@@ -117,4 +117,4 @@ def test_every_optimizer_of_torch_has_a_preset():
 
 def test_needs_are_from_the_vocabulary():
     for name in preset_names("optimizer"):
-        assert {need for need in presets.needs("optimizer", name) if not is_need(need)} <= set(WORDS)
+        assert {need for need in presets.preset_needs("optimizer", name) if not is_need(need)} <= set(WORDS)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from conftest import CONF, TESTED, UNTESTED, preset_names
-from lit_optim.config.headers import header
+from lit_optim.config.read.preset_header import header
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 import lit_optim
 from lit_optim import ConfigError
-from lit_optim.config import presets
+from lit_optim.config.read import presets
 from net import BATCHES, Net, fit, trainer, weights
 
 PLATEAU = {"main": {"shape": "plateau", "factor": 0.5, "patience": 0, "threshold": 0.5}, "monitor": "val/loss"}
@@ -106,10 +106,10 @@ def test_bit_equal_under_other_rhythms(tmp_path, options):
 
 HPARAMS = {
     "name": "nadam",
-    "dict": presets.load("optimizer", "nadam"),
-    "DictConfig": OmegaConf.create(presets.load("optimizer", "nadam")),
+    "dict": presets.load_preset("optimizer", "nadam"),
+    "DictConfig": OmegaConf.create(presets.load_preset("optimizer", "nadam")),
     "partial": __import__("hydra").utils.instantiate(
-        OmegaConf.create({**presets.load("optimizer", "nadam"), "_convert_": "none"})
+        OmegaConf.create({**presets.load_preset("optimizer", "nadam"), "_convert_": "none"})
     ),
 }
 
@@ -204,7 +204,9 @@ class TestTheCheckpointWins:
         path = self.first(tmp_path, optimizer="adamw")
         with warnings.catch_warnings():
             warnings.filterwarnings("error", ".*has no effect.*")
-            _, run = self.resume(tmp_path, path, optimizer={**presets.load("optimizer", "adamw"), "fused": False})
+            _, run = self.resume(
+                tmp_path, path, optimizer={**presets.load_preset("optimizer", "adamw"), "fused": False}
+            )
         assert run.optimizers[0].param_groups[0]["fused"] is False
 
     def test_and_the_next_fit_is_free_again(self, tmp_path):
@@ -218,14 +220,14 @@ class TestTheCheckpointWins:
         path = self.first(tmp_path, optimizer="adamw", param_groups="no_decay")
         with warnings.catch_warnings():
             warnings.filterwarnings("error", ".*has no effect.*")
-            same = OmegaConf.create(presets.load("optimizer", "adamw"))
-            self.resume(tmp_path, path, optimizer=same, param_groups=presets.load("param_groups", "no_decay"))
+            same = OmegaConf.create(presets.load_preset("optimizer", "adamw"))
+            self.resume(tmp_path, path, optimizer=same, param_groups=presets.load_preset("param_groups", "no_decay"))
 
     def test_the_same_class_by_another_path_is_no_difference(self, tmp_path):
-        path = self.first(tmp_path, optimizer=presets.load("optimizer", "adamw"))
+        path = self.first(tmp_path, optimizer=presets.load_preset("optimizer", "adamw"))
         with warnings.catch_warnings():
             warnings.filterwarnings("error", ".*has no effect.*")
-            other = {**presets.load("optimizer", "adamw"), "_target_": "torch.optim.adamw.AdamW"}
+            other = {**presets.load_preset("optimizer", "adamw"), "_target_": "torch.optim.adamw.AdamW"}
             self.resume(tmp_path, path, optimizer=other)
 
     def test_callbacks_that_were_objects_are_left_out_with_a_warning(self, tmp_path):

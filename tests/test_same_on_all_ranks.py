@@ -11,7 +11,7 @@ import torch
 from app_process import TRAIN
 from fork import free_port, on_two_ranks
 from lit_optim import ConfigError
-from lit_optim.config.comparable import comparable, differences
+from lit_optim.config.canonical_specs import canonical_specs, differences
 from net import Net, loader, trainer
 
 ADVICE = "every process runs a sweep by itself under this strategy; use trainer.strategy=ddp_fork for sweeps"
@@ -110,7 +110,8 @@ def test_objects_and_tensors_are_compared_by_what_they_are():
     class One: ...
 
     specs = [
-        comparable({"optimizer": {"_target_": "x.Y", "lr": lr, "thing": One()}}, {}) for lr in (torch.tensor(1.0), 1.0)
+        canonical_specs({"optimizer": {"_target_": "x.Y", "lr": lr, "thing": One()}}, {})
+        for lr in (torch.tensor(1.0), 1.0)
     ]
     assert differences(*specs) == []
     assert differences({"a": [1]}, {}) == [("a", [1], None)]

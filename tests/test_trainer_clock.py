@@ -7,7 +7,7 @@ from torch.utils.data import IterableDataset
 
 from fork import on_two_ranks
 from lit_optim import ConfigError
-from lit_optim.trainer_clock import trainer_clock
+from lit_optim.scheduler.run_length import run_length_of
 from net import Net, fit, loader, trainer
 
 
@@ -27,7 +27,7 @@ class Asks(Net):
     """Keeps what the clock told when optimizers were configured."""
 
     def configure_optimizers(self):
-        self.clock = trainer_clock(self.trainer)
+        self.clock = run_length_of(self.trainer)
         return super().configure_optimizers()
 
 

@@ -20,8 +20,8 @@ from app.settings import check_folder, check_settings
 from app.task import Task
 from app.trainer_ranges import check_ranges
 from app.values import check_values
-from lit_optim.config.plain import plain
-from lit_optim.config.presets import GROUPS
+from lit_optim.config.read.plain_containers import to_plain
+from lit_optim.config.read.presets import GROUPS
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ def _check_metrics(
 
 
 def _check_model(spec: Any, problems: Problems) -> tuple[Part[nn.Module] | None, Part[Task] | None]:
-    spec = plain(spec, "model")
+    spec = to_plain(spec, "model")
     if not isinstance(spec, dict):
         problems.add("model", spec, "expects a mapping")
         return None, None
@@ -131,7 +131,7 @@ def _check_each(specs: Any, base: type[T], key: str, problems: Problems) -> list
     if specs is None:
         return []
     try:
-        specs = plain(specs, key)
+        specs = to_plain(specs, key)
         if not isinstance(specs, dict):
             raise ConfigError(wrong(key, specs, "expects a mapping name -> mapping with _target_"))
     except ConfigError as error:

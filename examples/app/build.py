@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from lit_optim.config.check import check_call, named_arguments, trial
-from lit_optim.config.locate import locate
-from lit_optim.config.plain import plain
+from lit_optim.config.checks.call import check_call, named_arguments, trial
+from lit_optim.config.checks.locate import locate
+from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.errors import ConfigError, Problems, wrong
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ def check(spec: Any, base: type[T], key: str, problems: Problems, *, given: Iter
     """
     found = Problems()
     try:
-        spec = plain(spec, key)
+        spec = to_plain(spec, key)
         if not isinstance(spec, Mapping) or "_target_" not in spec:
             raise ConfigError(wrong(key, spec, "expects a mapping with _target_, the path of a class"))
         cls: type[T] = locate(spec["_target_"], base, key)

@@ -1,14 +1,40 @@
-"""Lightning callbacks, one a file: when to act. The mathematics is elsewhere, in pure functions.
+"""Lightning callbacks, one a file: when to act. The mathematics is elsewhere, in pure functions."""
 
-Every class is a name of this package: ``lit_optim.callbacks.ScheduleReport`` is in ``schedule_report.py``.
-"""
+from typing import TYPE_CHECKING
 
-from __future__ import annotations
+from lit_optim.imports import lazy_names
 
-from typing import Any
+if TYPE_CHECKING:
+    from lit_optim.callbacks.agc import Agc
+    from lit_optim.callbacks.centralize import Centralize
+    from lit_optim.callbacks.evaluation_weights import EvaluationWeights
+    from lit_optim.callbacks.exponential_moving_average import ExponentialMovingAverage
+    from lit_optim.callbacks.gradient_noise import GradientNoise
+    from lit_optim.callbacks.gradient_transform import GradientTransform
+    from lit_optim.callbacks.lookahead import Lookahead
+    from lit_optim.callbacks.metric_feeder import MetricFeeder
+    from lit_optim.callbacks.plateau_feeder import PlateauFeeder
+    from lit_optim.callbacks.repeat_lr import RepeatLr
+    from lit_optim.callbacks.schedule_free import ScheduleFree
+    from lit_optim.callbacks.schedule_report import ScheduleReport
+    from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
+    from lit_optim.callbacks.swats.callback import SWATS
 
-from lit_optim.imports import class_in_package
+__all__ = [
+    "SWATS",
+    "Agc",
+    "Centralize",
+    "EvaluationWeights",
+    "ExponentialMovingAverage",
+    "GradientNoise",
+    "GradientTransform",
+    "Lookahead",
+    "MetricFeeder",
+    "PlateauFeeder",
+    "RepeatLr",
+    "ScheduleFree",
+    "ScheduleReport",
+    "SpecCheckpoint",
+]
 
-
-def __getattr__(name: str) -> Any:
-    return class_in_package(__name__, __path__, name)
+__getattr__, __dir__ = lazy_names(__name__, __all__)

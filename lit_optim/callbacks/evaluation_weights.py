@@ -10,10 +10,10 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torch.optim import Optimizer
 
-from lit_optim.callbacks.evaluated_checkpoint import evaluated_in_checkpoint, exchange_in_checkpoint
+from lit_optim.averaging.shadow_weights import ShadowWeights, restore_live_weights
+from lit_optim.checkpoint.evaluated_weights import evaluated_in_checkpoint, exchange_in_checkpoint
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import is_weight_averaging
-from lit_optim.optimizers.second_weights import SecondWeights, take_back
 
 
 class EvaluationWeights(Callback):
@@ -31,10 +31,10 @@ class EvaluationWeights(Callback):
     single: ClassVar[bool] = True  # two of one class in one spec are refused
 
     def __init__(self) -> None:
-        self._followers: list[SecondWeights] = []
+        self._followers: list[ShadowWeights] = []
         self._owner = False
 
-    def follower(self) -> SecondWeights:
+    def follower(self) -> ShadowWeights:
         """A new follower of one optimizer, not attached yet."""
         raise NotImplementedError
 
@@ -55,7 +55,7 @@ class EvaluationWeights(Callback):
         if self.follows(optimizer):
             self.follower().prepare_groups(optimizer)
 
-    def attach(self, optimizer: Optimizer) -> SecondWeights:
+    def attach(self, optimizer: Optimizer) -> ShadowWeights:
         """Follows an optimizer in a plain torch loop, without a Trainer.
 
         Returns:
@@ -119,7 +119,7 @@ class EvaluationWeights(Callback):
             follower.restoring = False
         self._swap_out(pl_module)
         _reshard(pl_module)
-        if sum(take_back(optimizer) for optimizer in trainer.optimizers):
+        if sum(restore_live_weights(optimizer) for optimizer in trainer.optimizers):
             rank_zero_warn(
                 "this checkpoint was written by Lookahead or an average of the weights, which is not among the "
                 "callbacks now: the run goes on from the weights that were trained, without it"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from lit_optim.averaging import exponential_moving_average
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
-from lit_optim.optimizers import exponential_moving_average
 
 
 class ExponentialMovingAverage(EvaluationWeights):

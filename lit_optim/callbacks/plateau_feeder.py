@@ -3,7 +3,7 @@ from __future__ import annotations
 from lightning.pytorch import Trainer
 
 from lit_optim.callbacks.metric_feeder import MetricFeeder
-from lit_optim.schedule_lr import ScheduleLR
+from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 
 class PlateauFeeder(MetricFeeder):

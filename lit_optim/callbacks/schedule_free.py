@@ -5,12 +5,12 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from torch.optim import Optimizer
 
+from lit_optim.averaging import schedule_free
+from lit_optim.averaging.schedule_free import is_schedule_free
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.errors import ConfigError
-from lit_optim.lane import LR
-from lit_optim.optimizers import schedule_free
-from lit_optim.optimizers.schedule_free import is_schedule_free
-from lit_optim.schedule_lr import ScheduleLR
+from lit_optim.scheduler.driven_value import LR
+from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 
 class ScheduleFree(EvaluationWeights):

@@ -14,13 +14,13 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.optim import Optimizer
 
 from lit_optim.errors import ConfigError, wrong
-from lit_optim.schedule_lr import ScheduleLR
-from lit_optim.shaded_phases import INK, shade
+from lit_optim.plots.phase_shading import INK, shade
+from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lit_optim.schedules.plan import Phase
+    from lit_optim.schedules.plan.plan import Phase
 
 Lrs = Mapping[str, Sequence[float]]  # by param group, one value an optimizer step; NaN where there was no such group
 
@@ -52,7 +52,7 @@ def joined(lrs: Lrs) -> dict[str, Sequence[float]]:
     return {", ".join(same): lrs[same[0]] for same in names.values()}
 
 
-def picture(steps: Sequence[int], lrs: Lrs, phases: Sequence[Phase] = ()) -> Figure:
+def draw_report(steps: Sequence[int], lrs: Lrs, phases: Sequence[Phase] = ()) -> Figure:
     """The learning rate over optimizer steps: a line a group, and every other phase shaded, with its name."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -152,4 +152,4 @@ class ScheduleReport(Callback):
             return
         schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
         phases = next((scheduler.phases for scheduler in schedulers if isinstance(scheduler, ScheduleLR)), ())
-        picture(self._steps, self._lrs, phases).savefig(folder / "schedule.png")
+        draw_report(self._steps, self._lrs, phases).savefig(folder / "schedule.png")

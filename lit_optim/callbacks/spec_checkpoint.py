@@ -6,12 +6,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_optim.callbacks.leave import leave
 from lit_optim.callbacks.schedule_free import ScheduleFree
-from lit_optim.config.misfit import refuse_other_class
+from lit_optim.checkpoint.compatibility import refuse_other_class
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import count_saved_batch, is_of_lr_search
 
 
-class Configured(Protocol):
+class HasSpecs(Protocol):
     """What this callback asks of a module: the mixin has it."""
 
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
@@ -31,7 +31,7 @@ class SpecCheckpoint(Callback):
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Compares the specs; called before optimizers are configured (but under strategies that restore later)."""
         if trainer.state.fn == "fit" and trainer.ckpt_path and not is_of_lr_search(trainer.ckpt_path):
-            cast("Configured", pl_module).resume_from(checkpoint)
+            cast("HasSpecs", pl_module).resume_from(checkpoint)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Tells why a sharded checkpoint could not be loaded: its strategy asks nobody before it does."""
@@ -47,7 +47,7 @@ class SpecCheckpoint(Callback):
         Then there is nothing left to do in this fit: the next one gets new callbacks from the module.
         """
         count_saved_batch(trainer)
-        cast("Configured", pl_module).compare_environment()
+        cast("HasSpecs", pl_module).compare_environment()
         for optimizer in trainer.optimizers:
             switched = any(group.get("phase") == "sgd" for group in optimizer.param_groups)
             if switched and "phase" not in optimizer.defaults:

@@ -20,11 +20,11 @@ from lit_optim.cli.environment import (
     version_findings,
     versions,
 )
-from lit_optim.cli.page import Block, Heading, Table, show
-from lit_optim.config import presets
-from lit_optim.config.headers import header
+from lit_optim.cli.rendering import Block, Heading, Table, show
 from lit_optim.config.pitfalls import Finding, find
 from lit_optim.config.pitfalls.logged import Logged, logged_by
+from lit_optim.config.read import presets
+from lit_optim.config.read.preset_header import header
 from lit_optim.errors import ConfigError
 
 WRONG = 2
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def environment_findings(installed: Mapping[str, str]) -> list[Finding]:
     """What is wrong with the installation."""
-    every = [(group, name) for group in presets.groups() for name in presets.names(group)]
+    every = [(group, name) for group in presets.preset_groups() for name in presets.preset_names(group)]
     heads = {f"{group}/{name}": header(group, name) for group, name in every}
     targets = {preset: head.target for preset, head in heads.items()}
     return [
@@ -93,7 +93,7 @@ def config_findings(
         name: the app's primary config.
         logged: names of the metrics; None to read the module.
     """
-    from lit_optim.config.app import IN_THE_APP, app_config, own_config
+    from lit_optim.config.read.app_config import IN_THE_APP, app_config, own_config
     from lit_optim.config.validate import validate
 
     try:
@@ -144,7 +144,7 @@ def _metrics(config: Mapping[str, Any]) -> tuple[Logged, list[Finding]]:
         return Logged(unknown=("the configuration names no model._target_",)), []
     from lightning.pytorch import LightningModule
 
-    from lit_optim.config.locate import locate
+    from lit_optim.config.checks.locate import locate
 
     try:
         return logged_by(locate(target, LightningModule, "model")), []

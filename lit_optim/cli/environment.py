@@ -14,7 +14,7 @@ from types import ModuleType
 
 import lit_optim
 from lit_optim.config.pitfalls.finding import Finding
-from lit_optim.extras import pip_line
+from lit_optim.imports import pip_line
 from lit_optim.versions import lack, release
 
 PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "torchmetrics", "pytorch-lightning", "rich", "matplotlib")

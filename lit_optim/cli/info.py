@@ -7,10 +7,10 @@ import json
 import math
 from typing import Any
 
+from lit_optim.cli.config_value import as_config_value
 from lit_optim.cli.keys import Key
-from lit_optim.cli.page import Block, Code, Heading, Table, show
 from lit_optim.cli.preset import Info, info, named
-from lit_optim.cli.values import written
+from lit_optim.cli.rendering import Block, Code, Heading, Table, show
 
 HEAD = ("key", "type", "default", "preset", "meaning")
 EXAMPLES = """examples:
@@ -57,7 +57,8 @@ def page(one: Info) -> list[Block]:
     blocks: list[Block] = [Heading(f"{head.group}/{head.name}"), head.summary, "", Table((), rows), ""]
     if one.keys:
         rows = [
-            [k.key, _in_yaml(k.type), _default(k), written(k.preset) if k.named else "", k.meaning] for k in one.keys
+            [k.key, _in_yaml(k.type), _default(k), as_config_value(k.preset) if k.named else "", k.meaning]
+            for k in one.keys
         ]
         blocks += [Table(HEAD, rows), ""]
     if one.python:
@@ -110,7 +111,7 @@ def _cell(value: Any) -> str:
 
 
 def _default(key: Key) -> str:
-    return "required" if key.required else written(key.default)
+    return "required" if key.required else as_config_value(key.default)
 
 
 def _jsonable(value: Any) -> Any:

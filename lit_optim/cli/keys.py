@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lit_optim.cli.meanings import MEANINGS, RULES, SCHEDULE, documented
-from lit_optim.config.coerce import describe
-from lit_optim.config.signature import expected
-from lit_optim.schedules.shape_factory import length_arguments, shape_factory
-from lit_optim.schedules.slots import DEFAULT_SHAPES, SLOTS, slot
+from lit_optim.cli.argument_docs import MEANINGS, RULES, SCHEDULE, argument_docs
+from lit_optim.config.checks.coerce import describe
+from lit_optim.config.checks.signature import expected
+from lit_optim.schedules.plan.shape_factory import length_arguments, shape_factory
+from lit_optim.schedules.plan.slots import DEFAULT_SHAPES, SLOTS, slot
 
 GIVEN_BY_CONFIG = ("base_lr", "mode")  # arguments of shapes that stand elsewhere in a configuration
 HYDRAS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
@@ -49,7 +49,7 @@ def of_call(
         [('start_factor', 'float', 1.0), ('end_factor', 'float', 0.0)]
     """
     known, _, _ = expected(target, supplied)
-    parameters, docs = inspect.signature(target).parameters, documented(target)
+    parameters, docs = inspect.signature(target).parameters, argument_docs(target)
     keys = []
     for name in [*given, *(name for name in known if name not in given)]:
         hint, required = known.get(name, (Any, False))
@@ -97,7 +97,7 @@ def _of_slot(name: str, given: Any) -> list[Key]:
     known, _, _ = expected(shape, 1)
     of_shape = {
         key.key: key
-        for key in of_call(shape, {k: named[k] for k in known if k in named}, documented(shape), supplied=1)
+        for key in of_call(shape, {k: named[k] for k in known if k in named}, argument_docs(shape), supplied=1)
     }
 
     def key(argument: str, kind: str, default: Any, required: bool = False) -> Key:

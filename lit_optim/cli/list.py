@@ -6,9 +6,9 @@ import argparse
 import fnmatch
 from collections.abc import Sequence
 
-from lit_optim.cli.page import Block, Heading, Table, on_terminal, show
-from lit_optim.config import presets
-from lit_optim.config.headers import Header, header
+from lit_optim.cli.rendering import Block, Heading, Table, on_terminal, show
+from lit_optim.config.read import presets
+from lit_optim.config.read.preset_header import Header, header
 from lit_optim.errors import ConfigError, did_you_mean
 from lit_optim.versions import installed, lack
 
@@ -25,13 +25,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument("pattern", nargs="?", default="*", help="shell wildcard, or a part of the name")
     parser.add_argument(
-        "--group", choices=presets.groups(), metavar="GROUP", help=f"one group only: {', '.join(presets.groups())}"
+        "--group",
+        choices=presets.preset_groups(),
+        metavar="GROUP",
+        help=f"one group only: {', '.join(presets.preset_groups())}",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Shows the presets whose names match."""
-    chosen = (args.group,) if args.group else presets.groups()
+    chosen = (args.group,) if args.group else presets.preset_groups()
     found = matching(args.pattern, chosen)
     show(page(found, chosen, titled=on_terminal()), data={"presets": [entry(h) for h in found]}, as_json=args.json)
     return 0
@@ -54,7 +57,7 @@ def matching(pattern: str, chosen: Sequence[str]) -> list[Header]:
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: list 'adamx': no preset of that name; did you mean 'adamax'?
     """
-    every = [(group, name) for group in chosen for name in presets.names(group)]
+    every = [(group, name) for group in chosen for name in presets.preset_names(group)]
 
     def fits(name: str) -> bool:
         return fnmatch.fnmatchcase(name, pattern) or pattern in name

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lit_optim.cli import equivalent
+from lit_optim.cli import python_snippet as equivalent
+from lit_optim.cli.config_value import as_config_value
 from lit_optim.cli.keys import HYDRAS, Key, of_call, of_mapping, of_rules, of_schedule
-from lit_optim.cli.values import written
-from lit_optim.config import presets
 from lit_optim.config.capabilities import capabilities
-from lit_optim.config.check import check_call
-from lit_optim.config.headers import Header, header, meanings
-from lit_optim.config.locate import locate
+from lit_optim.config.checks.call import check_call
+from lit_optim.config.checks.locate import locate
+from lit_optim.config.read import presets
+from lit_optim.config.read.preset_header import Header, header, meanings
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 
 OWN_SCHEDULER = "lit_optim.ScheduleLR"
@@ -46,7 +46,7 @@ class Info:
         chosen = f"python train.py {self.header.group}={self.header.name}"
         named = [key for key in self.keys if key.named and isinstance(key.preset, (int, float, str))]
         first = next((key for key in named if "[" not in key.key), None)
-        return chosen if first is None else f"{chosen} {self.header.group}.{first.key}={written(first.preset)}"
+        return chosen if first is None else f"{chosen} {self.header.group}.{first.key}={as_config_value(first.preset)}"
 
 
 def named(name: str) -> list[tuple[str, str]]:
@@ -59,7 +59,7 @@ def named(name: str) -> list[tuple[str, str]]:
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: info 'adamx': no preset of that name; did you mean 'adamax'?
     """
-    every = [(group, preset) for group in presets.groups() for preset in presets.names(group)]
+    every = [(group, preset) for group in presets.preset_groups() for preset in presets.preset_names(group)]
     found = [(group, preset) for group, preset in every if name in (preset, f"{group}/{preset}")]
     if not found:
         options = [f"{group}/{preset}" if "/" in name else preset for group, preset in every]
@@ -74,7 +74,7 @@ def info(group: str, name: str) -> Info:
         >>> info("optimizer", "sgd").python
         'import torch\n\noptimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.0, weight_decay=0.0)'
     """
-    head, preset, comments = header(group, name), presets.load(group, name), meanings(group, name)
+    head, preset, comments = header(group, name), presets.load_preset(group, name), meanings(group, name)
     given = _arguments(preset)
     try:
         if group == "optimizer":

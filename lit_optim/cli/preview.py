@@ -11,13 +11,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lit_optim.cli.page import Block, Heading, Table, on_terminal, show
-from lit_optim.cli.preview_csv import rows
-from lit_optim.cli.sparkline import ASCII, BLOCKS, columns, sparkline
-from lit_optim.cli.thinned import MOST, Thinned, thinned
-from lit_optim.config.command_line import choices
-from lit_optim.config.preview import Curve, Preview, preview
+from lit_optim.cli.rendering import Block, Heading, Table, on_terminal, show
+from lit_optim.config.read.command_line import choices
 from lit_optim.errors import ConfigError, wrong
+from lit_optim.preview.csv_rows import rows
+from lit_optim.preview.curves import Curve, Preview, preview
+from lit_optim.preview.downsample import MOST, Downsampled, downsample
+from lit_optim.preview.sparkline import ASCII, BLOCKS, columns, sparkline
 
 HEAD = ("curve", "over the run", "min", "max", "first", "last")
 PICTURES = (".png", ".svg")
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     previews = [preview(choice) for choice in choices(args.overrides)]
     lanes = {id(curve.lane): (curve.lane, one.total_steps) for one in previews for curve in one.curves}
     share = max(MOST // len(lanes), 1000)
-    points = {key: thinned(lane, total, share) for key, (lane, total) in lanes.items()}
+    points = {key: downsample(lane, total, share) for key, (lane, total) in lanes.items()}
     files, notes = {}, list(dict.fromkeys(note for one in previews for note in one.notes))
     if args.csv:
         with Path(args.csv).open("w", newline="", encoding="utf-8") as file:
@@ -67,9 +67,9 @@ def run(args: argparse.Namespace) -> int:
     if out and find_spec("matplotlib") is None:
         notes.append(NO_MATPLOTLIB)
     elif out:
-        from lit_optim.cli.preview_picture import picture
+        from lit_optim.plots.preview import draw_preview
 
-        picture(previews, points, log=args.log).savefig(out)
+        draw_preview(previews, points, log=args.log).savefig(out)
         files["picture"] = str(out)
     if not all(thin.exact for thin in points.values()):
         notes.append(f"the run is long: of noisy curves, min and max are those of {share} steps")
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def page(previews: Sequence[Preview], points: Mapping[int, Thinned]) -> list[Block]:
+def page(previews: Sequence[Preview], points: Mapping[int, Downsampled]) -> list[Block]:
     """A table a configuration: a line a curve."""
     blocks: list[Block] = []
     for one in previews:
@@ -89,20 +89,20 @@ def page(previews: Sequence[Preview], points: Mapping[int, Thinned]) -> list[Blo
     return blocks
 
 
-def row(curve: Curve, total_steps: int, points: Mapping[int, Thinned]) -> list[str]:
+def row(curve: Curve, total_steps: int, points: Mapping[int, Downsampled]) -> list[str]:
     """A curve as a line."""
     numbers = [f"{number:.4g}" for number in summary(curve, points).values()]
     shown = [curve.value(step) for step in columns(total_steps, _width())]
     return [curve.name, sparkline(shown, BLOCKS if _takes_blocks() else ASCII), *numbers]
 
 
-def summary(curve: Curve, points: Mapping[int, Thinned]) -> dict[str, float]:
+def summary(curve: Curve, points: Mapping[int, Downsampled]) -> dict[str, float]:
     """The lowest and the highest value, those of the first and of the last step."""
     values = [curve.initial * factor for factor in points[id(curve.lane)].factors]
     return {"min": min(values), "max": max(values), "first": values[0], "last": values[-1]}
 
 
-def entry(one: Preview, points: Mapping[int, Thinned]) -> dict[str, Any]:
+def entry(one: Preview, points: Mapping[int, Downsampled]) -> dict[str, Any]:
     """A configuration for programs; the points are those of the picture."""
     return {
         "label": one.label,

@@ -11,8 +11,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from lit_optim.config import presets
-from lit_optim.config.headers import header
+from lit_optim.config.read import presets
+from lit_optim.config.read.preset_header import header
 from lit_optim.errors import ConfigError, did_you_mean
 from lit_optim.versions import is_need
 
@@ -111,7 +111,7 @@ def capabilities(name: str) -> Capabilities:
         (True, True, False)
     """
     flags, versions = {}, []
-    for word in presets.needs("optimizer", name):
+    for word in presets.preset_needs("optimizer", name):
         if is_need(word):
             versions.append(word)
             continue
@@ -130,7 +130,7 @@ def _measured() -> dict[str, Measured]:
 @functools.cache
 def table() -> dict[str, Capabilities]:
     """All optimizer presets with their entries."""
-    return {name: capabilities(name) for name in presets.names("optimizer")}
+    return {name: capabilities(name) for name in presets.preset_names("optimizer")}
 
 
 @functools.cache

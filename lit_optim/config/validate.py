@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from lit_optim.config.callbacks import make_callbacks
-from lit_optim.config.groups import read_rules
-from lit_optim.config.optimizer import check_optimizer, check_rules
-from lit_optim.config.plain import is_omegaconf
-from lit_optim.config.presets import GROUPS
-from lit_optim.config.scheduler import check_scheduler
-from lit_optim.config.spec import read
+from lit_optim.config.build.callbacks import callbacks_from_spec
+from lit_optim.config.build.optimizer import check_optimizer, check_rules
+from lit_optim.config.build.param_groups import read_rules
+from lit_optim.config.build.scheduler import check_scheduler
+from lit_optim.config.read.plain_containers import is_omegaconf
+from lit_optim.config.read.presets import GROUPS
+from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError, Problems, wrong
 
 
@@ -52,19 +52,19 @@ def validate(cfg: Any) -> None:
 def check(group: str, spec: Any, key: str, optimizer: Any = None) -> None:
     """Checks one spec; rules for param groups against the optimizer beside them."""
     if group == "optimizer":
-        check_optimizer(read(spec, group, key))
+        check_optimizer(read_spec(spec, group, key))
     elif group == "scheduler":
-        check_scheduler(read(spec, group, key))
+        check_scheduler(read_spec(spec, group, key))
     elif group == "param_groups":
         rules = read_rules(spec, key)
         if optimizer is not None:
             try:
-                cls, arguments = check_optimizer(read(optimizer, "optimizer"))
+                cls, arguments = check_optimizer(read_spec(optimizer, "optimizer"))
             except ConfigError:
                 return  # told by its own check
             check_rules(rules, cls, arguments, key)
     else:
-        make_callbacks(spec, key)
+        callbacks_from_spec(spec, key)
 
 
 def _check_names(level: Any, prefix: str, top: Any, problems: Problems) -> None:

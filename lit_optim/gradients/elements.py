@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lit_optim.engine.compile_rule import compile_rule
+from lit_optim.engine.scalar_buffer import on_device
 from lit_optim.gradients.normal import ROW, SEGMENT, SPAN, two_normals
 from lit_optim.gradients.rows import Keys, Rows, signed
-from lit_optim.optimizers.kernel import kernel
-from lit_optim.optimizers.written import on_device
 
 Compiled = Callable[..., Any]
 SHIFT = SPAN.bit_length() - 1
@@ -53,7 +53,7 @@ class Elements:
         """Adds the numbers ``start, start + 1, ...`` of a tensor to ``flat``; see `Rows.add`."""
         kind = flat.dtype, torch.get_num_threads()
         if kind not in self.kernels:
-            self.kernels[kind] = kernel(add_normals, [flat], self.scalars)
+            self.kernels[kind] = compile_rule(add_normals, [flat], self.scalars)
         compiled = self.kernels[kind]
         if compiled is None:  # no compiler, which was told
             self.rows = self.rows or Rows(self.device)

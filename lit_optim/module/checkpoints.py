@@ -10,11 +10,11 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_warn
 
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
-from lit_optim.config.checkpoint import HPARAMS, environment, environment_difference, resumed_specs, stamp
-from lit_optim.config.misfit import declared_names, refuse_other_order
-from lit_optim.config.plain import plain, texts
-from lit_optim.config.presets import GROUPS
-from lit_optim.config.spec import read
+from lit_optim.checkpoint.compatibility import check_parameter_order, declared_names
+from lit_optim.checkpoint.stamp import HPARAMS, environment, environment_difference, resumed_specs, stamp
+from lit_optim.config.read.plain_containers import all_strings, to_plain
+from lit_optim.config.read.presets import GROUPS
+from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError
 from lit_optim.imports import only_known_packages
 from lit_optim.module.specs import ModuleWithSpecs
@@ -53,7 +53,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         Raises:
             ConfigError: when an optimizer of another package is built, before that package is imported.
         """
-        own = {text.partition(".")[0] for group in GROUPS for text in texts(kwargs.get(group)) if "." in text}
+        own = {text.partition(".")[0] for group in GROUPS for text in all_strings(kwargs.get(group)) if "." in text}
         allowed = frozenset([allow] if isinstance(allow, str) else allow) | own
         with only_known_packages(allowed):
             module = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
@@ -72,13 +72,15 @@ class SpecsInCheckpoints(ModuleWithSpecs):
                 if isinstance(callback, EvaluationWeights):
                     callback.save_weights(self, checkpoint)
         specs: Mapping[str, Any] = self.optim_specs()
-        optimizer = read(specs["optimizer"], "optimizer", overrides=self._overrides()).as_dict()
+        optimizer = read_spec(specs["optimizer"], "optimizer", overrides=self._overrides()).as_dict()
         names = {parameter: name for name, parameter in self.named_parameters()}
         live = list(self._live_optimizers())
         groups = [group for each in live for group in each.param_groups]
         param_names = [[names.get(p, "") for p in group["params"]] for group in groups]
         classes = [type(each).__name__ for each in live]
-        stamp(checkpoint, {**plain(specs, "specs"), "optimizer": optimizer}, param_names, self._environment(), classes)
+        stamp(
+            checkpoint, {**to_plain(specs, "specs"), "optimizer": optimizer}, param_names, self._environment(), classes
+        )
         if self._overrides() and "optimizer" in checkpoint.get(HPARAMS, {}):
             checkpoint[HPARAMS]["optimizer"] = optimizer
 
@@ -93,7 +95,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         self.__dict__["_resumed_names"] = saved.get("param_names") or declared_names(checkpoint, trainable)
         self._refuse_other_order(checkpoint)
         now = self.optim_specs()
-        now = {**now, "optimizer": read(now["optimizer"], "optimizer", overrides=self._overrides()).as_dict()}
+        now = {**now, "optimizer": read_spec(now["optimizer"], "optimizer", overrides=self._overrides()).as_dict()}
         resumed, messages = resumed_specs(saved, now)
         if messages:
             self.__dict__["_resumed_specs"] = resumed
@@ -103,7 +105,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         """What a strategy that restores late has loaded by now, it has named by the order of this module."""
         trainer, live = self._trainer_or_none(), self._live_optimizers()
         if len(live) == 1 and trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
-            refuse_other_order(checkpoint, [name for name, _ in self.named_parameters()], live[0])
+            check_parameter_order(checkpoint, [name for name, _ in self.named_parameters()], live[0])
 
     def compare_environment(self) -> None:
         """Says once that a resumed run cannot be exact to the bit, where what that depends on has changed."""

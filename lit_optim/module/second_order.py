@@ -8,7 +8,7 @@ from lit_optim.config import capabilities
 from lit_optim.errors import ConfigError
 
 
-def refuse_plain_backward(module: LightningModule, path: str) -> None:
+def check_backward_keeps_graph(module: LightningModule, path: str) -> None:
     """Refuses an optimizer of second order in a module with Lightning's own ``backward``.
 
     Args:

@@ -10,12 +10,12 @@ from lightning.pytorch import LightningModule
 from torch.optim import Optimizer
 
 from lit_optim.callbacks.repeat_lr import RepeatLr
-from lit_optim.config.coerce import Mismatch, coerce, not_finite
-from lit_optim.config.plain import with_attributes
-from lit_optim.config.presets import GROUPS
-from lit_optim.config.spec import read
+from lit_optim.config.checks.coerce import Mismatch, coerce, not_finite
+from lit_optim.config.read.plain_containers import to_attribute_dict
+from lit_optim.config.read.presets import GROUPS
+from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.schedule_lr import ScheduleLR, rescale
+from lit_optim.scheduler.schedule_lr import ScheduleLR, rescale
 
 WAYS = (
     "no optimizer is configured: either take it as an argument, def __init__(self, optimizer='adamw', "
@@ -41,14 +41,14 @@ class ModuleWithSpecs(LightningModule):
         self.__dict__["_given_specs"] = {**self.__dict__.get("_given_specs", {}), **given}
         for hparams in (self._hparams, getattr(self, "_hparams_initial", None)):
             if isinstance(hparams, dict):
-                hparams.update({k: with_attributes(v) for k, v in hparams.items() if k in GROUPS})
+                hparams.update({k: to_attribute_dict(v) for k, v in hparams.items() if k in GROUPS})
 
     @property
     def lr(self) -> float | None:
         """The learning rate: as assigned, else as configured; None where neither is known. Never raises."""
         assigned = self.__dict__.get("_assigned_lr")
         try:
-            configured = read(self.optim_specs()["optimizer"], "optimizer").arguments
+            configured = read_spec(self.optim_specs()["optimizer"], "optimizer").arguments
         except Exception:
             configured = {}
         return cast("float | None", configured.get("lr") if assigned is None else assigned)
@@ -69,7 +69,7 @@ class ModuleWithSpecs(LightningModule):
         self.__dict__["_assigned_lr"] = value
         if "optimizer" in self.__dict__.get("_hparams", {}):
             with contextlib.suppress(Exception):  # a read-only DictConfig: the checkpoint gets it all the same
-                self.hparams["optimizer"] = {**read(self.hparams["optimizer"], "optimizer").as_dict(), "lr": value}
+                self.hparams["optimizer"] = {**read_spec(self.hparams["optimizer"], "optimizer").as_dict(), "lr": value}
         self._rescale(value)
 
     def optim_specs(self) -> dict[str, Any]:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from lit_optim.engine.arguments import check_above_0, check_at_least_0, check_betas, check_bools
+from lit_optim.engine.ops import Number, add_product_, add_quotient_, average_
+from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer
+from lit_optim.engine.weight_decay import Decay, decay_number, decayed
 from lit_optim.errors import ConfigError
-from lit_optim.optimizers.arguments import check_above_0, check_at_least_0, check_betas, check_bools
-from lit_optim.optimizers.arithmetic import Number, add_product_, add_quotient_, average_
-from lit_optim.optimizers.decay import Decay, decay_number, decayed
-from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer
 
 
 def adabound(

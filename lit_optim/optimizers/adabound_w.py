@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from lit_optim.engine.weight_decay import Decay
 from lit_optim.optimizers.adabound import AdaBound
-from lit_optim.optimizers.decay import Decay
 
 
 class AdaBoundW(AdaBound):

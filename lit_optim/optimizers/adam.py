@@ -6,9 +6,9 @@ from typing import Any
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from lit_optim.engine.arguments import check_at_least_0, check_betas, check_bools
+from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer
 from lit_optim.optimizers.adam_rules import adam, adam_numbers, amsgrad
-from lit_optim.optimizers.arguments import check_at_least_0, check_betas, check_bools
-from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer
 
 
 class Adam(RuleOptimizer):

@@ -7,9 +7,9 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from lit_optim.optimizers.arithmetic import Number, add_product_, add_quotient_, average_
-from lit_optim.optimizers.cohort import Numbers
-from lit_optim.optimizers.decay import Decay, decay_number, decayed
+from lit_optim.engine.ops import Number, add_product_, add_quotient_, average_
+from lit_optim.engine.param_bucket import Numbers
+from lit_optim.engine.weight_decay import Decay, decay_number, decayed
 
 Eps: TypeAlias = Literal["torch", "paper"]
 

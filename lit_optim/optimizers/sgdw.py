@@ -6,11 +6,11 @@ from typing import Any
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from lit_optim.engine.arguments import check_at_least_0, check_below_1, check_bools
+from lit_optim.engine.ops import Number, add_, scaled_sum_
+from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer
+from lit_optim.engine.weight_decay import Decay, decay_number, decayed
 from lit_optim.errors import ConfigError
-from lit_optim.optimizers.arguments import check_at_least_0, check_below_1, check_bools
-from lit_optim.optimizers.arithmetic import Number, add_, scaled_sum_
-from lit_optim.optimizers.decay import Decay, decay_number, decayed
-from lit_optim.optimizers.rule_optimizer import Numbers, Rule, RuleOptimizer
 
 
 def sgdw(

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from lit_optim.errors import ConfigError
 from lit_optim.schedules.base import Schedule, ScheduleFactory, Steps, known
-from lit_optim.schedules.check import at_least
+from lit_optim.schedules.checks import at_least
 from lit_optim.schedules.shapes.linear import linear
 
 

@@ -6,7 +6,7 @@ import random
 
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.schedules.base import Schedule
-from lit_optim.schedules.check import above, at_least
+from lit_optim.schedules.checks import above, at_least
 
 TRIES = 1000  # of a draw, where the noise is much wider than its limit
 

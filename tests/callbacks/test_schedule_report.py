@@ -70,7 +70,7 @@ def test_without_matplotlib_there_is_the_pip_line(tmp_path, monkeypatch, caplog)
 def test_the_picture_has_phases_and_a_line_for_groups_that_are_alike(tmp_path):
     plan = lit_optim.build_scheduler("warmup_cosine", lit_optim.build_optimizer("sgd", Net(), lr=1.0), total_steps=20)
     lrs = {"a": [0.1] * 20, "b": [0.2] * 20, "c": [0.1] * 20}
-    axes = schedule_report.picture(range(20), lrs, plan.phases).axes[0]
+    axes = schedule_report.draw_report(range(20), lrs, plan.phases).axes[0]
     assert [line.get_label() for line in axes.lines] == ["a, c", "b"]
     assert {text.get_text() for text in axes.texts} == {"warmup", "main"}
     assert axes.get_title(loc="left") == "learning rate over 20 optimizer steps"

@@ -16,7 +16,7 @@ import lit_optim
 from conftest import SCHEDULERS
 from lit_optim import ConfigError
 from lit_optim.callbacks import SWATS as Callback_
-from lit_optim.config import presets
+from lit_optim.config.read import presets
 from lit_optim.optimizers import SWATS
 from net import Net, fit, loader, trainer, weights
 
@@ -131,7 +131,7 @@ def test_a_checkpoint_of_its_sgd_phase_needs_it(tmp_path, optimizer):
 @pytest.mark.parametrize("name", [name for name in SCHEDULERS if name != "lambda"])
 def test_lr_after_the_switch_is_the_documented_one_under_every_preset(tmp_path, name):
     """lr_k = (1 - beta1) Lambda s_k / s_k_sw, s being the factors of the same run without a switch."""
-    spec = dict(presets.load("scheduler", name))
+    spec = dict(presets.load_preset("scheduler", name))
     if "plateau" in name:
         spec["main"] = {**spec["main"], "patience": 0}
     losses = [1.0, 1.0, 0.5]
@@ -253,7 +253,7 @@ def test_bad_values_name_their_key(message):
 
 
 def test_optimizer_and_callback_that_contradict_each_other(tmp_path):
-    optimizer = {**presets.load("optimizer", "swats"), "switch_tol": 1e-5}
+    optimizer = {**presets.load_preset("optimizer", "swats"), "switch_tol": 1e-5}
     with pytest.raises(
         ConfigError, match=r"optimizer.switch_tol=1e-05: and optim_callbacks.swats.switch_tol=0.001; remove"
     ):
@@ -426,7 +426,7 @@ def test_advice_at_the_end_of_a_run_that_never_switched(tmp_path):
 
 @pytest.mark.parametrize("preset", ["swats"])
 def test_preset_validates(preset):
-    spec = {"optimizer": "adam", "optim_callbacks": presets.load("optim_callbacks", preset)}
+    spec = {"optimizer": "adam", "optim_callbacks": presets.load_preset("optim_callbacks", preset)}
     lit_optim.validate(spec)
     (callback,) = lit_optim.build_callbacks(spec["optim_callbacks"])
     assert (callback.at, callback.metric) == (None, None)

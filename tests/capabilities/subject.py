@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import lit_optim
+from lit_optim.config.build.optimizer import check_optimizer
 from lit_optim.config.capabilities import Capabilities, capabilities
-from lit_optim.config.optimizer import check_optimizer
-from lit_optim.config.spec import read
+from lit_optim.config.read.spec import read_spec
 
 
 @dataclass(frozen=True)
@@ -28,5 +28,5 @@ class Subject:
 
     def bare(self, params: Any, **changes: Any) -> Any:
         """The class alone, without our checks, which refuse what the header says it cannot do."""
-        cls, arguments = check_optimizer(read(self.name, "optimizer"))
+        cls, arguments = check_optimizer(read_spec(self.name, "optimizer"))
         return cls(params, **{**arguments, **changes})

@@ -13,13 +13,13 @@ from lightning.pytorch import Callback
 
 import lit_optim
 from conftest import OPTIMIZERS, SCHEDULERS, preset_names
+from lit_optim.cli.argument_docs import argument_docs
+from lit_optim.cli.config_value import as_config_value
 from lit_optim.cli.keys import of_call
 from lit_optim.cli.main import main
-from lit_optim.cli.meanings import documented
-from lit_optim.cli.values import written
-from lit_optim.config import presets
 from lit_optim.config.capabilities import capabilities
-from lit_optim.config.locate import locate
+from lit_optim.config.checks.locate import locate
+from lit_optim.config.read import presets
 
 GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")
 ALL = [(group, name) for group in GROUPS for name in preset_names(group)]
@@ -70,10 +70,10 @@ def test_every_optimizer_names_its_paper_and_all_arguments(name):
     assert re.match(r"[A-Z][^\d]+ (19|20)\d\d, [A-Z].{20}", found["paper"]), "authors, year, title"
     code = locate(found["target"], torch.optim.Optimizer, "optimizer").__init__.__code__
     arguments = code.co_varnames[2 : code.co_argcount + code.co_kwonlyargcount]
-    swallowed = {name for name in presets.load("optimizer", name) if name == "adam_debias"}  # by **kwargs
+    swallowed = {name for name in presets.load_preset("optimizer", name) if name == "adam_debias"}  # by **kwargs
     assert {key["key"] for key in found["keys"]} == {*arguments, *swallowed}
     named = {key["key"]: key["preset"] for key in found["keys"] if key["in_preset"]}
-    assert named == {k: v for k, v in presets.load("optimizer", name).items() if not k.startswith("_")}
+    assert named == {k: v for k, v in presets.load_preset("optimizer", name).items() if not k.startswith("_")}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -117,7 +117,7 @@ def test_python_of_callbacks(name):
 def test_the_command_line_gives_the_preset(group, name):
     python, script, *overrides = shlex.split(only(group, name)["command_line"])
     assert (python, script, overrides[0]) == ("python", "train.py", f"{group}={name}")
-    assert lit_optim.compose(overrides)[group] == presets.load(group, name)
+    assert lit_optim.compose(overrides)[group] == presets.load_preset(group, name)
 
 
 DECAY = inspect.signature(torch.optim.SGD).parameters["weight_decay"].annotation  # torch 2.6 takes no tensor
@@ -219,7 +219,7 @@ def test_a_missing_package_leaves_what_the_file_says(monkeypatch, tmp_path):
      ({"type": ["norm"]}, "{type: [norm]}"), (False, "false"), (3, "3")],
 )  # fmt: skip
 def test_values_are_written_as_yaml(value, text):
-    assert written(value) == text
+    assert as_config_value(value) == text
 
 
 def test_meanings_of_others_come_from_their_docstrings():
@@ -240,7 +240,7 @@ def test_meanings_of_others_come_from_their_docstrings():
         def __init__(self, params, reach: float = 2.0, **rest):
             pass
 
-    assert documented(Theirs) == {
+    assert argument_docs(Theirs) == {
         "params": "what to optimize",
         "reach": "how far it goes, and back (default: 2)",
     }

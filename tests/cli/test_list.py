@@ -7,8 +7,8 @@ import pytest
 import lit_optim
 from conftest import CONF, SCHEDULERS, preset_names
 from lit_optim.cli.main import main
-from lit_optim.config import presets
-from lit_optim.config.headers import header
+from lit_optim.config.read import presets
+from lit_optim.config.read.preset_header import header
 
 GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")
 
@@ -23,8 +23,8 @@ def test_everything_is_listed_as_the_files_say(capsys):
     assert [(entry["group"], entry["name"]) for entry in found] == [(g, n) for g in GROUPS for n in preset_names(g)]
     for entry in found:
         assert entry["summary"] == lit_optim.presets(entry["group"])[entry["name"]]
-        assert entry["needs"] == presets.needs(entry["group"], entry["name"])
-        assert entry["target"] == presets.load(entry["group"], entry["name"]).get("_target_", entry["target"])
+        assert entry["needs"] == presets.preset_needs(entry["group"], entry["name"])
+        assert entry["target"] == presets.load_preset(entry["group"], entry["name"]).get("_target_", entry["target"])
 
 
 PATTERNS = [
@@ -115,4 +115,4 @@ def test_every_optimizer_preset_has_a_line_with_its_paper(name):
 
 
 def test_groups_are_the_folders():
-    assert presets.groups() == GROUPS
+    assert presets.preset_groups() == GROUPS

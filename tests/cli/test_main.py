@@ -13,7 +13,7 @@ import pytest
 import lit_optim
 from lit_optim.cli import page as pages
 from lit_optim.cli.main import VERBS, main
-from lit_optim.cli.page import Code, Heading, Table, aligned, plain
+from lit_optim.cli.rendering import Code, Heading, Table, aligned, plain
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "lit_optim"]

@@ -15,9 +15,9 @@ import lit_optim
 from conftest import SCHEDULERS
 from lit_optim.cli import preview as verb
 from lit_optim.cli.main import main
-from lit_optim.cli.thinned import extrema, thinned
-from lit_optim.config.command_line import at_commas, choices
-from lit_optim.config.preview import KEYS, preview
+from lit_optim.config.read.command_line import at_commas, choices
+from lit_optim.preview.curves import KEYS, preview
+from lit_optim.preview.downsample import downsample, extrema
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_FILES = ["--out", "none"]
@@ -294,7 +294,7 @@ def test_few_points_keep_extrema_and_edges():
     lane = preview(choice).curves[0].lane
     every = [lane.factor(step) for step in range(100000)]
     for most in (100_000, 7_777):
-        thin = thinned(lane, 100_000, most)
+        thin = downsample(lane, 100_000, most)
         assert len(thin.steps) < 2000
         assert thin.factors == [every[step] for step in thin.steps]
         assert (min(thin.factors), max(thin.factors)) == (min(every), max(every))

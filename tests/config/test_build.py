@@ -10,8 +10,8 @@ from torch.optim.lr_scheduler import StepLR
 
 import lit_optim
 from lit_optim import ConfigError
-from lit_optim.config.coerce import Mismatch, coerce
-from lit_optim.config.plain import plain, portable
+from lit_optim.config.checks.coerce import Mismatch, coerce
+from lit_optim.config.read.plain_containers import to_plain, to_serializable
 
 P = [torch.nn.Parameter(torch.ones(2, 2))]
 
@@ -109,10 +109,10 @@ def test_a_plateau_without_lightning_needs_no_monitor():
     scheduler.step_metric(1.0)
     scheduler.step_metric(1.0)
     assert optimizer.param_groups[0]["lr"] == 0.5
-    plain = {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau", "patience": 0}
-    lit_optim.build_scheduler(plain, optimizer).step(1.0)
+    to_plain = {"_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau", "patience": 0}
+    lit_optim.build_scheduler(to_plain, optimizer).step(1.0)
     with pytest.raises(ConfigError, match=r"scheduler.monitor: missing"):
-        lit_optim.validate({"scheduler": plain})
+        lit_optim.validate({"scheduler": to_plain})
 
 
 def test_a_shape_of_the_users_own(monkeypatch):
@@ -149,12 +149,12 @@ def test_presets_are_found_by_pattern():
 def test_plain_and_portable():
     import functools
 
-    assert plain({"a": OmegaConf.create([1, {"b": 2}]), "t": (1, OmegaConf.create({}))}) == {
+    assert to_plain({"a": OmegaConf.create([1, {"b": 2}]), "t": (1, OmegaConf.create({}))}) == {
         "a": [1, {"b": 2}],
         "t": (1, {}),
     }
     partial = functools.partial(torch.optim.AdamW, betas=OmegaConf.create([0.9, 0.99]))
-    assert portable({"x": partial, "f": torch.optim.SGD, "o": object}) == {
+    assert to_serializable({"x": partial, "f": torch.optim.SGD, "o": object}) == {
         "x": {"_target_": "torch.optim.AdamW", "_partial_": True, "betas": [0.9, 0.99]}, "f": "torch.optim.SGD", "o": "builtins.object"
     }  # fmt: skip
 

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from conftest import preset_names
-from lit_optim.config import presets
 from lit_optim.config.capabilities import capabilities, of_target
-from lit_optim.config.headers import header
+from lit_optim.config.read import presets
+from lit_optim.config.read.preset_header import header
 
 WITHOUT_YAML = """
 import sys
@@ -29,11 +29,11 @@ def test_no_yaml_is_parsed():
 
 @pytest.mark.parametrize("name", preset_names("optimizer"))
 def test_the_target_read_as_text_is_the_parsed_one(name):
-    assert header("optimizer", name).target == presets.load("optimizer", name)["_target_"]
+    assert header("optimizer", name).target == presets.load_preset("optimizer", name)["_target_"]
 
 
 def test_a_class_of_several_presets_has_the_entry_of_the_first():
     targets: dict[str, str] = {}
     for name in preset_names("optimizer"):
-        targets.setdefault(presets.load("optimizer", name)["_target_"], name)
+        targets.setdefault(presets.load_preset("optimizer", name)["_target_"], name)
     assert {target: of_target(target) for target in targets} == {t: capabilities(n) for t, n in targets.items()}

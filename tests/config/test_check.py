@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 
-from lit_optim.config.check import check_call, trial
-from lit_optim.config.coerce import Mismatch, coerce, describe
+from lit_optim.config.checks.call import check_call, trial
+from lit_optim.config.checks.coerce import Mismatch, coerce, describe
 from lit_optim.errors import Problems
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import lit_optim
 from conftest import OPTIMIZERS, SCHEDULERS
 from lit_optim import ConfigError
 from lit_optim.config.capabilities import capabilities
-from lit_optim.config.locate import locate
-from lit_optim.config.presets import load
+from lit_optim.config.checks.locate import locate
+from lit_optim.config.read.presets import load_preset
 from lit_optim.schedules import shape_names
 
 TORCH = torch.optim.lr_scheduler
@@ -76,7 +76,7 @@ def built_and_stepped(build, after=lambda optimizer: None):
 @settings(max_examples=40)
 @given(data=st.data())
 def test_optimizers(name, data):
-    spec = load("optimizer", name)
+    spec = load_preset("optimizer", name)
     cls = locate(spec["_target_"], torch.optim.Optimizer, "optimizer")
     own = [key for key in inspect.signature(cls).parameters if key != "params"]
     spec.update(data.draw(st.dictionaries(st.one_of(st.sampled_from(own), keys), values, max_size=3)))

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 import lit_optim
 from lit_optim import ConfigError
-from lit_optim.config.comparable import comparable, differences
+from lit_optim.config.canonical_specs import canonical_specs, differences
 from net import Net, fit
 
 TORCH = "torch.optim.lr_scheduler."
@@ -218,7 +218,7 @@ EQUAL = [
 
 @pytest.mark.parametrize(("one", "other"), EQUAL, ids=str)
 def test_however_it_is_written_the_same_is_the_same(one, other):
-    assert differences(comparable(one, {}), comparable(other, {})) == []
+    assert differences(canonical_specs(one, {}), canonical_specs(other, {})) == []
 
 
 class Data(L.LightningDataModule):

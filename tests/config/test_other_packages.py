@@ -12,10 +12,9 @@ import lit_optim
 from conftest import OPTIMIZERS, TESTED, UNTESTED, preset_names
 from lit_optim import ConfigError
 from lit_optim.cli.main import main
-from lit_optim.config import presets
-from lit_optim.config.headers import header
-from lit_optim.extras import ELSEWHERE, EXTRAS, pip_line
-from lit_optim.imports import KNOWN
+from lit_optim.config.read import presets
+from lit_optim.config.read.preset_header import header
+from lit_optim.imports import ELSEWHERE, EXTRAS, KNOWN, pip_line
 
 PYPROJECT = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
 TORCH_AND_US = {"torch", "lit_optim", "any"}
@@ -51,7 +50,7 @@ def test_development_tests_the_zoo():
 
 @pytest.mark.parametrize("name", preset_names("optimizer"))
 def test_a_package_that_is_not_installed_is_answered_with_the_line_to_type(name, monkeypatch):
-    target = presets.load("optimizer", name)["_target_"]
+    target = presets.load_preset("optimizer", name)["_target_"]
     if package(name) in TORCH_AND_US:
         assert pip_line(package(name)) == ""
         return
@@ -71,7 +70,7 @@ def test_an_untested_preset_says_so_and_explains_its_keys(name, capsys):
     assert main(["info", name]) == 0
     out = capsys.readouterr().out
     assert "untested" in out
-    assert all(key in out for key in presets.load("optimizer", name) if not key.startswith("_"))
+    assert all(key in out for key in presets.load_preset("optimizer", name) if not key.startswith("_"))
 
 
 def test_any_takes_a_class_of_the_users():

@@ -5,9 +5,9 @@ import torch
 
 import lit_optim
 from lit_optim import schedules
-from lit_optim.config.presets import load
-from lit_optim.schedules.other_words import WORDS
-from lit_optim.schedules.shape_factory import accepted_arguments
+from lit_optim.config.read.presets import load_preset
+from lit_optim.schedules.plan.foreign_names import WORDS
+from lit_optim.schedules.plan.shape_factory import accepted_arguments
 
 
 def refused(name, **overrides):
@@ -34,7 +34,7 @@ IN_MAIN = [
 
 @pytest.mark.parametrize(("name", "word", "says"), IN_MAIN)
 def test_in_a_slot(name, word, says):
-    assert says in refused(name, main={**load("scheduler", name)["main"], word: 3})
+    assert says in refused(name, main={**load_preset("scheduler", name)["main"], word: 3})
 
 
 ABOVE = [
@@ -59,7 +59,7 @@ def test_every_word_leads_to_an_argument_that_some_shape_has():
 def test_a_peak_may_be_absolute_in_every_preset_that_has_one():
     """The preset's own max_factor of 1 is no second wish."""
     for name in ("triangular", "triangular2", "exp_range", "one_cycle"):
-        main = {**load("scheduler", name)["main"], "max_lr": 0.4}
+        main = {**load_preset("scheduler", name)["main"], "max_lr": 0.4}
         scheduler = lit_optim.build_scheduler(
             name, torch.optim.SGD([torch.zeros(1)], lr=0.1), total_steps=1000, main=main
         )
@@ -69,19 +69,19 @@ def test_a_peak_may_be_absolute_in_every_preset_that_has_one():
 @pytest.mark.parametrize("name", ["triangular", "triangular2", "exp_range", "exponential", "cosine", "wsd"])
 def test_min_lr_stands_in_for_the_lower_end_of_a_preset(name):
     """The preset's own lower end is no second wish either."""
-    main = {**load("scheduler", name)["main"], "min_lr": 0.004}
+    main = {**load_preset("scheduler", name)["main"], "min_lr": 0.004}
     scheduler = lit_optim.build_scheduler(name, torch.optim.SGD([torch.zeros(1)], lr=0.1), total_steps=1000, main=main)
     assert min(map(scheduler.factor, range(1001))) == pytest.approx(0.04, rel=1e-12)
 
 
 def test_a_rate_stands_in_for_the_end_of_a_preset():
-    main = {**load("scheduler", "exponential")["main"], "gamma": 0.95}
+    main = {**load_preset("scheduler", "exponential")["main"], "gamma": 0.95}
     scheduler = lit_optim.build_scheduler("exponential", torch.optim.SGD([torch.zeros(1)], lr=0.1), main=main)
     assert scheduler.factor(100) == pytest.approx(0.95**100, rel=1e-12)
 
 
 def test_two_lower_ends_say_which_to_remove():
-    main = {**load("scheduler", "triangular")["main"], "base_factor": 0.5, "min_lr": 0.01}
+    main = {**load_preset("scheduler", "triangular")["main"], "base_factor": 0.5, "min_lr": 0.01}
     assert refused("triangular", main=main) == (
         "scheduler.main.min_lr=0.01: give either min_lr or base_factor=0.5, not both; remove that one with ~scheduler.main.base_factor"
     )

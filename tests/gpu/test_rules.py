@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lit_optim.optimizers import work
+from lit_optim.engine import flat_bucket as work
 from rule_cases import CASES
 
 STEPS = 4
@@ -71,8 +71,8 @@ def test_equals_the_cpu(name, dtype, compile):
 
 
 def test_a_tensor_beyond_the_limit_of_a_call(monkeypatch):
-    monkeypatch.setattr("lit_optim.optimizers.run.INDEX_LIMIT", 1000)
-    monkeypatch.setattr("lit_optim.optimizers.run.DEVICE_BLOCK", 1000)
+    monkeypatch.setattr("lit_optim.engine.run_rule.INDEX_LIMIT", 1000)
+    monkeypatch.setattr("lit_optim.engine.run_rule.DEVICE_BLOCK", 1000)
     expected = trained(CASES["AdaBound"], torch.float64, "cpu")
     for compile in (False, True):
         for found, right in zip(

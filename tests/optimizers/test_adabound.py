@@ -5,7 +5,7 @@ import torch
 
 import lit_optim
 from lit_optim.optimizers import AdaBound, AdaBoundW
-from lit_optim.schedule_lr import rescale
+from lit_optim.scheduler.schedule_lr import rescale
 
 
 def upper_bound(optimizer, p):

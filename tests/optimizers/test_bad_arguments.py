@@ -7,7 +7,7 @@ import torch
 
 import lit_optim
 from lit_optim import ConfigError
-from lit_optim.config import presets
+from lit_optim.config.read import presets
 from lit_optim.optimizers import SGDW, AdaBound, AdaBoundW
 from lit_optim.optimizers.adam import Adam
 from lit_optim.optimizers.compiled import Adadelta, Adamax, NAdam, RAdam, RMSprop
@@ -15,7 +15,9 @@ from lit_optim.optimizers.compiled import Adadelta, Adamax, NAdam, RAdam, RMSpro
 NAN, INF = float("nan"), float("inf")
 ALL = [AdaBound, AdaBoundW, SGDW, Adam, Adadelta, Adamax, NAdam, RAdam, RMSprop]
 OWN = [
-    name for name in presets.names("optimizer") if presets.load("optimizer", name)["_target_"].startswith("lit_optim.")
+    name
+    for name in presets.preset_names("optimizer")
+    if presets.load_preset("optimizer", name)["_target_"].startswith("lit_optim.")
 ]
 AT_LEAST_0 = "must be a finite number of at least 0"
 BELOW_1 = "must be at least 0 and below 1"
@@ -175,7 +177,7 @@ SPECS = [("lr", "nan", "finite|nan"), ("lr", -1, "at least 0"), ("weight_decay",
 @pytest.mark.parametrize("name", OWN)
 def test_through_the_configuration(name):
     specs = list(SPECS)
-    keys = presets.load("optimizer", name)
+    keys = presets.load_preset("optimizer", name)
     if "betas" in keys:
         specs += [("betas", [0.9, 1.0], r"below 1"), ("betas", [0.9], "got 1 value|2 numbers"), ("betas", 0.9, "betas")]
     if "final_lr" in keys:

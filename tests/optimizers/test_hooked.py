@@ -5,8 +5,8 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from lit_optim.engine.flat_bucket import SMALL
 from lit_optim.optimizers import SGDW
-from lit_optim.optimizers.work import SMALL
 
 
 class Calm(SGDW):

@@ -9,13 +9,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 
 import lit_optim
-from lit_optim.config import presets
+from lit_optim.config.read import presets
 from lit_optim.optimizers import fastest
 
 FUSABLE = [
     name
-    for name in presets.names("optimizer")
-    if presets.load("optimizer", name)["_target_"].rpartition(".")[2] in ("SGD", "Adagrad", "Adam", "AdamW")
+    for name in presets.preset_names("optimizer")
+    if presets.load_preset("optimizer", name)["_target_"].rpartition(".")[2] in ("SGD", "Adagrad", "Adam", "AdamW")
 ]
 
 
@@ -118,7 +118,7 @@ def test_adagrad_has_no_fused_kernel_on_a_gpu():
 
 
 def test_adagrad_whose_parameters_move_to_a_gpu_steps_in_the_loop():
-    from lit_optim.optimizers.layout import lay_out
+    from lit_optim.torch_backend.layout import lay_out
 
     optimizer = lit_optim.build_optimizer("adagrad", [torch.nn.Parameter(torch.ones(2))])
     assert optimizer.param_groups[0]["fused"]

@@ -9,12 +9,12 @@ import threading
 import pytest
 import torch
 
+from lit_optim.engine.compile_rule import TRACED_LENGTH, compile_rule, compiled_kernels
+from lit_optim.engine.flat_bucket import SMALL
 from lit_optim.optimizers import SGDW, AdaBound
-from lit_optim.optimizers import kernel as kernels
+from lit_optim.optimizers import compile_rule as kernels
 from lit_optim.optimizers.adam import Adam
 from lit_optim.optimizers.compiled import Adamax
-from lit_optim.optimizers.kernel import TRACED_LENGTH, compiled_kernels, kernel
-from lit_optim.optimizers.work import SMALL
 
 SIZES = [0, 1, 2, 7, 31, 32, 33, SMALL - 1, SMALL, 100_003, 2 * SMALL - 1, 2 * SMALL, 2 * SMALL + 1, TRACED_LENGTH + 1]
 
@@ -51,25 +51,25 @@ def add_scaled(p, g, scratch, factor, *, twice):
 def test_the_entrance_to_inductor_is_the_one_we_know(recwarn):
     """Neither is public: if this fails under a new torch, mend `kernel._with_inductor`."""
     p, g = torch.arange(5.0), torch.ones(5)
-    compiled = kernel(add_scaled, [p, g], torch.tensor([0.5]), twice=True)
+    compiled = compile_rule(add_scaled, [p, g], torch.tensor([0.5]), twice=True)
     (total,) = compiled([p, g, torch.tensor([0.25])])
     assert p.tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
     assert total.item() == 1.25
     assert total.dtype is torch.float64
     assert g.tolist() == [1.0] * 5
-    assert kernel(add_scaled, [p, g], torch.tensor([0.5]), twice=True) is compiled
-    assert kernel(add_scaled, [p, g], torch.tensor([0.5]), twice=False) is not compiled
+    assert compile_rule(add_scaled, [p, g], torch.tensor([0.5]), twice=True) is compiled
+    assert compile_rule(add_scaled, [p, g], torch.tensor([0.5]), twice=False) is not compiled
     assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)], "not the fall-back"
 
 
 @pytest.mark.slow
 def test_vectors_signs_and_sixteen_bits():
     p, g, factor = torch.zeros(3), torch.ones(3), torch.tensor([1.0, 2.0, 3.0])
-    kernel(add_scaled, [p, g], torch.empty(0), (True,), negated=True, twice=False)([p, g, factor, torch.empty(0)])
+    compile_rule(add_scaled, [p, g], torch.empty(0), (True,), negated=True, twice=False)([p, g, factor, torch.empty(0)])
     assert p.tolist() == [-1.0, -2.0, -3.0]
     assert g.tolist() == [1.0] * 3
     half, other = torch.ones(3, dtype=torch.bfloat16), torch.full((3,), 0.125, dtype=torch.bfloat16)
-    kernel(add_scaled, [half, other], torch.tensor([1.0]), twice=False)([half, other, torch.tensor([1.0])])
+    compile_rule(add_scaled, [half, other], torch.tensor([1.0]), twice=False)([half, other, torch.tensor([1.0])])
     assert half.tolist() == [1.125] * 3
 
 
@@ -203,7 +203,7 @@ def test_threads_that_compile_at_once(monkeypatch):
 
 def in_a_process(code, **environment):
     code = (
-        "import torch, warnings\nfrom lit_optim.optimizers import SGDW\nfrom lit_optim.optimizers.kernel import compiled_kernels\n"
+        "import torch, warnings\nfrom lit_optim.optimizers import SGDW\nfrom lit_optim.engine.compile_rule import compiled_kernels\n"
         + textwrap.dedent(code)
     )
     env = {**os.environ, "OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1", **environment}
@@ -280,7 +280,7 @@ def test_compiles_in_its_own_process(monkeypatch):
     def text(p, g, scratch, factor):
         p.sub_(g * factor + 0.123456)
 
-    compiled = kernel(text, [torch.zeros(4)] * 2, torch.zeros(1))
+    compiled = compile_rule(text, [torch.zeros(4)] * 2, torch.zeros(1))
     p = torch.ones(3)
     compiled([p, torch.ones(3), torch.tensor([0.5])])
     torch.testing.assert_close(p, torch.full((3,), 1 - 0.5 - 0.123456))

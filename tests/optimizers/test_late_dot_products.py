@@ -8,7 +8,7 @@ import torch
 
 from lit_optim.optimizers import SWATS
 from lit_optim.optimizers import swats as module
-from lit_optim.optimizers.dot_products import DotProducts
+from lit_optim.optimizers.swats.dot_products import DotProducts
 
 
 class Late(DotProducts):

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from by_version import needs_grad_dtype
+from lit_optim.engine.flat_bucket import SMALL
+from lit_optim.engine.run_rule import BLOCK
 from lit_optim.optimizers import SGDW, AdaBound
 from lit_optim.optimizers.adam import Adam
-from lit_optim.optimizers.run import BLOCK
-from lit_optim.optimizers.work import SMALL
 from rule_cases import CASES
 
 SIZES = [

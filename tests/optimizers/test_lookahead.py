@@ -9,9 +9,9 @@ from torch.distributed.checkpoint.state_dict import _init_optim_state
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lit_optim import ConfigError
+from lit_optim.averaging.lerp import BLOCK, lerp_and_reset_all, swap_
 from lit_optim.callbacks import Lookahead as LookaheadCallback
 from lit_optim.optimizers import SWATS, ExponentialMovingAverage, Lookahead
-from lit_optim.optimizers.pull import BLOCK, exchange, pull_all
 
 H = np.array([1.0, 0.3, 2.0])  # curvatures of a quadratic
 START = np.array([1.0, -2.0, 0.5])
@@ -269,12 +269,12 @@ def test_layouts_and_sizes(layout, dtype):
     pairs = [(slow, fast), (slow.clone(memory_format=torch.contiguous_format), fast.clone())]
     for s, f in pairs:
         expected = torch.lerp(s, f, 0.3)
-        pull_all([s], [f], 0.3)
+        lerp_and_reset_all([s], [f], 0.3)
         assert torch.equal(s, f)
         torch.testing.assert_close(s, expected, rtol=2 * torch.finfo(dtype).eps, atol=2 * torch.finfo(dtype).eps)
         other = torch.randn(f.shape).to(dtype)
         before = f.clone()
-        exchange(f, other)
+        swap_(f, other)
         assert torch.equal(other, before)
 
 

@@ -5,8 +5,8 @@ import torch
 
 import lit_optim
 from conftest import OPTIMIZERS
-from lit_optim.config import presets
 from lit_optim.config.capabilities import capabilities
+from lit_optim.config.read import presets
 from lit_optim.optimizers import Lookahead
 
 K, ALPHA = 3, 0.4
@@ -37,7 +37,7 @@ class Problem:
 ONES = [  # a schedule-free optimizer has an average of its own, and the two refuse each other under a Trainer
     name
     for name in OPTIMIZERS
-    if not name.startswith("compiled/") and "ScheduleFree" not in presets.load("optimizer", name)["_target_"]
+    if not name.startswith("compiled/") and "ScheduleFree" not in presets.load_preset("optimizer", name)["_target_"]
 ]
 
 

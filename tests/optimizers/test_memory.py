@@ -5,7 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from lit_optim.optimizers.run import BLOCK
+from lit_optim.engine.run_rule import BLOCK
 from rule_cases import CASES
 
 LARGE = 20 * BLOCK

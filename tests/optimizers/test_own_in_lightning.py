@@ -5,16 +5,18 @@ import torch
 from lightning.pytorch.callbacks import BaseFinetuning, ModelCheckpoint
 from lightning.pytorch.plugins import MixedPrecision
 
-from lit_optim.config import presets
+from lit_optim.config.read import presets
 from net import BATCHES, Net, fit, weights
 
 OWN = [
-    name for name in presets.names("optimizer") if presets.load("optimizer", name)["_target_"].startswith("lit_optim.")
+    name
+    for name in presets.preset_names("optimizer")
+    if presets.load_preset("optimizer", name)["_target_"].startswith("lit_optim.")
 ]
 
 
 def spec(name, **more):
-    return {**presets.load("optimizer", name), "compile": False, **more}
+    return {**presets.load_preset("optimizer", name), "compile": False, **more}
 
 
 class Overflows(Net):

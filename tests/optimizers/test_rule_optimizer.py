@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch.optim import Optimizer
 
+from lit_optim.engine.flat_bucket import SMALL
 from lit_optim.optimizers import SGDW, AdaBound
 from lit_optim.optimizers.adam import Adam
 from lit_optim.optimizers.compiled import NAdam
-from lit_optim.optimizers.work import SMALL
 from rule_cases import CASES
 
 SHAPES = [(3, 4), (), (0, 2), (7,), (SMALL + 9,)]

@@ -7,8 +7,8 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from lit_optim import ConfigError
+from lit_optim.averaging.schedule_free import is_schedule_free
 from lit_optim.optimizers import ExponentialMovingAverage, ScheduleFree
-from lit_optim.optimizers.schedule_free import is_schedule_free
 
 
 def test_the_average_of_unit_steps():

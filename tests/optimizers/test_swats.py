@@ -20,9 +20,9 @@ STEPS = 40
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
     """Blocks of 1024 elements, gatherings of tensors below 256: small tensors go all the ways."""
-    monkeypatch.setattr("lit_optim.optimizers.run.BLOCK", 1 << 10)
-    monkeypatch.setattr("lit_optim.optimizers.work.SMALL", 1 << 8)
-    monkeypatch.setattr("lit_optim.optimizers.swats_rules.PIECE", 300)
+    monkeypatch.setattr("lit_optim.engine.run_rule.BLOCK", 1 << 10)
+    monkeypatch.setattr("lit_optim.engine.flat_bucket.SMALL", 1 << 8)
+    monkeypatch.setattr("lit_optim.optimizers.swats.rules.PIECE", 300)
 
 
 def cosine(k):

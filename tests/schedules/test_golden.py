@@ -7,7 +7,7 @@ import pytest
 from lit_optim import ConfigError, schedules
 from lit_optim.duration import Clock
 from lit_optim.schedules import join, warmup
-from lit_optim.schedules.slots import compose
+from lit_optim.schedules.plan.slots import compose
 
 GOLDEN = [
     # shape, total steps, arguments, {step: factor}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lit_optim import ConfigError, schedules
 from lit_optim.duration import Clock
 from lit_optim.schedules import join, warmup
-from lit_optim.schedules.slots import SLOTS, compose
+from lit_optim.schedules.plan.slots import SLOTS, compose
 
 factors = st.floats(0.0, 10.0)
 lengths = st.integers(1, 2000)

@@ -13,8 +13,8 @@ import lit_optim
 from conftest import SCHEDULERS
 from lit_optim import ConfigError, schedules
 from lit_optim.duration import Clock
+from lit_optim.schedules.plan.slots import SLOTS, compose
 from lit_optim.schedules.shapes.wsd import TAILS
-from lit_optim.schedules.slots import SLOTS, compose
 
 lengths = st.integers(1, 400)
 unit = st.floats(0.0, 1.0)

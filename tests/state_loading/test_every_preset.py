@@ -12,7 +12,7 @@ import torch
 import lit_optim
 from conftest import OPTIMIZERS
 from lit_optim import ConfigError
-from lit_optim.config import presets
+from lit_optim.config.read import presets
 from state_loading.child import in_child
 from state_loading.declared import Declared, same, state_by_name
 
@@ -21,7 +21,7 @@ SOMETIMES = ("hessian",)  # keys that are there after some steps only
 
 
 def build(name, net, params=None):
-    compile = {"compile": False} if "compile" in presets.load("optimizer", name) else {}
+    compile = {"compile": False} if "compile" in presets.load_preset("optimizer", name) else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return lit_optim.build_optimizer(name, net if params is None else params, **compile)

@@ -9,8 +9,8 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lit_optim.config.locate import locate
-from lit_optim.config.spec import Spec
+from lit_optim.config.checks.locate import locate
+from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from torch.optim.lr_scheduler import LRScheduler
 
-from lit_optim.config import presets
+from lit_optim.config.checks.slots import TRIAL_RUN, without_aliases
 from lit_optim.config.pitfalls.classes import called
 from lit_optim.config.pitfalls.finding import Finding
-from lit_optim.config.slots import TRIAL_RUN, without_aliases
-from lit_optim.config.spec import Spec
+from lit_optim.config.read import presets
+from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError
-from lit_optim.schedule_lr import ScheduleLR
-from lit_optim.schedules.slots import SLOTS, compose, slot
+from lit_optim.scheduler.schedule_lr import ScheduleLR
+from lit_optim.schedules.plan.slots import SLOTS, compose, slot
 
 CHECK = "drop_after_warmup"
 
@@ -42,7 +42,7 @@ choose scheduler=warmup_one_cycle, which goes on from there, or write scheduler.
         return []
     problem = f"begins at {begin:.2g} of the lr, right after a warmup has led to all of it"
     name, remedy = f"warmup_{main['shape']}", f"write {scheduler.key}.warmup.steps=0"
-    if name in presets.names("scheduler"):
+    if name in presets.preset_names("scheduler"):
         remedy = f"choose scheduler={name}, which goes on from there, or {remedy}"
     return [Finding(CHECK, "warning", f"{scheduler.key}.main", problem, remedy)]
 

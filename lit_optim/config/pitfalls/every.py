@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lit_optim.config.groups import read_rules
+from lit_optim.config.build.param_groups import read_rules
 from lit_optim.config.pitfalls.drop_after_warmup import drop_after_warmup
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
@@ -18,7 +18,7 @@ from lit_optim.config.pitfalls.run_length import RunLength
 from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
 from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
-from lit_optim.config.spec import Spec, read
+from lit_optim.config.read.spec import Spec, read_spec
 from lit_optim.errors import ConfigError
 from lit_optim.param_groups import Rule
 
@@ -67,7 +67,7 @@ def _spec(level: Mapping[str, Any], group: str, prefix: str) -> Spec | None:
     if level.get(group) is None:
         return None
     try:
-        return read(level[group], group, f"{prefix}{group}")
+        return read_spec(level[group], group, f"{prefix}{group}")
     except ConfigError:
         return None  # told by `validate`
 

@@ -9,10 +9,10 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lit_optim.config.pitfalls.classes import called, mapping, number, numbers
 from lit_optim.config.pitfalls.finding import Finding
-from lit_optim.config.spec import Spec
+from lit_optim.config.read.spec import Spec
 from lit_optim.param_groups import Rule
-from lit_optim.schedule_lr import ScheduleLR
-from lit_optim.schedules.slots import SLOTS
+from lit_optim.scheduler.schedule_lr import ScheduleLR
+from lit_optim.schedules.plan.slots import SLOTS
 
 CHECK = "floor_above_lr"
 

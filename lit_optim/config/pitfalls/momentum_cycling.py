@@ -7,7 +7,7 @@ from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR
 
 from lit_optim.config.pitfalls.classes import called, number
 from lit_optim.config.pitfalls.finding import Finding
-from lit_optim.config.spec import Spec
+from lit_optim.config.read.spec import Spec
 
 CYCLING = (OneCycleLR, CyclicLR)
 CHECK = "momentum_cycling"

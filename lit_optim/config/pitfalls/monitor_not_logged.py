@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from lit_optim.config.build.scheduler import check_scheduler
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.pitfalls.logged import Logged
-from lit_optim.config.scheduler import check_scheduler
-from lit_optim.config.spec import Spec
+from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError, did_you_mean
 
 CHECK = "monitor_not_logged"

@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from lit_optim.config.pitfalls.classes import called, number, numbers
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.pitfalls.run_length import RunLength
-from lit_optim.config.spec import Spec
+from lit_optim.config.read.spec import Spec
 
 # argument that is a number of calls -> what does not happen in fewer calls
 LENGTHS = {

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lit_optim.config.build.scheduler import check_scheduler
 from lit_optim.config.pitfalls.classes import mapping
 from lit_optim.config.pitfalls.finding import Finding
-from lit_optim.config.scheduler import check_scheduler
-from lit_optim.config.spec import Spec
+from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError
 
 CHECK = "two_owners"

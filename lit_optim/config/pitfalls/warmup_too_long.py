@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from torch.optim.lr_scheduler import LRScheduler
 
+from lit_optim.config.checks.slots import without_aliases
 from lit_optim.config.pitfalls.classes import called, number
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.pitfalls.run_length import RunLength
-from lit_optim.config.slots import without_aliases
-from lit_optim.config.spec import Spec
+from lit_optim.config.read.spec import Spec
 from lit_optim.duration import Clock, Duration, LengthUnknown, parse
 from lit_optim.errors import ConfigError
-from lit_optim.schedule_lr import ScheduleLR
-from lit_optim.schedules.slots import slot
+from lit_optim.scheduler.schedule_lr import ScheduleLR
+from lit_optim.schedules.plan.slots import slot
 
 
 def warmup_too_long(scheduler: Spec, run: RunLength) -> list[Finding]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from lit_optim.schedules.base import Schedule
-from lit_optim.schedules.check import at_least
+from lit_optim.schedules.checks import at_least
 
 
 def constant(total_steps: int | None = None, *, factor: float = 1.0, start_factor: float = 1.0) -> Schedule:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from math import cos, pi
 
 from lit_optim.schedules.base import Schedule, known, progress
-from lit_optim.schedules.check import above, at_least
+from lit_optim.schedules.checks import above, at_least
 
 
 def cosine(

@@ -5,8 +5,8 @@ from math import cos, pi
 
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.schedules.base import Schedule, Steps, known
-from lit_optim.schedules.check import above, at_least
-from lit_optim.schedules.cycle import edges_of_parts, edges_of_periods
+from lit_optim.schedules.checks import above, at_least
+from lit_optim.schedules.cycles import edges_of_parts, edges_of_periods
 
 
 def cosine_restarts(

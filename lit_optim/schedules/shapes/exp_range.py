@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from lit_optim.schedules.base import Schedule, Steps
-from lit_optim.schedules.check import above
-from lit_optim.schedules.cycle import half_cycles
+from lit_optim.schedules.checks import above
+from lit_optim.schedules.cycles import half_cycles
 
 
 def exp_range(

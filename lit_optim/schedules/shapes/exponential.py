@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.schedules.base import Schedule, known, progress
-from lit_optim.schedules.check import above
+from lit_optim.schedules.checks import above
 
 USUAL_END = 0.01  # presets spell it out, so it is no second wish beside gamma
 

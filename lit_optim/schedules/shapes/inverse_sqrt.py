@@ -3,7 +3,7 @@ from __future__ import annotations
 from math import sqrt
 
 from lit_optim.schedules.base import Schedule, Steps
-from lit_optim.schedules.check import at_least
+from lit_optim.schedules.checks import at_least
 
 
 def inverse_sqrt(total_steps: int | None = None, *, timescale: Steps) -> Schedule:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from lit_optim.schedules.base import Schedule, known, progress
-from lit_optim.schedules.check import at_least
+from lit_optim.schedules.checks import at_least
 
 
 def linear(total_steps: int | None = None, *, start_factor: float = 1.0, end_factor: float = 0.0) -> Schedule:

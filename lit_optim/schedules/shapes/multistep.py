@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from lit_optim.schedules.base import Schedule, Steps
-from lit_optim.schedules.check import at_least
+from lit_optim.schedules.checks import at_least
 
 
 def multistep(total_steps: int | None = None, *, milestones: Sequence[Steps], gamma: float = 0.1) -> Schedule:

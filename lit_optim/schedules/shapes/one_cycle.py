@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.schedules.base import Schedule, known
-from lit_optim.schedules.check import at_least
+from lit_optim.schedules.checks import at_least
 
 
 def one_cycle(

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from lit_optim.schedules.check import above, at_least, between
+from lit_optim.schedules.checks import above, at_least, between
 
 
 class PlateauState(NamedTuple):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from lit_optim.schedules.base import Schedule, known, progress
-from lit_optim.schedules.check import above, at_least
+from lit_optim.schedules.checks import above, at_least
 
 
 def polynomial(

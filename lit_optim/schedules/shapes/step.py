@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from lit_optim.schedules.base import Schedule, Steps
-from lit_optim.schedules.check import at_least
+from lit_optim.schedules.checks import at_least
 
 
 def step(total_steps: int | None = None, *, step_size: Steps, gamma: float = 0.1) -> Schedule:

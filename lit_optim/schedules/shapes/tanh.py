@@ -5,7 +5,7 @@ from math import tanh as tanh_of
 
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.schedules.base import Schedule, known, progress
-from lit_optim.schedules.check import at_least, between
+from lit_optim.schedules.checks import at_least, between
 
 
 def tanh(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from lit_optim.schedules.base import Schedule, Steps
-from lit_optim.schedules.cycle import half_cycles
+from lit_optim.schedules.cycles import half_cycles
 
 
 def triangular(

@@ -3,7 +3,7 @@ from __future__ import annotations
 from math import ldexp
 
 from lit_optim.schedules.base import Schedule, Steps
-from lit_optim.schedules.cycle import half_cycles
+from lit_optim.schedules.cycles import half_cycles
 
 
 def triangular2(

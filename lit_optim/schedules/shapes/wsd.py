@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.schedules.base import Schedule, Steps, known
-from lit_optim.schedules.check import above, at_least
+from lit_optim.schedules.checks import above, at_least
 
 Tail = Literal["linear", "cosine", "1-sqrt", "1-square", "exp"]
 TAILS: dict[str, Callable[[float], float]] = {

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from lit_optim.config import presets
 from lit_optim.config.pitfalls import Finding, RunLength, find
 from lit_optim.config.pitfalls.drop_after_warmup import drop_after_warmup
 from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
@@ -16,7 +15,8 @@ from lit_optim.config.pitfalls.monitor_not_logged import monitor_not_logged
 from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
 from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
-from lit_optim.config.spec import Spec, read
+from lit_optim.config.read import presets
+from lit_optim.config.read.spec import Spec, read_spec
 from lit_optim.param_groups import Rule
 
 
@@ -307,11 +307,11 @@ DROPS = [
     ("cosine", {"warmup": 100}, False),
     ("one_cycle", {}, False),
     ("noam", {"warmup": 0}, False),
-    *((name, {}, False) for name in presets.names("scheduler")),
+    *((name, {}, False) for name in presets.preset_names("scheduler")),
 ]
 
 
 @pytest.mark.parametrize(("name", "changes", "told_of"), DROPS)
 def test_drop_after_warmup(name, changes, told_of):
     expected = [("warning", "scheduler.main")] if told_of else []
-    assert told(drop_after_warmup(read(name, "scheduler", overrides=changes))) == expected
+    assert told(drop_after_warmup(read_spec(name, "scheduler", overrides=changes))) == expected

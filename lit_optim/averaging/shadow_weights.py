@@ -1,0 +1,213 @@
+"""Weights that are evaluated and saved in place of those that are trained, kept in an optimizer's state."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lit_optim.averaging.lerp import local, swap_
+from lit_optim.errors import ConfigError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+LIVE = "live_while_"  # and a key: in a parameter's state, while the parameter itself holds the weights of that key
+_HOLDERS = "_lit_optim_second_weights"  # on an optimizer: who is attached to it, by key
+
+
+class ShadowWeights:
+    """A second set of weights, in the state of the optimizer that trains the first.
+
+    In training a parameter holds the live weights and its state, under ``key``, the evaluation weights. Swapped in,
+    the parameter holds the evaluation weights and its state, under ``live_while_`` and the key, the live ones: names
+    never lie, so that a checkpoint may be written at any moment, and either form may be loaded, by anybody. Exchanging
+    copies values: parameters stay the same tensors, nothing is rounded, and there is one extra copy of the weights at
+    all times.
+
+    Steps are counted by hooks of the optimizer, which run for steps that really happen. Nothing is done for steps
+    without a gradient, for those whose gradients have overflowed, and for the one that torch's distributed checkpoints
+    fake to create state (first step, lr 0, gradients 0): that one creates state here too, and counts nothing.
+    """
+
+    key: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.optimizer: Optimizer = None  # type: ignore[assignment]  # from attach() on
+        self.restoring = False  # a checkpoint will be loaded into state that a faked step creates: it has to have LIVE
+        self._hooks: list[Any] = []
+        self._maybe_swapped = True  # as after every load
+        self._maybe_fake = False
+
+    def attach(self, optimizer: Optimizer) -> Self:
+        """Begins to follow an optimizer, from its present state on.
+
+        Raises:
+            ConfigError: for what is no optimizer, or is followed already.
+        """
+        name = type(self).__name__
+        if not isinstance(optimizer, Optimizer):
+            raise ConfigError(f"{name}.attach: expected a torch.optim.Optimizer, got {type(optimizer).__name__}")
+        if self.optimizer is not None:
+            raise ConfigError(f"{name}.attach: is attached already; make another {name} for another optimizer")
+        holders = optimizer.__dict__.setdefault(_HOLDERS, {})
+        if self.key in holders:
+            raise ConfigError(
+                f"{name}.attach: this {type(optimizer).__name__} has a {name} already; use that, or detach it"
+            )
+        holders[self.key] = self
+        self.optimizer = optimizer
+        self.prepare_groups(optimizer)
+        self._hooks = [
+            optimizer.register_step_pre_hook(self._before_step),
+            optimizer.register_step_post_hook(self._after_step),
+            optimizer.register_load_state_dict_post_hook(self._after_load),
+        ]
+        return self
+
+    def detach(self) -> None:
+        """Stops following; state and weights stay as they are."""
+        if self.optimizer is not None:
+            self.optimizer.__dict__.get(_HOLDERS, {}).pop(self.key, None)
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        self.optimizer = None  # type: ignore[assignment]
+
+    @contextlib.contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """Within it, the parameters hold the evaluation weights."""
+        self.swap_in()
+        try:
+            yield
+        finally:
+            self.swap_out()
+
+    @property
+    def live(self) -> str:
+        """The key of the live weights, while the parameters hold ours."""
+        return LIVE + self.key
+
+    @property
+    def may_be_swapped(self) -> bool:
+        """False where the parameters are known to hold the live weights."""
+        return self._maybe_swapped
+
+    @torch.no_grad()
+    def swap_in(self) -> None:
+        """The parameters take the evaluation weights, those that have any; again is without effect."""
+        for p, state in self.states():
+            second = state.pop(self.key, None)
+            if second is not None:
+                swap_(p, second)
+                state[self.live] = second
+        self._maybe_swapped = True
+
+    @torch.no_grad()
+    def swap_out(self) -> None:
+        """The parameters take the live weights back, bit for bit; costs nothing where they hold them."""
+        if not self._maybe_swapped:
+            return
+        for p, state in self.states():
+            live = state.pop(self.live, None)
+            if live is not None:
+                swap_(p, live)
+                state[self.key] = live
+        self._maybe_swapped = False
+
+    def evaluated(self) -> dict[Tensor, Tensor]:
+        """The evaluation weights by parameter, of those that do not hold them already."""
+        return {p: state[self.key] for p, state in self.states() if self.key in state}
+
+    def computed(self) -> dict[Tensor, Tensor]:
+        """Those of `evaluated` that are not in the optimizer's state."""
+        return {}
+
+    def states(self) -> Iterator[tuple[Tensor, dict[str, Any]]]:
+        """Parameters with their state, where there is any."""
+        for group in self.optimizer.param_groups:
+            for p in group["params"]:
+                state = self.optimizer.state.get(p)
+                if state:
+                    yield p, state
+
+    def prepare_groups(self, optimizer: Optimizer) -> None:
+        """Gives every param group the keys that are read from it, where it lacks them."""
+
+    def before_step(self) -> None:
+        """Called before a step, and before its closure."""
+
+    def after_step(self) -> None:
+        """Called after a step that has moved parameters."""
+
+    def create(self) -> None:
+        """Creates the state of all parameters with a gradient; counts nothing."""
+
+    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        self.swap_out()
+        self._maybe_fake = not optimizer.state and _is_bare(optimizer, args, kwargs)
+        self.before_step()
+
+    @torch.no_grad()
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        found_inf = getattr(optimizer, "found_inf", None)
+        if found_inf is not None and float(found_inf):
+            return
+        if self._maybe_fake and _gradients_are_zero(optimizer):
+            self.create()
+            if self.restoring:
+                self.swap_in()
+        elif any(p.grad is not None for group in optimizer.param_groups for p in group["params"]):
+            self.after_step()
+
+    def _after_load(self, optimizer: Optimizer) -> None:
+        self._maybe_swapped = True
+        self.prepare_groups(optimizer)  # a state from before it was attached
+
+
+@torch.no_grad()
+def restore_live_weights(optimizer: Optimizer) -> bool:
+    """Gives parameters their live weights back where those whose weights they hold are not attached any more.
+
+    Returns:
+        Whether there were any.
+
+    Example:
+        >>> p = torch.zeros(1, requires_grad=True)
+        >>> optimizer = torch.optim.SGD([p], lr=1.0)
+        >>> optimizer.state[p]["live_while_slow"] = torch.ones(1)
+        >>> restore_live_weights(optimizer), p, dict(optimizer.state[p])
+        (True, tensor([1.], requires_grad=True), {})
+    """
+    holders = optimizer.__dict__.get(_HOLDERS, {})
+    attached = {holder.live for holder in holders.values()}
+    for holder in reversed(holders.values()):
+        holder.swap_out()  # a sanity check may have swapped on top of what was loaded
+    found = False
+    for p, state in optimizer.state.items():
+        for name in [n for n in state if isinstance(n, str) and n.startswith(LIVE) and n not in attached]:
+            local(p).copy_(local(state.pop(name)))
+            found = True
+    return found
+
+
+def _is_bare(optimizer: Optimizer, args: Any, kwargs: Any) -> bool:
+    """Whether a step has neither closure nor lr."""
+    closure = args[1] if len(args) > 1 else kwargs.get("closure")
+    return closure is None and all(float(group.get("lr", 1)) == 0 for group in optimizer.param_groups)
+
+
+def _gradients_are_zero(optimizer: Optimizer) -> bool:
+    """Whether all gradients are zero, on all ranks where parameters are sharded."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    moved = any(bool(local(p.grad).any()) for p in parameters)
+    if any(hasattr(p, "to_local") for p in parameters) and dist.is_initialized():
+        anywhere = torch.tensor(float(moved), device=local(parameters[0]).device)
+        dist.all_reduce(anywhere, dist.ReduceOp.MAX)
+        moved = bool(anywhere)
+    return not moved

@@ -1,0 +1,72 @@
+"""The spec of an Adam -> that of the optimizer that begins as this Adam and can switch to SGD."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from lit_optim.config.checks.locate import locate
+from lit_optim.config.read.spec import Spec
+from lit_optim.errors import ConfigError, wrong
+
+TARGET = "lit_optim.optimizers.SWATS"
+OUR_ADAM = "lit_optim.optimizers.Adam"  # not imported here: LightningCLI knows classes by name, and would find two
+SHARED = ("lr", "betas", "eps", "weight_decay", "amsgrad", "maximize", "compile")
+DROPPED = ("fused", "foreach")  # how torch computes its own Adam, and nothing else
+ADVICE = "choose optimizer=adam, adamw, amsgrad or swats"
+
+
+def swats_spec(spec: Spec, options: Mapping[str, Any]) -> Spec:
+    """What `optim_callbacks=swats` builds in place of a configured Adam: the same steps, until it switches.
+
+    Args:
+        spec: of `torch.optim.Adam`, `AdamW`, or our own `Adam`; to that of a `SWATS` the options are added.
+        options: the callback's arguments that the optimizer takes.
+
+    Raises:
+        ConfigError: for any other optimizer, and for arguments that SWATS has not.
+
+    Example:
+        >>> swats_spec(Spec("torch.optim.AdamW", {"lr": 0.1}), {"switch_tol": 1e-5}).arguments["weight_decay"]
+        0.01
+    """
+    from lit_optim.optimizers.swats.optimizer import SWATS
+
+    cls = locate(spec.target, Optimizer, spec.key) if isinstance(spec.target, (str, type)) else type(None)
+    if issubclass(cls, SWATS):
+        return _agreed(spec, options)
+    if cls not in (torch.optim.Adam, torch.optim.AdamW) and spec.path != OUR_ADAM:
+        raise ConfigError(wrong(spec.key, spec.path, f"optim_callbacks=swats switches from an Adam to SGD; {ADVICE}"))
+    given = {**_defaults(cls), **spec.arguments}
+    decoupled = cls is torch.optim.AdamW or given.get("decoupled_weight_decay") or given.get("decoupled") or False
+    known = {*SHARED, *DROPPED, "decoupled_weight_decay", "decoupled"}
+    for name, value in spec.arguments.items():
+        if name not in known and value not in (None, False):
+            rule = f"an Adam that can switch to SGD (optim_callbacks=swats) has no {name!r}; remove it"
+            raise ConfigError(wrong(f"{spec.key}.{name}", value, rule))
+    shared = {name: given[name] for name in SHARED if name in given}
+    own = {"decoupled": decoupled, "eps_placement": "torch", **options}
+    return Spec(TARGET, {**shared, **own}, spec.key)
+
+
+def _agreed(spec: Spec, options: Mapping[str, Any]) -> Spec:
+    """Where both say something, it has to be the same."""
+    from lit_optim.optimizers.swats.optimizer import SWATS
+
+    parameters = inspect.signature(SWATS).parameters
+    said = {name: value for name, value in options.items() if value != parameters[name].default}
+    for name, value in said.items():
+        own = spec.arguments.get(name, parameters[name].default)
+        if own not in (value, parameters[name].default):
+            rule = f"and optim_callbacks.swats.{name}={value!r}; remove one of them"
+            raise ConfigError(wrong(f"{spec.key}.{name}", own, rule))
+    return Spec(spec.target, {**spec.arguments, **said}, spec.key)
+
+
+def _defaults(cls: type) -> dict[str, Any]:
+    parameters = inspect.signature(cls).parameters
+    return {name: parameters[name].default for name in (*SHARED, "decoupled_weight_decay") if name in parameters}

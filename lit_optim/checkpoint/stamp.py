@@ -1,0 +1,134 @@
+"""What a checkpoint says about the optimizer that wrote it, and what a resumed run does with it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from lit_optim.config.build.param_groups import read_rules
+from lit_optim.config.checks.locate import locate
+from lit_optim.config.read.plain_containers import to_plain, to_serializable, without_omegaconf
+from lit_optim.config.read.presets import GROUPS
+from lit_optim.config.read.spec import Spec, read_spec
+from lit_optim.imports import only_known_packages
+from lit_optim.torch_backend.implementation import FLAGS
+
+VERSION = 1
+HPARAMS = "hyper_parameters"  # Lightning's keys
+HPARAMS_TYPE = "hparams_type"
+
+
+def stamp(
+    checkpoint: dict[str, Any],
+    specs: Mapping[str, Any],
+    param_names: list[list[str]],
+    environment: Mapping[str, Any] | None = None,
+    optimizers: Iterable[str] = (),
+) -> None:
+    """Writes ``checkpoint["lit_optim"]``; OmegaConf and partials in the hyper-parameters become plain containers."""
+    specs = {**specs, "optim_callbacks": _without_objects(specs.get("optim_callbacks"))}
+    checkpoint["lit_optim"] = {
+        "version": VERSION,
+        "spec": {group: to_serializable(specs.get(group)) for group in GROUPS},
+        "param_names": param_names,
+        "environment": dict(environment or {}),
+        "optimizers": list(optimizers),
+    }
+    for name, entry in list(checkpoint.items()):  # of a datamodule, say
+        if name not in (HPARAMS, "state_dict", "optimizer_states"):
+            checkpoint[name] = without_omegaconf(entry)
+    checkpoint.pop("datamodule_hparams_type", None)
+    if HPARAMS in checkpoint:
+        hparams = to_plain(checkpoint[HPARAMS], "hparams")
+        if "optim_callbacks" in hparams:
+            hparams["optim_callbacks"] = specs["optim_callbacks"]
+        checkpoint[HPARAMS] = {k: to_serializable(v) if k in GROUPS else v for k, v in hparams.items()}
+        checkpoint.pop(HPARAMS_TYPE, None)
+
+
+def environment(world_size: int, compiled: Iterable[str]) -> dict[str, Any]:
+    """What the last bits of a training depend on, besides its configuration.
+
+    Args:
+        world_size: number of processes.
+        compiled: names of the optimizers and callbacks that run compiled.
+    """
+    return {
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "world_size": world_size,
+        "compiled": sorted(compiled),
+    }
+
+
+def environment_difference(before: Any, now: Mapping[str, Any]) -> str:
+    """What to warn about where a run goes on in another environment than its checkpoint was written in; else ''.
+
+    Example:
+        >>> environment_difference({"threads": 4, "world_size": 1}, {"threads": 2, "world_size": 1})
+        'ckpt_path: written with threads=4, resumed with threads=2: the run goes on, but not bit for bit'
+    """
+    if not isinstance(before, Mapping):
+        return ""
+    names = [name for name in now if name in before and before[name] != now[name]]
+    if not names:
+        return ""
+    then, here = (", ".join(f"{name}={values[name]}" for name in names) for values in (before, now))
+    return f"ckpt_path: written with {then}, resumed with {here}: the run goes on, but not bit for bit"
+
+
+def _without_objects(callbacks: Any) -> Any:
+    """The callbacks' specs; those that were handed over as objects cannot be written down, and are left out."""
+    from lightning.pytorch import Callback
+
+    if isinstance(callbacks, Callback):
+        callbacks = [callbacks]
+    if not isinstance(callbacks, (Mapping, list, tuple)):
+        return callbacks
+    entries = callbacks.values() if isinstance(callbacks, Mapping) else callbacks
+    names = ", ".join(type(entry).__name__ for entry in entries if isinstance(entry, Callback))
+    if names:
+        warnings.warn(
+            f"checkpoints do not hold callbacks that were given as objects ({names}); give specs", stacklevel=2
+        )
+    if isinstance(callbacks, Mapping):
+        return {k: v for k, v in callbacks.items() if not isinstance(v, Callback)}
+    return [entry for entry in callbacks if not isinstance(entry, Callback)]
+
+
+def resumed_specs(saved: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The specs that a resumed run has to be built from, and what to warn about.
+
+    The optimizer's state fits only the class and the groups that wrote it, and its groups bring their own
+    hyper-parameters: so the checkpoint wins. The schedule is the configuration's; it goes on at the restored step.
+    """
+    spec = saved.get("spec", {})
+    if not spec.get("optimizer"):
+        return dict(now), []
+    before, after = read_spec(spec["optimizer"], "optimizer"), read_spec(now["optimizer"], "optimizer")
+    messages = _optimizer_differences(before, after)
+    if read_rules(spec.get("param_groups")) != read_rules(now.get("param_groups")):
+        messages.append("param_groups has no effect: the checkpoint restores the groups that it was written with")
+    if not messages:
+        return dict(now), []
+    with only_known_packages():
+        locate(before.target, Optimizer, "ckpt_path: the checkpoint's optimizer")
+    flags = {k: v for k, v in after.arguments.items() if k in FLAGS} if before.path == after.path else {}
+    optimizer = {**{k: v for k, v in before.as_dict().items() if k not in FLAGS}, **flags}
+    messages.append("to change them, begin a new run from the weights (load_from_checkpoint) instead of ckpt_path")
+    return {**now, "optimizer": optimizer, "param_groups": spec.get("param_groups")}, messages
+
+
+def _optimizer_differences(before: Spec, after: Spec) -> list[str]:
+    if before.path != after.path:
+        return [f"optimizer={after.path} has no effect: the checkpoint restores {before.path}, which wrote it"]
+    lines = []
+    for name in sorted({*before.arguments, *after.arguments} - set(FLAGS)):
+        old, new = (to_serializable(spec.arguments.get(name)) for spec in (before, after))
+        if (list(old) if isinstance(old, tuple) else old) != (list(new) if isinstance(new, tuple) else new):
+            lines.append(f"optimizer.{name}={new} has no effect: the checkpoint restores {name}={old}")
+    return lines

@@ -1,0 +1,67 @@
+"""What the keys mean that presets do not name, in the words of the presets."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+MEANINGS = {
+    "lr": "absolute learning rate",
+    "betas": "decay rates of the running averages of the gradient and of its square",
+    "eps": "added to the denominator, so that it is never 0",
+    "weight_decay": "how strongly each step pulls the weights towards 0",
+    "momentum": "share of the previous update that is kept",
+    "dampening": "share of the new gradient that is left out of the momentum buffer",
+    "nesterov": "take the gradient as if looking one momentum step ahead",
+    "amsgrad": "divide by the largest running average of the squared gradient so far",
+    "decoupled_weight_decay": "weight decay as in AdamW; false = L2, added to the gradient",
+    "maximize": "climb the gradient: makes the loss as large as possible",
+    "foreach": "all tensors in a few kernels; null = the fastest that is right is chosen",
+    "fused": "the whole step in one kernel; null = the fastest that is right is chosen",
+    "capturable": "safe to record in a CUDA graph; slower otherwise",
+    "differentiable": "gradients can flow through the step; slower, for meta-learning",
+    "max_eval": "most calls of the closure in one optimizer step; null = 1.25 times max_iter",
+    "ns_coefficients": "coefficients of the Newton-Schulz polynomial",
+}
+SCHEDULE = {
+    "steps": "length: optimizer steps (500), share of the run (5%), epochs (2ep); 0 = none",
+    "shape": "a shape of lit_optim.schedules, or the import path of your own",
+    "min_lr": "absolute lr at the lower end, in place of its factor",
+    "main.steps": "length; null = what warmup and cooldown leave",
+    "warmup.start_factor": "factor at the first step; null = 1 / steps, so that it is never 0",
+    "cooldown.start_factor": "factor at its first step; null = where main ends",
+    "drive": "other keys of the groups, on the same clock",
+    "groups": "slots for one group only, by its name",
+    "name": "of the learning rate, in logs",
+}
+RULES = {
+    "rules": "the first rule that matches a parameter wins; the rest inherit the optimizer's values",
+    "name": "of the group, in logs",
+    "match": "which parameters: norm, bias; any of them matches",
+}
+
+
+def argument_docs(target: Any) -> dict[str, str]:
+    """What the docstring of a class or function says of its arguments: Google's style, torch's, and older ones.
+
+    Example:
+        >>> from lit_optim.schedules import cosine
+        >>> argument_docs(cosine)["start_factor"]
+        'factor at step 0, at least 0'
+    """
+    text = inspect.getdoc(target) or ""
+    section = re.search(r"^( *)(?:Args|Arguments):\n((?:\1 +.*\n|\n)*)", text + "\n", re.MULTILINE)
+    if not section:
+        return {}
+    lines = [line for line in section[2].splitlines() if line.strip()]
+    margin = min((len(line) - len(line.lstrip()) for line in lines), default=0)
+    found: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        begins = re.match(rf" {{{margin}}}(\w+)(?: \([^)]*\))?: *(.*)", line)
+        if begins:
+            name, found[begins[1]] = begins[1], begins[2]
+        elif name:
+            found[name] = f"{found[name]} {line.strip()}".strip()
+    return {name: re.sub(r"`{1,2}", "", text).strip().removesuffix(".") for name, text in found.items()}

@@ -1,0 +1,1 @@
+"""From checked specs to objects: optimizers, schedulers, callbacks, param groups."""

@@ -1,0 +1,192 @@
+"""An optimizer spec: checked without parameters, built with them."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim import LBFGS, Optimizer, SparseAdam
+
+from lit_optim.config import capabilities
+from lit_optim.config.build.param_groups import read_rules
+from lit_optim.config.checks.call import check_call, named_arguments, swallows, trial
+from lit_optim.config.checks.factory import is_factory, own_factory
+from lit_optim.config.checks.locate import locate
+from lit_optim.config.checks.parameters_fit import check_parameters_fit, check_sparse_fit
+from lit_optim.config.checks.ranges import check_ranges
+from lit_optim.config.checks.unused_kwargs import check_unused_kwargs, inherited
+from lit_optim.config.read.plain_containers import import_path_of
+from lit_optim.config.read.spec import Spec
+from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
+from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
+from lit_optim.optimizers import fastest, keep_exact
+from lit_optim.param_groups import Rule, group_parameters, owned_parameters
+from lit_optim.state_loading.guard import module_names
+
+
+def check_optimizer(spec: Spec) -> tuple[Any, dict[str, Any]]:
+    """The class and its keyword arguments, checked and coerced, after a dry run on a dummy parameter.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
+    if is_factory(spec.target):
+        return own_factory(spec.target, Optimizer, spec.key), dict(spec.arguments)  # its result is checked
+    cls = locate(spec.target, Optimizer, spec.key)
+    problems = Problems()
+    arguments = check_call(cls, spec.arguments, spec.key, problems, supplied=1, finite=True)
+    if not problems:
+        check_ranges(cls, arguments, spec.key, problems)
+        extra = swallows(cls, arguments, supplied=1)
+        names = inherited(cls) if extra else ()
+        trial(functools.partial(on_dummy, cls), cls.__name__, arguments, spec.key, problems, names)
+    if not problems and extra:
+        _check_extra(cls, arguments, extra, spec.key, problems)
+    problems.raise_if_any()
+    return cls, arguments
+
+
+def _check_extra(
+    cls: type[Optimizer], arguments: dict[str, Any], extra: dict[str, Any], key: str, problems: Problems
+) -> None:
+    """Compares keys that only ``**kwargs`` takes with the defaults of an optimizer that was built without them."""
+    try:
+        defaults = on_dummy(cls, **{k: v for k, v in arguments.items() if k not in extra}).defaults
+    except Exception:  # it needs one of them
+        defaults = {}
+    settings = on_dummy(cls, **arguments).defaults
+    names = {**dict.fromkeys(named_arguments(cls, supplied=1)), **defaults}
+    check_unused_kwargs(cls, extra, key, problems, names=names, settings=settings)
+
+
+def on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
+    """An optimizer over one small parameter; torch's own, and what tested presets target, have taken a step."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dummy = torch.zeros(2, 2, requires_grad=True)
+        if arguments.get("capturable"):  # of a GPU, where the dummy is not
+            arguments = {**arguments, "capturable": False}
+        optimizer = cls([dummy], **arguments)
+        if _can_step(cls):  # what some find out only when they step
+            if hasattr(optimizer, "train"):  # schedule-free
+                optimizer.train()
+            dummy.grad = torch.zeros(2, 2) if cls is LBFGS else torch.ones(2, 2)  # at its optimum: LBFGS ends at once
+            if cls is SparseAdam:
+                dummy.grad = dummy.grad.to_sparse()
+            optimizer.step(lambda: 0.0)
+        return optimizer
+
+
+def _can_step(cls: type[Optimizer]) -> bool:
+    if cls.__module__.startswith("torch.optim."):
+        return True
+    needs = capabilities.of_target(import_path_of(cls))  # of a class that no preset targets, nobody knows what it needs
+    return needs.measured is not None and not needs.second_order
+
+
+def optimizer_from_spec(spec: Spec, params_or_module: Any, rules: Any = None) -> Optimizer:
+    """Builds the optimizer of a spec, with groups, in its fastest exact implementation."""
+    cls, arguments = check_optimizer(spec)
+    names: dict[Tensor, tuple[str, ...]] = {}
+    if isinstance(params_or_module, nn.Module):
+        groups = _groups(params_or_module, read_rules(rules), cls, arguments, spec)
+        names = module_names(params_or_module)
+    else:
+        if read_rules(rules):
+            raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
+        groups = _given_groups(params_or_module, names)
+    parameters = [p for group in groups for p in group["params"]]
+    check_parameters_fit(spec, groups)
+    if arguments.get("capturable") is True and not torch.accelerator.is_available():
+        raise ConfigError(f"{spec.key}.capturable=True: is for parameters on a GPU, and there is none; remove it")
+    if isinstance(cls, type):
+        arguments = {**arguments, **fastest(cls, parameters, arguments)}
+    try:
+        optimizer = cls(groups, **arguments)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{spec.key}: {getattr(cls, '__name__', cls)} refused these parameters: {error}") from error
+    if not isinstance(optimizer, Optimizer):
+        raise ConfigError(f"{spec.key}: {spec.path} returned a {type(optimizer).__name__}, not a torch.optim.Optimizer")
+    return keep_exact(optimizer, names)
+
+
+def _given_groups(params: Any, names: dict[Tensor, tuple[str, ...]]) -> list[dict[str, Any]]:
+    if isinstance(params, Tensor) or not isinstance(params, Iterable):
+        raise ConfigError("params: give a module, an iterable of tensors, or a list of param groups")
+    items: list[Any] = list(params.items()) if isinstance(params, Mapping) else list(params)
+    if not any(isinstance(item, Mapping) for item in items):
+        return [{"params": _tensors(items, names)}]
+    for item in items:
+        if not isinstance(item, Mapping) or "params" not in item:
+            raise ConfigError("params: a list of param groups holds mappings with the key 'params', and nothing else")
+    return [{**group, "params": _tensors(group["params"], names)} for group in items]
+
+
+def _tensors(params: Any, names: dict[Tensor, tuple[str, ...]]) -> list[Tensor]:
+    """The tensors among parameters and named ones, whose names are added to ``names``."""
+    listed = [params] if isinstance(params, Tensor) else list(params)
+    pairs = [item if isinstance(item, tuple) and len(item) == 2 else (None, item) for item in listed]
+    tensors = [tensor for _, tensor in pairs]
+    names.update((p, (name,)) for name, p in pairs if isinstance(name, str) and isinstance(p, Tensor))
+    if not tensors:
+        raise ConfigError("params: empty, so there is nothing to train")
+    for item in tensors:
+        if not isinstance(item, Tensor):
+            raise ConfigError(wrong("params", item, f"a {type(item).__name__} among the parameters; give tensors"))
+    return cast("list[Tensor]", tensors)
+
+
+def _groups(
+    module: nn.Module, rules: list[Rule], cls: Any, arguments: dict[str, Any], spec: Spec
+) -> list[dict[str, Any]]:
+    owned = list(owned_parameters(module))
+    groups = group_parameters(owned, check_rules(rules, cls, arguments))
+    if len(groups) == 1 and groups[0]["name"] == "default":
+        del groups[0]["name"]
+    check_sparse_fit(spec, owned)
+    return groups
+
+
+def check_rules(rules: list[Rule], cls: Any, arguments: dict[str, Any], key: str = "param_groups") -> list[Rule]:
+    """The rules with options that the optimizer takes; no decay is granted where there is none to begin with.
+
+    Raises:
+        ConfigError: for options that the optimizer does not have, or whose values it refuses.
+    """
+    if not rules or not isinstance(cls, type):
+        return rules
+    defaults = on_dummy(cls, **arguments).defaults
+    problems, checked = Problems(), []
+    for i, rule in enumerate(rules):
+        where, found = f"{key}.rules[{i}]", Problems()
+        options = {k: v for k, v in rule.options.items() if k in defaults or k != "weight_decay" or v != 0}
+        ours = _keys_of_callbacks(options, where, found)
+        for name in [name for name in options if name not in defaults]:
+            found.add(f"{where}.{name}", options[name], f"{cls.__name__} has no {name!r}{did_you_mean(name, defaults)}")
+        if not found:
+            whole = check_call(cls, {**arguments, **options}, where, found, supplied=1, finite=True)
+            options = {k: v for k, v in whole.items() if k in options}
+        if not found:
+            check_ranges(cls, options, where, found)
+            trial(lambda **given: on_dummy(cls, **{**arguments, **given}), cls.__name__, options, where, found)
+        problems.extend(found)
+        checked.append(Rule(rule.types, {**options, **ours}, rule.name))
+    problems.raise_if_any()
+    return checked
+
+
+def _keys_of_callbacks(options: dict[str, Any], key: str, problems: Problems) -> dict[str, Any]:
+    """Takes out the options that no optimizer knows, but a callback reads from its groups."""
+    if GROUP_KEY not in options:
+        return {}
+    try:
+        return {GROUP_KEY: eta_of_group(options.pop(GROUP_KEY), key)}
+    except ConfigError as error:
+        problems.take(error)
+        return {}

@@ -1,0 +1,59 @@
+"""LightningCLI's spellings: ``class_path`` and ``init_args``, and a preset's name in a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lit_optim.errors import ConfigError, wrong
+
+CLASS_PATH, INIT_ARGS = "class_path", "init_args"
+OFF_BY_DEFAULT = ("capturable", "differentiable")
+
+
+def from_class_path(spec: Any, key: str) -> Any:
+    """``spec`` with ``_target_`` in place of ``class_path``, and no ``init_args``.
+
+    Raises:
+        ConfigError: if both spellings are there, or ``init_args`` is no mapping.
+
+    Example:
+        >>> from_class_path({"class_path": "torch.optim.SGD", "init_args": {"lr": 0.1}}, "optimizer")
+        {'_target_': 'torch.optim.SGD', 'lr': 0.1}
+    """
+    if not isinstance(spec, Mapping) or CLASS_PATH not in spec:
+        return spec
+    if "_target_" in spec:
+        rule = f"_target_={spec['_target_']} is there too; keep one of them"
+        raise ConfigError(wrong(f"{key}.{CLASS_PATH}", spec[CLASS_PATH], rule))
+    arguments = spec.get(INIT_ARGS) or {}
+    if not isinstance(arguments, Mapping):
+        raise ConfigError(wrong(f"{key}.{INIT_ARGS}", arguments, "expects a mapping of arguments"))
+    rest = {name: value for name, value in spec.items() if name not in (CLASS_PATH, INIT_ARGS)}
+    twice = [name for name in rest if name in arguments]
+    if twice:
+        raise ConfigError(
+            wrong(f"{key}.{twice[0]}", rest[twice[0]], f"{INIT_ARGS}.{twice[0]} is there too; keep one of them")
+        )
+    # a parser writes down every default; by hand, these two would keep the fastest implementation from being chosen
+    arguments = {name: value for name, value in arguments.items() if name not in OFF_BY_DEFAULT or value}
+    return {"_target_": spec[CLASS_PATH], **arguments, **rest}
+
+
+def name_alone(spec: Any) -> Any:
+    """The name in a mapping that holds nothing else; any other spec as it is.
+
+    Example:
+        >>> name_alone({"_target_": "no_decay"}), name_alone({"rules": []})
+        ('no_decay', {'rules': []})
+    """
+    return (
+        spec["_target_"]
+        if isinstance(spec, Mapping) and list(spec) == ["_target_"] and is_name(spec["_target_"])
+        else spec
+    )
+
+
+def is_name(target: Any) -> bool:
+    """Whether a target can only be a preset's name, because an import path has a dot."""
+    return isinstance(target, str) and "." not in target

@@ -1,0 +1,174 @@
+"""Whatever Hydra and OmegaConf hand over -> plain dicts, lists and numbers, so that nothing of them goes further."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lit_optim.errors import ConfigError
+
+
+def to_plain(value: Any, key: str = "config") -> Any:
+    """A copy without OmegaConf containers and partials; interpolations are resolved.
+
+    A partial becomes the mapping that would build it: ``{_target_, _partial_, **keywords}``.
+
+    Raises:
+        ConfigError: for interpolations that lead nowhere and for values that are still missing (``???``).
+
+    Example:
+        >>> import functools, datetime
+        >>> to_plain(functools.partial(datetime.date, year=2026), "day")
+        {'_target_': 'datetime.date', '_partial_': True, 'year': 2026}
+    """
+    if is_omegaconf(value):
+        from omegaconf import OmegaConf
+        from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+        try:
+            return to_plain(OmegaConf.to_container(value, resolve=True, throw_on_missing=True), key)
+        except MissingMandatoryValue as error:
+            raise ConfigError(missing_message(key, error.full_key or "")) from None
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
+    namespace = getattr(sys.modules.get("jsonargparse"), "Namespace", None)
+    if namespace is not None and isinstance(value, namespace):  # LightningCLI's
+        return to_plain(value.as_dict(), key)
+    if isinstance(value, functools.partial):
+        if value.args and str(getattr(value.func, "__module__", "")).startswith("jsonargparse."):  # OptimizerCallable
+            return {"class_path": import_path_of(value.args[-1]), "init_args": to_plain(value.keywords, key)}
+        if value.args:
+            raise ConfigError(f"{key}: a partial with positional arguments; give them by name")
+        return {"_target_": import_path_of(value.func), "_partial_": True, **to_plain(value.keywords, key)}
+    if isinstance(value, Mapping):
+        return {name: to_plain(item, f"{key}.{name}") for name, item in value.items()}
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(to_plain(item, f"{key}[{i}]") for i, item in enumerate(value))
+    return value
+
+
+def missing_message(key: str, path: str) -> str:
+    """The message about a value that is still ``???``.
+
+    Args:
+        key: dotted name of the spec.
+        path: of the value, within the spec or within the whole configuration.
+
+    Example:
+        >>> missing_message("optimizer", "_target_"), missing_message("model.optimizer", "model.optimizer.lr")
+        ('optimizer._target_: missing; write e.g. optimizer._target_=package.Class', \
+'model.optimizer.lr: missing; give it a value')
+    """
+    where = path if path == key or path.startswith(f"{key}.") else f"{key}.{path}".rstrip(".")
+    advice = f"write e.g. {where}=package.Class" if path.endswith("_target_") else "give it a value"
+    return f"{where}: missing; {advice}"
+
+
+def to_serializable(value: Any) -> Any:
+    """`to_plain`, and what a checkpoint cannot hold under ``weights_only=True`` as text or number."""
+    value = to_plain(value)
+    if isinstance(value, dict):
+        return {str(name): to_serializable(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(to_serializable(item) for item in value)
+    if value is None or isinstance(value, (bool, int, float, str, complex)):
+        return value
+    if isinstance(value, type) or inspect.isroutine(value):
+        return import_path_of(value)
+    import torch
+
+    return value if isinstance(value, torch.Tensor) else repr(value)
+
+
+def to_attribute_dict(value: Any) -> Any:
+    """What OmegaConf and Hydra made, however deep, as dictionaries whose keys are attributes too; the rest as it is.
+
+    Example:
+        >>> from omegaconf import OmegaConf
+        >>> to_attribute_dict(OmegaConf.create({"lr": 0.1})).lr
+        0.1
+    """
+    from lightning.fabric.utilities.data import AttributeDict
+
+    def convert(item: Any) -> Any:
+        if isinstance(item, dict):
+            return AttributeDict({name: convert(inner) for name, inner in item.items()})
+        return [convert(inner) for inner in item] if isinstance(item, list) else item
+
+    if type(value) is dict:
+        return {name: to_attribute_dict(item) for name, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(to_attribute_dict(item) for item in value)
+    try:
+        # Hydra 1.4 refuses to pickle its partials, and Lightning drops from hparams what cannot be pickled
+        by_hydra = isinstance(value, functools.partial) and type(value).__module__.startswith("hydra.")
+        return convert(to_plain(value)) if by_hydra or is_omegaconf(value) else value
+    except ConfigError:  # an interpolation that leads nowhere: told when the spec is validated
+        return value
+
+
+def without_omegaconf(value: Any) -> Any:
+    """``value`` with plain containers in place of OmegaConf's; itself, if there are none.
+
+    Example:
+        >>> from omegaconf import OmegaConf
+        >>> without_omegaconf({"a": [OmegaConf.create([1])]})
+        {'a': [[1]]}
+    """
+    if is_omegaconf(value):
+        return to_plain(value)
+    if type(value) is dict:
+        changed = {name: without_omegaconf(item) for name, item in value.items()}
+        return changed if any(changed[name] is not value[name] for name in value) else value
+    if type(value) in (list, tuple):
+        items = [without_omegaconf(item) for item in value]
+        return type(value)(items) if any(a is not b for a, b in zip(items, value, strict=True)) else value
+    return value
+
+
+def all_strings(value: Any) -> Iterator[str]:
+    """All texts in a value, however deep.
+
+    Example:
+        >>> list(all_strings({"_target_": "torch.optim.SGD", "lr": 1, "names": ["a", "b"]}))
+        ['torch.optim.SGD', 'a', 'b']
+    """
+    value = to_plain(value)
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        yield from all_strings(item)
+
+
+def is_omegaconf(value: Any) -> bool:
+    """Whether ``value`` is a container of OmegaConf's; imports nothing, for if it is one, OmegaConf is loaded."""
+    omegaconf = sys.modules.get("omegaconf")
+    return omegaconf is not None and isinstance(value, omegaconf.Container)
+
+
+def public_path(path: str) -> str:
+    """The public import path of something that is imported already; any other path as it is.
+
+    Example:
+        >>> import torch
+        >>> public_path("torch.optim.adamw.AdamW"), public_path("no.such.Thing")
+        ('torch.optim.AdamW', 'no.such.Thing')
+    """
+    module, _, name = path.rpartition(".")
+    target = getattr(sys.modules.get(module), name, None)
+    return import_path_of(target) if isinstance(target, type) else path
+
+
+def import_path_of(target: Any) -> str:
+    """The import path of a class or function; the public one (``torch.optim.AdamW``) where there is one.
+
+    It is the shortest one: ``pytorch_optimizer.Lion``, whose module is ``pytorch_optimizer.optimizer.lion``.
+    """
+    named = target if hasattr(target, "__qualname__") else type(target)
+    name, module = named.__qualname__, str(named.__module__)
+    above = [module[:i] for i, letter in enumerate(module) if letter == "."]
+    public = (package for package in above if getattr(sys.modules.get(package), name, None) is target)
+    return f"{next(public, module)}.{name}"

@@ -1,0 +1,115 @@
+"""The presets: commented YAML under conf/, found in a wheel and in a checkout, read without Hydra."""
+
+from __future__ import annotations
+
+import copy
+import fnmatch
+import functools
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import lit_optim
+from lit_optim.config.read.plain_containers import to_plain
+from lit_optim.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")  # in the order of a configuration
+
+
+@functools.cache
+def conf_folder() -> Path:
+    """The folder of the presets: ``lit_optim/conf`` in a wheel, ``conf_folder`` beside the package in a checkout."""
+    for folder in lit_optim.__path__:
+        if (Path(folder) / "conf" / "__init__.py").is_file():
+            return Path(folder) / "conf"
+    raise ConfigError("conf: the presets are missing from this installation; reinstall lit-optim")
+
+
+@functools.cache
+def preset_groups() -> tuple[str, ...]:
+    """The groups that there are presets of: those of a configuration in its order, then others."""
+    found = {entry.name for entry in conf_folder().iterdir() if entry.is_dir() and not entry.name.startswith("_")}
+    return (*(group for group in GROUPS if group in found), *sorted(found - {*GROUPS}))
+
+
+@functools.cache
+def preset_names(group: str) -> tuple[str, ...]:
+    """The presets of a group, sorted.
+
+    Example:
+        >>> "adamw" in preset_names("optimizer")
+        True
+    """
+    folder = conf_folder() / group
+    return tuple(sorted(str(file.relative_to(folder).with_suffix("")) for file in folder.rglob("*.yaml")))
+
+
+def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
+    """Names of presets and what they are, in one line each.
+
+    Args:
+        group: ``optimizer``, ``scheduler``, ``param_groups`` or ``optim_callbacks``.
+        pattern: shell wildcard on the names.
+
+    Raises:
+        ConfigError: for an unknown group.
+
+    Example:
+        >>> list(presets("optimizer", "?adamw"))
+        ['nadamw', 'radamw']
+    """
+    if group not in preset_groups():
+        raise ConfigError(
+            f"group={group!r}: no group of that name{did_you_mean(group, preset_groups(), list_all=True)}"
+        )
+    found = fnmatch.filter(preset_names(group), pattern)
+    return {name: preset_text(group, name).split("\n", 1)[0].lstrip("# ").strip() for name in found}
+
+
+def load_preset(group: str, name: str, key: str | None = None) -> dict[str, Any]:
+    """A preset as a plain dict, with the presets that its ``defaults`` name merged in.
+
+    Raises:
+        ConfigError: for an unknown name, with the nearest one.
+
+    Example:
+        >>> load_preset("optimizer", "adamw")["betas"]
+        [0.9, 0.999]
+    """
+    if name not in preset_names(group):
+        rule = f"no preset of that name{did_you_mean(name.lower(), preset_names(group), list_all=True)}"
+        raise ConfigError(f"{key or group}={name!r}: {rule}")
+    return copy.deepcopy(_loaded(group, name))
+
+
+def preset_needs(group: str, name: str) -> list[str]:
+    """What a preset's header asks for (``# needs: closure, one group``), as a list of words."""
+    found = re.search(r"^# needs: (.*)$", preset_text(group, name), re.MULTILINE)
+    return [word.strip() for word in found[1].split(",")] if found else []
+
+
+@functools.cache
+def _loaded(group: str, name: str) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    return dict(to_plain(OmegaConf.to_container(_merged(group, name), resolve=True), group))  # what is ``???`` stays so
+
+
+def _merged(group: str, name: str) -> Any:
+    from omegaconf import OmegaConf
+
+    preset = cast("DictConfig", OmegaConf.load(conf_folder() / group / f"{name}.yaml"))
+    defaults = preset.pop("defaults", [])
+    return OmegaConf.merge(
+        *(preset if entry == "_self_" else _merged(group, entry) for entry in defaults or ["_self_"])
+    )
+
+
+@functools.cache
+def preset_text(group: str, name: str) -> str:
+    """The file of a preset."""
+    return (conf_folder() / group / f"{name}.yaml").read_text(encoding="utf-8")

@@ -1,0 +1,119 @@
+"""A spec in any of its forms -> one: the class's path and its keyword arguments."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lit_optim.config.read import presets
+from lit_optim.config.read.class_path import from_class_path, is_name
+from lit_optim.config.read.plain_containers import import_path_of, missing_message, public_path, to_plain
+from lit_optim.errors import ConfigError, did_you_mean
+from lit_optim.schedules.plan.slots import SLOTS
+
+HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+UNSET = "???"  # OmegaConf's word for a value that is still to be given, as the target of the preset `any`
+DEFAULT_TARGETS = {"scheduler": "lit_optim.ScheduleLR"}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to build: ``target`` is an import path, or a class or factory that was handed over as an object."""
+
+    target: Any
+    arguments: dict[str, Any] = field(default_factory=dict)
+    key: str = "optimizer"
+
+    @property
+    def path(self) -> str:
+        """The import path of the target."""
+        return public_path(self.target) if isinstance(self.target, str) else import_path_of(self.target)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The spec as a mapping, which `read_spec` takes back."""
+        return {"_target_": self.path, **self.arguments}
+
+
+def read_spec(spec: Any, group: str, key: str | None = None, overrides: Mapping[str, Any] | None = None) -> Spec:
+    """Reads a spec.
+
+    Args:
+        spec: a preset's name, an import path, a mapping or DictConfig with one of them at ``_target_`` (or
+            LightningCLI's ``class_path``), a (Hydra) partial, a class or callable.
+        group: whose presets a name is looked up among.
+        key: its dotted name in the user's config; default: the group.
+        overrides: beat the spec's keys; a mapping is merged into a mapping.
+
+    Raises:
+        ConfigError: for an unknown name and for things that are no spec.
+
+    Example:
+        >>> read_spec({"_target_": "torch.optim.SGD", "lr": 0.1}, "optimizer", overrides={"lr": 0.2}).as_dict()
+        {'_target_': 'torch.optim.SGD', 'lr': 0.2}
+    """
+    key = key or group
+    target, arguments = _parts(spec, group, key)
+    if arguments.get("_args_"):
+        raise ConfigError(f"{key}._args_: positional arguments are not taken; name them")
+    for name in arguments:
+        if not isinstance(name, str):
+            raise ConfigError(f"{key}: {name!r} is not the name of an argument; write a text")
+    arguments = {name: value for name, value in arguments.items() if name not in HYDRA_KEYS}
+    return Spec(target, merge(arguments, to_plain(dict(overrides or {}), key)), key)
+
+
+def merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``above`` over ``below``; mappings merge, and a scalar over a slot's mapping is its duration.
+
+    Example:
+        >>> merge({"warmup": {"steps": 10, "shape": "linear"}, "lr": 1}, {"warmup": "5%", "lr": 2})
+        {'warmup': {'steps': '5%', 'shape': 'linear'}, 'lr': 2}
+    """
+    merged = dict(below)
+    for name, value in above.items():
+        before = merged.get(name)
+        if isinstance(before, dict) and isinstance(value, Mapping):
+            merged[name] = merge(before, value)
+        elif isinstance(before, dict) and name in SLOTS and isinstance(value, (int, float, str)):
+            merged[name] = {**before, "steps": value}
+        else:
+            merged[name] = value
+    return merged
+
+
+def _parts(spec: Any, group: str, key: str) -> tuple[Any, dict[str, Any]]:
+    if isinstance(spec, functools.partial) and not spec.args and not isinstance(spec.func, functools.partial):
+        by_hydra = type(spec).__module__.partition(".")[0] == "hydra" and not isinstance(spec.func, type)
+        return import_path_of(spec.func) if by_hydra else spec.func, to_plain(
+            spec, key
+        )  # a path has to lead to a class
+    spec = from_class_path(to_plain(spec, key), key)
+    if isinstance(spec, str):
+        if "." in spec and spec not in presets.preset_names(group):
+            return spec, {}
+        spec = presets.load_preset(group, spec, key)
+    if isinstance(spec, dict):
+        target = spec.get("_target_", DEFAULT_TARGETS.get(group))
+        if target is None:
+            known = presets.preset_names(group)
+            example = f"{key}={'adamw' if 'adamw' in known else known[0]}" if known else "_target_: package.Class"
+            raise ConfigError(f"{key}._target_: missing; name a class there, or choose a preset, e.g. {example}")
+        if is_name(target) and target != UNSET:
+            target, spec = _changed_preset(target, spec, group, key)
+        if target == UNSET:
+            raise ConfigError(missing_message(key, "_target_"))
+        return target, spec
+    if callable(spec):
+        return spec, {}
+    raise ConfigError(f"{key}={spec!r}: not a spec; give a preset's name, a mapping with _target_, or a partial")
+
+
+def _changed_preset(name: str, changes: dict[str, Any], group: str, key: str) -> tuple[Any, dict[str, Any]]:
+    """A mapping with a preset's name at ``_target_``: the preset, with the other keys in place of its own."""
+    if name not in presets.preset_names(group):
+        hint = did_you_mean(name.lower(), presets.preset_names(group)) or "; write e.g. torch.optim.AdamW"
+        raise ConfigError(f"{key}._target_={name}: not an import path, and no preset of that name{hint}")
+    preset = presets.load_preset(group, name)
+    return preset["_target_"], merge(preset, {k: v for k, v in changes.items() if k != "_target_"})

@@ -1,0 +1,45 @@
+"""The annotation by which LightningCLI understands a module's four specs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+from lit_optim.config.read.class_path import is_name
+from lit_optim.config.read.presets import preset_groups, preset_names
+from lit_optim.errors import ConfigError, did_you_mean
+
+
+class Preset(dict[str, Any]):
+    """A preset's name or an import path as a mapping, so that the parser can add single keys to it."""
+
+
+def mapping_of(name: Any) -> dict[str, Any]:
+    """What the parser makes of a word on the command line.
+
+    Raises:
+        ConfigError: for a name that no group has.
+
+    Example:
+        >>> mapping_of("sgd"), mapping_of("torch.optim.SGD")
+        ({'_target_': 'sgd'}, {'_target_': 'torch.optim.SGD'})
+    """
+    if not isinstance(name, str):
+        raise ConfigError(f"{name!r}: not a name")
+    known = {*itertools.chain.from_iterable(preset_names(group) for group in preset_groups())}
+    if is_name(name) and name not in known:
+        raise ConfigError(f"{name!r}: no preset of that name{did_you_mean(name.lower(), known)}")
+    return {"_target_": name}
+
+
+if TYPE_CHECKING:
+    SpecLike: TypeAlias = str | Mapping[str, Any] | list[Any] | Callable[..., Any] | None
+else:
+    SpecLike = Union[Preset, dict[str, Any], list[Any], None]  # noqa: UP007 - what jsonargparse tries, in this order
+    try:
+        from jsonargparse.typing import register_type
+    except ImportError:  # no LightningCLI without it
+        pass
+    else:
+        register_type(Preset, dict, mapping_of, type_check=isinstance)

@@ -1,0 +1,51 @@
+"""What the doctor finds in a configuration is told at the beginning of a fit too, with the run's own length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_warn
+
+from lit_optim.config.pitfalls import find
+from lit_optim.config.pitfalls.logged import Logged
+from lit_optim.duration import Clock
+from lit_optim.errors import ConfigError
+
+FATAL = (
+    "two_owners",
+    "one_cycle_too_short",
+)  # what no value of a schedule mends; the rest may be meant, in a short run say
+
+
+def warn_at_fit_start(specs: Mapping[str, Any], trainer: Trainer, clock: Clock) -> None:
+    """Warns of what is right by every signature and still goes wrong.
+
+    Args:
+        specs: by group.
+        trainer: for its limits and its strategy.
+        clock: the length of the run, where it is known.
+
+    Raises:
+        ConfigError: where DeepSpeed has a schedule of its own, or a schedule ends before the run.
+    """
+    if vars(trainer).get("fast_dev_run"):
+        return
+    run = {
+        "total_steps": clock.total_steps,
+        "steps_per_epoch": clock.steps_per_epoch,
+        "trainer": {"max_epochs": trainer.max_epochs, "max_steps": trainer.max_steps, "strategy": _strategy(trainer)},
+    }
+    unknown = Logged(unknown=("found out when it is fed",))
+    findings = [found for found in find({**specs, **run}, unknown) if found.severity != "note"]
+    fatal = [str(found) for found in findings if found.check in FATAL]
+    if fatal:
+        raise ConfigError(*fatal)
+    for found in findings:
+        rank_zero_warn(str(found))
+
+
+def _strategy(trainer: Trainer) -> dict[str, Any]:
+    config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
+    return {"_target_": type(trainer.strategy).__name__, "config": config if isinstance(config, Mapping) else {}}

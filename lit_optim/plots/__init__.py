@@ -1,0 +1,1 @@
+"""Pictures of schedules: one palette, one shading of phases."""

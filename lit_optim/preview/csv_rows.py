@@ -1,0 +1,35 @@
+"""A preview as CSV: a row an optimizer step, a column a hyper-parameter and group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from lit_optim.preview.curves import Curve, Preview
+from lit_optim.scheduler.driven_value import DrivenValue
+
+
+def rows(previews: Sequence[Preview], every: int = 1) -> Iterator[list[Any]]:
+    """The rows, the header first; of several configurations the columns begin with their labels.
+
+    Args:
+        previews: configurations; where one run is shorter, the rest of its columns is empty.
+        every: optimizer steps from one row to the next.
+
+    Example:
+        >>> from lit_optim.config.read.command_line import choices
+        >>> from lit_optim.preview.curves import preview
+        >>> words = ["optimizer=sgd", "scheduler=linear", "total_steps=2,4"]
+        >>> for row in rows([preview(choice) for choice in choices(words)], every=2): print(row)
+        ['step', 'total_steps=2:lr/default', 'total_steps=4:lr/default']
+        [0, 0.01, 0.01]
+        [2, '', 0.005]
+    """
+    columns = [(preview, curve) for preview in previews for curve in preview.curves]
+    yield ["step", *(f"{p.label}:{curve.name}" if len(previews) > 1 else curve.name for p, curve in columns)]
+    lanes: dict[int, DrivenValue] = {id(curve.lane): curve.lane for _, curve in columns}
+    factor_of: list[tuple[int, Callable[[int], float]]] = [(key, lane.factor) for key, lane in lanes.items()]
+    cells: list[tuple[int, Curve, int]] = [(id(curve.lane), curve, p.total_steps) for p, curve in columns]
+    for step in range(0, max(preview.total_steps for preview in previews), every):
+        factors = {key: factor(step) for key, factor in factor_of}  # groups share lanes
+        yield [step, *(c.initial * factors[key] if step < total else "" for key, c, total in cells)]

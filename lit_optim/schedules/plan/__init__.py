@@ -1,0 +1,1 @@
+"""From a scheduler's slots and phases to one schedule over a whole run."""
