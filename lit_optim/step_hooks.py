@@ -1,10 +1,14 @@
-"""Optimizer steps that really happened: a gradient scaler skips those whose gradients have overflowed."""
+"""What a real optimizer step is: neither one that a gradient scaler skips, nor one that only creates state."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch.optim import Optimizer
+
+from lit_optim.distributed import any_rank, local_tensor
 
 
 class AppliedStepCounter:
@@ -37,3 +41,29 @@ class AppliedStepCounter:
         """Whether a step was taken since this was last asked."""
         before, self.seen = self.seen, self.taken
         return self.taken > before
+
+
+@torch.no_grad()
+def is_state_init_step(optimizer: Optimizer, counters: Iterable[Any] | None = None) -> bool:
+    """Detect the zero-gradient step that torch.distributed.checkpoint takes to create state.
+
+    It is a step without closure, before any other, with every lr 0 and all gradients zero on all ranks.
+
+    Args:
+        optimizer: before or after the step.
+        counters: true where a step was taken before; default: the optimizer's state of each parameter.
+
+    Example:
+        >>> p = torch.zeros(2, requires_grad=True)
+        >>> p.grad = torch.zeros(2)
+        >>> is_state_init_step(torch.optim.SGD([p], lr=0.0)), is_state_init_step(torch.optim.SGD([p], lr=0.1))
+        (True, False)
+    """
+    if any(float(group.get("lr", 1.0)) for group in optimizer.param_groups):
+        return False
+    if any(optimizer.state.values() if counters is None else counters):
+        return False
+    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    if not gradients:
+        return False
+    return not any_rank(any(g.layout is not torch.strided or bool(local_tensor(g).any()) for g in gradients), gradients)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lit_optim.averaging.lerp import local
 from lit_optim.averaging.shadow_weights import ShadowWeights
+from lit_optim.distributed import local_tensor
 from lit_optim.errors import ConfigError, wrong
 
 DECAY = "average_decay"  # in every param group
@@ -67,8 +67,8 @@ class ExponentialMovingAverage(ShadowWeights):
             by_dtype: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
             for p, state in known:
                 averages, weights = by_dtype.setdefault(p.dtype, ([], []))
-                averages.append(local(state[self.key]))
-                weights.append(local(p))
+                averages.append(local_tensor(state[self.key]))
+                weights.append(local_tensor(p))
             for averages, weights in by_dtype.values():
                 torch._foreach_lerp_(averages, weights, 1 - float(group[DECAY]))
         self.create()

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from lit_optim.distributed import local_tensor
 from lit_optim.engine.compile_rule import INDEX_LIMIT, compile_rule, compute_dtype
 from lit_optim.engine.scalar_buffer import on_device
 from lit_optim.torch_backend.layout import is_dense
 
 BLOCK = 1 << 17  # elements: two blocks of float32 are the 1 MB of a core's cache; smaller ones cost calls and barriers
 FEW = 1 << 13  # elements; below, even a compiled kernel is called for longer than it runs
-PLAIN = (Tensor, torch.nn.Parameter)
 FEW_ON_DEVICE = 1 << 18  # the same on a GPU
 ON_DEVICE = 1 << 24  # elsewhere there is no cache to stay in, and every call is a launch
 
@@ -68,7 +68,7 @@ def swap_(a: Tensor, b: Tensor) -> None:
         >>> swap_(a, b); a, b
         (tensor([1., 1.]), tensor([0., 0.]))
     """
-    a, b = local(a), local(b)
+    a, b = local_tensor(a), local_tensor(b)
     scratch = None
     for one, other in blocks(a, b):
         if scratch is None or scratch.shape != one.shape:
@@ -76,11 +76,6 @@ def swap_(a: Tensor, b: Tensor) -> None:
         scratch.copy_(one)
         one.copy_(other)
         other.copy_(scratch)
-
-
-def local(tensor: Tensor) -> Tensor:
-    """What this process holds of a tensor: all of it, or its shard. Shares the memory; for use without autograd."""
-    return tensor if type(tensor) in PLAIN or not hasattr(tensor, "to_local") else tensor.to_local()
 
 
 def blocks(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

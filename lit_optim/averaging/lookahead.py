@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lit_optim.averaging.lerp import lerp_and_reset_all, local
+from lit_optim.averaging.lerp import lerp_and_reset_all
 from lit_optim.averaging.shadow_weights import ShadowWeights
+from lit_optim.distributed import local_tensor
 from lit_optim.errors import Problems, did_you_mean
 
 InnerState = Literal["maintain", "reset", "pullback"]
@@ -116,12 +117,12 @@ class Lookahead(ShadowWeights):
         """Interpolates now."""
         for group in self.optimizer.param_groups:
             states = [(p, state) for p in group["params"] if self.key in (state := self.optimizer.state.get(p, {}))]
-            slow = [local(state[self.key]) for _, state in states]
-            fast = [local(p) for p, _ in states]
+            slow = [local_tensor(state[self.key]) for _, state in states]
+            fast = [local_tensor(p) for p, _ in states]
             if self.inner_state == "reset":
                 for _, state in states:
                     for _, moment in _first_moments(state):
-                        local(moment).zero_()
+                        local_tensor(moment).zero_()
             elif self.inner_state == "pullback":
                 switched = group.get("phase") != group.get(PHASE)  # SWATS: its buffer has begun at 0, and so does b'
                 for _, state in states:
@@ -129,8 +130,8 @@ class Lookahead(ShadowWeights):
                         last = state.get(f"slow_{name}")
                         if last is None or switched:  # None: a resumed run that has maintained them until now
                             last = state[f"slow_{name}"] = torch.zeros_like(moment)
-                        slow.append(local(last))
-                        fast.append(local(moment))
+                        slow.append(local_tensor(last))
+                        fast.append(local_tensor(moment))
             if "phase" in group:
                 group[PHASE] = group["phase"]
             lerp_and_reset_all(slow, fast, float(group[ALPHA]), compile=self.compile)

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lit_optim.averaging.lerp import local, swap_
+from lit_optim.averaging.lerp import swap_
+from lit_optim.distributed import local_tensor
 from lit_optim.errors import ConfigError
+from lit_optim.step_hooks import is_state_init_step
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -42,7 +43,7 @@ class ShadowWeights:
         self.restoring = False  # a checkpoint will be loaded into state that a faked step creates: it has to have LIVE
         self._hooks: list[Any] = []
         self._maybe_swapped = True  # as after every load
-        self._maybe_fake = False
+        self._creates_state = False
 
     def attach(self, optimizer: Optimizer) -> Self:
         """Begins to follow an optimizer, from its present state on.
@@ -150,7 +151,8 @@ class ShadowWeights:
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self.swap_out()
-        self._maybe_fake = not optimizer.state and _is_bare(optimizer, args, kwargs)
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        self._creates_state = closure is None and is_state_init_step(optimizer)
         self.before_step()
 
     @torch.no_grad()
@@ -158,7 +160,7 @@ class ShadowWeights:
         found_inf = getattr(optimizer, "found_inf", None)
         if found_inf is not None and float(found_inf):
             return
-        if self._maybe_fake and _gradients_are_zero(optimizer):
+        if self._creates_state:
             self.create()
             if self.restoring:
                 self.swap_in()
@@ -191,23 +193,6 @@ def restore_live_weights(optimizer: Optimizer) -> bool:
     found = False
     for p, state in optimizer.state.items():
         for name in [n for n in state if isinstance(n, str) and n.startswith(LIVE) and n not in attached]:
-            local(p).copy_(local(state.pop(name)))
+            local_tensor(p).copy_(local_tensor(state.pop(name)))
             found = True
     return found
-
-
-def _is_bare(optimizer: Optimizer, args: Any, kwargs: Any) -> bool:
-    """Whether a step has neither closure nor lr."""
-    closure = args[1] if len(args) > 1 else kwargs.get("closure")
-    return closure is None and all(float(group.get("lr", 1)) == 0 for group in optimizer.param_groups)
-
-
-def _gradients_are_zero(optimizer: Optimizer) -> bool:
-    """Whether all gradients are zero, on all ranks where parameters are sharded."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-    moved = any(bool(local(p.grad).any()) for p in parameters)
-    if any(hasattr(p, "to_local") for p in parameters) and dist.is_initialized():
-        anywhere = torch.tensor(float(moved), device=local(parameters[0]).device)
-        dist.all_reduce(anywhere, dist.ReduceOp.MAX)
-        moved = bool(anywhere)
-    return not moved

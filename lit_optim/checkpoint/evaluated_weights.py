@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lit_optim.averaging.shadow_weights import ShadowWeights
+from lit_optim.distributed import is_sharded
 
 COMPILED = "_orig_mod."  # in names of parameters under torch.compile; distributed checkpoints leave it out
 
@@ -61,7 +62,7 @@ def _places(module: nn.Module, optimizer: Optimizer, states: dict[Any, Any]) -> 
     names = _names(module)
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     by_name = any(isinstance(key, str) for key in states)
-    sharded = any(hasattr(p, "to_local") for p in parameters)
+    sharded = any(is_sharded(p) for p in parameters)
     order = {p: i for i, p in enumerate(module.parameters() if sharded else parameters)}
     for p in parameters:
         if p in names:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
+from lit_optim.distributed import is_sharded, local_tensor
 from lit_optim.engine.compile_rule import compute_dtype
 from lit_optim.engine.run_rule import Run, Runner, block_size
 from lit_optim.engine.scalar_buffer import on_device
@@ -37,10 +38,7 @@ def plain_tensor(tensor: Tensor) -> Tensor:
         >>> plain_tensor(torch.zeros(3, dtype=torch.complex64)).shape
         torch.Size([3, 2])
     """
-    if hasattr(tensor, "to_local"):
-        tensor = tensor.to_local()
-        if hasattr(tensor, "wait"):  # a collective that has not ended yet
-            tensor = tensor.wait()
+    tensor = local_tensor(tensor)
     return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor.resolve_neg()
 
 
@@ -220,7 +218,7 @@ def begin_alike(one: Tensor, other: Tensor) -> bool:
 
 def is_other(p: Tensor) -> bool:
     """Whether the state of a parameter cannot be a view of common memory: sharded and complex ones."""
-    return p.is_complex() or hasattr(p, "to_local")
+    return p.is_complex() or is_sharded(p)
 
 
 def sharding(p: Tensor) -> tuple[Any, ...]:

@@ -20,8 +20,8 @@ from lit_optim.engine.run_rule import Runner
 from lit_optim.engine.state_dict import counter, own, own_loaded, own_state
 from lit_optim.engine.without_unused_hooks import without_unused_hooks
 from lit_optim.errors import ConfigError
-from lit_optim.optimizers.rehearsal import is_rehearsal
 from lit_optim.state_loading.guard import fitted
+from lit_optim.step_hooks import is_state_init_step
 
 __all__ = ["Numbers", "ParamsT", "Rule", "RuleOptimizer", "Sums"]
 
@@ -97,7 +97,7 @@ class RuleOptimizer(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         buckets = self._cohorts()
-        if closure is None and is_rehearsal(self, buckets):
+        if closure is None and is_state_init_step(self, (bucket.counters["step"] for bucket in buckets)):
             return loss
         steps = [self._numbered(bucket) for bucket in buckets]  # all of them before anything is changed
         sums = []

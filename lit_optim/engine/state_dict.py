@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lit_optim.distributed import is_sharded
+
 
 def counter(name: str, value: float, p: Tensor) -> Tensor:
     """A 0-dim counter, on the CPU and in 32 bits, as torch keeps it; a product in 64, if the parameter is.
@@ -62,6 +64,6 @@ def own_loaded(
 
 def is_part(tensor: Tensor) -> bool:
     """Whether a tensor is a part of a larger memory."""
-    if hasattr(tensor, "to_local") or tensor.layout is not torch.strided:
+    if is_sharded(tensor) or tensor.layout is not torch.strided:
         return False
     return tensor.untyped_storage().nbytes() > tensor.numel() * tensor.element_size()

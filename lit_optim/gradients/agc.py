@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from lit_optim.distributed import local_tensor, sum_split_units, units_are_split
 from lit_optim.gradients.link import Given, Link, positive
-from lit_optim.gradients.shards import complete, local, units_are_split
 
 
 def unit_norm(tensor: Tensor) -> Tensor:
@@ -82,13 +82,13 @@ class Agc(Link):
             if units_are_split(entry.parameter):
                 split.append(entry)
                 continue
-            grad = local(entry.grad)
-            grad.mul_(factor(unit_norm(local(entry.parameter)), unit_norm(grad), self.lam, self.eps))
+            grad = local_tensor(entry.grad)
+            grad.mul_(factor(unit_norm(local_tensor(entry.parameter)), unit_norm(grad), self.lam, self.eps))
         if not split:
             return
-        pairs = [(local(entry.parameter), local(entry.grad)) for entry in split]
+        pairs = [(local_tensor(entry.parameter), local_tensor(entry.grad)) for entry in split]
         squares = [torch.stack([unit_norm(tensor).double().square() for tensor in pair]) for pair in pairs]
-        complete(squares, [entry.parameter for entry in split])
+        sum_split_units(squares, [entry.parameter for entry in split])
         for (_, grad), (weights, grads) in zip(pairs, squares, strict=True):
             scale = factor(weights.sqrt(), grads.sqrt(), self.lam, self.eps)
             grad.mul_(scale.to(torch.float64 if grad.dtype == torch.float64 else torch.float32))

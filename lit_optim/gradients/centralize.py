@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from lit_optim.distributed import local_tensor, sum_split_units, units_are_split
 from lit_optim.gradients.link import Given, Link
-from lit_optim.gradients.shards import complete, local, units_are_split
 
 
 def sums(grad: Tensor) -> Tensor:
@@ -51,11 +51,11 @@ class Centralize(Link):
             if units_are_split(entry.parameter):
                 split.append(entry)
                 continue
-            grad = local(entry.grad)
+            grad = local_tensor(entry.grad)
             grad.sub_(sums(grad).div_(grad.numel() // max(grad.shape[0], 1)))
         if not split:
             return
-        totals = [sums(local(entry.grad)) for entry in split]
-        complete(totals, [entry.parameter for entry in split])
+        totals = [sums(local_tensor(entry.grad)) for entry in split]
+        sum_split_units(totals, [entry.parameter for entry in split])
         for entry, total in zip(split, totals, strict=True):
-            local(entry.grad).sub_(total.div_(entry.parameter.numel() // entry.parameter.shape[0]))
+            local_tensor(entry.grad).sub_(total.div_(entry.parameter.numel() // entry.parameter.shape[0]))

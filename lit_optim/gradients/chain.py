@@ -12,9 +12,9 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from lit_optim.errors import ConfigError
-from lit_optim.gradients.fake_step import is_fake_step
 from lit_optim.gradients.link import Given, Link
 from lit_optim.gradients.names import excluded, parameter_names
+from lit_optim.step_hooks import is_state_init_step
 
 ORDER = ("centralize", "agc", "gradient_noise")
 ATTRIBUTE = "_lit_optim_gradients"
@@ -97,7 +97,7 @@ class Chain:
         self.acted = False
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
         if closure is None:
-            if not is_fake_step(optimizer):
+            if not is_state_init_step(optimizer):
                 self._finish()
             return None
 

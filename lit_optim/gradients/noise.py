@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lit_optim.distributed import local_tensor, shard_runs
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.gradients.elements import Elements
 from lit_optim.gradients.link import Given, Link
 from lit_optim.gradients.normal import SPAN, keys
 from lit_optim.gradients.rows import BLOCK, Keys, Rows
-from lit_optim.gradients.shards import local, runs
 
 GROUP_KEY = "gradient_noise"
 CHUNK = BLOCK * SPAN  # elements
@@ -95,10 +95,10 @@ class Noise(Link):
         for name, _, grad, group in given:
             sigma2 = variance(self.steps, self._eta(group), self.gamma)
             words = functools.partial(keys, self.seed, self.steps, name)
-            part = local(grad)
+            part = local_tensor(grad)
             if part.device not in self._adders:
                 self._adders[part.device] = self._adder(part.device)
-            add_noise(self._adders[part.device], part, runs(grad), sigma2, words)
+            add_noise(self._adders[part.device], part, shard_runs(grad), sigma2, words)
         for adder in self._adders.values():
             adder.flush()
 
@@ -112,7 +112,7 @@ def add_noise(adder: Adder, grad: Tensor, parts: Iterable[tuple[int, int, int]],
     Args:
         adder: does it, at its next ``flush`` at the latest.
         grad: an ordinary tensor.
-        parts: its runs, see `lit_optim.gradients.shards.runs`.
+        parts: its runs, see `lit_optim.distributed.shard_runs`.
         sigma2: variance.
         words: keys of the whole tensor in this step.
     """

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lit_optim.distributed import is_sharded
 from lit_optim.state_loading.first_state import First, Like
 
 FOLLOWERS = re.compile(r"slow(_.+)?|average|live_while_.+")  # keys of second weights
@@ -136,8 +137,8 @@ def _check_memory(key: str, value: Tensor, p: Tensor) -> None:
         raise Misfit(f"{key} is on the meta device, so it has no values")
     if value.layout is not torch.strided:
         raise Misfit(f"{key} has layout {value.layout}, and should be dense")
-    if value.ndim and hasattr(value, "to_local") != hasattr(p, "to_local"):
-        one, other = ("sharded", "whole") if hasattr(value, "to_local") else ("whole", "sharded")
+    if value.ndim and is_sharded(value) != is_sharded(p):
+        one, other = ("sharded", "whole") if is_sharded(value) else ("whole", "sharded")
         raise Misfit(
             f"{key} is {one} and the parameter {other}; load it by torch.distributed.checkpoint.state_dict."
             "set_optimizer_state_dict"
@@ -147,7 +148,7 @@ def _check_memory(key: str, value: Tensor, p: Tensor) -> None:
 def _check_type(key: str, value: Tensor, expected: Like) -> None:
     """Refuses plain tensors where a class keeps tensors of its own (quantized ones), and the reverse."""
     ordinary = (Tensor, torch.nn.Parameter)
-    if type(value) is not expected.cls and not hasattr(value, "to_local") and type(value) not in ordinary:
+    if type(value) is not expected.cls and not is_sharded(value) and type(value) not in ordinary:
         raise Misfit(f"{key} is a {type(value).__name__}, and should be a {expected.cls.__name__}")
     if expected.cls not in ordinary and type(value) in ordinary:
         raise Misfit(f"{key} is a plain tensor, and should be a {expected.cls.__name__}")

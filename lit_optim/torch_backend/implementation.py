@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.optim import ASGD, SGD, Adagrad, Adam, AdamW, Optimizer
 
+from lit_optim.distributed import is_sharded
 from lit_optim.state_loading.guard import guard, names_of
 from lit_optim.torch_backend.layout import WIDE, complete_momentum, is_dense, lay_out, lay_out_state
 
@@ -58,7 +59,7 @@ def fused_is_right(cls: type[Optimizer], parameters: Iterable[Tensor]) -> bool:
     devices = {p.device.type for p in parameters}
     if len(devices) != 1 or not devices <= {"cpu", "cuda"}:
         return False
-    sharded = any(hasattr(p, "to_local") for p in parameters)
+    sharded = any(is_sharded(p) for p in parameters)
     if sharded and cls in (SGD, Adagrad):
         return False  # raises on DTensor
     if cls is Adagrad and devices != {"cpu"}:

@@ -188,7 +188,7 @@ def test_replicated_ranks_take_the_sums_of_rank_0(tmp_path):
     """Last digits that differ between machines must not switch one of them a step earlier."""
 
     def run(rank):
-        import lit_optim.optimizers.sharded_sums as sums
+        import lit_optim.distributed as sums
 
         added = sums._added
         sums._added = lambda *args: added(*args) * (1 + rank * 1e-3)

@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from lit_optim.distributed import sum_over_ranks
 from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer, Sums
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.optimizers.adam_rules import Eps, adam_numbers
-from lit_optim.optimizers.sharded_sums import over_all_ranks
 from lit_optim.optimizers.swats.arguments import OPTIONS, check_arguments
 from lit_optim.optimizers.swats.dot_products import DotProducts, in_one
 from lit_optim.optimizers.swats.estimate import Estimate, has_settled, observe, sgd_lr
@@ -215,7 +215,7 @@ class SWATS(RuleOptimizer):
         places = {id(group): i for i, group in enumerate(self.param_groups)}
         parts = [(places[id(group)], p, found) for group, p, found in sums]
         order = (p for group in self.param_groups for p in group["params"])
-        totals = over_all_ranks(parts, len(places), order, replicated=self.param_groups[0]["replicated"])
+        totals = sum_over_ranks(parts, len(places), order, replicated=self.param_groups[0]["replicated"])
         return DotProducts(totals, [float(group["lr"]) for group in self.param_groups], {i for i, _, _ in parts})
 
     def state_dict(self) -> dict[str, Any]:

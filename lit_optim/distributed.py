@@ -1,0 +1,186 @@
+"""Sharded tensors: what this rank holds of one, where it lies in the whole, and sums over all ranks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+PLAIN = (Tensor, torch.nn.Parameter)
+Part = tuple[int, Tensor, tuple[Tensor, ...]]
+
+
+def local_tensor(tensor: Tensor) -> Tensor:
+    """Return what this rank holds of a tensor: all of it, or its shard. It shares memory; not for autograd."""
+    if not is_sharded(tensor):
+        return tensor
+    shard: Any = tensor.to_local()  # type: ignore[attr-defined]
+    whole: Tensor = shard.wait() if hasattr(shard, "wait") else shard  # of a collective that has not ended yet
+    return whole
+
+
+def is_sharded(tensor: Any) -> bool:
+    """Tell a DTensor without importing torch.distributed.tensor."""
+    return type(tensor) not in PLAIN and hasattr(tensor, "to_local")
+
+
+def any_rank(found: bool, tensors: Sequence[Tensor]) -> bool:
+    """Ask all ranks whether one of them found something, where tensors are sharded; else only this one."""
+    if dist.is_initialized() and any(map(is_sharded, tensors)):
+        anywhere = torch.tensor(float(found), device=local_tensor(tensors[0]).device)
+        dist.all_reduce(anywhere, dist.ReduceOp.MAX)
+        return bool(anywhere)
+    return found
+
+
+def shard_runs(tensor: Tensor) -> Iterator[tuple[int, int, int]]:
+    """What this rank holds, as ``(place in the local tensor, place in the whole tensor, length)``, flat and in order.
+
+    Example:
+        >>> list(shard_runs(torch.zeros(2, 3)))
+        [(0, 0, 6)]
+    """
+    if not is_sharded(tensor):
+        yield 0, 0, tensor.numel()
+        return
+    from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
+
+    placed: Any = tensor
+    sizes, offsets = compute_local_shape_and_global_offset(tensor.shape, placed.device_mesh, placed.placements)
+    yield from runs_of_box(tuple(tensor.shape), tuple(sizes), tuple(offsets))
+
+
+def runs_of_box(whole: Sequence[int], sizes: Sequence[int], offsets: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """The runs of a box in a contiguous tensor.
+
+    Args:
+        whole: shape of the tensor.
+        sizes: shape of the box.
+        offsets: its first corner.
+
+    Example:
+        >>> list(runs_of_box((4, 3), (2, 3), (1, 0))), list(runs_of_box((2, 4), (2, 2), (0, 2)))
+        ([(0, 3, 6)], [(0, 2, 2), (2, 6, 2)])
+    """
+    length = math.prod(sizes)
+    if not length:
+        return
+    cut = next((d for d in reversed(range(len(whole))) if sizes[d] != whole[d]), 0)  # the last dimension that is cut
+    run = math.prod(sizes[cut:])
+    strides = [math.prod(whole[d + 1 :]) for d in range(len(whole))]
+    for i in range(length // run):
+        start, rest = 0, i
+        for d in reversed(range(cut)):
+            rest, index = divmod(rest, sizes[d])
+            start += (offsets[d] + index) * strides[d]
+        start += sum(offsets[d] * strides[d] for d in range(cut, len(whole)))
+        yield i * run, start, run
+
+
+def sum_split_units(sums: Sequence[Tensor], owners: Sequence[Tensor]) -> None:
+    """Makes local sums over units into whole ones, in place: one all-reduce for all, over the ranks that share a unit.
+
+    A unit is a row (all elements with one index of the first dimension), of a tensor with one dimension the whole.
+
+    Args:
+        sums: one tensor of sums for each owner, of one dtype.
+        owners: the tensors that were summed.
+    """
+    shared: dict[dist.ProcessGroup, list[Tensor]] = {}
+    for values, owner in zip(sums, owners, strict=True):
+        for group in _sharers(owner):
+            shared.setdefault(group, []).append(values)
+    for group, parts in shared.items():
+        together = torch.cat([part.reshape(-1) for part in parts])
+        dist.all_reduce(together, group=group)
+        for part, values in zip(parts, torch.split(together, [part.numel() for part in parts]), strict=True):
+            part.copy_(values.view_as(part))
+
+
+def units_are_split(owner: Tensor) -> bool:
+    """Whether other ranks hold elements of this rank's units."""
+    return bool(_sharers(owner))
+
+
+def _sharers(owner: Any) -> list[dist.ProcessGroup]:
+    if not is_sharded(owner):
+        return []
+    splits = [
+        getattr(placement, "dim", None) is not None and (owner.ndim < 2 or placement.dim > 0)
+        for placement in owner.placements
+    ]
+    mesh = owner.device_mesh
+    return [mesh.get_group(d) for d, split in enumerate(splits) if split and mesh.size(d) > 1]
+
+
+def sum_over_ranks(
+    parts: Sequence[Part], places: int, order: Iterable[Tensor] = (), *, replicated: bool = False
+) -> Tensor:
+    """Adds up what was summed over local parts; sharded parameters' sums in ONE all-reduce for each mesh.
+
+    On a GPU nothing waits for the sums: they are a tensor there.
+
+    Args:
+        parts: a place, a parameter, and tensors of 64 bits that were summed over its local elements: 0-dim ones, on a
+            GPU also 1-D ones whose elements are still to be added up.
+        places: how many places there are.
+        order: all parameters; where they lie on several meshes, ranks must go through these alike.
+        replicated: all ranks hold the same parameters: rank 0's sums are everybody's, to the last bit.
+
+    Returns:
+        For each place a row of sums, in 64 bits, always added in the same order.
+
+    Example:
+        >>> p, found = torch.zeros(2), (torch.tensor(1.0), torch.tensor(2.0))
+        >>> sum_over_ranks([(0, p, found), (1, p, found), (0, p, found)], places=2).tolist()
+        [[2.0, 4.0], [1.0, 2.0]]
+    """
+    by_mesh: dict[Any, list[Part]] = {}
+    for part in parts:
+        by_mesh.setdefault(sharded_over(part[1]), []).append(part)
+    like = parts[0][2]
+    totals = _added(by_mesh.pop((), []), places, like)
+    meshes = dict.fromkeys(sharded_over(p) for p in order) if len(by_mesh) > 1 else by_mesh
+    for groups in filter(by_mesh.__contains__, meshes):
+        local = _added(by_mesh[groups], places, like)
+        for group in groups:
+            dist.all_reduce(local, group=group)
+        totals += local
+    if replicated and dist.is_initialized():
+        dist.broadcast(totals, src=0)
+    return totals
+
+
+def _added(parts: Sequence[Part], places: int, like: Sequence[Tensor]) -> Tensor:
+    """For each place its parts' sums, one added after the other."""
+    if not like[0].is_cpu:
+        device = like[0].device
+        nothing = torch.zeros(1, dtype=torch.float64, device=device)
+        of_place = [[found for place, _, found in parts if place == i] for i in range(places)]
+        columns = [zip(*found, strict=True) if found else [(nothing,)] * len(like) for found in of_place]
+        flat = [[part.view(-1).to(device) for part in column] for place in columns for column in place]
+        return torch.stack([torch.cat(column).sum() for column in flat]).view(places, len(like))
+    totals = [[0.0] * len(like) for _ in range(places)]
+    for place, _, found in parts:
+        total = totals[place]
+        for i, value in enumerate(found):
+            total[i] += value.item()
+    return torch.tensor(totals, dtype=torch.float64)
+
+
+def sharded_over(p: Tensor) -> tuple[Any, ...]:
+    """The process groups over which a parameter is sharded; none for a plain tensor.
+
+    Example:
+        >>> sharded_over(torch.zeros(2))
+        ()
+    """
+    if not is_sharded(p):
+        return ()
+    mesh, placements = p.device_mesh, p.placements  # type: ignore[attr-defined]  # a DTensor
+    # not is_shard(), which is False of a strided one
+    return tuple(mesh.get_group(i) for i, placement in enumerate(placements) if not placement.is_replicate())
