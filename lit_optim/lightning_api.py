@@ -1,13 +1,45 @@
-"""What depends on the version of Lightning: the only place that asks for it."""
+"""The only door to Lightning: its classes under one name each, and what a version of it lacks."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer, callbacks
+from lightning.fabric.utilities.data import AttributeDict
+from lightning.pytorch import Callback, LightningModule, Trainer, callbacks
+from lightning.pytorch.callbacks import (
+    BaseFinetuning,
+    GradientAccumulationScheduler,
+    ModelCheckpoint,
+    StochasticWeightAveraging,
+    Timer,
+)
+from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from lit_optim.versions import older
+
+__all__ = [
+    "AttributeDict",
+    "BaseFinetuning",
+    "Callback",
+    "DeepSpeedStrategy",
+    "FSDPStrategy",
+    "GradientAccumulationScheduler",
+    "LightningModule",
+    "ModelCheckpoint",
+    "StochasticWeightAveraging",
+    "Timer",
+    "Trainer",
+    "count_saved_batch",
+    "epoch_after_last_batch",
+    "is_of_lr_search",
+    "is_weight_averaging",
+    "leave",
+    "rank_zero_info",
+    "rank_zero_warn",
+    "validates_again_on_resume",
+]
 
 
 def is_weight_averaging(callback: Callback) -> bool:
@@ -47,3 +79,17 @@ def is_of_lr_search(path: Any) -> bool:
     Lightning before 2.6 assigns the lr that it found first, and loads this checkpoint then.
     """
     return os.path.basename(str(path)).startswith(".lr_find_")
+
+
+def leave(trainer: Trainer, *callbacks: Callback) -> None:
+    """Removes callbacks from a Trainer, from its next hook on.
+
+    For callbacks that have nothing left to do in this fit: Lightning calls six hooks of each callback on every step,
+    and takes a dozen function calls for each of them, whether it is empty or not.
+
+    Args:
+        trainer: whose list of callbacks is replaced, as a hook may be iterating over the present one.
+        callbacks: those that leave; one that is not among the Trainer's is ignored.
+    """
+    present: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
+    trainer.callbacks = [callback for callback in present if callback not in callbacks]  # type: ignore[attr-defined]

@@ -6,10 +6,6 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import BaseFinetuning
-from lightning.pytorch.utilities import rank_zero_warn
-
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.callbacks.plateau_feeder import PlateauFeeder
 from lit_optim.callbacks.schedule_free import ScheduleFree
@@ -27,6 +23,7 @@ from lit_optim.config.read.spec import read_spec
 from lit_optim.config.validate import validate
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError
+from lit_optim.lightning_api import BaseFinetuning, Callback, rank_zero_warn
 from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.rank_agreement import raise_on_all_ranks

@@ -2,10 +2,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, StochasticWeightAveraging
-from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torch.optim import Optimizer
@@ -13,7 +9,17 @@ from torch.optim import Optimizer
 from lit_optim.averaging.shadow_weights import ShadowWeights, restore_live_weights
 from lit_optim.checkpoint.evaluated_weights import evaluated_in_checkpoint, exchange_in_checkpoint
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import is_weight_averaging
+from lit_optim.lightning_api import (
+    Callback,
+    DeepSpeedStrategy,
+    FSDPStrategy,
+    LightningModule,
+    ModelCheckpoint,
+    StochasticWeightAveraging,
+    Trainer,
+    is_weight_averaging,
+    rank_zero_warn,
+)
 
 
 class EvaluationWeights(Callback):

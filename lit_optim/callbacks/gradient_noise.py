@@ -3,10 +3,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-
 from lit_optim.callbacks.gradient_transform import GradientTransform
 from lit_optim.gradients import Noise
+from lit_optim.lightning_api import LightningModule, Trainer
 
 
 class GradientNoise(GradientTransform):

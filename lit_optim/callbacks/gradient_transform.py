@@ -3,11 +3,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
 
 from lit_optim.errors import ConfigError
 from lit_optim.gradients import Chain, Link
+from lit_optim.lightning_api import Callback, LightningModule, Trainer
 
 
 class GradientTransform(Callback):

@@ -2,15 +2,12 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
-
 from lit_optim.averaging import lookahead
 from lit_optim.averaging.lookahead import ALPHA, InnerState, K
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.callbacks.exponential_moving_average import ExponentialMovingAverage
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.lightning_api import is_weight_averaging
+from lit_optim.lightning_api import LightningModule, Trainer, is_weight_averaging, rank_zero_info, rank_zero_warn
 
 Evaluate = Literal["slow", "fast"]
 

@@ -3,10 +3,14 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-
 from lit_optim.errors import ConfigError, did_you_mean
-from lit_optim.lightning_api import epoch_after_last_batch, validates_again_on_resume
+from lit_optim.lightning_api import (
+    Callback,
+    LightningModule,
+    Trainer,
+    epoch_after_last_batch,
+    validates_again_on_resume,
+)
 
 
 class MetricFeeder(Callback):

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from lightning.pytorch import Trainer
-
 from lit_optim.callbacks.metric_feeder import MetricFeeder
+from lit_optim.lightning_api import Trainer
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 

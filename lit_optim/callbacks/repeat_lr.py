@@ -3,11 +3,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
 
-from lit_optim.callbacks.leave import leave
-from lit_optim.lightning_api import is_of_lr_search
+from lit_optim.lightning_api import Callback, LightningModule, Trainer, is_of_lr_search, leave
 
 
 class RepeatLr(Callback):

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
 from torch.optim import Optimizer
 
 from lit_optim.averaging import schedule_free
 from lit_optim.averaging.schedule_free import is_schedule_free
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.errors import ConfigError
+from lit_optim.lightning_api import LightningModule, Trainer
 from lit_optim.scheduler.driven_value import LR
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 

@@ -9,11 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.optim import Optimizer
 
 from lit_optim.errors import ConfigError, wrong
+from lit_optim.lightning_api import Callback, LightningModule, Trainer, rank_zero_info, rank_zero_warn
 from lit_optim.plots.phase_shading import INK, shade
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 

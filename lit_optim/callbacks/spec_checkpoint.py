@@ -2,13 +2,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol, cast
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-
-from lit_optim.callbacks.leave import leave
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.checkpoint.compatibility import refuse_other_class
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import count_saved_batch, is_of_lr_search
+from lit_optim.lightning_api import Callback, LightningModule, Trainer, count_saved_batch, is_of_lr_search, leave
 
 
 class HasSpecs(Protocol):

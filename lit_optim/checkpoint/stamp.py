@@ -83,7 +83,7 @@ def environment_difference(before: Any, now: Mapping[str, Any]) -> str:
 
 def _without_objects(callbacks: Any) -> Any:
     """The callbacks' specs; those that were handed over as objects cannot be written down, and are left out."""
-    from lightning.pytorch import Callback
+    from lit_optim.lightning_api import Callback
 
     if isinstance(callbacks, Callback):
         callbacks = [callbacks]

@@ -142,9 +142,8 @@ def _metrics(config: Mapping[str, Any]) -> tuple[Logged, list[Finding]]:
     target = model.get("_target_") if isinstance(model, Mapping) else None
     if target is None:
         return Logged(unknown=("the configuration names no model._target_",)), []
-    from lightning.pytorch import LightningModule
-
     from lit_optim.config.checks.locate import locate
+    from lit_optim.lightning_api import LightningModule
 
     try:
         return logged_by(locate(target, LightningModule, "model")), []

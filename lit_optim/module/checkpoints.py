@@ -7,8 +7,6 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_warn
-
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.checkpoint.compatibility import check_parameter_order, declared_names
 from lit_optim.checkpoint.stamp import HPARAMS, environment, environment_difference, resumed_specs, stamp
@@ -17,6 +15,7 @@ from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError
 from lit_optim.imports import only_known_packages
+from lit_optim.lightning_api import rank_zero_warn
 from lit_optim.module.specs import ModuleWithSpecs
 
 

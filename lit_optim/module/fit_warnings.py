@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities import rank_zero_warn
-
 from lit_optim.config.pitfalls import find
 from lit_optim.config.pitfalls.logged import Logged
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError
+from lit_optim.lightning_api import Trainer, rank_zero_warn
 
 FATAL = (
     "two_owners",

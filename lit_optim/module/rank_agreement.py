@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch.distributed as dist
-from lightning.pytorch import Trainer
 
 from lit_optim.config.canonical_specs import differences
 from lit_optim.errors import ConfigError, wrong
+from lit_optim.lightning_api import Trainer
 
 ADVICE = "every process runs a sweep by itself under this strategy; use trainer.strategy=ddp_fork for sweeps"
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from lightning.pytorch import LightningModule
-
 from lit_optim.config import capabilities
 from lit_optim.errors import ConfigError
+from lit_optim.lightning_api import LightningModule
 
 
 def check_backward_keeps_graph(module: LightningModule, path: str) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import inspect
 from typing import Any, ClassVar, cast
 
-from lightning.pytorch import LightningModule
 from torch.optim import Optimizer
 
 from lit_optim.callbacks.repeat_lr import RepeatLr
@@ -15,6 +14,7 @@ from lit_optim.config.read.plain_containers import to_attribute_dict
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError, did_you_mean, wrong
+from lit_optim.lightning_api import LightningModule
 from lit_optim.scheduler.schedule_lr import ScheduleLR, rescale
 
 WAYS = (

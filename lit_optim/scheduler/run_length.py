@@ -9,7 +9,7 @@ from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Trainer
+    from lit_optim.lightning_api import Trainer
 
 _SET = "set trainer.max_steps, or scheduler.total_steps"
 
@@ -63,7 +63,7 @@ def check_has_steps(trainer: Trainer) -> None:
 
 def _accumulation(trainer: Trainer) -> dict[int, int]:
     """Batches an optimizer step, by the epoch it begins at."""
-    from lightning.pytorch.callbacks import GradientAccumulationScheduler
+    from lit_optim.lightning_api import GradientAccumulationScheduler
 
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by the callback connector
         if isinstance(callback, GradientAccumulationScheduler):
@@ -93,6 +93,6 @@ def _total(trainer: Trainer, batches: float, accumulation: dict[int, int]) -> tu
 
 
 def _max_time(trainer: Trainer) -> bool:
-    from lightning.pytorch.callbacks import Timer
+    from lit_optim.lightning_api import Timer
 
     return any(isinstance(callback, Timer) for callback in trainer.callbacks)  # type: ignore[attr-defined]

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from lit_optim.callbacks.swats.metric import SwitchOnMetric
 from lit_optim.callbacks.swats.report import History, advice, write
 from lit_optim.callbacks.swats.schedule import refuse_other_schedules
 from lit_optim.duration import parse
 from lit_optim.errors import ConfigError, wrong
+from lit_optim.lightning_api import Callback, LightningModule, Trainer, rank_zero_info, rank_zero_warn
 from lit_optim.optimizers.swats.optimizer import SWATS as Optimizer
 from lit_optim.scheduler.run_length import run_length_of
 

@@ -3,10 +3,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lightning.pytorch import Trainer
-
 from lit_optim.callbacks.metric_feeder import MetricFeeder
 from lit_optim.errors import ConfigError, did_you_mean, wrong
+from lit_optim.lightning_api import Trainer
 from lit_optim.optimizers.swats.optimizer import SWATS
 from lit_optim.schedules.shapes.plateau import PlateauState, plateau
 

@@ -11,9 +11,10 @@ from lit_optim.config.read.spec import read_spec
 from lit_optim.duration import Clock
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Callback
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
+
+    from lit_optim.lightning_api import Callback
 
 
 def build_optimizer(spec: Any, params_or_module: Any, *, param_groups: Any = None, **overrides: Any) -> Optimizer:

@@ -15,7 +15,7 @@ from lit_optim.config.read.spec import HYDRA_KEYS
 from lit_optim.errors import ConfigError, Problems, wrong
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Callback
+    from lit_optim.lightning_api import Callback
 
 
 def callbacks_from_spec(spec: Any, key: str = "optim_callbacks") -> list[Callback]:
@@ -24,7 +24,7 @@ def callbacks_from_spec(spec: Any, key: str = "optim_callbacks") -> list[Callbac
     Raises:
         ConfigError: with all that is wrong.
     """
-    from lightning.pytorch import Callback
+    from lit_optim.lightning_api import Callback
 
     problems = Problems()
     callbacks: list[Callback] = []
@@ -66,7 +66,7 @@ def _built(cls: type[Callback], arguments: dict[str, Any], where: str) -> Callba
 
 
 def _entries(spec: Any, key: str) -> dict[str, Any]:
-    from lightning.pytorch import Callback
+    from lit_optim.lightning_api import Callback
 
     if spec is None:
         return {}

@@ -91,7 +91,7 @@ def to_attribute_dict(value: Any) -> Any:
         >>> to_attribute_dict(OmegaConf.create({"lr": 0.1})).lr
         0.1
     """
-    from lightning.fabric.utilities.data import AttributeDict
+    from lit_optim.lightning_api import AttributeDict
 
     def convert(item: Any) -> Any:
         if isinstance(item, dict):

@@ -6,10 +6,10 @@ import copy
 import fnmatch
 import functools
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import lit_optim
 from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.errors import ConfigError, did_you_mean
 
@@ -23,7 +23,7 @@ GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")  # in the
 @functools.cache
 def conf_folder() -> Path:
     """The folder of the presets: ``lit_optim/conf`` in a wheel, ``conf_folder`` beside the package in a checkout."""
-    for folder in lit_optim.__path__:
+    for folder in sys.modules["lit_optim"].__path__:
         if (Path(folder) / "conf" / "__init__.py").is_file():
             return Path(folder) / "conf"
     raise ConfigError("conf: the presets are missing from this installation; reinstall lit-optim")
