@@ -10,8 +10,9 @@ RUN_ARGS = $(value ARGS)# as typed: make must not expand the $ of an interpolati
 tests := test test-slow test-all test-oldest test-newest test-hydra-next cov
 # Other processors: none of the vector instructions, or narrower ones, in torch, inductor, MKL and oneDNN. Convolutions,
 # products of matrices, sums and functions then differ by a rounding. `make test` is the third processor, with one thread.
-NUMERIC_TESTS := tests/capabilities tests/optimizers tests/callbacks tests/gradients \
-	tests/test_resume.py tests/test_every_preset_resumes.py tests/test_presets_against_papers.py
+NUMERIC_TESTS := tests/tools tests/engine tests/averaging tests/torch_backend tests/optimizers tests/callbacks \
+	tests/gradients tests/module/test_resume.py tests/scheduler/test_every_preset_resumes.py \
+	tests/presets/test_presets_against_papers.py
 portable := test-portable-default test-portable-avx2 test-portable-rounding
 test-portable-default: export ATEN_CPU_CAPABILITY := default
 test-portable-default: export MKL_CBWR := COMPATIBLE
@@ -22,11 +23,11 @@ test-portable-avx2: export ATEN_CPU_CAPABILITY := avx2
 test-portable-avx2: export MKL_CBWR := AVX2
 test-portable-avx2: export ONEDNN_MAX_CPU_ISA := AVX2
 test-portable-avx2: export OMP_NUM_THREADS := 1
-# Last, one that does not exist: tests/other_rounding.py moves the last digits of all that a processor may round as it likes.
-test-portable-rounding: NUMERIC_TESTS := -p other_rounding tests/capabilities \
-	tests/test_every_preset_resumes.py tests/optimizers/test_lookahead_around_every_preset.py
+# Last, one that does not exist: tests/_support/other_rounding.py moves the last digits of all that a processor may round as it likes.
+test-portable-rounding: NUMERIC_TESTS := -p _support.other_rounding tests/tools \
+	tests/scheduler/test_every_preset_resumes.py tests/averaging/test_lookahead_around_every_preset.py
 test-portable-rounding: export OMP_NUM_THREADS := 1
-HYDRA_TESTS := tests/config tests/adoption tests/test_presets.py tests/test_mixin.py tests/test_no_omegaconf.py lit_optim/config
+HYDRA_TESTS := tests/config tests/adoption tests/presets/test_presets.py tests/module/test_mixin.py lit_optim/config
 $(tests): export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
@@ -115,7 +116,7 @@ bench: .venv  ## the README's performance claims, measured here
 	$(PY) -m benchmarks $(RUN_ARGS)
 
 capabilities: .venv  ## measure what each optimizer can do: the table that is shipped, and the README's
-	PYTHONPATH=tests:examples $(PY) -m capabilities $(RUN_ARGS)
+	PYTHONPATH=tools:tests:examples $(PY) -m capabilities $(RUN_ARGS)
 
 check: lint types cov  ## all that CI checks
 

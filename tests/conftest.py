@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from clean_tree import CleanTree
+from _support.clean_tree import CleanTree
 from lit_optim.config.read import presets
 from lit_optim.versions import lack
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import lit_optim
-from by_version import NO_WEIGHT_AVERAGING
+from _support.by_version import NO_WEIGHT_AVERAGING
 from conftest import LACKING
 from lit_optim import versions
 from lit_optim.cli.environment import hydra_findings

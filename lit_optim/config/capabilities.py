@@ -1,7 +1,7 @@
 """The one table of what each optimizer preset needs and can do.
 
 Needs are read from the ``# needs:`` line of its file, the rest from ``capabilities.json``, which ``make capabilities``
-writes. Both are what the probes in ``tests/capabilities`` find.
+writes. Both are what the probes in ``tools/capabilities`` find.
 """
 
 from __future__ import annotations

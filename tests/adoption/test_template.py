@@ -8,7 +8,7 @@ import hydra
 import pytest
 import torch
 
-from app_process import run
+from _support.app_process import run
 
 TEMPLATE = Path(__file__).parent / "template"
 MODEL, MODULE = "configs/model/regression.yaml", "src/models/regression.py"

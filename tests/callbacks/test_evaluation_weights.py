@@ -15,10 +15,10 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.tuner import Tuner
 
-from by_version import NO_WEIGHT_AVERAGING, needs_batch_idx_on_resume, needs_weight_averaging
+from _support.by_version import NO_WEIGHT_AVERAGING, needs_batch_idx_on_resume, needs_weight_averaging
+from _support.net import BATCHES, Net, data, fit, loader, trainer, weights
 from lit_optim import ConfigError, ScheduleLR, optimizers
 from lit_optim.callbacks import ExponentialMovingAverage, Lookahead, ScheduleFree
-from net import BATCHES, Net, data, fit, loader, trainer, weights
 
 if not NO_WEIGHT_AVERAGING:
     from lightning.pytorch.callbacks import EMAWeightAveraging, WeightAveraging

@@ -9,8 +9,8 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
 
-from fork import on_two_ranks
-from net import Net, data, fit, loader, weights
+from _support.fork import on_two_ranks
+from _support.net import Net, data, fit, loader, weights
 
 FREE = {"_target_": "schedulefree.AdamWScheduleFree", "lr": 0.01}
 LOOKAHEAD = {"lookahead": {"_target_": "lit_optim.callbacks.Lookahead", "k": 3, "alpha": 0.5}}

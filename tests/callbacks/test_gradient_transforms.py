@@ -10,11 +10,11 @@ from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint
 from lightning.pytorch.plugins import MixedPrecision
 
 import lit_optim
-from by_version import LOADER_GOES_ON
-from gradients.reference import centralized, clipped_by_unit, normals
+from _support.by_version import LOADER_GOES_ON
+from _support.gradient_reference import centralized, clipped_by_unit, normals
+from _support.net import BATCHES, Net, fit, loader, trainer, weights
 from lit_optim import ConfigError
 from lit_optim.callbacks import Agc, Centralize, GradientNoise
-from net import BATCHES, Net, fit, loader, trainer, weights
 
 PRESETS = ["centralize", "agc", "gradient_noise"]
 

@@ -1,8 +1,8 @@
 import pytest
 
-from fork import on_two_ranks
+from _support.fork import on_two_ranks
+from _support.net import BATCHES, Net, fit, loader, trainer
 from lit_optim import ConfigError
-from net import BATCHES, Net, fit, loader, trainer
 
 PLATEAU = {"main": {"shape": "plateau", "factor": 0.5, "patience": 1}, "monitor": "val/loss"}
 FLAT = [1.0, 1.0, 1.0, 1.0, 1.0]

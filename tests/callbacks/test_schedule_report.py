@@ -5,9 +5,9 @@ import lightning as L
 import pytest
 
 import lit_optim
+from _support.net import BATCHES, Net, fit
 from lit_optim import ConfigError
 from lit_optim.callbacks import ScheduleReport, schedule_report
-from net import BATCHES, Net, fit
 
 
 def read(path):

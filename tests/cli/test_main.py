@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import lit_optim
-from lit_optim.cli import page as pages
+from lit_optim.cli import rendering as pages
 from lit_optim.cli.main import VERBS, main
 from lit_optim.cli.rendering import Code, Heading, Table, aligned, plain
 

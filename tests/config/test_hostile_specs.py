@@ -11,9 +11,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar, Throug
 from omegaconf import OmegaConf
 
 import lit_optim
+from _support.net import Net, fit
 from lit_optim import ConfigError
 from lit_optim.config.canonical_specs import canonical_specs, differences
-from net import Net, fit
 
 TORCH = "torch.optim.lr_scheduler."
 
@@ -227,7 +227,7 @@ class Data(L.LightningDataModule):
         self.save_hyperparameters()
 
     def train_dataloader(self):
-        from net import loader
+        from _support.net import loader
 
         return loader()
 
@@ -238,7 +238,7 @@ class Data(L.LightningDataModule):
 
 
 def test_a_datamodules_hyper_parameters_load_safely_too(tmp_path):
-    from net import trainer
+    from _support.net import trainer
 
     run = trainer(tmp_path, max_epochs=1)
     run.fit(Net(), Data(OmegaConf.create({"a": [1, 2]})))

@@ -4,7 +4,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from app_process import train
+from _support.app_process import train
 from lit_optim.config.sweep import expand, overrides_of, report
 
 SHORT = ("trainer.max_epochs=1", "+trainer.limit_train_batches=2", "+trainer.limit_val_batches=1", "logger=csv", "optimized_metric=val/loss")  # fmt: skip

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-import bad_checkpoints
-from app_process import TRAIN, Outcome, train
-from bad_command_lines import AREAS, CONTRACT, REAL
+from _support import bad_checkpoints
+from _support.app_process import TRAIN, Outcome, train
+from _support.bad_command_lines import AREAS, CONTRACT, REAL
 
 LINES, WIDTH = 25, 700
 HYDRA_LOGS = r"logs/.+/\.hydra/(config|hydra|overrides)\.yaml|logs/.+/multirun\.yaml"

@@ -4,10 +4,10 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+from _support.app_process import TRAIN
+from _support.net import weights
 from app.assemble import assemble
 from app.fit import fit
-from app_process import TRAIN
-from net import weights
 
 # the lr is so small that the accuracy of the first epoch is never surpassed, though each step moves the weights
 STUCK = (

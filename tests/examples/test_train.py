@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from app_process import TRAIN, train
+from _support.app_process import TRAIN, train
 
 SHORT = (
     "trainer.max_epochs=1",

@@ -6,8 +6,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.precision import MixedPrecision
 
-from net import Net, fit, weights
-from no_waiting import no_waiting
+from _support.net import Net, fit, weights
+from _support.no_waiting import no_waiting
 
 pytestmark = pytest.mark.filterwarnings("ignore:GPU available but not used")
 ON_GPU = dict(accelerator="gpu", devices=1)

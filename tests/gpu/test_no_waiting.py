@@ -4,10 +4,10 @@ import pytest
 import torch
 
 import lit_optim
+from _support.no_waiting import no_waiting
+from _support.rule_cases import CASES
 from lit_optim.gradients import Agc, Centralize, Noise
 from lit_optim.optimizers import SWATS, ExponentialMovingAverage, Lookahead
-from no_waiting import no_waiting
-from rule_cases import CASES
 
 TORCHS = ("adam", "adamw", "amsgrad", "adagrad", "sgd", "momentum", "nesterov", "nadam", "radam", "rmsprop", "adadelta")
 

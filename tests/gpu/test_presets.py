@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import lit_optim
+from _support.problem import Problem, weights
 from conftest import CONF, OPTIMIZERS
 from lit_optim.config.capabilities import capabilities
-from problem import Problem, weights
 
 # what is computed in 16 or 32 bits whatever the parameters are, or in an eigenbasis, whose signs are anybody's
 COARSE = {"muon": 2e-2, "soap": 1e-3, "shampoo": 1e-3}

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from _support.rule_cases import CASES
 from lit_optim.engine import flat_bucket as work
-from rule_cases import CASES
 
 STEPS = 4
 LARGE = 3000  # elements, with the limits lowered

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from gradients.problem import Mixed, after
-from gradients.reference import clipped_by_unit
+from _support.gradient_problem import Mixed, after
+from _support.gradient_reference import clipped_by_unit
 from lit_optim import ConfigError
 from lit_optim.gradients import Agc
 

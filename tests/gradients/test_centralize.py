@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from gradients.problem import Mixed, after
-from gradients.reference import centralized
+from _support.gradient_problem import Mixed, after
+from _support.gradient_reference import centralized
 from lit_optim.gradients import Centralize
 
 

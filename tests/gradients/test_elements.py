@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gradients.reference import normals
+from _support.gradient_reference import normals
 from lit_optim.gradients import Noise, elements
 from lit_optim.gradients.elements import Elements
 from lit_optim.gradients.normal import keys

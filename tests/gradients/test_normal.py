@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gradients.reference import normals
+from _support.gradient_reference import normals
 from lit_optim.gradients.noise import Noise, add_noise
 from lit_optim.gradients.normal import SPAN, keys
 from lit_optim.gradients.rows import BLOCK, Rows

@@ -11,12 +11,12 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
-from fork import on_two_ranks
-from gradients.problem import Mixed
-from gradients.reference import centralized, clipped_by_unit
+from _support.fork import on_two_ranks
+from _support.gradient_problem import Mixed
+from _support.gradient_reference import centralized, clipped_by_unit
+from _support.net import Net, loader, trainer
 from lit_optim.gradients import Agc, Centralize, Noise
 from lit_optim.versions import older
-from net import Net, loader, trainer
 
 SHAPES = [(6, 1500), (7, 3, 5), (1, 4), (5,), (2050,), (1,), (4, 3, 2, 2), (3, 0)]
 SHAPED = [

@@ -8,9 +8,9 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 import lit_optim
+from _support.child_process import in_child
+from _support.net import fit
 from lit_optim import ConfigError
-from net import fit
-from state_loading.child import in_child
 
 EPOCHS = 2
 

@@ -9,9 +9,9 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 import lit_optim
-from fork import on_two_ranks
+from _support.fork import on_two_ranks
+from _support.net import loader
 from lit_optim import ConfigError
-from net import loader
 
 
 class Sharded(lit_optim.ConfigureOptimizersMixin, L.LightningModule):

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from _support.net import Net, fit, weights
 from lit_optim import ConfigError
-from net import Net, fit, weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using backward\\(\\) with create_graph=True:UserWarning")
 

@@ -5,8 +5,8 @@ import torch
 from lightning.pytorch.callbacks import BaseFinetuning, ModelCheckpoint
 from lightning.pytorch.plugins import MixedPrecision
 
+from _support.net import BATCHES, Net, fit, weights
 from lit_optim.config.read import presets
-from net import BATCHES, Net, fit, weights
 
 OWN = [
     name

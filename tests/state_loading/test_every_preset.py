@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import lit_optim
+from _support.child_process import in_child
+from _support.declared_state import Declared, same, state_by_name
 from conftest import OPTIMIZERS
 from lit_optim import ConfigError
 from lit_optim.config.read import presets
-from state_loading.child import in_child
-from state_loading.declared import Declared, same, state_by_name
 
 BEFORE, AFTER = 3, 3
 SOMETIMES = ("hessian",)  # keys that are there after some steps only

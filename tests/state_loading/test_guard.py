@@ -10,8 +10,8 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 import lit_optim
+from _support.fork import on_two_ranks
 from conftest import LACKING
-from fork import on_two_ranks
 from lit_optim import ConfigError
 from lit_optim.optimizers import SGDW
 

@@ -1,0 +1,1 @@
+"""What tests share: problems, references, processes, apps. It holds no test."""
