@@ -1,4 +1,4 @@
-"""Checkpoints of a commit before the package was laid out anew (see write.py) go on to where that commit's runs ended."""
+"""Checkpoints of commit 766a6b3 (see write.py) resume to the weights and counters that its uninterrupted runs end with."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Writes the checkpoints of this folder, and ``expected.json``: how the runs that were not interrupted end.
 
-The files are from commit 766a6b3 under torch 2.13 and Lightning 2.6, the last one before the layout of the package
-changed. They are never written anew, or they would no longer show that what users have on disk still resumes; a new case
-is written by the commit that it is about. With a checkout of that commit in ``$OLD``::
+Commit 766a6b3 wrote the files, under torch 2.13 and Lightning 2.6. Do not write them again with a later commit: they show
+that what users have on disk still resumes. With a checkout of the old commit in ``$OLD``::
 
     PYTHONPATH=$OLD:$OLD/tests:tests OMP_NUM_THREADS=1 python tests/old_checkpoints/write.py [case ...]
 """
@@ -18,7 +17,6 @@ from pathlib import Path
 
 import torch
 
-from fork import on_two_ranks
 from old_checkpoints.cases import ONE_PROCESS, TWO_PROCESSES, result
 
 HERE = Path(__file__).resolve().parent
@@ -26,6 +24,8 @@ HERE = Path(__file__).resolve().parent
 
 def write(cases: list[str]) -> None:
     """Writes the checkpoints of some cases, and puts their ends beside those of the others."""
+    from fork import on_two_ranks  # the old commit's, from its tests
+
     torch.set_num_threads(1)
     kept = HERE / "expected.json"
     expected = json.loads(kept.read_text()) if kept.exists() else {}
