@@ -95,6 +95,7 @@ def _asked(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict
     from lit_optim.config.build.optimizer import check_optimizer, check_rules, on_dummy
     from lit_optim.config.build.param_groups import read_rules
 
-    cls, arguments = check_optimizer(spec)
-    checked = check_rules(read_rules(rules), cls, arguments)
-    return dict(on_dummy(cls, **arguments).defaults), [(rule.name, dict(rule.options)) for rule in checked]
+    checked = check_optimizer(spec)
+    found = check_rules(read_rules(rules), checked)
+    defaults = on_dummy(checked.cls, **checked.arguments).defaults
+    return dict(defaults), [(rule.name, dict(rule.options)) for rule in found]

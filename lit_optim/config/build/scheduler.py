@@ -9,6 +9,7 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ChainedScheduler, LRScheduler, ReduceLROnPlateau, SequentialLR
 
+from lit_optim.config.build.optimizer import check_nested
 from lit_optim.config.checks.call import check_call, named_arguments, swallows
 from lit_optim.config.checks.drive import check_lanes, parts
 from lit_optim.config.checks.factory import is_factory, own_factory
@@ -36,6 +37,7 @@ _NOT_ALONE: dict[type, str] = {
 class CheckedSchedule:
     """A scheduler spec that can be built: the class, its keyword arguments, and the keys that are Lightning's."""
 
+    spec: Spec
     cls: Any
     arguments: dict[str, Any]
     reserved: dict[str, Any] = field(default_factory=dict)
@@ -80,7 +82,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     """
     if is_factory(spec.target):
         own = own_factory(spec.target, LRScheduler, spec.key)
-        return CheckedSchedule(own, dict(spec.arguments))  # its result is checked
+        return CheckedSchedule(spec, own, dict(spec.arguments))  # its result is checked
     cls = locate(spec.target, LRScheduler, spec.key)
     if reason := _NOT_ALONE.get(cls):
         raise ConfigError(f"{spec.key}._target_={spec.path}: {reason}")
@@ -92,7 +94,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     if cls is ScheduleLR:
         take_misplaced(given, spec.key, problems)
     names = [name for name in ("lr_lambda",) if isinstance(given.get(name), str)]  # try_scheduler says what to write
-    arguments = check_call(cls, given, spec.key, problems, supplied=1, finite=True, unchecked=names)
+    arguments = check_call(cls, given, spec.key, problems, supplied=1, finite=True, unchecked=names, check_nested=check_nested)
     if not problems:
         arguments = try_scheduler(cls, arguments, spec.key, problems)
     if extra := swallows(cls, arguments, supplied=1):
@@ -102,7 +104,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
         if reserved.pop("frequency", 1) != 1:
             problems.append(f"{spec.key}.frequency: a ScheduleLR moves at every optimizer step; remove it")
     problems.raise_if_any()
-    checked = CheckedSchedule(cls, arguments, reserved)
+    checked = CheckedSchedule(spec, cls, arguments, reserved)
     if monitored and checked.follows_metric and "monitor" not in reserved:
         raise ConfigError(
             f"{spec.key}.monitor: missing; name the logged metric that the plateau follows, e.g. val/loss"
@@ -110,7 +112,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     return checked
 
 
-def scheduler_from_spec(checked: CheckedSchedule, optimizer: Optimizer, clock: Clock) -> LRScheduler:
+def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, clock: Clock) -> LRScheduler:
     """Builds the scheduler for an optimizer and a run.
 
     Raises:
