@@ -95,7 +95,7 @@ class Noise(Link):
     def apply(self, gradients: Iterable[Gradient]) -> None:
         """Adds the noise of this step."""
         for name, _, grad, group in gradients:
-            part, shape = local(grad), grad.shape
+            part, shape = local(grad), tuple(grad.shape)
             if grad.is_complex():
                 part, shape = torch.view_as_real(part), (*shape, 2)
             generator = torch.Generator(part.device).manual_seed(stream_seed(self.seed, self.steps, name))

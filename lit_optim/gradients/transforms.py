@@ -205,13 +205,13 @@ class Chain:
                 link.apply(self._gradients(link))
 
     def _gradients(self, link: Link) -> Iterator[Gradient]:
-        kind = link.kind
+        kind, left_out = link.kind, self.excluded[link.kind]
         for group in self.optimizer.param_groups:
             if not link.selects(group):
                 continue
             for p in group["params"]:
                 grad = p.grad
-                if grad is None or p in self.excluded[kind]:
+                if grad is None or p in left_out:
                     continue
                 if p not in self.names:  # of a group that was added later
                     self.names = {**parameter_names(self.optimizer, self.modules[kind]), **self.names}
