@@ -95,11 +95,14 @@ def test_bits_do_not_depend_on_the_order_and_the_groups_of_parameters():
     assert all(torch.equal(results[2][name], results[0][name]) for name in names[2:5])
 
 
+def test_numbers_are_those_of_torchs_generator():
+    np.testing.assert_allclose(numbers(3000, seed=3, step=7).numpy(), normals(3000, 3, 7, "w"), atol=4e-6)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_every_dtype_gets_the_same_numbers_rounded_once(dtype):
     given = torch.linspace(-1, 1, 3000).to(dtype)
-    numbers = torch.from_numpy(normals(3000, 0, 0, "w")).to(torch.promote_types(dtype, torch.float32))
-    assert torch.equal(added(given.clone()), (given + numbers).to(dtype))
+    assert torch.equal(added(given.clone()), (given + numbers(3000)).to(dtype))
 
 
 def test_complex_numbers_have_two_parts():
