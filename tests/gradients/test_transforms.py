@@ -254,7 +254,7 @@ def test_noise_arguments(name, value, rule):
     [("gradient_noise", "eta", -0.5), ("gradient_noise", "every_n", 0), ("agc", "lam", 0.0), ("agc", "exclude", [""])],
 )
 def test_a_wrong_value_is_told_with_its_key_before_anything_is_built(preset, name, value):
-    spec = {preset: {**lit_optim.config.read.presets.load("optim_callbacks", preset)[preset], name: value}}
+    spec = {preset: {**lit_optim.config.read.presets.load_preset("optim_callbacks", preset)[preset], name: value}}
     with pytest.raises(ConfigError, match=rf"optim_callbacks.{preset}.{name}={re.escape(repr(value))}: "):
         lit_optim.validate({"optimizer": "sgd", "optim_callbacks": spec})
 
