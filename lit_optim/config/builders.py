@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.callbacks import callbacks_from_spec
-from lit_optim.config.build.optimizer import optimizer_from_spec
-from lit_optim.config.build.scheduler import check_scheduler, scheduler_from_spec
+from lit_optim.config.build.scheduler import build_checked_schedule, check_scheduler
 from lit_optim.config.read.spec import read_spec
+from lit_optim.config.resolve import resolve
 from lit_optim.duration import Clock
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def build_optimizer(spec: Any, params_or_module: Any, *, param_groups: Any = Non
         >>> [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
         [(0.0003, 0.01), (0.0003, 0.0)]
     """
-    return optimizer_from_spec(read_spec(spec, "optimizer", overrides=overrides), params_or_module, param_groups)
+    resolved = resolve({"optimizer": spec, "param_groups": param_groups}, overrides=overrides)
+    return resolved.build_optimizer(params_or_module)
 
 
 def build_scheduler(
@@ -68,7 +69,7 @@ def build_scheduler(
     checked = check_scheduler(read_spec(spec, "scheduler", overrides=overrides), monitored=False)
     if total_steps is not None:
         checked.reserved.pop("total_steps", None)
-    return scheduler_from_spec(checked, optimizer, Clock(total_steps, steps_per_epoch))
+    return build_checked_schedule(checked, optimizer, Clock(total_steps, steps_per_epoch))
 
 
 def build_callbacks(spec: Any) -> list[Callback]:
