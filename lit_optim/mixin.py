@@ -6,13 +6,11 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.callbacks.plateau_feeder import PlateauFeeder
+from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
-from lit_optim.callbacks.swats.callback import SWATS
-from lit_optim.callbacks.swats.spec import swats_spec
-from lit_optim.checkpoint.compatibility import check_optimizer_state, with_names
+from lit_optim.checkpoint.compatibility import check_optimizer_state, restores_param_groups, with_names
 from lit_optim.config import capabilities
 from lit_optim.config.build.callbacks import callbacks_from_spec
 from lit_optim.config.build.optimizer import optimizer_from_spec
@@ -23,7 +21,7 @@ from lit_optim.config.read.spec import read_spec
 from lit_optim.config.validate import validate
 from lit_optim.duration import Clock
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import BaseFinetuning, Callback, rank_zero_warn
+from lit_optim.lightning_api import Callback, rank_zero_warn
 from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.rank_agreement import raise_on_all_ranks
@@ -88,9 +86,11 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             checked = self._checked_scheduler(specs)
             feeder = [PlateauFeeder(checked.reserved["monitor"])] if checked.own and checked.follows_metric else []
             chosen = callbacks_from_spec(specs.get("optim_callbacks"))
-            for callback in self._swats(self._trainer_or_none(), chosen):
-                swats_spec(read_spec(specs["optimizer"], "optimizer", overrides=self._overrides()), callback.options)
-            return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeder, *chosen]
+            callbacks += [SpecCheckpoint(), ScheduleFree(), *feeder, *chosen]
+            spec = read_spec(specs["optimizer"], "optimizer", overrides=self._overrides())
+            for callback in self._optimizer_callbacks(callbacks):
+                spec = callback.replace_spec(spec)
+            return callbacks
 
     def configure_optimizers(self) -> Any:
         """The optimizer over everything that requires grad, and one scheduler."""
@@ -98,18 +98,15 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
         spec = read_spec(specs["optimizer"], "optimizer", overrides=self._overrides())
         trainer = self._trainer_or_none()
         with self.trusted():
-            for callback in self._swats(trainer):
-                spec = swats_spec(spec, callback.options)
+            for callback in self._optimizer_callbacks():
+                spec = callback.replace_spec(spec)
             optimizer = optimizer_from_spec(spec, self, specs.get("param_groups"))
             callbacks = trainer.callbacks if trainer is not None else []
-            for callback in self._swats(trainer):
-                callback.disarm(optimizer)
             states = with_names(self.__dict__.pop("_resumed_states", None), self.__dict__.pop("_resumed_names", None))
-            if not any(isinstance(callback, BaseFinetuning) for callback in callbacks):  # restores groups at fit start
+            if not restores_param_groups(callbacks):
                 check_optimizer_state(states, optimizer)
-            for callback in callbacks:
-                if isinstance(callback, EvaluationWeights):
-                    callback.prepare_groups(optimizer)
+            for callback in self._optimizer_callbacks():
+                callback.prepare_optimizer(optimizer)
             checked = self._checked_scheduler(specs)
             clock = Clock() if trainer is None else run_length_of(trainer)
             scheduler = scheduler_from_spec(checked, optimizer, clock)
@@ -129,10 +126,11 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             rank_zero_warn(f"{name} drops what super() returned: {effect}")
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **checked.lightning_keys}}
 
-    def _swats(self, trainer: Any, more: Iterable[Callback] = ()) -> list[SWATS]:
-        """The callback that wants an optimizer which can switch, wherever it was given."""
-        given = [] if trainer is None else trainer.callbacks
-        return [callback for callback in (*given, *more) if isinstance(callback, SWATS)]
+    def _optimizer_callbacks(self, more: Iterable[Callback] = ()) -> list[OptimizerCallback]:
+        """The Trainer's callbacks, and those of the module that replace the Trainer's of the same class."""
+        replaced = {type(callback) for callback in more}
+        given = [c for c in getattr(self._trainer_or_none(), "callbacks", ()) if type(c) not in replaced]
+        return [callback for callback in (*given, *more) if isinstance(callback, OptimizerCallback)]
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Moves the schedule on, unless a gradient scaler has skipped the optimizer's step."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lit_optim.callbacks.lookahead import Lookahead
     from lit_optim.callbacks.metric_feeder import MetricFeeder
     from lit_optim.callbacks.plateau_feeder import PlateauFeeder
+    from lit_optim.callbacks.protocol import OptimizerCallback
     from lit_optim.callbacks.repeat_lr import RepeatLr
     from lit_optim.callbacks.schedule_free import ScheduleFree
     from lit_optim.callbacks.schedule_report import ScheduleReport
@@ -30,6 +31,7 @@ __all__ = [
     "GradientTransform",
     "Lookahead",
     "MetricFeeder",
+    "OptimizerCallback",
     "PlateauFeeder",
     "RepeatLr",
     "ScheduleFree",
@@ -37,4 +39,4 @@ __all__ = [
     "SpecCheckpoint",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, __all__)
+__getattr__, __dir__ = lazy_names(__name__, __all__, {"OptimizerCallback": "lit_optim.callbacks.protocol"})

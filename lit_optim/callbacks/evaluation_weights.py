@@ -7,10 +7,10 @@ from torch.distributed.fsdp import FSDPModule
 from torch.optim import Optimizer
 
 from lit_optim.averaging.shadow_weights import ShadowWeights, restore_live_weights
+from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.checkpoint.evaluated_weights import evaluated_in_checkpoint, exchange_in_checkpoint
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import (
-    Callback,
     DeepSpeedStrategy,
     FSDPStrategy,
     LightningModule,
@@ -22,7 +22,7 @@ from lit_optim.lightning_api import (
 )
 
 
-class EvaluationWeights(Callback):
+class EvaluationWeights(OptimizerCallback):
     """Whoever has other weights to evaluate than to train: at every border of a fit the right ones are in the module.
 
     Validation within a fit sees the evaluation weights, checkpoints hold them as ``state_dict`` (so that a monitored
@@ -56,8 +56,8 @@ class EvaluationWeights(Callback):
         """What it is called in messages."""
         return type(self).__name__
 
-    def prepare_groups(self, optimizer: Optimizer) -> None:
-        """Gives param groups the keys that a schedule may drive; the mixin calls it before it builds the schedule."""
+    def prepare_optimizer(self, optimizer: Optimizer) -> None:
+        """Adds the keys to param groups that a schedule may drive."""
         if self.follows(optimizer):
             self.follower().prepare_groups(optimizer)
 
@@ -165,12 +165,12 @@ class EvaluationWeights(Callback):
                 index = next(i for i, o in enumerate(trainer.optimizers) if o is follower.optimizer)
                 exchange_in_checkpoint(checkpoint, index, follower, pl_module)
 
-    def save_weights(self, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """The same for a checkpoint of weights only, about which the mixin asks."""
+    def put_evaluated_weights(self, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Saves what is evaluated into a checkpoint of weights only."""
         if self._owner and self._followers:
-            _reshard(pl_module)
+            _reshard(module)
             for follower in self._followers:
-                evaluated_in_checkpoint(checkpoint, follower, pl_module)
+                evaluated_in_checkpoint(checkpoint, follower, module)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Leaves the optimizers alone."""

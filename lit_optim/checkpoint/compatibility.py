@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from lit_optim.config.build.optimizer import on_dummy
 from lit_optim.config.checks.call import named_arguments
 from lit_optim.errors import ConfigError
+from lit_optim.lightning_api import BaseFinetuning
 from lit_optim.state_loading.guard import fitted, names_of
 from lit_optim.state_loading.match import normal
 
@@ -97,6 +98,14 @@ def check_optimizer_state(states: Any, optimizer: Optimizer) -> None:
     if cls.__module__.startswith("torch.optim."):
         _try_on_dummy(state, optimizer)
     fitted(optimizer, state, "ckpt_path")
+
+
+def restores_param_groups(callbacks: Iterable[Any]) -> bool:
+    """Returns whether a callback puts back a checkpoint's param groups at fit start, when a state can be checked.
+
+    Lightning's finetuning callbacks do: before that, the optimizer has only the groups that it is configured with.
+    """
+    return any(isinstance(callback, BaseFinetuning) for callback in callbacks)
 
 
 def check_parameter_order(checkpoint: Mapping[str, Any], names: Sequence[str], optimizer: Optimizer) -> None:

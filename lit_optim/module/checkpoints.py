@@ -7,7 +7,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lit_optim.callbacks.evaluation_weights import EvaluationWeights
+from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.checkpoint.compatibility import check_parameter_order, declared_names
 from lit_optim.checkpoint.stamp import HPARAMS, environment, environment_difference, resumed_specs, stamp
 from lit_optim.config.read.plain_containers import all_strings, to_plain
@@ -68,8 +68,8 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         """Writes the specs into a checkpoint, in plain containers; and into one of weights only, the evaluated ones."""
         if "state_dict" in checkpoint and "optimizer_states" not in checkpoint:
             for callback in getattr(self._trainer_or_none(), "callbacks", ()):
-                if isinstance(callback, EvaluationWeights):
-                    callback.save_weights(self, checkpoint)
+                if isinstance(callback, OptimizerCallback):
+                    callback.put_evaluated_weights(self, checkpoint)
         specs: Mapping[str, Any] = self.optim_specs()
         optimizer = read_spec(specs["optimizer"], "optimizer", overrides=self._overrides()).as_dict()
         names = {parameter: name for name, parameter in self.named_parameters()}

@@ -6,12 +6,15 @@ from typing import Any, Literal
 
 import torch
 
+from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.callbacks.swats.metric import SwitchOnMetric
 from lit_optim.callbacks.swats.report import History, advice, write
 from lit_optim.callbacks.swats.schedule import refuse_other_schedules
+from lit_optim.callbacks.swats.spec import swats_spec
+from lit_optim.config.read.spec import Spec
 from lit_optim.duration import parse
 from lit_optim.errors import ConfigError, wrong
-from lit_optim.lightning_api import Callback, LightningModule, Trainer, rank_zero_info, rank_zero_warn
+from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_info, rank_zero_warn
 from lit_optim.optimizers.swats.optimizer import SWATS as Optimizer
 from lit_optim.scheduler.run_length import run_length_of
 
@@ -22,7 +25,7 @@ BUILT_BY_HAND = (
 )
 
 
-class SWATS(Callback):
+class SWATS(OptimizerCallback):
     """Switches from Adam to SGD: when the estimate of SGD's learning rate has settled, at a time, or on a metric.
 
     The mathematics, and what the options mean, is in `lit_optim.optimizers.SWATS`, which the mixin builds from the
@@ -82,9 +85,12 @@ class SWATS(Callback):
         self._due: int | None = None
         self._shown: float | None = None
 
-    @staticmethod
-    def disarm(optimizer: torch.optim.Optimizer) -> None:
-        """Keeps the criterion from firing before training begins: a search of the lr runs through tiny ones."""
+    def replace_spec(self, spec: Spec) -> Spec:
+        """Returns the spec of a `lit_optim.optimizers.SWATS` in place of that of an Adam."""
+        return swats_spec(spec, self.options)
+
+    def prepare_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+        """Disarms the criterion until training begins: a search of the lr would meet it at tiny ones."""
         for group in optimizer.param_groups:
             group["armed"] = False
 

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import Any
+
+from torch.optim import Optimizer
+
+from lit_optim.config.read.spec import Spec
+from lit_optim.lightning_api import Callback, LightningModule
+
+
+class OptimizerCallback(Callback):
+    """Base of callbacks that take part in building the optimizer, or in saving the weights that it trains.
+
+    `ConfigureOptimizersMixin` calls these methods on every callback of the Trainer that inherits from this class,
+    however the callback was given. Each does nothing by default.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> class Centered(OptimizerCallback):
+        ...     def replace_spec(self, spec: Spec) -> Spec:
+        ...         return replace(spec, arguments={**spec.arguments, "centered": True})
+        >>> Centered().replace_spec(Spec("torch.optim.RMSprop", {"lr": 0.1})).as_dict()
+        {'_target_': 'torch.optim.RMSprop', 'lr': 0.1, 'centered': True}
+    """
+
+    def replace_spec(self, spec: Spec) -> Spec:
+        """Returns the spec of the optimizer that is built in place of the configured one.
+
+        Called twice in a fit: before data is prepared, so that a wrong spec stops the run early, and when the
+        optimizer is built.
+
+        Args:
+            spec: the configured optimizer, or what an earlier callback has returned.
+
+        Raises:
+            ConfigError: for an optimizer that the callback cannot work with.
+        """
+        return spec
+
+    def prepare_optimizer(self, optimizer: Optimizer) -> None:
+        """Changes the new optimizer before its scheduler is built, e.g. adds group keys that a schedule may drive."""
+
+    def put_evaluated_weights(self, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Puts the evaluated weights into a checkpoint without optimizer state.
+
+        Lightning calls ``on_save_checkpoint`` of no callback for ``save_weights_only=True``; the mixin calls this.
+        """
