@@ -100,6 +100,22 @@ def check_optimizer_state(states: Any, optimizer: Optimizer) -> None:
     fitted(optimizer, state, "ckpt_path")
 
 
+def check_resumed_state(resumed: tuple[Any, Any], optimizer: Optimizer, callbacks: Iterable[Any]) -> None:
+    """Check the optimizer state of a checkpoint, unless a callback puts back its param groups first.
+
+    Args:
+        resumed: the checkpoint's ``optimizer_states`` and the names of the parameters in them.
+        optimizer: that is going to load them.
+        callbacks: the Trainer's.
+
+    Raises:
+        ConfigError: where the state does not fit.
+    """
+    states = with_names(*resumed)
+    if not restores_param_groups(callbacks):
+        check_optimizer_state(states, optimizer)
+
+
 def restores_param_groups(callbacks: Iterable[Any]) -> bool:
     """Returns whether a callback puts back a checkpoint's param groups at fit start, when a state can be checked.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.callbacks import callbacks_from_spec
 from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked, check_optimizer, check_rules
@@ -22,33 +22,29 @@ if TYPE_CHECKING:
     from lit_optim.lightning_api import Callback
     from lit_optim.param_groups import Rule
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class Resolved:
     """Specs that can be built.
 
     Args:
-        optimizer: checked; None where there is no such spec.
+        optimizer: checked; None where there is no such spec, or its problems are known from elsewhere.
         scheduler: checked; of no spec the preset ``none``.
         param_groups: the rules, checked against the optimizer.
         callbacks: those of ``optim_callbacks``.
     """
 
-    optimizer: CheckedOptimizer | None
-    scheduler: CheckedSchedule | None
+    optimizer: CheckedOptimizer
+    scheduler: CheckedSchedule
     param_groups: list[Rule]
     callbacks: list[Callback]
 
     def build_optimizer(self, params_or_module: Any) -> Optimizer:
         """Build the optimizer over a module, parameters or param groups."""
-        assert self.optimizer is not None, "no optimizer among the specs"
         return build_checked(self.optimizer, params_or_module, self.param_groups)
 
     def build_scheduler(self, optimizer: Optimizer, run: Clock) -> LRScheduler:
         """Build the scheduler of an optimizer for a run of some length."""
-        assert self.scheduler is not None, "no scheduler among the specs"
         return build_checked_schedule(self.scheduler, optimizer, run)
 
 
@@ -81,21 +77,22 @@ def resolve(
     """
     problems = {group: Problems() for group in GROUPS}
 
-    def attempt(group: str, check: Callable[[Any, str], T], otherwise: T) -> T:
+    def attempt(group: str, check: Callable[[Any, str], Any]) -> Any:
         try:
             return check(specs.get(group), f"{prefix}{group}")
         except ConfigError as error:
             problems[group].take(error)
-            return otherwise
+            return None
 
     def optimizer_of(spec: Any, key: str) -> CheckedOptimizer | None:
-        if spec is None:
+        if "optimizer" not in specs:
             return None
         checked = check_optimizer(read_spec(spec, "optimizer", key, overrides))
-        for callback in (*callbacks, *chosen):
-            replaced = callback.replace_spec(checked.spec) if hasattr(callback, "replace_spec") else checked.spec
-            if replaced is not checked.spec:
-                checked = check_optimizer(replaced)
+        replaced = {type(callback) for callback in chosen}  # Lightning lets those of the module win
+        for callback in (*(other for other in callbacks if type(other) not in replaced), *chosen):
+            own = callback.replace_spec(checked.spec) if hasattr(callback, "replace_spec") else checked.spec
+            if own is not checked.spec:
+                checked = check_optimizer(own)
         return checked
 
     def schedule_of(spec: Any, key: str) -> CheckedSchedule:
@@ -105,10 +102,10 @@ def resolve(
         rules = read_rules(spec, key)
         return check_rules(rules, optimizer, key) if optimizer is not None else rules
 
-    chosen: list[Callback] = attempt("optim_callbacks", callbacks_from_spec, [])
-    optimizer = attempt("optimizer", optimizer_of, None)
-    scheduler = attempt("scheduler", schedule_of, None)
-    rules = attempt("param_groups", rules_of, [])
+    chosen: list[Callback] = attempt("optim_callbacks", callbacks_from_spec) or []
+    optimizer = attempt("optimizer", optimizer_of)
+    scheduler = attempt("scheduler", schedule_of)
+    rules = attempt("param_groups", rules_of)
     found = Problems()
     for group in GROUPS:
         found.extend(problems[group] if group not in settled else [])

@@ -46,11 +46,12 @@ def _check_level(level: Any, prefix: str, above: Mapping[str, Any], problems: Pr
     _check_names(level, prefix, problems)
     for group in GROUPS:
         try:
-            specs[group] = _item(level, group, prefix)
+            if (spec := _item(level, group, prefix)) is not None:
+                specs[group] = spec
         except ConfigError as error:
             problems.take(error)
     same = [group for group, spec in specs.items() if group in above and _same(spec, above[group])]
-    if any(spec is not None and group not in same for group, spec in specs.items()):
+    if len(same) < len(specs):
         try:
             resolve(specs, prefix=prefix, settled=same)
         except ConfigError as error:

@@ -43,7 +43,9 @@ def callbacks_from_spec(spec: Any, key: str = "optim_callbacks") -> list[Callbac
                 raise ConfigError(f"{where}._args_: positional arguments are not taken; name them")
             cls = locate(entry["_target_"], Callback, where)
             found = Problems()
-            arguments = check_call(cls, {k: v for k, v in entry.items() if k not in HYDRA_KEYS}, where, found, check_nested=check_nested)
+            arguments = check_call(
+                cls, {k: v for k, v in entry.items() if k not in HYDRA_KEYS}, where, found, check_nested=check_nested
+            )
             if (extra := swallows(cls, arguments)) and not hands_on(cls):
                 check_unused_kwargs(cls, extra, where, found, names=dict.fromkeys(named_arguments(cls)))
             found.raise_if_any()

@@ -63,6 +63,11 @@ class CheckedSchedule:
         return {"name": "lr", **{k: v for k, v in self.reserved.items() if k != "total_steps"}}
 
     @property
+    def fed_metric(self) -> str | None:
+        """The metric that has to be fed to a ScheduleLR; None where none is."""
+        return self.reserved.get("monitor") if self.own and self.follows_metric else None
+
+    @property
     def follows_metric(self) -> bool:
         """Whether a metric drives it."""
         if self.own:
@@ -94,7 +99,9 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     if cls is ScheduleLR:
         take_misplaced(given, spec.key, problems)
     names = [name for name in ("lr_lambda",) if isinstance(given.get(name), str)]  # try_scheduler says what to write
-    arguments = check_call(cls, given, spec.key, problems, supplied=1, finite=True, unchecked=names, check_nested=check_nested)
+    arguments = check_call(
+        cls, given, spec.key, problems, supplied=1, finite=True, unchecked=names, check_nested=check_nested
+    )
     if not problems:
         arguments = try_scheduler(cls, arguments, spec.key, problems)
     if extra := swallows(cls, arguments, supplied=1):

@@ -13,7 +13,6 @@ from lit_optim.config.checks.locate import describe_object, locate
 from lit_optim.config.read.spec import HYDRA_KEYS
 from lit_optim.errors import ConfigError, Problems
 
-
 Check = Callable[[type, dict[str, Any], str], dict[str, Any]]
 
 

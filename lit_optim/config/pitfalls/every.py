@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lit_optim.config.build.param_groups import read_rules
+from lit_optim.config.build.scheduler import CheckedSchedule, check_scheduler
 from lit_optim.config.pitfalls.drop_after_warmup import drop_after_warmup
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
@@ -43,17 +44,41 @@ def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = Non
         if not isinstance(level, Mapping) or (prefix and _same(level, config)):
             continue
         optimizer, scheduler = _spec(level, "optimizer", prefix), _spec(level, "scheduler", prefix)
-        if scheduler is not None:
-            findings += stepped_per_epoch(scheduler, run) + warmup_too_long(scheduler, run)
-            findings += drop_after_warmup(scheduler)
-            findings += monitor_not_logged(scheduler, logged)
-            if optimizer is not None:
-                rules = _rules(level)
-                findings += floor_above_lr(scheduler, optimizer, rules, f"{prefix}param_groups")
-                findings += momentum_cycling(scheduler, optimizer)
+        checked = _checked(scheduler)
+        findings += find_in_specs(optimizer, scheduler, checked, _rules(level), run, logged, f"{prefix}param_groups")
         if isinstance(trainer, Mapping):
             strategy = trainer.get("strategy")
-            findings += two_owners(strategy, optimizer, scheduler, folder=folder, environment=os.environ)
+            findings += two_owners(strategy, optimizer, checked, folder=folder, environment=os.environ)
+    return findings
+
+
+def find_in_specs(
+    optimizer: Spec | None,
+    scheduler: Spec | None,
+    checked: CheckedSchedule | None,
+    rules: Sequence[Rule],
+    run: RunLength,
+    logged: Logged,
+    rules_key: str = "param_groups",
+) -> list[Finding]:
+    """Everything that is wrong with specs, which need not be valid.
+
+    Args:
+        optimizer: its spec.
+        scheduler: its spec.
+        checked: the same, checked; None where that failed.
+        rules: of the param groups.
+        run: how long the run is.
+        logged: the names of the metrics.
+        rules_key: dotted name of the rules' spec.
+    """
+    if scheduler is None:
+        return []
+    findings = stepped_per_epoch(scheduler, run) + warmup_too_long(scheduler, run) + drop_after_warmup(scheduler)
+    if checked is not None:
+        findings += monitor_not_logged(checked, logged)
+    if optimizer is not None:
+        findings += floor_above_lr(scheduler, optimizer, rules, rules_key) + momentum_cycling(scheduler, optimizer)
     return findings
 
 
@@ -70,6 +95,13 @@ def _spec(level: Mapping[str, Any], group: str, prefix: str) -> Spec | None:
         return read_spec(level[group], group, f"{prefix}{group}")
     except ConfigError:
         return None  # told by `validate`
+
+
+def _checked(scheduler: Spec | None) -> CheckedSchedule | None:
+    try:
+        return None if scheduler is None else check_scheduler(scheduler)
+    except ConfigError:
+        return None  # `validate` says why
 
 
 def _rules(level: Mapping[str, Any]) -> list[Rule]:

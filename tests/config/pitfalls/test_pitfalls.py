@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
+from lit_optim.config.build.scheduler import check_scheduler
 from lit_optim.config.pitfalls import Finding, RunLength, find
 from lit_optim.config.pitfalls.drop_after_warmup import drop_after_warmup
 from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
@@ -206,7 +207,7 @@ MONITORS = [
 
 @pytest.mark.parametrize(("scheduler", "logged", "expected"), MONITORS)
 def test_monitor_not_logged(scheduler, logged, expected):
-    assert told(monitor_not_logged(scheduler, logged)) == expected
+    assert told(monitor_not_logged(check_scheduler(scheduler, monitored=False), logged)) == expected
 
 
 DEEPSPEED = "lightning.pytorch.strategies.DeepSpeedStrategy"
@@ -229,13 +230,15 @@ OWNERS = [
 @pytest.mark.parametrize(("strategy", "optimizer", "scheduler", "expected"), OWNERS)
 def test_two_owners(strategy, optimizer, scheduler, expected, tmp_path):
     (tmp_path / "ds.json").write_text(json.dumps(BOTH))
-    assert [f.key for f in two_owners(strategy, optimizer, scheduler, folder=tmp_path)] == expected
+    assert [
+        f.key for f in two_owners(strategy, optimizer, scheduler and check_scheduler(scheduler), folder=tmp_path)
+    ] == expected
 
 
 def test_deepspeeds_config_from_the_environment(tmp_path):
     (tmp_path / "ds.json").write_text(json.dumps(BOTH))
     environment = {"PL_DEEPSPEED_CONFIG_PATH": str(tmp_path / "ds.json")}
-    (finding,) = two_owners("deepspeed", None, COSINE, environment=environment)
+    (finding,) = two_owners("deepspeed", None, check_scheduler(COSINE), environment=environment)
     assert finding.key == f"PL_DEEPSPEED_CONFIG_PATH={tmp_path / 'ds.json'}: scheduler"
 
 
@@ -244,7 +247,7 @@ def test_a_deepspeed_config_that_cannot_be_read_is_no_verdict(text, tmp_path):
     if text:
         (tmp_path / "ds.json").write_text(text)
     strategy = {"_target_": DEEPSPEED, "config": "ds.json"}
-    assert [f.severity for f in two_owners(strategy, SGD, COSINE, folder=tmp_path)] == ["note"]
+    assert [f.severity for f in two_owners(strategy, SGD, check_scheduler(COSINE), folder=tmp_path)] == ["note"]
 
 
 LENGTHS = [
