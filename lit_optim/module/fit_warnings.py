@@ -8,7 +8,6 @@ from typing import Any
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
 from lit_optim.config.pitfalls import find_in_specs
-from lit_optim.config.pitfalls.logged import Logged
 from lit_optim.config.pitfalls.run_length import RunLength
 from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.resolve import Resolved
@@ -63,18 +62,15 @@ def _warn_of_pitfalls(resolved: Resolved, trainer: Trainer, run: Clock) -> None:
         None if limit is None or limit < 1 else limit for limit in (trainer.max_epochs, trainer.max_steps)
     ]
     length = RunLength(limits[0], limits[1], run.steps_per_epoch, run.total_steps)
-    unknown = Logged(unknown=("found out when it is fed",))
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
-    findings = find_in_specs(optimizer, scheduler.spec, scheduler, resolved.param_groups, length, unknown)
-    findings += two_owners(_strategy(trainer), optimizer, scheduler)
+    findings = find_in_specs(optimizer, scheduler.spec, scheduler, resolved.param_groups, length)
+    config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
+    if isinstance(config, Mapping):
+        strategy = {"_target_": type(trainer.strategy).__name__, "config": config}
+        findings += two_owners(strategy, optimizer, scheduler)
     fatal = [str(found) for found in findings if found.check in FATAL]
     if fatal:
         raise ConfigError(*fatal)
     for found in findings:
         if found.severity != "note":
             rank_zero_warn(str(found))
-
-
-def _strategy(trainer: Trainer) -> dict[str, Any]:
-    config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
-    return {"_target_": type(trainer.strategy).__name__, "config": config if isinstance(config, Mapping) else {}}

@@ -14,6 +14,8 @@ from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.rank_agreement import raise_on_all_ranks
 from lit_optim.scheduler.run_length import check_has_steps
 
+_REPLACES_NOTHING = OptimizerCallback.replace_spec
+
 
 class ModuleWithResolvedSpecs(SpecsInCheckpoints):
     """A module that keeps its resolved specs."""
@@ -28,9 +30,9 @@ class ModuleWithResolvedSpecs(SpecsInCheckpoints):
             ConfigError: with all that is wrong.
         """
         state, specs, overrides = self._run_state, self.optim_specs(), self._overrides()
-        callbacks = self.optimizer_callbacks(more)
         chosen = state.resolved.callbacks if state.resolved is not None else []
-        others = [callback for callback in callbacks if callback not in chosen]
+        replacing = (c for c in self.optimizer_callbacks(more) if type(c).replace_spec is not _REPLACES_NOTHING)
+        others = [callback for callback in replacing if callback not in chosen]
         inputs = [to_plain(specs, "specs"), overrides, others]
         if state.resolved is None or not _are_equal(inputs, state.inputs):
             state.resolved = resolve(specs, overrides=overrides, callbacks=others)

@@ -58,7 +58,7 @@ def find_in_specs(
     checked: CheckedSchedule | None,
     rules: Sequence[Rule],
     run: RunLength,
-    logged: Logged,
+    logged: Logged | None = None,
     rules_key: str = "param_groups",
 ) -> list[Finding]:
     """Everything that is wrong with specs, which need not be valid.
@@ -69,16 +69,21 @@ def find_in_specs(
         checked: the same, checked; None where that failed.
         rules: of the param groups.
         run: how long the run is.
-        logged: the names of the metrics.
+        logged: the names of the metrics; None where they are not known.
         rules_key: dotted name of the rules' spec.
     """
     if scheduler is None:
         return []
-    findings = stepped_per_epoch(scheduler, run) + warmup_too_long(scheduler, run) + drop_after_warmup(scheduler)
-    if checked is not None:
+    own = checked is not None and checked.own
+    if own:
+        findings = warmup_too_long(scheduler, run) + drop_after_warmup(scheduler)
+    else:  # of torch's schedulers, or of a spec with other problems
+        findings = stepped_per_epoch(scheduler, run) + warmup_too_long(scheduler, run) + drop_after_warmup(scheduler)
+    if checked is not None and logged is not None:
         findings += monitor_not_logged(checked, logged)
     if optimizer is not None:
-        findings += floor_above_lr(scheduler, optimizer, rules, rules_key) + momentum_cycling(scheduler, optimizer)
+        findings += floor_above_lr(scheduler, optimizer, rules, rules_key)
+        findings += [] if own else momentum_cycling(scheduler, optimizer)
     return findings
 
 
