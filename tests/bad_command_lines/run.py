@@ -107,8 +107,8 @@ SETTINGS = [
     ("+nonsense=1", "nonsense=1: no such key"),
     ("scheduler.warmup.steps=" + NINES, "scheduler.warmup=99999"),
     ("+ckpt_pth=x", "ckpt_pth='x': no such key; did you mean 'ckpt_path'?"),
-    ("+😀=1", "😀", 1),
-    ("+שלום=1", "+שלום=1", 1),
+    ("+😀=1", "😀"),
+    ("+שלום=1", "+שלום=1"),
     ("+optimizer_lr=0.1", "optimizer_lr=0.1: no such key; did you mean 'optimizer'?"),
 ]
 
