@@ -33,8 +33,9 @@ def check_settings(cfg: DictConfig) -> None:
     problems += [f"{key!s}={cfg[key]!r:.120}: no such key; there are: {sorted(KEYS)}" for key in cfg if key not in KEYS]
     rules = {key: "set by this app; remove it" for key in GIVEN if values[key] is not None}
     for key, least in LEAST.items():
-        if not (values[key] is None or (type(values[key]) is int and least <= values[key] <= MOST)):
-            rules[key] = f"must be a whole number from {least} to {MOST}"
+        most = 1024 if key == "threads" else MOST
+        if not (values[key] is None or (type(values[key]) is int and least <= values[key] <= most)):
+            rules[key] = f"must be a whole number from {least} to {most}"
     name, clip = values["task_name"], values[CLIP]
     if not (clip is None or (isinstance(clip, (int, float)) and 0 <= clip < math.inf)):
         rules[CLIP] = "must be a number of at least 0"

@@ -13,7 +13,7 @@ TEXTS = [
     ("optimizer.lr='😀'", "optimizer.lr='😀': AdamW expects float | Tensor, got str"),
     (f"optimizer.lr={LONG}", "optimizer.lr='xxxxxxxx"),
     (f"+optimizer.{LONG}=1", "File name too long"),
-    (f"task_name={LONG}", "task_name='xxxxxxxx"),
+    (f"task_name={LONG}", "task_name=xxxxxxxx"),
     (f"ckpt_path={LONG}", "ckpt_path='xxxxxxxx"),
     ("scheduler.warmup.steps='५'", "scheduler.warmup='५': not a duration"),
     ("scheduler.main.shape='../../etc/passwd'", "scheduler.main.shape=../../etc/passwd: not an import path"),
@@ -25,20 +25,35 @@ INTERPOLATION = [
     ("optimizer.lr=${optimizer.lr}", "optimizer.lr='${optimizer.lr}': Recursive interpolation detected"),
     ("optimizer.lr=${oc.env:NOPE}", "optimizer.lr='${oc.env:NOPE}': Environment variable 'NOPE' not found"),
     ("optimizer.lr=${unknown:3}", "optimizer.lr='${unknown:3}': Unsupported interpolation type unknown"),
-    ("optimizer.lr=???", "optimizer.lr='???': missing; give it a value"),
+    ("optimizer.lr=???", "optimizer.lr='???': Missing mandatory value"),
     ("+optimizer.x=${optimizer}", "optimizer.x='${optimizer}': Interpolation to parent node detected"),
     ("seed=${nowhere}", "seed='${nowhere}': Interpolation key 'nowhere' not found"),
-    ("seed=???", "seed='???': missing; give it a value"),
+    ("seed=???", "seed='???': Missing mandatory value"),
     ("monitor=${nope}", "monitor='${nope}': Interpolation key 'nope' not found"),
     ("ckpt_path=${oc.env:NOPE}", "ckpt_path='${oc.env:NOPE}': Environment variable 'NOPE' not found"),
     ("output_dir=${nowhere}", "output_dir='${nowhere}': Interpolation key 'nowhere' not found"),
     ("trainer.max_epochs=${nowhere}", "trainer.max_epochs='${nowhere}': Interpolation key 'nowhere' not found"),
-    ("data.batch_size=???", "data.batch_size='???': missing; give it a value"),
+    ("data.batch_size=???", "data.batch_size='???': Missing mandatory value"),
     ("model.net.width=${data.batchsize}", "model.net.width='${data.batchsize}': Interpolation key 'data.batchsize' not found"),
     ("callbacks.checkpoint.filename=${nope}", "callbacks.checkpoint.filename='${nope}': Interpolation key 'nope' not found"),
     ("param_groups.rules=[{match:{type:bias},lr:'${nope}'}]", "param_groups.rules[0].lr='${nope}': Interpolation key 'nope' not found"),
     ("task_name=${nowhere}", "Interpolation key 'nowhere' not found"),
-    ("task_name=???", "task_name='???': names a folder under logs/"),
+    ("task_name=???", "Missing mandatory value: task_name"),
+]
+
+# What Hydra builds: before 1.3.4, which brought the blocklist, it runs what it is given.
+HYDRAS_BLOCKLIST = [
+    ("+callbacks.x._target_=builtins.exec", "callbacks.x: "),
+    ("data._target_=os.system", "data: "),
+    (("data.batch_size={_target_:os.system,command:'touch canary'}",), "data.batch_size"),
+    ("model._target_=os.system", "model: "),
+    ("model.net._target_=os.system", "model.net: "),
+    (("model.net.width={_target_:os.system,command:'touch canary'}",), "model.net.width"),
+    ("trainer._target_=subprocess.Popen", "trainer: "),
+    (("+trainer.profiler={_target_:os.system,command:'touch canary'}",), "trainer.profiler"),
+    ("logger.csv._target_=os.system", "logger.csv: "),
+    (("logger.csv.prefix={_target_:os.system,command:'touch canary'}",), "logger.csv.prefix"),
+    (("+hydra.callbacks.x={_target_:os.system,command:'touch canary'}",), "hydra.callbacks.x"),
 ]
 
 HOSTILE = [
@@ -66,20 +81,9 @@ HOSTILE = [
     (("+param_groups._target_=os.system",), "param_groups._target_"),
     ("optim_callbacks.schedule_report._target_=os.system", "optim_callbacks.schedule_report._target_=os.system: not a lightning"),
     (("+optim_callbacks.x={_target_:subprocess.run,args:'touch canary',shell:true}",), "optim_callbacks.x._target_=subprocess.run: not a lightning"),
-    ("+callbacks.x._target_=builtins.exec", "callbacks.x._target_=builtins.exec: not a lightning"),
-    ("data._target_=os.system", "data._target_=os.system: not an app.data_module.TensorData subclass"),
-    (("data.batch_size={_target_:os.system,command:'touch canary'}",), "data.batch_size"),
-    ("model._target_=os.system", "model._target_=os.system: not an app.task.Task subclass"),
-    ("model.net._target_=os.system", "model.net._target_=os.system: not a torch.nn.Module subclass"),
-    (("model.net.width={_target_:os.system,command:'touch canary'}",), "model.net.width"),
-    ("trainer._target_=subprocess.Popen", "trainer._target_=subprocess.Popen: not a lightning"),
-    (("+trainer.profiler={_target_:os.system,command:'touch canary'}",), "trainer.profiler"),
-    ("logger.csv._target_=os.system", "logger.csv._target_=os.system: not a lightning"),
-    (("logger.csv.prefix={_target_:os.system,command:'touch canary'}",), "logger.csv.prefix"),
-    # Hydra's own, which runs what it is given before 1.3.4 brought the blocklist
-    *([] if older("hydra-core", "1.3.4") else [(("+hydra.callbacks.x={_target_:os.system,command:'touch canary'}",), "hydra.callbacks.x")]),
     ("-m hydra.launcher._target_=os.system optimizer=adamw,sgd", "Invalid plugin 'os.system'"),
     ("-m hydra.sweeper._target_=os.system optimizer=adamw,sgd", "Invalid plugin 'os.system'"),
+    *([] if older("hydra-core", "1.3.4") else HYDRAS_BLOCKLIST),
 ]
 
 HYDRA = [
@@ -111,8 +115,8 @@ HYDRA = [
 SWEEPS = [
     ("-m optimizer.lr=-1,-2", "optimizer.lr=-1.0: AdamW refused it"),
     ("-m optimizer=adamw,adamww", "adamww", 1),
-    ("-m optimizer=null,adamw", "optimizer=null: a run cannot do without"),
+    ("-m optimizer=null,adamw", "-m optimizer=null,adamw: ValueError: Config group override must be"),
     ("-m optimizer.lr=range(abc)", "optimizer.lr=range(abc)"),
     ("-m scheduler.warmup.steps=1.5,2.5", "scheduler.warmup=1.5: neither a share below 1"),
-    ("-m task_name=../a,../b", "task_name='../a,../b': names a folder under logs/"),
+    ("-m task_name=../a,../b", "task_name='../a': names a folder under logs/"),
 ]
