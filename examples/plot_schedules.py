@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 TOTAL = 200
 NAMES = [name for name in lit_optim.presets("scheduler") if name != "none"]
 STYLES: dict[str, Any] = {"": {"color": "#9aa5b1"}, "warmup_": {"color": "#1f5fbf", "linewidth": 1.8}}
-NOTE = "a constant metric,\nseen at every 4th step"
+NOTE = "a metric that stands still,\nseen at every 4th step"
 
 
 def curve(name: str) -> list[float]:

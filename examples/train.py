@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # imported where they are used, so that --help and TAB do not
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 @lit_optim.exit_on_config_error  # a wrong config: one message, exit code 2, no traceback
-def main(cfg: DictConfig) -> float:
-    """Trains, and returns the metric that a sweeper optimizes."""
+def main(cfg: DictConfig) -> float | None:
+    """Trains, and returns the metric that a sweeper optimizes; None if the run was too short to measure it."""
     from lightning.pytorch.utilities import rank_zero_only
 
     from app.console import silence, table
@@ -41,7 +41,7 @@ def main(cfg: DictConfig) -> float:
     if not metrics:
         raise lit_optim.ConfigError(f"ckpt_path={cfg.ckpt_path}: a run that has ended; increase trainer.max_epochs")
     show(f"\n{table(metrics)}\n\neverything about this run: {os.path.relpath(cfg.output_dir)}")
-    return float(metrics[cfg.optimized_metric])
+    return float(metrics[cfg.optimized_metric]) if cfg.optimized_metric in metrics else None
 
 
 def build(cfg: DictConfig) -> tuple[L.Trainer, Task, TensorData]:
