@@ -112,9 +112,9 @@ def config_error_in(error: BaseException) -> ConfigError | None:
 def exit_on_config_error(main: F) -> F:
     """Decorator for ``main``: prints one message for a wrong configuration, without a traceback, and exits 2.
 
-    Put it under ``@hydra.main``: there it also shortens what ``hydra.utils.instantiate`` raises, with the dotted key first.
-    Call ``exit_on_config_error(main)()`` around Hydra too, and what Hydra itself rejects on the command line ends the same
-    way. ``HYDRA_FULL_ERROR=1`` shows Hydra's errors with their traceback.
+    Put it under ``@hydra.main``: there it shortens errors of ``hydra.utils.instantiate`` too, with the key first.
+    Call ``exit_on_config_error(main)()`` around Hydra too, and what Hydra itself rejects on the command line ends the
+    same way. ``HYDRA_FULL_ERROR=1`` shows Hydra's errors with their traceback.
 
     Example:
         >>> @exit_on_config_error
