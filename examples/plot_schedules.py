@@ -1,14 +1,14 @@
-"""Draws every scheduler preset, as training would see it: ``python examples/plot_schedules.py schedules.png``."""
+"""Draws every scheduler preset as training sees it: ``python examples/plot_schedules.py schedules.png``."""
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import matplotlib as mpl
+import torch
 
 import lit_optim
-from lit_optim.config.read.command_line import choices
-from lit_optim.preview.curves import preview
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -16,23 +16,26 @@ from matplotlib.lines import Line2D
 
 TOTAL = 200
 NAMES = [name for name in lit_optim.presets("scheduler") if name != "none"]
+STYLES: dict[str, Any] = {"": {"color": "#9aa5b1"}, "warmup_": {"color": "#1f5fbf", "linewidth": 1.8}}
 NOTE = "a metric that stands still,\nseen at every 4th step"
 
 
-def curve(name: str, total_steps: int = TOTAL) -> list[float]:
-    """The lr inside each optimizer step of a run; a plateau is fed with the same value again and again."""
-    [choice] = choices([f"scheduler={name}", "optimizer=sgd", "optimizer.lr=1.0", f"total_steps={total_steps}"])
-    lr = preview(choice).curves[0]
+def curve(name: str) -> list[float]:
+    """Returns the lr of each optimizer step of a run; a plateau gets the same metric again and again."""
+    optimizer = lit_optim.build_optimizer("sgd", torch.nn.Linear(1, 1), lr=1.0)
+    schedule = lit_optim.build_scheduler(name, optimizer, total_steps=TOTAL)
     values = []
-    for step in range(total_steps):
-        values.append(lr.value(step) * lr.lane.scale)
-        if step % 4 == 3:
-            lr.lane.observe(step, 1.0)
+    for step in range(TOTAL):
+        values.append(float(optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        schedule.step()
+        if isinstance(schedule, lit_optim.ScheduleLR) and schedule.follows_metric and step % 4 == 3:
+            schedule.step_metric(1.0)
     return values
 
 
 def draw(path: str) -> None:
-    """One small panel a schedule; the one with warmup in the same panel."""
+    """Draws one small panel a schedule, with its `warmup_` variant in the same panel."""
     plain = [name for name in NAMES if not name.startswith("warmup_")]
     columns = 4
     rows = -(-len(plain) // columns)
@@ -40,11 +43,8 @@ def draw(path: str) -> None:
     for ax in axes.flat[len(plain) :]:
         ax.set_axis_off()
     for ax, name in zip(axes.flat, plain, strict=False):
-        for variant, style in (
-            (name, {"color": "#9aa5b1"}),
-            (f"warmup_{name}", {"color": "#1f5fbf", "linewidth": 1.8}),
-        ):
-            ax.plot(curve(variant), label=variant, **style)
+        for prefix, style in STYLES.items():
+            ax.plot(curve(f"{prefix}{name}"), **style)
         ax.set_title(name, fontsize=10, loc="left")
         if name == "plateau":
             ax.text(0.98, 0.98, NOTE, transform=ax.transAxes, ha="right", va="top", fontsize=8, color="#444444")
@@ -52,15 +52,9 @@ def draw(path: str) -> None:
         ax.set_xticks([0, TOTAL // 2, TOTAL], ["0", "50%", "100%"], fontsize=8)
         ax.set_yticks([0, 0.5, 1], ["0", "0.5 lr", "lr"], fontsize=8)
         ax.spines[["top", "right"]].set_visible(False)
-    handles = [Line2D([], [], color="#9aa5b1"), Line2D([], [], color="#1f5fbf", linewidth=1.8)]
-    figure.legend(
-        handles,
-        ["as it is", "with warmup_ in front (5 %)"],
-        loc="outside upper right",
-        ncols=2,
-        frameon=False,
-        fontsize=9,
-    )
+    handles = [Line2D([], [], **style) for style in STYLES.values()]
+    labels = ["as it is", "with warmup_ in front (5 %)"]
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
     figure.savefig(path, dpi=110)
 
 

@@ -46,7 +46,9 @@ THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))  # more only on demand: th
 
 
 def pytest_addoption(parser):
-    parser.addoption("--fast", action="store_true", help="three cases a test, no processes, nothing slow: `make test-fast`")
+    parser.addoption(
+        "--fast", action="store_true", help="three cases a test, no processes, nothing slow: `make test-fast`"
+    )
 
 
 def pytest_collection_modifyitems(config, items):
@@ -55,7 +57,9 @@ def pytest_collection_modifyitems(config, items):
     cases, kept, left = Counter(), [], []
     for item in items:
         cases[item.nodeid.partition("[")[0]] += 1
-        starts_processes = {"on_two_ranks", "subprocess", "in_child", "train"} & vars(getattr(item, "module", None) or object).keys()
+        starts_processes = {"on_two_ranks", "subprocess", "in_child", "train"} & vars(
+            getattr(item, "module", None) or object
+        ).keys()
         many = cases[item.nodeid.partition("[")[0]] > 3
         (left if many or starts_processes or item.get_closest_marker("slow") else kept).append(item)
     config.hook.pytest_deselected(items=left)
