@@ -12,7 +12,7 @@ from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.callbacks.swats.callback import SWATS
 from lit_optim.callbacks.swats.spec import swats_spec
-from lit_optim.checkpoint.compatibility import check_optimizer_state, with_names
+from lit_optim.checkpoint.compatibility import check_optimizer_state
 from lit_optim.config import capabilities
 from lit_optim.config.build.callbacks import callbacks_from_spec
 from lit_optim.config.build.optimizer import optimizer_from_spec
@@ -104,7 +104,7 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
             callbacks = trainer.callbacks if trainer is not None else []
             for callback in self._swats(trainer):
                 callback.disarm(optimizer)
-            states = with_names(self.__dict__.pop("_resumed_states", None), self.__dict__.pop("_resumed_names", None))
+            states = self.__dict__.pop("_resumed_states", None)
             if not any(isinstance(callback, BaseFinetuning) for callback in callbacks):  # restores groups at fit start
                 check_optimizer_state(states, optimizer)
             for callback in callbacks:

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 
 import lit_optim
-from _support.net import BATCHES, Net, fit, trainer, weights
+from _support.net import BATCHES, Net, fit, loader, trainer, weights
 from lit_optim import ConfigError
 from lit_optim.config.read import presets
 
@@ -137,7 +137,7 @@ def test_checkpoints_hold_plain_containers_and_load_safely(tmp_path, form, super
     ]  # fmt: skip
     again = Mine.load_from_checkpoint(path)
     assert torch.equal(weights(again), weights(module))
-    trainer(tmp_path).validate(again, __import__("net").loader(8), ckpt_path=path)
+    trainer(tmp_path).validate(again, loader(8), ckpt_path=path)
     fit(
         tmp_path,
         Mine(HPARAMS[form], scheduler=OmegaConf.create(PLATEAU), param_groups="no_decay"),
@@ -333,7 +333,7 @@ class TestTheEnvironment:
             _, run = fit(tmp_path, module, ckpt_path=tmp_path / "c.ckpt", max_epochs=3)
         assert sum("bit for bit" in str(warning.message) for warning in record) == 1
         run.fit_loop.max_epochs = 4
-        run.fit(module, __import__("net").loader(), __import__("net").loader(8))  # another fit: nothing is said
+        run.fit(module, loader(), loader(8))  # another fit: nothing is said
 
     def test_the_same_one_and_an_unknown_one_say_nothing(self, tmp_path):
         _, run = fit(tmp_path, Net(), max_epochs=1)
