@@ -1,7 +1,8 @@
 """Put the weights that were evaluated into a checkpoint's ``state_dict``, and the live ones into its optimizer state.
 
-So that whoever loads ``state_dict`` needs no plugin, and every strategy saves and restores the live weights, shards
-included: they stand by parameter under ``live_while_slow`` and the like. Only dictionaries change, no tensor is copied.
+``state_dict`` can then be loaded and evaluated without lit-optim. The live weights stand in the optimizer state, by
+parameter, under ``live_while_slow`` and the like: every strategy saves and restores them there, also sharded ones. Only
+dictionaries change, no tensor is copied.
 """
 
 from __future__ import annotations
@@ -16,41 +17,41 @@ from lit_optim.distributed import is_sharded
 from lit_optim.state_loading.parameter_names import module_names, normal
 
 
-def exchange_in_checkpoint(checkpoint: dict[str, Any], index: int, follower: ShadowWeights, module: nn.Module) -> None:
+def exchange_in_checkpoint(checkpoint: dict[str, Any], index: int, shadow: ShadowWeights, module: nn.Module) -> None:
     """Exchange the live weights in ``state_dict`` for the evaluation weights in an optimizer's saved state.
 
     Args:
         checkpoint: as Lightning has collected it, on every rank.
         index: of the optimizer among ``optimizer_states``.
-        follower: the shadow weights of that optimizer.
+        shadow: the shadow weights of that optimizer.
         module: whose parameters it trains.
     """
     weights: dict[str, Any] = checkpoint["state_dict"]
     states: dict[Any, Any] = checkpoint["optimizer_states"][index].get("state", {})  # none on ranks that do not write
-    computed = follower.computed()
-    for p, key, names in list(_saved_keys(module, follower, states)):
+    computed = shadow.computed()
+    for p, key, names in list(_saved_keys(module, shadow, states)):
         value = _as_saved(computed[p], weights) if p in computed else None  # gathers: on all ranks, saved or not
         entry = states.get(key, {})
-        second = entry.get(follower.key, value)
+        second = entry.get(shadow.key, value)
         found = _in_state_dict(names, weights)
         if second is None or not found or not entry:
             continue
-        kept = {k: v for k, v in entry.items() if k != follower.key}
-        states[key] = {**kept, follower.live: weights[found[0]]}  # a new dictionary: this may be the optimizer's
+        kept = {k: v for k, v in entry.items() if k != shadow.key}
+        states[key] = {**kept, shadow.live: weights[found[0]]}  # a new dictionary: this may be the optimizer's
         weights.update(dict.fromkeys(found, second))
 
 
-def evaluated_in_checkpoint(checkpoint: dict[str, Any], follower: ShadowWeights, module: nn.Module) -> None:
+def evaluated_in_checkpoint(checkpoint: dict[str, Any], shadow: ShadowWeights, module: nn.Module) -> None:
     """Put the evaluation weights into ``state_dict`` of a checkpoint that holds no optimizer."""
     weights: dict[str, Any] = checkpoint["state_dict"]
     names = module_names(module)
-    for p, value in follower.evaluated().items():
+    for p, value in shadow.evaluated().items():
         saved = _as_saved(value, weights)
         weights.update(dict.fromkeys(_in_state_dict(names.get(p, ()), weights), saved))
 
 
 def _saved_keys(
-    module: nn.Module, follower: ShadowWeights, states: dict[Any, Any]
+    module: nn.Module, shadow: ShadowWeights, states: dict[Any, Any]
 ) -> Iterator[tuple[Tensor, Any, tuple[str, ...]]]:
     """Yield every parameter with its key in a saved state, and its names in the module.
 
@@ -58,7 +59,7 @@ def _saved_keys(
     parameters, and its place among the optimizer's in all others.
     """
     names = module_names(module)
-    parameters = [p for group in follower.optimizer.param_groups for p in group["params"]]
+    parameters = [p for group in shadow.optimizer.param_groups for p in group["params"]]
     by_name = any(isinstance(key, str) for key in states)
     sharded = any(is_sharded(p) for p in parameters)
     order = {p: i for i, p in enumerate(module.parameters() if sharded else parameters)}

@@ -17,6 +17,7 @@ from lit_optim.state_loading.param_state import loadable_state, own_state
 from lit_optim.state_loading.parameter_names import optimizer_names
 
 REMEDY = "load what an optimizer of this class has saved for these parameters, or begin anew from the weights alone"
+FUSED = (Adam, AdamW, SGD, Adagrad)  # subclasses may have torch's kernels write into their state
 SHOWN = 10  # problems in a message
 UNKNOWN = FirstState(None, frozenset(), can_start=True, error="")
 
@@ -36,15 +37,16 @@ def compatible_state(optimizer: Optimizer, state_dict: Any, key: str = "state_di
         [LiveParameter(*pair) for pair in zip(names, group["params"], strict=True)]
         for names, group in zip(optimizer_names(optimizer), optimizer.param_groups, strict=True)
     ]
-    cls = type(optimizer)
     # the first step of torch's classes and of ours makes all state that has another shape than the parameter
-    strict = isinstance(optimizer, (Adam, AdamW, SGD, Adagrad)) or cls.__module__.startswith(("torch.optim", "lit_optim."))
+    known = type(optimizer).__module__.startswith(("torch.optim", "lit_optim."))
     try:
         if isinstance(optimizer, LBFGS):
             found = check_state_dict(state_dict, live, lambda *_, **__: UNKNOWN)
             check_lbfgs_state(optimizer, state_dict, found)
         else:
-            found = check_state_dict(state_dict, live, FirstStates(optimizer), strict=strict, cls=cls.__name__)
+            found = check_state_dict(
+                state_dict, live, FirstStates(optimizer), strict=known or isinstance(optimizer, FUSED)
+            )
     except ConfigError as error:
         *others, last = (f"{key}: {problem}" for problem in error.problems)
         raise ConfigError(*others, f"{last}; {REMEDY}") from None
@@ -53,12 +55,7 @@ def compatible_state(optimizer: Optimizer, state_dict: Any, key: str = "state_di
 
 
 def check_state_dict(
-    saved: Any,
-    live: Sequence[Sequence[LiveParameter]],
-    first_state: Callable[..., FirstState],
-    *,
-    strict: bool = False,
-    cls: str = "this optimizer",
+    saved: Any, live: Sequence[Sequence[LiveParameter]], first_state: Callable[..., FirstState], *, strict: bool = False
 ) -> dict[str, Any]:
     """Bring a saved state dict into the order of the live parameters, and compare all that it holds with them.
 
@@ -69,7 +66,6 @@ def check_state_dict(
         live: the parameters of the optimizer that is to load it, by group.
         first_state: ``(group, parameter, exact=False) -> FirstState``: what a first step would make.
         strict: whether state that the first step does not make must have its parameter's shape.
-        cls: name of the class that is to load it.
 
     Raises:
         ConfigError: with all that does not fit.
@@ -90,23 +86,20 @@ def check_state_dict(
     strays = [i for i in state if isinstance(i, int) and i not in ids]
     problems = [f"it holds the state of a parameter that is in none of its groups ({i})" for i in strays[:1]]
     for number, (group, parameters) in enumerate(zip(groups, live, strict=True)):
-        if problem := _group_problem(group, parameters, first_state, cls):
-            problems.append(f"no step can be taken with its param group {number}: {problem}")
+        p = next((p.tensor for p in parameters if not is_lazy(p.tensor)), None)
+        if p is not None and (first := first_state(group, p)).wrong_group:
+            problems.append(f"no step can be taken with its param group {number}: {first.error}")
             continue
-        for place, (i, p) in enumerate(zip(group["params"], parameters, strict=True)):
-            entry = state.get(i, {})
+        for place, (i, (names, p)) in enumerate(zip(group["params"], parameters, strict=True)):
             try:
-                found = _param_state(entry, group, p.tensor, first_state, strict)
+                loaded[i] = _param_state(state.get(i, {}), group, p, first_state, strict)
             except ConfigError as error:
-                name = p.names[0] if p.names else f"parameter {place} of group {number}"
-                problems.append(f"{name}: {error}")
-            else:
-                loaded.update({i: found} if i in state else {})
+                problems.append(f"{names[0] if names else f'parameter {place} of group {number}'}: {error}")
     if problems:
         more = len(problems) - SHOWN
         raise ConfigError(*problems[:SHOWN], *([f"and {more} more like these"] if more > 0 else []))
     rest = {key: value for key, value in saved.items() if key != "param_names"}  # names of the order that it had
-    return {**rest, "param_groups": groups, "state": {**state, **loaded}}
+    return {**rest, "param_groups": groups, "state": {i: loaded.get(i, entry) for i, entry in state.items()}}
 
 
 def malformed(saved: Any) -> str:
@@ -123,20 +116,8 @@ def malformed(saved: Any) -> str:
     ids = [i for group in groups for i in group["params"]]
     if not all(isinstance(i, (int, str)) for i in ids):
         return "its 'params' are neither numbers nor names"
-    kinds = [type(entry).__name__ for entry in state.values() if not isinstance(entry, Mapping)]
+    kinds = [type(state[i]).__name__ for i in ids if i in state and not isinstance(state[i], Mapping)]
     return f"the state of a parameter is of type {kinds[0]}, and should be a mapping" if kinds else ""
-
-
-def _group_problem(
-    group: Mapping[str, Any], parameters: Sequence[LiveParameter], first_state: Callable[..., FirstState], cls: str
-) -> str:
-    """Return why no step can be taken with a saved param group; else ''."""
-    p = next((p.tensor for p in parameters if not is_lazy(p.tensor)), None)
-    if p is None or not (first := first_state(group, p)).wrong_group:
-        return ""
-    kind, _, lacking = first.error.partition(" ")
-    reason = f"; it was not written by {cls}, whose param groups have {lacking} too" if kind == "KeyError" else ""
-    return first.error + reason
 
 
 def _param_state(
@@ -145,19 +126,21 @@ def _param_state(
     own = own_state(entry)
     if is_lazy(p):
         if own:
-            raise ConfigError("it has no shape yet; load the module's weights or run a forward pass before its optimizer")
+            raise ConfigError(
+                "it has no shape yet; load the module's weights or run a forward pass before its optimizer"
+            )
         return dict(entry)
-    if not own:
-        first = first_state(group, p)
-        if not first.can_start and first.state:
-            raise ConfigError(f"it has no state, and its optimizer needs one ({first.error})")
-        return loadable_state(entry, UNKNOWN, p, strict=strict)
-    for exact in (False, True):
-        try:
-            return loadable_state(entry, first_state(group, p, exact=exact), p, strict=strict)
-        except ConfigError as error:
-            problem = error
-    raise ConfigError(f"{problem} (the parameter has shape {tuple(p.shape)})")
+    first = first_state(group, p)
+    if not own and not first.can_start and first.state:
+        raise ConfigError(f"it has no state, and its optimizer needs one ({first.error})")
+    try:
+        return loadable_state(entry, first, p, strict=strict)
+    except ConfigError:
+        first = first_state(group, p, exact=True)
+    try:
+        return loadable_state(entry, first, p, strict=strict)
+    except ConfigError as error:
+        raise ConfigError(f"{error} (the parameter has shape {tuple(p.shape)})") from None
 
 
 def _as_live(group: Mapping[str, Any], live: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

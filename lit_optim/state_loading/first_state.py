@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -15,13 +16,22 @@ from torch.optim import Adagrad, Optimizer
 
 PRIMES = (5, 7, 11, 13, 17, 19, 23, 29)  # sizes of a dummy: each says which dimension it stands for
 SMALL = 4_096  # elements; up to here a dummy has the parameter's own shape
-STEP_FLAGS = ("fused", "foreach", "capturable", "differentiable", "compile")  # change how a step is taken, not its state
+STEP_FLAGS = (
+    "fused",
+    "foreach",
+    "capturable",
+    "differentiable",
+    "compile",
+)  # change how a step is taken, not its state
 VALUES = (bool, int, float, str, type(None))
 GRADIENTS: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda p: torch.ones_like(p, requires_grad=False),
     lambda p: torch.autograd.grad((p * p).sum(), p, create_graph=True)[0],
     lambda p: torch.ones_like(p, requires_grad=False).to_sparse(),
 )
+
+
+State = dict[str, Any]  # of one parameter, by key
 
 
 class TensorLike(NamedTuple):
@@ -49,7 +59,7 @@ class FirstState(NamedTuple):
         wrong_group: whether the saved param group is the reason, because a step with a live group succeeds.
     """
 
-    state: dict[str, Any] | None
+    state: State | None
     required: frozenset[str]
     can_start: bool
     error: str
@@ -77,47 +87,46 @@ class FirstStates:
         """
         shape = tuple(p.shape)
         size = shape if exact or p.numel() <= SMALL or p.ndim > len(PRIMES) else _primes(shape)
-        key = (id(group), size, p.dtype)
+        key = (id(group), shape, size, p.dtype)
         if key not in self._known:
             self._known[key] = self._found(group, p, size), group  # the group is kept, so that its id is not reused
         first: FirstState = self._known[key][0]
-        if size == shape or first.state is None:
-            return first
-        to_own_size = dict(zip(size, shape, strict=True))
-        return first._replace(state={k: _resized(v, to_own_size) for k, v in first.state.items()})
+        return first
 
     def _found(self, group: Mapping[str, Any], p: Tensor, size: tuple[int, ...]) -> FirstState:
-        state, error = self._try_step(group, p, size)
-        # a saved group may count steps, and its class take a parameter without a state for granted from then on
+        # a saved group may count steps, and its class then rely on state that a first step has not made
         defaults = self.optimizer.defaults
         fresh = {k: defaults["step"] if k == "step" else v for k, v in group.items() if k in defaults}
-        changes = "step" in defaults or len(fresh) < len(group) - 1
-        states = [found for found in (state, self._try_step(fresh, p, size)[0] if changes else None) if found is not None]
-        required = {k for k in states[0] if all(each.get(k) is not None for each in states)} if states else ()
-        wrong = not states and any(self._try_step(live, p, size)[0] is not None for live in self.optimizer.param_groups)
-        made = {k: v for each in states for k, v in each.items()} if states else None
-        return FirstState(made, frozenset(required), state is not None, error, wrong)
+        is_fresh = "step" not in defaults and len(fresh) == len(group) - 1
+        resumed, error = self._try_step(group, p, size)
+        begun = resumed if is_fresh else self._try_step(fresh, p, size)[0]
+        states = [state for state in (resumed, begun) if state is not None]
+        if states:
+            required = {k for k in states[0] if all(state.get(k) is not None for state in states)}
+            return FirstState({**states[0], **states[-1]}, frozenset(required), resumed is not None, error)
+        wrong = any(self._try_step(live, p, size)[0] is not None for live in self.optimizer.param_groups)
+        kind, _, key = error.partition(" ")
+        if wrong and kind == "KeyError":
+            error += f"; it was not written by {type(self.optimizer).__name__}, whose param groups have {key} too"
+        return FirstState(None, frozenset(), can_start=False, error=error, wrong_group=wrong)
 
-    def _try_step(
-        self, group: Mapping[str, Any], p: Tensor, size: tuple[int, ...]
-    ) -> tuple[dict[str, Any] | None, str]:
+    def _try_step(self, group: Mapping[str, Any], p: Tensor, size: tuple[int, ...]) -> tuple[State | None, str]:
         """Return the state after a first step, or None and why it failed."""
         problem = ""
-        for device in dict.fromkeys(["cpu", str(p.device)]):
-            for gradient in GRADIENTS:
-                try:
-                    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.enable_grad():
-                        warnings.simplefilter("ignore")
-                        dummy = torch.ones(size, dtype=p.dtype, device=device, requires_grad=True)
-                        return _without_values(_step(self.optimizer, group, dummy, gradient)), ""
-                except Exception as error:
-                    problem = problem or f"{type(error).__name__} {error}"
+        sizes = None if size == p.shape else dict(zip(size, p.shape, strict=True))
+        for device, gradient in itertools.product(dict.fromkeys(["cpu", str(p.device)]), GRADIENTS):
+            try:
+                with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.enable_grad():
+                    warnings.simplefilter("ignore")
+                    dummy = torch.ones(size, dtype=p.dtype, device=device, requires_grad=True)
+                    state = _step(self.optimizer, group, dummy, gradient)
+                return {k: _without_values(v, sizes) for k, v in state.items()}, ""
+            except Exception as error:
+                problem = problem or f"{type(error).__name__} {error}"
         return None, problem
 
 
-def _step(
-    optimizer: Optimizer, group: Mapping[str, Any], p: Tensor, gradient: Callable[[Tensor], Tensor]
-) -> dict[str, Any]:
+def _step(optimizer: Optimizer, group: Mapping[str, Any], p: Tensor, gradient: Callable[[Tensor], Tensor]) -> State:
     """Return the state of a dummy after a step of another object of the optimizer's class."""
     cls = type(optimizer)
     named = {k: v for k, v in inspect.signature(cls).parameters.items() if v.kind is not v.VAR_KEYWORD}
@@ -150,26 +159,18 @@ def _primes(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n if n <= 1 else prime for n, prime in zip(shape, PRIMES, strict=False))
 
 
-def _without_values(value: Any) -> Any:
-    """Return a state with `TensorLike` in place of tensors."""
-    if isinstance(value, Tensor):
-        return TensorLike(tuple(value.shape), value.dtype, type(value))
-    if isinstance(value, Mapping):
-        return {k: _without_values(v) for k, v in value.items()}
-    return [_without_values(v) for v in value] if isinstance(value, (list, tuple)) else value
-
-
-def _resized(value: Any, sizes: Mapping[int, int]) -> Any:
-    """Return the state of a dummy with the sizes of its parameter.
+def _without_values(value: Any, sizes: Mapping[int, int] | None) -> Any:
+    """Return a part of a dummy's state with `TensorLike` in place of tensors, in the sizes of the parameter.
 
     Example:
-        >>> _resized({"row": TensorLike((5, 1), torch.float32)}, {5: 4096, 7: 512})["row"].shape
+        >>> _without_values({"row": torch.zeros(5, 1)}, {5: 4096, 7: 512})["row"].shape
         (4096, 1)
     """
-    if isinstance(value, TensorLike):
-        shape = value.shape or ()
-        known = all(n <= 1 or n in sizes for n in shape)
-        return value._replace(shape=tuple(sizes.get(n, n) for n in shape) if known else None)
+    if isinstance(value, Tensor):
+        shape: tuple[int, ...] | None = tuple(value.shape)
+        if sizes is not None:
+            shape = tuple(sizes.get(n, n) for n in value.shape) if {*value.shape} <= {0, 1, *sizes} else None
+        return TensorLike(shape, value.dtype, type(value))
     if isinstance(value, Mapping):
-        return {k: _resized(v, sizes) for k, v in value.items()}
-    return [_resized(v, sizes) for v in value] if isinstance(value, list) else value
+        return {k: _without_values(v, sizes) for k, v in value.items()}
+    return [_without_values(v, sizes) for v in value] if isinstance(value, (list, tuple)) else value

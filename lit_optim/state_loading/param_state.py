@@ -28,17 +28,18 @@ def loadable_state(entry: Mapping[str, Any], first: FirstState, p: Tensor, *, st
     Raises:
         ConfigError: with the first problem; the text follows the name of the parameter.
     """
-    if lacking := [key for key in first.required if entry.get(key) is None]:
-        raise ConfigError(f"its state ({', '.join(map(str, entry))}) lacks {', '.join(map(repr, sorted(lacking)))}")
-    expected = {key: value for key, value in (first.state or {}).items() if value is not None}
+    lacking = sorted(repr(key) for key in first.required if entry.get(key) is None)
+    if lacking and own_state(entry):
+        raise ConfigError(f"its state ({', '.join(map(str, entry))}) lacks {', '.join(lacking)}")
     loaded = {}
     for key, value in entry.items():
-        if key in expected:
-            loaded[key] = _as_expected(repr(key), value, expected[key], p)
-        elif value is not None:
-            if strict or is_shadow_key(key):
-                _check_extra(repr(key), value, p)
-            loaded[key] = value
+        if value is None:
+            continue
+        loaded[key] = value
+        if (expected := (first.state or {}).get(key)) is not None:
+            loaded[key] = _as_expected(repr(key), value, expected, p)
+        elif strict or is_shadow_key(key):
+            _check_extra(repr(key), value, p)
     return loaded
 
 
