@@ -19,7 +19,7 @@ from lit_optim.state_loading.parameter_names import optimizer_names
 REMEDY = "load what an optimizer of this class has saved for these parameters, or begin anew from the weights alone"
 FUSED = (Adam, AdamW, SGD, Adagrad)  # subclasses may have torch's kernels write into their state
 SHOWN = 10  # problems in a message
-UNKNOWN = FirstState(None, frozenset(), can_start=True, error="")
+UNKNOWN = FirstState(None, frozenset())
 
 
 def compatible_state(optimizer: Optimizer, state_dict: Any, key: str = "state_dict") -> dict[str, Any]:
@@ -87,7 +87,8 @@ def check_state_dict(
     problems = [f"it holds the state of a parameter that is in none of its groups ({i})" for i in strays[:1]]
     for number, (group, parameters) in enumerate(zip(groups, live, strict=True)):
         p = next((p.tensor for p in parameters if not is_lazy(p.tensor)), None)
-        if p is not None and (first := first_state(group, p)).wrong_group:
+        first = UNKNOWN if p is None else first_state(group, p)
+        if first.error and first.state is None:
             problems.append(f"no step can be taken with its param group {number}: {first.error}")
             continue
         for place, (i, (names, p)) in enumerate(zip(group["params"], parameters, strict=True)):
@@ -131,7 +132,7 @@ def _param_state(
             )
         return dict(entry)
     first = first_state(group, p)
-    if not own and not first.can_start and first.state:
+    if first.error and not own and first.state:
         raise ConfigError(f"it has no state, and its optimizer needs one ({first.error})")
     try:
         return loadable_state(entry, first, p, strict=strict)

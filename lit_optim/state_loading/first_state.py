@@ -54,16 +54,13 @@ class FirstState(NamedTuple):
     Attributes:
         state: with `TensorLike` in place of tensors; None where the class cannot be tried.
         required: keys that have a value after a first step, whenever it is taken.
-        can_start: whether a step with the saved param group can be the first one of the parameter.
-        error: why it cannot.
-        wrong_group: whether the saved param group is the reason, because a step with a live group succeeds.
+        error: why no step with the saved param group can be the first one of the parameter; without a ``state``, why no
+            step can be taken with that group at all, while it can with a live one.
     """
 
     state: State | None
     required: frozenset[str]
-    can_start: bool
-    error: str
-    wrong_group: bool = False
+    error: str = ""
 
 
 class FirstStates:
@@ -103,12 +100,13 @@ class FirstStates:
         states = [state for state in (resumed, begun) if state is not None]
         if states:
             required = {k for k in states[0] if all(state.get(k) is not None for state in states)}
-            return FirstState({**states[0], **states[-1]}, frozenset(required), resumed is not None, error)
-        wrong = any(self._try_step(live, p, size)[0] is not None for live in self.optimizer.param_groups)
+            return FirstState({**states[0], **states[-1]}, frozenset(required), error)
+        if all(self._try_step(live, p, size)[0] is None for live in self.optimizer.param_groups):
+            return FirstState(None, frozenset())
         kind, _, key = error.partition(" ")
-        if wrong and kind == "KeyError":
+        if kind == "KeyError":
             error += f"; it was not written by {type(self.optimizer).__name__}, whose param groups have {key} too"
-        return FirstState(None, frozenset(), can_start=False, error=error, wrong_group=wrong)
+        return FirstState(None, frozenset(), error)
 
     def _try_step(self, group: Mapping[str, Any], p: Tensor, size: tuple[int, ...]) -> tuple[State | None, str]:
         """Return the state after a first step, or None and why it failed."""

@@ -37,5 +37,5 @@ def check_lbfgs_state(optimizer: LBFGS, saved: Mapping[str, Any], matched: Mappi
     size = sum(2 * p.numel() if p.is_complex() else p.numel() for p in parameters)
     dtype = parameters[0].dtype.to_real() if parameters[0].is_complex() else parameters[0].dtype
     entry = own_state(state.get(first, {}))
-    expected = FirstState(None, frozenset(KEYS if entry.get("n_iter") else ()), can_start=True, error="")
+    expected = FirstState(None, frozenset(KEYS if entry.get("n_iter") else ()))
     loadable_state(entry, expected, torch.empty((), dtype=dtype).expand(size), strict=True)

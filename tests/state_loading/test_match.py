@@ -16,7 +16,7 @@ SHAPES = [(2,), (3, 2), (2, 3), ()]
 
 
 def anything(group, p, exact=False):
-    return FirstState(None, frozenset(), can_start=True, error="")
+    return FirstState(None, frozenset())
 
 
 def problems_of(state_dict, live):
