@@ -64,7 +64,7 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
         with self.trusted():
             resolved = self.resolved_specs()
             optimizer = resolved.build_optimizer(self)
-            check_resumed_state(self._run_state.take_resumed(), optimizer, getattr(trainer, "callbacks", ()))
+            check_resumed_state(self._run_state.take_resumed_states(), optimizer, getattr(trainer, "callbacks", ()))
             for callback in self.optimizer_callbacks():
                 callback.prepare_optimizer(optimizer)
             run = Clock() if trainer is None else run_length_of(trainer)
