@@ -21,14 +21,14 @@ from lit_optim.config.canonical_specs import canonical_specs
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import read_spec
 from lit_optim.config.validate import validate
-from lit_optim.duration import Clock
+from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import BaseFinetuning, Callback, rank_zero_warn
 from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.rank_agreement import raise_on_all_ranks
 from lit_optim.module.second_order import check_backward_keeps_graph
-from lit_optim.scheduler.run_length import check_has_steps, run_length_of
+from lit_optim.scheduler.run_length import check_has_steps, run_length
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.step_hooks import AppliedStepCounter
 
@@ -111,11 +111,11 @@ class ConfigureOptimizersMixin(SpecsInCheckpoints):
                 if isinstance(callback, EvaluationWeights):
                     callback.prepare_groups(optimizer)
             checked = self._checked_scheduler(specs)
-            clock = Clock() if trainer is None else run_length_of(trainer)
-            scheduler = scheduler_from_spec(checked, optimizer, clock)
+            run = RunLength() if trainer is None else run_length(trainer)
+            scheduler = scheduler_from_spec(checked, optimizer, run)
             if trainer is not None:
                 check_backward_keeps_graph(self, spec.path)
-                warn_at_fit_start({**specs, "optimizer": spec.as_dict()}, trainer, clock)
+                warn_at_fit_start({**specs, "optimizer": spec.as_dict()}, trainer, run)
         scaled = trainer is not None and getattr(trainer.precision_plugin, "scaler", None) is not None
         self.__dict__["_real_steps"] = AppliedStepCounter(optimizer) if scaled else None
         needs = capabilities.of_target(spec.path)

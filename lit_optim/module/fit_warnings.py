@@ -7,7 +7,7 @@ from typing import Any
 
 from lit_optim.config.pitfalls import find
 from lit_optim.config.pitfalls.logged import Logged
-from lit_optim.duration import Clock
+from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Trainer, rank_zero_warn
 
@@ -17,13 +17,13 @@ FATAL = (
 )  # what no value of a schedule mends; the rest may be meant, in a short run say
 
 
-def warn_at_fit_start(specs: Mapping[str, Any], trainer: Trainer, clock: Clock) -> None:
+def warn_at_fit_start(specs: Mapping[str, Any], trainer: Trainer, run_length: RunLength) -> None:
     """Warns of what is right by every signature and still goes wrong.
 
     Args:
         specs: by group.
         trainer: for its limits and its strategy.
-        clock: the length of the run, where it is known.
+        run_length: the length of the run, where it is known.
 
     Raises:
         ConfigError: where DeepSpeed has a schedule of its own, or a schedule ends before the run.
@@ -31,8 +31,8 @@ def warn_at_fit_start(specs: Mapping[str, Any], trainer: Trainer, clock: Clock) 
     if vars(trainer).get("fast_dev_run"):
         return
     run = {
-        "total_steps": clock.total_steps,
-        "steps_per_epoch": clock.steps_per_epoch,
+        "total_steps": run_length.total_steps,
+        "steps_per_epoch": run_length.steps_per_epoch,
         "trainer": {"max_epochs": trainer.max_epochs, "max_steps": trainer.max_steps, "strategy": _strategy(trainer)},
     }
     unknown = Logged(unknown=("found out when it is fed",))

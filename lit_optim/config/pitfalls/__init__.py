@@ -5,6 +5,5 @@ They are for the doctor, and for whoever wants to know before the first step. `f
 
 from lit_optim.config.pitfalls.every import find
 from lit_optim.config.pitfalls.finding import Finding
-from lit_optim.config.pitfalls.run_length import RunLength
 
-__all__ = ["Finding", "RunLength", "find"]
+__all__ = ["Finding", "find"]
