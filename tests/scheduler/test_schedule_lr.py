@@ -231,6 +231,20 @@ def test_copies_go_on_alike(again):
     assert run(twin, 20) == run(scheduler, 20)
 
 
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+def test_a_reduction_survives_a_copy_and_another_lr(again):
+    scheduler = ScheduleLR(optimizer(), main={"shape": "plateau", "factor": 0.5, "patience": 1})
+    for _ in range(4):
+        scheduler.step_metric(1.0)
+    copied = again(scheduler)
+    assert copied.plateau == scheduler.plateau
+    copied.rescale(3.0)
+    copied.step()
+    assert copied.optimizer.param_groups[0]["lr"] == 1.5
+    copied.step_metric(1.0)
+    assert copied.optimizer.param_groups[0]["lr"] == 0.75
+
+
 def test_it_does_not_touch_the_optimizer_beyond_its_groups():
     opt = optimizer()
     step = opt.step

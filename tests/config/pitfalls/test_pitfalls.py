@@ -254,6 +254,7 @@ LENGTHS = [
     ({"trainer": {"max_epochs": 3}, "steps_per_epoch": 10}, (30, 3)),
     ({"trainer": {"max_epochs": 3, "max_steps": 12}, "steps_per_epoch": 10}, (12, 2)),
     ({"total_steps": 7, "trainer": {"max_steps": 100}}, (7, None)),
+    ({"total_steps": 90, "trainer": {"max_epochs": 3}, "steps_per_epoch": 10}, (90, 3)),
     ({"trainer": {"max_epochs": "many", "max_steps": True}}, (None, None)),
     ({"trainer": "none"}, (None, None)),
     ({}, (None, None)),
