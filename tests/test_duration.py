@@ -46,7 +46,7 @@ def test_the_message_of_the_contract():
     assert str(caught.value) == expected
 
 
-def test_shares_and_epochs_need_a_clock():
+def test_shares_and_epochs_need_a_run_length():
     with pytest.raises(ConfigError, match=r"scheduler: total_steps is unknown"):
         parse("5%").steps(RunLength(), "scheduler")
     with pytest.raises(ConfigError, match="length of an epoch is unknown"):
@@ -61,7 +61,7 @@ def test_whole_numbers_are_steps_in_every_spelling(n):
 
 
 @given(st.one_of(st.text(), st.floats(), st.integers(), st.none(), st.booleans(), st.binary()))
-def test_anything_is_read_or_refused_in_words(value):
+def test_anything_is_read_or_rejected(value):
     message = "duration="
     try:
         amount = parse(value).amount

@@ -27,7 +27,7 @@ class Rule:
     name: str = "group"
 
     def matches(self, parameter: OwnedParameter) -> bool:
-        """Tells whether the parameter is of one of the types."""
+        """Returns whether the parameter is of one of the types."""
         return any(TYPES[name](parameter) for name in self.types)
 
 

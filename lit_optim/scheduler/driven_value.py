@@ -72,12 +72,12 @@ class DrivenValue:
         return self.offset + self.span * (self.plan.schedule(step) * scale)
 
     def selects(self, group: Mapping[str, Any]) -> bool:
-        """Tells whether the group has this schedule."""
+        """Returns whether the group has this schedule."""
         name = group.get("name")
         return name not in self.excluded if self.group is None else name == self.group
 
     def drives(self, group: Mapping[str, Any]) -> bool:
-        """Tells whether the group has this schedule and is not switched off by ``scheduled: False``."""
+        """Returns whether the group has this schedule and is not switched off by ``scheduled: False``."""
         return group.get("scheduled", True) and self.selects(group)
 
     def read(self, group: Mapping[str, Any]) -> float:
@@ -169,7 +169,7 @@ class DrivenValue:
 
 
 def is_tensor(value: Any) -> bool:
-    """Tells whether a hyper-parameter is a tensor, without importing torch: where there is a tensor, it is imported."""
+    """Returns whether a hyper-parameter is a tensor, without importing torch: if it is one, torch is imported."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-
-if TYPE_CHECKING:
-    from lit_optim.lightning_api import Trainer
+from lit_optim.lightning_api import GradientAccumulationScheduler, Timer, Trainer
 
 _SET = "set trainer.max_steps, or scheduler.total_steps"
 
@@ -63,8 +60,6 @@ def check_has_steps(trainer: Trainer) -> None:
 
 def _accumulation(trainer: Trainer) -> dict[int, int]:
     """Returns the batches of an optimizer step, by the epoch from which they count."""
-    from lit_optim.lightning_api import GradientAccumulationScheduler
-
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by the callback connector
         if isinstance(callback, GradientAccumulationScheduler):
             return {0: 1, **callback.scheduling}
@@ -90,6 +85,4 @@ def _total(trainer: Trainer, batches: float, accumulation: dict[int, int]) -> tu
 
 
 def _has_max_time(trainer: Trainer) -> bool:
-    from lit_optim.lightning_api import Timer
-
     return any(isinstance(callback, Timer) for callback in trainer.callbacks)  # type: ignore[attr-defined]

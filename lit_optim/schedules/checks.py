@@ -9,7 +9,7 @@ from lit_optim.errors import ConfigError, wrong
 
 
 def is_number(value: Any) -> bool:
-    """Tells whether a value is a finite number; a bool is none."""
+    """Returns whether a value is a finite number; a bool is none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
 
 

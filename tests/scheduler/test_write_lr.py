@@ -39,7 +39,7 @@ def values(scheduler):
 
 
 def disturb(scheduler, what):
-    """What others do to an optimizer in the middle of a run."""
+    """Does to an optimizer what other code may do in the middle of a run."""
     groups = scheduler.optimizer.param_groups
     if what == "lr":
         groups[0]["lr"] = 0.5

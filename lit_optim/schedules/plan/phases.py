@@ -57,7 +57,7 @@ def _phase(value: Any, key: str) -> dict[str, Any]:
 
 
 def _is_filled(slot: Any) -> bool:
-    """Tells whether a slot is used: presets hold all three."""
+    """Returns whether a slot is used: presets hold all three."""
     if isinstance(slot, Mapping):
         return slot.get("steps", 0) not in (0, None) or slot.get("shape", "constant") not in ("constant", "linear")
     return bool(slot)
