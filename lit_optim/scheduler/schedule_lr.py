@@ -14,6 +14,7 @@ from lit_optim.duration import COUNT, RunLength, is_count
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.scheduler.drive import ScheduleConfig, build_driven_values
 from lit_optim.scheduler.driven_value import DrivenValue
+from lit_optim.scheduler.rescale_lr import rescale_lr
 from lit_optim.scheduler.write_lr import lr_writer
 from lit_optim.schedules.plan.compose_plan import compose_plan
 from lit_optim.schedules.plan.plan import Phase
@@ -85,12 +86,13 @@ class ScheduleLR(LRScheduler):
             if choice not in allowed:
                 rule = f"must be one of {', '.join(allowed)}{did_you_mean(str(choice), allowed)}"
                 raise ConfigError(wrong(f"scheduler.{name}", choice, rule))
-        total_steps = _count(total_steps, "total_steps")
-        steps_per_epoch = _count(steps_per_epoch, "steps_per_epoch")
+        for name, length in (("total_steps", total_steps), ("steps_per_epoch", steps_per_epoch)):
+            if length is not None and not is_count(length):
+                raise ConfigError(wrong(f"scheduler.{name}", length, COUNT))
         self.optimizer = optimizer
         self.monitor = monitor
         self.last_epoch = 0  # torch's name of the step counter
-        run_length = RunLength(total_steps, steps_per_epoch)
+        run_length = RunLength(total_steps and int(total_steps), steps_per_epoch and int(steps_per_epoch))
         lr = {"warmup": warmup, "main": main, "cooldown": cooldown, "phases": phases, "order": order, "noise": noise}
         self._config = ScheduleConfig(lr, drive or {}, groups or {})
         self._compose = partial(compose_plan, run_length=run_length, mode=mode)
@@ -157,7 +159,9 @@ class ScheduleLR(LRScheduler):
                 elif index is None:
                     group[name] = initial * factor
                 else:
-                    group[name] = (*present[:index], initial * factor, *present[index + 1 :])
+                    items = [*present]  # less work than two slices
+                    items[index] = initial * factor
+                    group[name] = (*items,)
 
     def _write_all(self, step: int) -> None:
         """Writes an optimizer step and checks every group."""
@@ -196,7 +200,7 @@ class ScheduleLR(LRScheduler):
 
     def rescale(self, lr: float) -> None:
         """Makes ``lr`` the optimizer's default; groups keep their ratios to it, absolute floors stay."""
-        rescale(self.optimizer, lr)
+        rescale_lr(self.optimizer, lr)
         self._replan()
         self.rewrite()
 
@@ -242,24 +246,3 @@ class ScheduleLR(LRScheduler):
         self.__dict__.update(state)
         self._replan()
         self._choose_step()
-
-
-def rescale(optimizer: Optimizer, lr: float) -> None:
-    """Makes ``lr`` the optimizer's default, and scales the initial and the present lr of every group with it.
-
-    AdaBound's ``base_lr`` is scaled too, so that its bounds final_lr * lr / base_lr stay where they are.
-    """
-    before = float(optimizer.defaults["lr"])
-    for group in optimizer.param_groups:
-        for name in [name for name in ("initial_lr", "base_lr", "lr") if name in group]:
-            group[name] = group[name] * (lr / before) if before else lr  # nothing is in proportion to 0
-    optimizer.defaults["lr"] = lr
-
-
-def _count(value: Any, name: str) -> int | None:
-    """Checks a number of optimizer steps, or None."""
-    if value is None:
-        return None
-    if not is_count(value):
-        raise ConfigError(wrong(f"scheduler.{name}", value, COUNT))
-    return int(value)
