@@ -140,8 +140,8 @@ def build_driven_values(
         if first != plan.where:  # momentum and betas[0] of an Adam
             rule = f"the same value as {first.rpartition('.')[2]}, which has a schedule already; remove one of them"
             raise ConfigError(f"{plan.where}: {rule}")
-        default = _number(optimizer.defaults, driven)
-        default = float(_number(optimizer.param_groups[0], driven) if default is None else default)
+        default = _number_at(optimizer.defaults, driven)
+        default = float(_number_at(optimizer.param_groups[0], driven) if default is None else default)
         composed = compose(plan.config, base_lr=(default or 1.0) if driven == LR else 1.0, key=plan.where)
         values.append(DrivenValue(driven, composed, group=plan.group, hold=hold, default=default, values=plan.values))
     for value in values:
@@ -155,15 +155,15 @@ def _key_in_groups(plan: DrivePlan, optimizer: Optimizer) -> str:
     group = optimizer.param_groups[0]
     if plan.key == "momentum" and "momentum" not in group and "betas" in group:
         return "betas[0]"
-    if _number(group, plan.key) is None:
-        known = [key for key in _keys(group) if _number(group, key) is not None]
+    if _number_at(group, plan.key) is None:
+        known = [key for key in _keys(group) if _number_at(group, key) is not None]
         hint = did_you_mean(f"{plan.key}[0]" if f"{plan.key}[0]" in known else plan.key, known, list_all=True)
         rule = f"{type(optimizer).__name__} has no number {plan.key!r} in its param groups{hint}"
         raise ConfigError(f"{plan.where}: {rule}")
     return plan.key
 
 
-def _number(group: Mapping[str, Any], key: str) -> Any:
+def _number_at(group: Mapping[str, Any], key: str) -> Any:
     """Returns the number or the tensor that a key stands for; None where there is none."""
     name, index = split(key)
     value = group.get(name)

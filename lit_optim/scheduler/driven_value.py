@@ -7,6 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lit_optim.schedules.plan.plan import Plan
@@ -16,6 +17,7 @@ LR = "lr"
 SAME = 1e-6  # relative: two values that differ by less may be one number, rounded to 32 bits
 
 
+@dataclass(eq=False)
 class DrivenValue:
     """Drives ``group[key] = initial * factor(step)``, and goes on from values that other code has written.
 
@@ -28,25 +30,23 @@ class DrivenValue:
         values: absolute values at factor 1 and at factor 0, in place of shares of the initial value.
     """
 
-    def __init__(
-        self,
-        key: str,
-        plan: Plan,
-        *,
-        group: str | None = None,
-        hold: int = 1,
-        default: float = 1.0,
-        values: Sequence[float] | None = None,
-    ) -> None:
-        self.key, self.plan, self.group, self.hold = key, plan, group, hold
-        self.name, self.index = split(key)
-        self.initial = f"initial_{key}"
-        self.absolute = values is not None and default == 0
-        at_one, at_zero = (1.0, 0.0) if values is None else values
-        unit = 1.0 if values is None or self.absolute else default
+    key: str
+    plan: Plan
+    group: str | None = None
+    hold: int = 1
+    default: float = 1.0
+    values: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        """Derives the line from a schedule to factors, and begins with the counters of a new run."""
+        self.name, self.index = split(self.key)
+        self.initial = f"initial_{self.key}"
+        self.absolute = self.values is not None and self.default == 0
+        at_one, at_zero = (1.0, 0.0) if self.values is None else self.values
+        unit = 1.0 if self.values is None or self.absolute else self.default
         self.offset, self.span = at_zero / unit, (at_one - at_zero) / unit  # factor = offset + span * schedule
         self.excluded: tuple[str, ...] = ()  # groups that have a schedule of the same key for themselves
-        self.states = [PlateauState() for _ in plan.plateaus]
+        self.states = [PlateauState() for _ in self.plan.plateaus]
         self.scale = 1.0  # of all plateaus
         self.loaded: float | None = None  # the factor behind a checkpoint's values, until the first step after it
         self.tensors = False

@@ -75,7 +75,7 @@ def phase_schedule(phase: PhaseConfig, context: ScheduleContext, length: int | N
     arguments = {k: v for k, v in phase.options.items() if k not in ("steps", "shape")}
     floor = _take_min_lr(arguments, shape, phase.is_warmup, base_lr, key)
     _take_max_lr(arguments, accepted, base_lr, key)
-    _check_names(arguments, accepted, label, key)
+    _check_arguments(arguments, accepted, label, key)
     for name, is_list in length_arguments(shape).items():
         if name in arguments:
             value, where = arguments[name], f"{key}.{name}"
@@ -108,7 +108,7 @@ def _items(value: Any, key: str) -> Iterable[Any]:
     return value
 
 
-def _check_names(arguments: Mapping[str, Any], accepted: Sequence[str], label: str, key: str) -> None:
+def _check_arguments(arguments: Mapping[str, Any], accepted: Sequence[str], label: str, key: str) -> None:
     for name, value in arguments.items():
         if name not in accepted:
             rule = f"the shape {label!r} has no argument {name!r}{meaning_elsewhere(name, accepted)}"
