@@ -8,19 +8,19 @@ from functools import partial
 from typing import Any, cast
 
 from lit_optim.config import capabilities
-from lit_optim.config.checks.drive import check_lanes, configured
+from lit_optim.config.checks.drive import check_driven_values, configured
 from lit_optim.config.checks.lightning_keys import RESERVED, check_reserved
 from lit_optim.config.checks.slots import take_misplaced, without_aliases
 from lit_optim.config.read import presets
 from lit_optim.config.read.command_line import Choice
 from lit_optim.config.read.spec import DEFAULT_TARGETS, Spec, merge, read_spec
-from lit_optim.duration import COUNT, Clock, is_count
+from lit_optim.duration import COUNT, RunLength, is_count
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.preview.optimizer_stub import REST, OptimizerStub, optimizer_stub
-from lit_optim.scheduler.drive import PLAN_KEYS, build
+from lit_optim.scheduler.drive import PLAN_KEYS, build_driven_values
 from lit_optim.scheduler.driven_value import DrivenValue
-from lit_optim.schedules.plan.plan import Phase, Plan
-from lit_optim.schedules.plan.slots import compose
+from lit_optim.schedules.plan.compose_plan import compose_plan
+from lit_optim.schedules.plan.plan import Phase
 
 DEFAULTS = {"optimizer": "adamw", "scheduler": "none", "param_groups": "all"}  # those of conf/lit_optim.yaml
 KEYS = (*PLAN_KEYS, "drive", "groups")  # of a ScheduleLR
@@ -96,23 +96,19 @@ def preview(choice: Choice) -> Preview:
             problems.add(name, value, COUNT)
     problems.raise_if_any()
     counted = {name: int(value) for name, value in {**reserved, **lengths}.items() if name in ("total_steps", *lengths)}
-    clock = Clock(counted.get("total_steps"), counted.get("steps_per_epoch"), UNKNOWN)
-    plans = configured(arguments).lanes()
+    run_length = RunLength(counted.get("total_steps"), counted.get("steps_per_epoch"), UNKNOWN)
+    plans = configured(arguments).plans()
     optimizer_spec = _spec("optimizer", chosen, choice)
     rules = _rules(chosen["param_groups"], choice.overrides.get("param_groups"))
     optimizer = optimizer_stub(chosen["optimizer"], optimizer_spec, rules, [plan.key for plan in plans])
-    hold = clock.epoch("scheduler.interval") if reserved.get("interval") == "epoch" else 1
-    composed = partial(compose, clock=clock, mode=reserved.get("mode", "min"))
-
-    def plan_of(slots: Mapping[str, Any], base: float, key: str) -> Plan:
-        return composed(slots, base_lr=base, key=key)
-
-    lanes = build(plans, cast("Any", optimizer), plan_of, hold)
+    hold = run_length.epoch("scheduler.interval") if reserved.get("interval") == "epoch" else 1
+    composed = partial(compose_plan, run_length=run_length, mode=reserved.get("mode", "min"))
+    lanes = build_driven_values(plans, cast("Any", optimizer), composed, hold)
     curves = tuple(_curves(lanes, optimizer))
     notes = _notes(curves, optimizer_spec)
     if "swats" in str(choice.chosen.get("optim_callbacks", "")):
         notes = (*notes, "SWATS: at its switch, which nobody knows before, all lrs are multiplied by one factor")
-    return Preview(choice.label, curves, _length(clock, lanes), clock.steps_per_epoch, notes)
+    return Preview(choice.label, curves, _length(run_length, lanes), run_length.steps_per_epoch, notes)
 
 
 def _spec(group: str, chosen: dict[str, Any], choice: Choice) -> Spec:
@@ -136,7 +132,7 @@ def _checked(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     for name in [name for name in given if name not in KEYS]:
         value, hint = given.pop(name), did_you_mean(name, [*KEYS, *RESERVED], list_all=True)
         problems.add(f"{spec.key}.{name}", value, f"ScheduleLR has no argument {name!r}{hint}")
-    arguments = check_lanes(given, spec.key, problems)
+    arguments = check_driven_values(given, spec.key, problems)
     problems.raise_if_any()
     return arguments, reserved
 
@@ -151,23 +147,21 @@ def _rules(spec: Any, overrides: Mapping[str, Any] | None) -> Any:
 
 
 def _curves(lanes: list[DrivenValue], optimizer: OptimizerStub) -> list[Curve]:
-    """Lanes of single groups go before those of all, as in ScheduleLR."""
-    own = {(lane.key, lane.group) for lane in lanes if lane.group is not None}
     keys = list(dict.fromkeys(lane.key for lane in lanes))
     return [
         Curve(lane.key, group.get("name", REST), 1.0 if lane.absolute else lane.read(group), lane)
         for key in keys
         for group in optimizer.param_groups
         for lane in lanes
-        if lane.key == key and lane.drives(group) and (lane.group or (key, group.get("name")) not in own)
+        if lane.key == key and lane.drives(group)
     ]
 
 
-def _length(clock: Clock, lanes: list[DrivenValue]) -> int:
+def _length(run_length: RunLength, lanes: list[DrivenValue]) -> int:
     """The run, or where all schedules have come to their end."""
     stops = [lane.plan.stop for lane in lanes]
-    if clock.total_steps is not None:
-        return clock.total_steps
+    if run_length.total_steps is not None:
+        return run_length.total_steps
     if any(stop is None for stop in stops):
         raise ConfigError(UNKNOWN)
     return max(1, *(stop for stop in stops if stop is not None))

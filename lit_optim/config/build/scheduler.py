@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import ChainedScheduler, LRScheduler, ReduceLROnPl
 
 from lit_optim.config.build.optimizer import check_nested
 from lit_optim.config.checks.call import check_call, named_arguments, swallows
-from lit_optim.config.checks.drive import check_lanes, parts
+from lit_optim.config.checks.drive import check_driven_values, parts
 from lit_optim.config.checks.factory import is_factory, own_factory
 from lit_optim.config.checks.lightning_keys import RESERVED, check_reserved
 from lit_optim.config.checks.locate import locate
@@ -19,7 +19,7 @@ from lit_optim.config.checks.scheduler_trial import try_scheduler
 from lit_optim.config.checks.slots import take_misplaced, without_aliases
 from lit_optim.config.checks.unused_kwargs import check_unused_kwargs
 from lit_optim.config.read.spec import Spec
-from lit_optim.duration import Clock, LengthUnknown, parse
+from lit_optim.duration import LengthUnknown, RunLength, parse
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.shape_factory import shape_factory
@@ -107,7 +107,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     if extra := swallows(cls, arguments, supplied=1):
         check_unused_kwargs(cls, extra, spec.key, problems, names=dict.fromkeys(named_arguments(cls, supplied=1)))
     if cls is ScheduleLR:
-        arguments = check_lanes(arguments, spec.key, problems)
+        arguments = check_driven_values(arguments, spec.key, problems)
         if reserved.pop("frequency", 1) != 1:
             problems.append(f"{spec.key}.frequency: a ScheduleLR moves at every optimizer step; remove it")
     problems.raise_if_any()
@@ -119,7 +119,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     return checked
 
 
-def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, clock: Clock) -> LRScheduler:
+def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_length: RunLength) -> LRScheduler:
     """Builds the scheduler for an optimizer and a run.
 
     Raises:
@@ -127,18 +127,18 @@ def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, clock
     """
     arguments = dict(checked.arguments)
     if checked.own:
-        total = checked.reserved.get("total_steps", clock.total_steps)
+        total = checked.reserved.get("total_steps", run_length.total_steps)
         arguments = {
             "total_steps": total,
-            "steps_per_epoch": clock.steps_per_epoch,
+            "steps_per_epoch": run_length.steps_per_epoch,
             **arguments,
             **{k: checked.reserved[k] for k in ("monitor", "mode", "interval") if k in checked.reserved},
         }
     try:
         scheduler = checked.cls(optimizer, **arguments)
     except LengthUnknown as error:
-        if arguments.get("total_steps") is None and Clock.unknown_because in str(error):
-            raise LengthUnknown(f"scheduler: {clock.unknown_because}") from None
+        if arguments.get("total_steps") is None and RunLength.unknown_because in str(error):
+            raise LengthUnknown(f"scheduler: {run_length.unknown_because}") from None
         raise
     except ConfigError:
         raise
