@@ -14,7 +14,7 @@ from lit_optim.config.capabilities import capabilities
 from lit_optim.config.checks.call import check_call
 from lit_optim.config.checks.locate import locate
 from lit_optim.config.read import presets
-from lit_optim.config.read.preset_header import Header, header, meanings
+from lit_optim.config.read.preset_header import Header, header, key_comments
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 
 OWN_SCHEDULER = "lit_optim.ScheduleLR"
@@ -74,7 +74,7 @@ def info(group: str, name: str) -> Info:
         >>> info("optimizer", "sgd").python
         'import torch\n\noptimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.0, weight_decay=0.0)'
     """
-    head, preset, comments = header(group, name), presets.load_preset(group, name), meanings(group, name)
+    head, preset, comments = header(group, name), presets.load_preset(group, name), key_comments(group, name)
     given = _arguments(preset)
     try:
         if group == "optimizer":
