@@ -25,9 +25,9 @@ def curve(name: str, total_steps: int = TOTAL) -> list[float]:
     lr = preview(choice).curves[0]
     values = []
     for step in range(total_steps):
-        values.append(lr.value(step) * lr.lane.scale)
+        values.append(lr.value(step) * lr.driven.scale)
         if step % 4 == 3:
-            lr.lane.observe(step, 1.0)
+            lr.driven.observe(step, 1.0)
     return values
 
 

@@ -1,4 +1,4 @@
-"""``lit-optim info``: all about a preset."""
+"""``lit-optim info``: shows all about a preset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from lit_optim.cli.config_value import as_config_value
-from lit_optim.cli.keys import Key
+from lit_optim.cli.list import preset_data
 from lit_optim.cli.preset import Info, info, named
 from lit_optim.cli.rendering import Block, Code, Heading, Table, show
 
@@ -24,7 +24,7 @@ Presets of optim_callbacks take longer, for they import lightning."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the verb."""
+    """Adds the arguments of the verb."""
     parser.epilog = EXAMPLES
     parser.add_argument("name", metavar="NAME", help="a preset: adamw, or optimizer/adamw")
 
@@ -36,13 +36,13 @@ def run(args: argparse.Namespace) -> int:
     if len(found) > 1:
         blocks = [f"{args.name} is in {len(found)} groups: {', '.join(i.header.group for i in found)}", ""]
     for one in found:
-        blocks += page(one)
-    show(blocks, data={"presets": [entry(one) for one in found]}, as_json=args.json)
+        blocks += info_blocks(one)
+    show(blocks, data={"presets": [info_data(one) for one in found]}, as_json=args.json)
     return 0
 
 
-def page(one: Info) -> list[Block]:
-    """An info for people."""
+def info_blocks(one: Info) -> list[Block]:
+    """Lays an info out for a person."""
     head = one.header
     facts = {
         "class": head.target,
@@ -55,53 +55,29 @@ def page(one: Info) -> list[Block]:
     }
     rows = [[name, text] for name, text in facts.items() if text]
     blocks: list[Block] = [Heading(f"{head.group}/{head.name}"), head.summary, "", Table((), rows), ""]
-    if one.keys:
-        rows = [
-            [k.key, _in_yaml(k.type), _default(k), as_config_value(k.preset) if k.named else "", k.meaning]
-            for k in one.keys
-        ]
-        blocks += [Table(HEAD, rows), ""]
-    if one.python:
-        blocks += [Heading("Python"), Code(one.python), ""]
+    keys = []
+    for key in one.keys:
+        kind = key.type.replace(" | Tensor", "")  # which no configuration can hold
+        default = "required" if key.required else as_config_value(key.default)
+        keys.append([key.key, kind, default, as_config_value(key.preset) if key.in_preset else "", key.meaning])
+    blocks += [Table(HEAD, keys), ""] if keys else []
+    blocks += [Heading("Python"), Code(one.python), ""] if one.python else []
     return [*blocks, Heading("Command line"), Code(one.command_line), ""]
 
 
-def entry(one: Info) -> dict[str, Any]:
-    """An info for programs."""
-    head = one.header
-    keys = [
-        {
-            "key": key.key,
-            "type": key.type,
-            "required": key.required,
-            "default": _jsonable(key.default),
-            "in_preset": key.named,
-            "preset": _jsonable(key.preset),
-            "meaning": key.meaning,
-        }
-        for key in one.keys
-    ]
+def info_data(one: Info) -> dict[str, Any]:
+    """Collects an info for programs."""
     return {
-        "group": head.group,
-        "name": head.name,
-        "summary": head.summary,
-        "target": head.target or None,
-        "package": head.package,
-        "needs": list(head.needs),
+        **preset_data(one.header),
         "measured": one.measured,
-        "paper": head.paper or None,
-        "source": head.source or None,
-        "untested": head.untested or None,
+        "paper": one.header.paper or None,
+        "source": one.header.source or None,
+        "untested": one.header.untested or None,
         "missing": one.missing or None,
-        "keys": keys,
+        "keys": [{name: _jsonable(value) for name, value in vars(key).items()} for key in one.keys],
         "python": one.python or None,
         "command_line": one.command_line,
     }
-
-
-def _in_yaml(kind: str) -> str:
-    """A type without what no configuration can hold."""
-    return kind.replace(" | Tensor", "")
 
 
 def _cell(value: Any) -> str:
@@ -110,11 +86,7 @@ def _cell(value: Any) -> str:
     return f"{value:g} a parameter" if isinstance(value, float) else str(value)
 
 
-def _default(key: Key) -> str:
-    return "required" if key.required else as_config_value(key.default)
-
-
 def _jsonable(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # JSON has no word for it
+        return str(value)  # JSON has no infinity
     return json.loads(json.dumps(value, default=str))

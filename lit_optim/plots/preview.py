@@ -1,15 +1,15 @@
-"""A preview as a picture: a panel a hyper-parameter, a line a configuration and group, phases shaded."""
+"""Draws a preview: a panel a hyper-parameter, a line a configuration and group, phases shaded."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.plots.phase_shading import shade
 from lit_optim.plots.style import COLORS, INK, new_figure, style_steps_panel
 from lit_optim.preview.curves import Curve, Preview
-from lit_optim.preview.downsample import Downsampled
+from lit_optim.scheduler.driven_value import DrivenValue
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,16 +29,17 @@ DECADES = 1e6  # that a logarithmic scale shows; a cosine ends at nearly 0
 TITLES = {"lr": "learning rate", "weight_decay": "weight decay"}
 
 Line = tuple[str, Preview, Curve]
+Points = tuple[Sequence[int], Sequence[float]]  # optimizer steps, and the values there
 
 
 def lines(previews: Sequence[Preview], key: str) -> list[Line]:
-    """The lines of a panel with their names; groups with the same values are one line."""
+    """Lists the lines of a panel with their names; groups with the same values are one line."""
     found: list[Line] = []
     for preview in previews:
-        same: dict[tuple[int, float], list[Curve]] = {}
+        same: dict[tuple[DrivenValue, float], list[Curve]] = {}
         for curve in preview.curves:
             if curve.key == key:
-                same.setdefault((id(curve.lane), curve.initial), []).append(curve)
+                same.setdefault((curve.driven, curve.initial), []).append(curve)
         for curves in same.values():
             groups = ", ".join(curve.group for curve in curves) if len(same) > 1 else ""
             found.append((": ".join(filter(None, (preview.label, groups))), preview, curves[0]))
@@ -46,7 +47,7 @@ def lines(previews: Sequence[Preview], key: str) -> list[Line]:
 
 
 def look(i: int) -> tuple[str, Any]:
-    """The colour and the dashes of line i: different pairs as long as there are any.
+    """Picks the color and the dashes of line i: different pairs as long as there are any.
 
     Example:
         >>> len({str(look(i)) for i in range(36)})
@@ -55,40 +56,36 @@ def look(i: int) -> tuple[str, Any]:
     return COLORS[i % len(COLORS)], DASHES[(i + i // len(COLORS)) % len(DASHES)]
 
 
-def draw_preview(previews: Sequence[Preview], points: dict[int, Downsampled], *, log: bool = False) -> Figure:
-    """The picture.
+def draw_preview(previews: Sequence[Preview], points: Mapping[Curve, Points], *, log: bool = False) -> Figure:
+    """Draws the picture.
 
     Args:
         previews: configurations.
-        points: of every lane, by its id.
+        points: the steps of every curve and its values there.
         log: whether the values are on a logarithmic scale; values at 0 and below are not drawn then.
     """
     keys = list(dict.fromkeys(curve.key for preview in previews for curve in preview.curves))
     figure = new_figure(9, 1.2 + 2.6 * len(keys))
-    last = max(preview.total_steps for preview in previews)
     panels = figure.subplots(len(keys), 1, sharex=True, squeeze=False)[:, 0]
     for axes, key in zip(panels, keys, strict=True):
         shown = lines(previews, key)
         for i, (label, _, curve) in enumerate(shown):
             color, dashes = look(i)
-            thin = points[id(curve.lane)]
-            values = [curve.initial * factor for factor in thin.factors]
-            mark = "o" if len(values) == 1 else ""
-            axes.plot(
-                thin.steps, values, color=color, linestyle=dashes, linewidth=1.8, label=label, marker=mark, clip_on=log
-            )
-        axes.set_xlim(0, last)
+            marker = "o" if len(points[curve][0]) == 1 else ""
+            how: dict[str, Any] = {"color": color, "linestyle": dashes, "linewidth": 1.8, "marker": marker}
+            axes.plot(*points[curve], label=label, clip_on=log, **how)
+        axes.set_xlim(0, max(preview.total_steps for preview in previews))
         _scale(axes, log)
-        plans = list(dict.fromkeys(curve.lane.plan.phases for _, _, curve in shown))
-        if len(plans) == 1 or len(previews) == 1:  # groups with a schedule of their own come after the default
+        plans = list(dict.fromkeys(curve.driven.plan.phases for _, _, curve in shown))
+        if len(plans) == 1 or len(previews) == 1:  # the schedule of all groups is before those of single ones
             shade(axes, plans[0])
         axes.set_ylabel(TITLES.get(key, key), color=INK)
         style_steps_panel(axes)
         if len(shown) > 1:
             axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1), frameon=False, labelcolor=INK, fontsize=9)
     panels[-1].set_xlabel("optimizer step", color=INK)
-    epochs = {preview.steps_per_epoch for preview in previews}
     figure.suptitle(_title(previews), x=0.01, ha="left", fontsize=11, color=INK)
+    epochs = {preview.steps_per_epoch for preview in previews}
     if len(epochs) == 1 and (size := epochs.pop()):
         _epochs(panels[0], size)
     return figure
@@ -100,7 +97,7 @@ def _title(previews: Sequence[Preview]) -> str:
 
 
 def _scale(axes: Axes, log: bool) -> None:
-    """From 0 upwards where the lowest value is not far above it; with room for the names of phases."""
+    """Scales from 0 upwards where the lowest value is not far above it, with room for the names of phases."""
     from matplotlib.ticker import MaxNLocator
 
     if log and math.isfinite(axes.dataLim.minposy):
@@ -118,19 +115,12 @@ def _scale(axes: Axes, log: bool) -> None:
 
 
 def _epochs(axes: Axes, size: int) -> None:
-    """A second axis on top, in epochs."""
+    """Adds a second axis on top, in epochs of ``size`` optimizer steps."""
     from matplotlib.ticker import MaxNLocator
 
-    def to_epochs(steps: Any) -> Any:
-        return steps / size
-
-    def to_steps(epochs: Any) -> Any:
-        return epochs * size
-
-    top = axes.secondary_xaxis("top", functions=(to_epochs, to_steps))
+    top = axes.secondary_xaxis("top", functions=(lambda steps: steps / size, lambda epochs: epochs * size))
     top.set_xlabel("epoch", color=INK)
-    last = axes.get_xlim()[1] / size
-    top.xaxis.set_major_locator(MaxNLocator(8, integer=last >= 2, steps=[1, 2, 2.5, 5, 10]))
+    top.xaxis.set_major_locator(MaxNLocator(8, integer=axes.get_xlim()[1] >= 2 * size, steps=[1, 2, 2.5, 5, 10]))
     top.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     top.tick_params(length=0, colors=INK)
     top.spines[:].set_visible(False)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLORS = ("#1f5fa8", "#d1622b", "#3b8f5a", "#8a4fa3", "#b3873b", "#4a4a4a")  # lines; they differ in lightness too
+COLORS = ("#1f5fa8", "#d1622b", "#3b8f5a", "#8a4fa3", "#b3873b", "#4a4a4a")  # of lines
 INK, GRID, SHADE = "#444444", "#dddddd", "#eef1f5"
 
 

@@ -49,6 +49,11 @@ def preset_names(group: str) -> tuple[str, ...]:
     return tuple(sorted(str(file.relative_to(folder).with_suffix("")) for file in folder.rglob("*.yaml")))
 
 
+def all_presets() -> list[tuple[str, str]]:
+    """Lists the group and the name of every preset."""
+    return [(group, name) for group in preset_groups() for name in preset_names(group)]
+
+
 def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
     """Lists presets by name, with one line on what each is.
 
