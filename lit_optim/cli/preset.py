@@ -90,12 +90,13 @@ def _keys_and_python(head: Header, preset: Mapping[str, Any], comments: Mapping[
         return of_call(cls, given, comments, supplied=1), python_snippet.optimizer(target, checked)
     if group == "scheduler":
         cls, own = _class(target, group), target == DEFAULT_TARGETS[group]
-        keys = of_schedule(cls, given, comments) if own else of_call(cls, given, comments, supplied=1)
-        return keys, python_snippet.scheduler(target, given, own=own)
+        named = of_schedule(cls, given, comments) if own else of_call(cls, given, comments, supplied=1)
+        return named, python_snippet.scheduler(target, given, own=own)
     if group == "param_groups":
         return of_rules(preset, comments), python_snippet.param_groups(preset.get("rules", []))
     if group == "optim_callbacks":
-        keys, calls = [], []
+        keys: list[Key] = []
+        calls: list[tuple[str, Mapping[str, Any]]] = []
         for name, entry in preset.items():
             given, cls = _arguments(entry), _class(entry["_target_"], group)
             keys += of_call(cls, given, comments, prefix=f"{name}.")

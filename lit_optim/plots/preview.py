@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from lit_optim.plots.panel import INK, Points, draw_lines, new_figure
 from lit_optim.plots.phase_shading import shade
-from lit_optim.plots.style import COLORS, INK, new_figure, style_steps_panel
 from lit_optim.preview.curves import Curve, Preview
 from lit_optim.scheduler.driven_value import DrivenValue
 
@@ -15,26 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# every line has its own dashes, so that a print without colors can be read
-DASHES: tuple[Any, ...] = (
-    "-",
-    (0, (6, 2)),
-    (0, (2, 1.5)),
-    (0, (8, 2, 2, 2)),
-    (0, (4, 1, 1, 1, 1, 1)),
-    (0, (1, 2)),
-)
-HEADROOM = 0.3  # above the curves, for the names of phases, which may be upright
-DECADES = 1e6  # that a logarithmic scale shows; a cosine ends at nearly 0
 TITLES = {"lr": "learning rate", "weight_decay": "weight decay"}
 
-Line = tuple[str, Preview, Curve]
-Points = tuple[Sequence[int], Sequence[float]]  # optimizer steps, and the values there
 
-
-def lines(previews: Sequence[Preview], key: str) -> list[Line]:
-    """Lists the lines of a panel with their names; groups with the same values are one line."""
-    found: list[Line] = []
+def labelled_curves(previews: Sequence[Preview], key: str) -> list[tuple[str, Curve]]:
+    """Lists the lines of a panel with their labels; groups with the same values are one line."""
+    found = []
     for preview in previews:
         same: dict[tuple[DrivenValue, float], list[Curve]] = {}
         for curve in preview.curves:
@@ -42,18 +27,8 @@ def lines(previews: Sequence[Preview], key: str) -> list[Line]:
                 same.setdefault((curve.driven, curve.initial), []).append(curve)
         for curves in same.values():
             groups = ", ".join(curve.group for curve in curves) if len(same) > 1 else ""
-            found.append((": ".join(filter(None, (preview.label, groups))), preview, curves[0]))
+            found.append((": ".join(filter(None, (preview.label, groups))), curves[0]))
     return found
-
-
-def look(i: int) -> tuple[str, Any]:
-    """Picks the color and the dashes of line i: different pairs as long as there are any.
-
-    Example:
-        >>> len({str(look(i)) for i in range(36)})
-        36
-    """
-    return COLORS[i % len(COLORS)], DASHES[(i + i // len(COLORS)) % len(DASHES)]
 
 
 def draw_preview(previews: Sequence[Preview], points: Mapping[Curve, Points], *, log: bool = False) -> Figure:
@@ -65,60 +40,37 @@ def draw_preview(previews: Sequence[Preview], points: Mapping[Curve, Points], *,
         log: whether the values are on a logarithmic scale; values at 0 and below are not drawn then.
     """
     keys = list(dict.fromkeys(curve.key for preview in previews for curve in preview.curves))
+    lengths = sorted({preview.total_steps for preview in previews})
     figure = new_figure(9, 1.2 + 2.6 * len(keys))
     panels = figure.subplots(len(keys), 1, sharex=True, squeeze=False)[:, 0]
     for axes, key in zip(panels, keys, strict=True):
-        shown = lines(previews, key)
-        for i, (label, _, curve) in enumerate(shown):
-            color, dashes = look(i)
-            marker = "o" if len(points[curve][0]) == 1 else ""
-            how: dict[str, Any] = {"color": color, "linestyle": dashes, "linewidth": 1.8, "marker": marker}
-            axes.plot(*points[curve], label=label, clip_on=log, **how)
-        axes.set_xlim(0, max(preview.total_steps for preview in previews))
-        _scale(axes, log)
-        plans = list(dict.fromkeys(curve.driven.plan.phases for _, _, curve in shown))
+        shown = labelled_curves(previews, key)
+        draw_lines(axes, [(label, points[curve]) for label, curve in shown], log=log)
+        axes.set_xlim(0, lengths[-1])
+        plans = list(dict.fromkeys(curve.driven.plan.phases for _, curve in shown))
         if len(plans) == 1 or len(previews) == 1:  # the schedule of all groups is before those of single ones
             shade(axes, plans[0])
         axes.set_ylabel(TITLES.get(key, key), color=INK)
-        style_steps_panel(axes)
-        if len(shown) > 1:
-            axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1), frameon=False, labelcolor=INK, fontsize=9)
-    panels[-1].set_xlabel("optimizer step", color=INK)
-    figure.suptitle(_title(previews), x=0.01, ha="left", fontsize=11, color=INK)
+        axes.label_outer()
+    title = f"schedule over {' / '.join(map(str, lengths))} optimizer step{'s' * (lengths != [1])}"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
     epochs = {preview.steps_per_epoch for preview in previews}
     if len(epochs) == 1 and (size := epochs.pop()):
-        _epochs(panels[0], size)
+        _add_epochs(panels[0], size)
     return figure
 
 
-def _title(previews: Sequence[Preview]) -> str:
-    lengths = sorted({preview.total_steps for preview in previews})
-    return f"schedule over {' / '.join(map(str, lengths))} optimizer step{'s' * (lengths != [1])}"
-
-
-def _scale(axes: Axes, log: bool) -> None:
-    """Scales from 0 upwards where the lowest value is not far above it, with room for the names of phases."""
-    from matplotlib.ticker import MaxNLocator
-
-    if log and math.isfinite(axes.dataLim.minposy):
-        axes.set_yscale("log")
-        low, high = max(axes.dataLim.minposy, axes.dataLim.ymax / DECADES), axes.dataLim.ymax
-        axes.set_ylim(low / (high / low) ** 0.05 / 1.1, high * (high / low) ** HEADROOM * 1.1)
-        return
-    low, high = axes.dataLim.intervaly
-    low = min(low, 0.0) if low <= high / 2 else low - 0.1 * (high - low)
-    if low == high:
-        low, high = (0.0, high) if high > 0 else (low - 1, high + 1)
-    axes.set_ylim(low, high + HEADROOM * (high - low))
-    axes.set_yticks([tick for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high * 1.001])
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-
-
-def _epochs(axes: Axes, size: int) -> None:
+def _add_epochs(axes: Axes, size: int) -> None:
     """Adds a second axis on top, in epochs of ``size`` optimizer steps."""
     from matplotlib.ticker import MaxNLocator
 
-    top = axes.secondary_xaxis("top", functions=(lambda steps: steps / size, lambda epochs: epochs * size))
+    def to_epochs(steps: float) -> float:
+        return steps / size
+
+    def to_steps(epochs: float) -> float:
+        return epochs * size
+
+    top = axes.secondary_xaxis("top", functions=(to_epochs, to_steps))  # type: ignore[arg-type]  # arrays, says the stub
     top.set_xlabel("epoch", color=INK)
     top.xaxis.set_major_locator(MaxNLocator(8, integer=axes.get_xlim()[1] >= 2 * size, steps=[1, 2, 2.5, 5, 10]))
     top.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

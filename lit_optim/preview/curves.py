@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 from lit_optim.config import capabilities
@@ -95,10 +94,10 @@ def preview(choice: Choice) -> Preview:
     rules = _rules(chosen["param_groups"], choice.overrides.get("param_groups"))
     optimizer = optimizer_stub(chosen["optimizer"], optimizer_spec, rules, [plan.key for plan in plans])
     hold = clock.epoch("scheduler.interval") if reserved.get("interval") == "epoch" else 1
-    composed = partial(compose, clock=clock, mode=reserved.get("mode", "min"))
+    mode = reserved.get("mode", "min")
 
     def plan_of(slots: Mapping[str, Any], base: float, key: str) -> Plan:
-        return composed(slots, base_lr=base, key=key)
+        return compose(slots, clock, base_lr=base, mode=mode, key=key)
 
     driven = build(plans, cast("Any", optimizer), plan_of, hold)
     curves = tuple(_curves(driven, optimizer))
