@@ -1,4 +1,16 @@
-"""``lit-optim doctor``: checks the installation, and a configuration, before they cost a run."""
+"""``lit-optim doctor``: checks the installation, and a configuration, before they cost a run.
+
+examples:
+  lit-optim doctor
+  lit-optim doctor optimizer=adamw scheduler=warmup_cosine scheduler.warmup.steps=500 trainer.max_steps=400
+  lit-optim doctor scheduler=plateau --logged val/loss,val/acc
+  lit-optim doctor --config-dir conf --config-name train model=resnet
+
+Overrides are those of your app. Without --config-dir they are taken for our four groups,
+and trainer.max_steps, trainer.max_epochs, trainer.strategy, total_steps, steps_per_epoch and
+model._target_ may be given besides. Modules are looked for in the current folder and beside
+the config folder too. Exit code 2 if there is an error; warnings and notes alone: 0.
+"""  # noqa: D405  # --help shows these lines
 
 from __future__ import annotations
 
@@ -20,21 +32,10 @@ from lit_optim.config.read.preset_header import header
 from lit_optim.errors import ConfigError
 
 WRONG = 2
-EXAMPLES = """examples:
-  lit-optim doctor
-  lit-optim doctor optimizer=adamw scheduler=warmup_cosine scheduler.warmup.steps=500 trainer.max_steps=400
-  lit-optim doctor scheduler=plateau --logged val/loss,val/acc
-  lit-optim doctor --config-dir conf --config-name train model=resnet
-
-Overrides are those of your app. Without --config-dir they are taken for our four groups,
-and trainer.max_steps, trainer.max_epochs, trainer.strategy, total_steps, steps_per_epoch and
-model._target_ may be given besides. Modules are looked for in the current folder and beside
-the config folder too. Exit code 2 if there is an error; warnings and notes alone: 0."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of the verb."""
-    parser.epilog = EXAMPLES
     parser.add_argument("overrides", nargs="*", help="as on your app's command line: optimizer=adamw optimizer.lr=0.1")
     parser.add_argument("--config-dir", metavar="DIR", help="config folder of your own Hydra app")
     parser.add_argument("--config-name", metavar="NAME", help="its primary config; default: train")

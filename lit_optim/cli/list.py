@@ -1,4 +1,11 @@
-"""``lit-optim list``: shows the presets, from the comments of their files."""
+"""``lit-optim list``: shows the presets, from the comments of their files.
+
+examples:
+  lit-optim list
+  lit-optim list 'adam*'
+  lit-optim list warmup --group scheduler
+  lit-optim list --json
+"""  # noqa: D405  # --help shows these lines
 
 from __future__ import annotations
 
@@ -14,16 +21,10 @@ from lit_optim.errors import ConfigError, did_you_mean
 from lit_optim.versions import installed, lack
 
 HEAD = ("name", "package", "needs", "summary")
-EXAMPLES = """examples:
-  lit-optim list
-  lit-optim list 'adam*'
-  lit-optim list warmup --group scheduler
-  lit-optim list --json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of the verb."""
-    parser.epilog = EXAMPLES
     parser.add_argument("pattern", nargs="?", default="*", help="shell wildcard, or a part of the name")
     groups = presets.preset_groups()
     parser.add_argument("--group", choices=groups, metavar="GROUP", help=f"one group only: {', '.join(groups)}")

@@ -75,6 +75,8 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         how: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
         verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", **how)
         if name in given:
-            importlib.import_module(f"lit_optim.cli.{name}").add_arguments(verb)
+            module = importlib.import_module(f"lit_optim.cli.{name}")
+            verb.epilog = (module.__doc__ or "").partition("\n\n")[2].rstrip()  # its examples
+            module.add_arguments(verb)
             verb.add_argument("--json", action="store_true", help="for programs: JSON in place of a table")
     return parser

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from lit_optim.cli import python_snippet
 from lit_optim.cli.config_value import as_config_value
 from lit_optim.cli.keys import Key, of_call, of_mapping, of_rules, of_schedule
+from lit_optim.cli.list import preset_data
 from lit_optim.config.capabilities import capabilities
 from lit_optim.config.checks.call import check_call
 from lit_optim.config.checks.locate import locate
@@ -23,31 +24,6 @@ BASES = {  # what a target must derive from
     "scheduler": "torch.optim.lr_scheduler.LRScheduler",
     "optim_callbacks": "lightning.pytorch.Callback",
 }
-
-
-@dataclass(frozen=True)
-class Info:
-    """What is shown of a preset; ``missing`` says why its class could not be read."""
-
-    header: Header
-    keys: list[Key]
-    python: str
-    missing: str = ""
-
-    @property
-    def measured(self) -> dict[str, Any] | None:
-        """What an optimizer can do, by column of the capability table; None for other groups, and where untested."""
-        found = capabilities(self.header.name).measured if self.header.group == "optimizer" else None
-        return None if found is None else asdict(found)
-
-    @property
-    def command_line(self) -> str:
-        """The words that choose the preset and set one of its values."""
-        chosen = f"python train.py {self.header.group}={self.header.name}"
-        for key in self.keys:
-            if key.in_preset and isinstance(key.preset, (int, float, str)) and "[" not in key.key:
-                return f"{chosen} {self.header.group}.{key.key}={as_config_value(key.preset)}"
-        return chosen
 
 
 def named(name: str) -> list[tuple[str, str]]:
@@ -68,18 +44,39 @@ def named(name: str) -> list[tuple[str, str]]:
     return found
 
 
-def info(group: str, name: str) -> Info:
-    r"""Collects everything about one preset.
+def info(group: str, name: str) -> dict[str, Any]:
+    r"""Collects everything about one preset; ``missing`` says why its class could not be read.
 
     Example:
-        >>> info("optimizer", "sgd").python
+        >>> info("optimizer", "sgd")["python"]
         'import torch\n\noptimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.0, weight_decay=0.0)'
     """
     head, preset, comments = header(group, name), presets.load_preset(group, name), key_comments(group, name)
+    missing = None
     try:
-        return Info(head, *_keys_and_python(head, preset, comments))
+        keys, python = _keys_and_python(head, preset, comments)
     except ConfigError as error:
-        return Info(head, of_mapping(preset, comments), "", str(error))
+        keys, python, missing = of_mapping(preset, comments), "", str(error)
+    measured = capabilities(name).measured if group == "optimizer" else None
+    return {
+        **preset_data(head),
+        "measured": measured and asdict(measured),
+        "paper": head.paper or None,
+        "source": head.source or None,
+        "untested": head.untested or None,
+        "missing": missing,
+        "keys": keys,
+        "python": python or None,
+        "command_line": _command_line(f"{group}={name}", group, keys),
+    }
+
+
+def _command_line(choice: str, group: str, keys: Sequence[Key]) -> str:
+    """Writes the words that choose the preset and set one of its values."""
+    for key in keys:
+        if key.in_preset and isinstance(key.preset, (int, float, str)) and "[" not in key.key:
+            return f"python train.py {choice} {group}.{key.key}={as_config_value(key.preset)}"
+    return f"python train.py {choice}"
 
 
 def _keys_and_python(head: Header, preset: Mapping[str, Any], comments: Mapping[str, str]) -> tuple[list[Key], str]:

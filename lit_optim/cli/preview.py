@@ -1,4 +1,14 @@
-"""``lit-optim preview``: shows what a schedule will do to every hyper-parameter that it drives."""
+"""``lit-optim preview``: shows what a schedule will do to every hyper-parameter that it drives.
+
+examples:
+  lit-optim preview optimizer=adamw scheduler=wsd total_steps=10000 steps_per_epoch=500
+  lit-optim preview scheduler=warmup_cosine,wsd,one_cycle total_steps=10000 --out compared.svg
+  lit-optim preview scheduler=warmup_cosine scheduler.warmup=5% optimizer.lr=0.1,0.01 total_steps=1e4 --log
+  lit-optim preview scheduler=noam param_groups=no_decay total_steps=10000 --csv noam.csv --every 10
+
+Overrides are those of your app; values with commas are compared, all with all. The csv holds
+the very numbers of a training. A plateau is drawn at scale 1, for its metric is not known.
+"""  # noqa: D405  # --help shows these lines
 
 from __future__ import annotations
 
@@ -24,19 +34,10 @@ HEAD = ("curve", "over the run", "min", "max", "first", "last")
 PICTURES = (".png", ".svg")
 DEFAULT_OUT = "schedule.png"
 NO_MATPLOTLIB = "no picture, because matplotlib is missing; pip install 'lit-optim[plot]'"
-EXAMPLES = """examples:
-  lit-optim preview optimizer=adamw scheduler=wsd total_steps=10000 steps_per_epoch=500
-  lit-optim preview scheduler=warmup_cosine,wsd,one_cycle total_steps=10000 --out compared.svg
-  lit-optim preview scheduler=warmup_cosine scheduler.warmup=5% optimizer.lr=0.1,0.01 total_steps=1e4 --log
-  lit-optim preview scheduler=noam param_groups=no_decay total_steps=10000 --csv noam.csv --every 10
-
-Overrides are those of your app; values with commas are compared, all with all. The csv holds
-the very numbers of a training. A plateau is drawn at scale 1, for its metric is not known."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of the verb."""
-    parser.epilog = EXAMPLES
     words = "optimizer=sgd scheduler=wsd scheduler.warmup=5%% total_steps=1000"
     picture = f"picture, .png or .svg; default: {DEFAULT_OUT}; none: no picture"
     parser.add_argument("overrides", nargs="*", help=words)

@@ -154,7 +154,7 @@ def test_a_closed_pipe_is_no_error():
     assert done.stderr == ""
     assert done.stdout.startswith("name")
     read, write = os.pipe()
-    os.close(read)  # nobody reads at all
+    os.close(read)  # a pipe without a reader
     done = subprocess.run([*COMMAND, "list", "--json"], env=environment, stdout=write, stderr=subprocess.PIPE, text=True, check=False)  # fmt: skip
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
