@@ -26,10 +26,9 @@ from lit_optim.config.read.command_line import choices
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.preview.csv_rows import rows
 from lit_optim.preview.curves import Curve, Preview, preview
-from lit_optim.preview.downsample import MOST, downsample
+from lit_optim.preview.downsample import MOST, Points, downsample
 from lit_optim.preview.sparkline import ASCII, BLOCKS, columns, sparkline
 
-Points = tuple[list[int], list[float]]  # optimizer steps of a curve, and its values there
 HEAD = ("curve", "over the run", "min", "max", "first", "last")
 PICTURES = (".png", ".svg")
 DEFAULT_OUT = "schedule.png"
@@ -56,14 +55,9 @@ def run(args: argparse.Namespace) -> int:
         if path and not Path(path).parent.is_dir():
             raise ConfigError(wrong(option, path, "there is no such folder; make it first"))
     previews = [preview(choice) for choice in choices(args.overrides)]
-    driven = {curve.driven: one.total_steps for one in previews for curve in one.curves}
-    most = max(MOST // len(driven), 1000)  # steps to look at
-    found = {value: downsample(value, total_steps, most) for value, total_steps in driven.items()}
-    points = {
-        curve: (found[curve.driven].steps, [curve.initial * factor for factor in found[curve.driven].factors])
-        for one in previews
-        for curve in one.curves
-    }
+    lengths = {curve: one.total_steps for one in previews for curve in one.curves}
+    most = max(MOST // len(lengths), 1000)  # steps to look at
+    points = {curve: downsample(curve, total_steps, most) for curve, total_steps in lengths.items()}
     files, notes = {}, list(dict.fromkeys(note for one in previews for note in one.notes))
     if args.csv:
         with Path(args.csv).open("w", newline="", encoding="utf-8") as file:
@@ -76,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
         draw_preview(previews, points, log=args.log).savefig(out)
         files["picture"] = str(out)
-    if max(driven.values()) > most:
+    if max(lengths.values()) > most:
         notes.append(f"the run is long: of noisy curves, min and max are those of {most} steps")
     data = {"configs": [preview_data(one, points) for one in previews], "files": files, "notes": notes}
     written = [f"{kind}: {path}" for kind, path in files.items()]
@@ -93,7 +87,7 @@ def preview_blocks(previews: Sequence[Preview], points: Mapping[Curve, Points]) 
         table = []
         for curve in one.curves:
             shown = [curve.value(step) for step in columns(one.total_steps, width)]
-            numbers = [f"{number:.4g}" for number in summary(points[curve][1]).values()]
+            numbers = [f"{number:.4g}" for number in summary(points[curve].values).values()]
             table.append([curve.name, sparkline(shown, marks), *numbers])
         blocks += [*([Heading(one.label)] if one.label else []), Table(HEAD, table), _phases(one), ""]
     return blocks
@@ -106,10 +100,7 @@ def summary(values: Sequence[float]) -> dict[str, float]:
 
 def preview_data(one: Preview, points: Mapping[Curve, Points]) -> dict[str, Any]:
     """Collects a configuration for programs; the points are those of the picture."""
-    curves = []
-    for curve in one.curves:
-        steps, values = points[curve]
-        curves.append({"key": curve.key, "group": curve.group, **summary(values), "steps": steps, "values": values})
+    curves = [{"key": c.key, "group": c.group, **summary(points[c].values), **points[c]._asdict()} for c in one.curves]
     return {
         "label": one.label,
         "total_steps": one.total_steps,

@@ -17,8 +17,6 @@ DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (8, 2, 2, 2)), (
 HEADROOM = 0.3  # above the curves, for the names of phases, which may be upright
 DECADES = 1e6  # that a logarithmic scale shows; a cosine ends at nearly 0
 
-Points = tuple[Sequence[int], Sequence[float]]  # optimizer steps, and the values there
-
 
 def new_figure(width: float, height: float) -> Figure:
     """Creates a figure that needs no window system.
@@ -42,7 +40,9 @@ def look(i: int) -> tuple[str, Any]:
     return COLORS[i % len(COLORS)], DASHES[(i + i // len(COLORS)) % len(DASHES)]
 
 
-def draw_lines(axes: Axes, lines: Sequence[tuple[str, Points]], *, log: bool = False) -> None:
+def draw_lines(
+    axes: Axes, lines: Sequence[tuple[str, tuple[Sequence[int], Sequence[float]]]], *, log: bool = False
+) -> None:
     """Draws labelled lines with a legend, and scales the values with room for the names of phases.
 
     Args:
@@ -55,7 +55,7 @@ def draw_lines(axes: Axes, lines: Sequence[tuple[str, Points]], *, log: bool = F
         marker = "o" if len(steps) == 1 else ""
         axes.plot(steps, values, label=label, color=color, linestyle=dashes, linewidth=1.8, marker=marker, clip_on=log)
     style_panel(axes)
-    _scale(axes, log)
+    _scale_values(axes, log)
     if len(lines) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1), frameon=False, labelcolor=INK, fontsize=9)
 
@@ -73,7 +73,7 @@ def style_panel(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _scale(axes: Axes, log: bool) -> None:
+def _scale_values(axes: Axes, log: bool) -> None:
     """Scales from 0 upwards where the lowest value is not far above it."""
     from matplotlib.ticker import MaxNLocator
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lit_optim.plots.panel import INK, Points, draw_lines, new_figure
+from lit_optim.plots.panel import INK, draw_lines, new_figure
 from lit_optim.plots.phase_shading import shade
 from lit_optim.preview.curves import Curve, Preview
+from lit_optim.preview.downsample import Points
 from lit_optim.scheduler.driven_value import DrivenValue
 
 if TYPE_CHECKING:

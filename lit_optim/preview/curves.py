@@ -87,11 +87,11 @@ def preview(choice: Choice) -> Preview:
     """
     given = {group: choice.chosen[group] for group in DEFAULTS if group in choice.chosen}
     chosen = DEFAULTS | {group: spec for group, spec in given.items() if spec is not None or group == "optimizer"}
-    arguments, reserved = _checked(_spec("scheduler", chosen, choice))
+    arguments, reserved = _checked(_read_chosen("scheduler", chosen, choice))
     clock = _run_length(choice, reserved)
     plans = configured(arguments).lanes()
-    optimizer_spec = _spec("optimizer", chosen, choice)
-    rules = _rules(chosen["param_groups"], choice.overrides.get("param_groups"))
+    optimizer_spec = _read_chosen("optimizer", chosen, choice)
+    rules = _param_group_rules(chosen["param_groups"], choice.overrides.get("param_groups"))
     optimizer = optimizer_stub(chosen["optimizer"], optimizer_spec, rules, [plan.key for plan in plans])
     hold = clock.epoch("scheduler.interval") if reserved.get("interval") == "epoch" else 1
     mode = reserved.get("mode", "min")
@@ -117,7 +117,7 @@ def _run_length(choice: Choice, reserved: Mapping[str, Any]) -> Clock:
     return Clock(**{name: int(value) for name, value in counts.items() if value is not None}, unknown_because=UNKNOWN)
 
 
-def _spec(group: str, chosen: dict[str, Any], choice: Choice) -> Spec:
+def _read_chosen(group: str, chosen: dict[str, Any], choice: Choice) -> Spec:
     """Reads the spec of a group; another class in place of a preset's keeps the preset's values, as with Hydra."""
     changes = dict(choice.overrides.get(group, {}))
     if "_target_" in changes and chosen[group] in presets.preset_names(group):
@@ -144,7 +144,7 @@ def _checked(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     return arguments, reserved
 
 
-def _rules(spec: Any, overrides: Mapping[str, Any] | None) -> Any:
+def _param_group_rules(spec: Any, overrides: Mapping[str, Any] | None) -> Any:
     for name, value in (overrides or {}).items():
         if name != "rules":
             raise ConfigError(wrong(f"param_groups.{name}", value, "the only key here is 'rules', a list"))

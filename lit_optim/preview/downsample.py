@@ -5,40 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lit_optim.scheduler.driven_value import DrivenValue
+from lit_optim.preview.curves import Curve
 
 MOST = 60_000  # steps that are looked at; of a longer run every second, third, ...
 PIECES = 600  # about as many as a picture has pixels
 
 
-class Downsampled(NamedTuple):
-    """Factors of a driven value at some optimizer steps, in order; its extrema are among them."""
+class Points(NamedTuple):
+    """Optimizer steps of a curve, in order, and its values there; its extrema are among them."""
 
     steps: list[int]
-    factors: list[float]
+    values: list[float]
 
 
-def downsample(driven: DrivenValue, total_steps: int, most: int = MOST) -> Downsampled:
-    """Picks the steps of a run that show a driven value.
+def downsample(curve: Curve, total_steps: int, most: int = MOST) -> Points:
+    """Picks the steps of a run that show a curve.
 
     Args:
-        driven: what to show.
+        curve: what to show.
         total_steps: optimizer steps of the run.
         most: optimizer steps to look at.
     """
     stride = -(-total_steps // most)
     looked = range(0, total_steps, stride)
-    factor = driven.factor
+    factor = curve.driven.factor
     factors = [factor(step) for step in looked]
     kept = {looked[i] for i in extrema(factors, PIECES)} | {0, total_steps - 1}
-    for phase in driven.plan.phases:
+    for phase in curve.driven.plan.phases:
         kept |= {step for step in (phase.start - 1, phase.start) if 0 <= step < total_steps}
     if stride > 1:  # the very top and bottom may lie between the steps that were looked at
         for found in (factors.index(max(factors)), factors.index(min(factors))):
             near = range(max(looked[found] - stride, 0), min(looked[found] + stride + 1, total_steps))
             kept |= {max(near, key=factor), min(near, key=factor)}
     steps = sorted(kept)
-    return Downsampled(steps, [factor(step) for step in steps])
+    return Points(steps, [curve.initial * factor(step) for step in steps])
 
 
 def extrema(values: Sequence[float], pieces: int) -> list[int]:

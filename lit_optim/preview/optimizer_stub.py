@@ -46,10 +46,10 @@ def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] 
         >>> type(adamw).__name__, [(group["name"], group["weight_decay"]) for group in adamw.param_groups]
         ('AdamW', [('default', 0.01), ('no_decay', 0.0)])
     """
-    if _is_known(preset, spec, rules) and all(_has(spec.arguments, key) for key in driven):
-        defaults = {name: _number(value) for name, value in spec.arguments.items()}
-        given = [(rule["name"], rule) for rule in presets.load_preset("param_groups", rules)["rules"]]
-        options = [(name, {k: v for k, v in rule.items() if k in defaults}) for name, rule in given]
+    if _is_preset_with_numbers(preset, spec, rules) and all(_gives_key(spec.arguments, key) for key in driven):
+        defaults = {name: _as_default(value) for name, value in spec.arguments.items()}
+        given = presets.load_preset("param_groups", rules)["rules"]
+        options = [(rule["name"], {k: v for k, v in rule.items() if k in defaults}) for rule in given]
     else:
         defaults, options = _asked(spec, rules)
     groups = [(REST, {}), *((name, values) for name, values in options if values)]
@@ -60,7 +60,7 @@ def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] 
     return cls(defaults, groups)
 
 
-def _is_known(preset: Any, spec: Spec, rules: Any) -> bool:
+def _is_preset_with_numbers(preset: Any, spec: Spec, rules: Any) -> bool:
     """Whether both are presets, with no other changes than positive numbers at `QUICK` keys."""
     if preset not in presets.preset_names("optimizer") or rules not in presets.preset_names("param_groups"):
         return False
@@ -71,13 +71,13 @@ def _is_known(preset: Any, spec: Spec, rules: Any) -> bool:
     )
 
 
-def _has(arguments: Mapping[str, Any], key: str) -> bool:
+def _gives_key(arguments: Mapping[str, Any], key: str) -> bool:
     return split(key)[0] in arguments or (key == "momentum" and "betas" in arguments)
 
 
-def _number(value: Any) -> Any:
+def _as_default(value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(_number(item) for item in value)
+        return tuple(_as_default(item) for item in value)
     return float(value) if type(value) is int else value
 
 
