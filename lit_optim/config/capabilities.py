@@ -125,7 +125,7 @@ def _measured() -> dict[str, Measured]:
 
 
 @functools.cache
-def table() -> dict[str, Capabilities]:
+def capability_table() -> dict[str, Capabilities]:
     """Lists all optimizer presets with what they need and can do."""
     return {name: capabilities(name) for name in presets.preset_names("optimizer")}
 
