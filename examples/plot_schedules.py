@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import matplotlib as mpl
 import torch
@@ -12,12 +11,11 @@ import lit_optim
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
-from matplotlib.lines import Line2D
 
 TOTAL = 200
-NAMES = [name for name in lit_optim.presets("scheduler") if name != "none"]
-STYLES: dict[str, Any] = {"": {"color": "#9aa5b1"}, "warmup_": {"color": "#1f5fbf", "linewidth": 1.8}}
+NAMES = [name for name in lit_optim.presets("scheduler") if name != "none" and not name.startswith("warmup_")]
 NOTE = "a metric that stands still,\nseen at every 4th step"
+COLUMNS = 4
 
 
 def curve(name: str) -> list[float]:
@@ -35,16 +33,14 @@ def curve(name: str) -> list[float]:
 
 
 def draw(path: str) -> None:
-    """Draws one small panel a schedule, with its `warmup_` variant in the same panel."""
-    plain = [name for name in NAMES if not name.startswith("warmup_")]
-    columns = 4
-    rows = -(-len(plain) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(10, 2.1 * rows), sharex=True, sharey=True, layout="constrained")
-    for ax in axes.flat[len(plain) :]:
+    """Draws a small panel a schedule, with and without a warmup."""
+    rows = -(-len(NAMES) // COLUMNS)
+    figure, axes = plt.subplots(rows, COLUMNS, figsize=(10, 2.1 * rows), sharex=True, sharey=True, layout="constrained")
+    for ax in axes.flat[len(NAMES) :]:
         ax.set_axis_off()
-    for ax, name in zip(axes.flat, plain, strict=False):
-        for prefix, style in STYLES.items():
-            ax.plot(curve(f"{prefix}{name}"), **style)
+    for ax, name in zip(axes.flat, NAMES, strict=False):
+        (alone,) = ax.plot(curve(name), color="#9aa5b1")
+        (warm,) = ax.plot(curve(f"warmup_{name}"), color="#1f5fa8", linewidth=1.8)
         ax.set_title(name, fontsize=10, loc="left")
         if name == "plateau":
             ax.text(0.98, 0.98, NOTE, transform=ax.transAxes, ha="right", va="top", fontsize=8, color="#444444")
@@ -52,9 +48,8 @@ def draw(path: str) -> None:
         ax.set_xticks([0, TOTAL // 2, TOTAL], ["0", "50%", "100%"], fontsize=8)
         ax.set_yticks([0, 0.5, 1], ["0", "0.5 lr", "lr"], fontsize=8)
         ax.spines[["top", "right"]].set_visible(False)
-    handles = [Line2D([], [], **style) for style in STYLES.values()]
     labels = ["as it is", "with warmup_ in front (5 %)"]
-    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+    figure.legend([alone, warm], labels, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
     figure.savefig(path, dpi=110)
 
 
