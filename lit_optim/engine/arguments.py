@@ -1,4 +1,4 @@
-"""What arguments of an optimizer may be; each message names the argument, the rule and the value."""
+"""Check the arguments of an optimizer; each message names the argument, the range and the value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lit_optim.errors import ConfigError
 
 
 def check_at_least_0(group: Mapping[str, Any], *names: str) -> None:
-    """Refuses numbers below 0, infinite ones and nan.
+    """Reject numbers below 0, infinite ones and nan.
 
     Example:
         >>> check_at_least_0({"lr": -1.0}, "lr")
@@ -26,7 +26,7 @@ def check_at_least_0(group: Mapping[str, Any], *names: str) -> None:
 
 
 def check_above_0(group: Mapping[str, Any], *names: str) -> None:
-    """Refuses 0 as well.
+    """Reject 0 as well.
 
     Example:
         >>> check_above_0({"final_lr": 0.0}, "final_lr")
@@ -39,7 +39,7 @@ def check_above_0(group: Mapping[str, Any], *names: str) -> None:
 
 
 def check_below_1(group: Mapping[str, Any], *names: str) -> None:
-    """Refuses what is no decay rate: below 0, or 1 and more.
+    """Reject what is no decay rate: below 0, or 1 and more.
 
     Example:
         >>> check_below_1({"momentum": 1.0}, "momentum")
@@ -51,8 +51,22 @@ def check_below_1(group: Mapping[str, Any], *names: str) -> None:
             raise ConfigError(f"{name}={_shown(group[name])}: must be at least 0 and below 1")
 
 
-def check_betas(group: Mapping[str, Any], n: int = 2) -> None:
-    """Refuses anything but ``n`` decay rates.
+def check_at_most_1(group: Mapping[str, Any], *names: str) -> None:
+    """Reject what is no share: below 0, or above 1.
+
+    Example:
+        >>> check_at_most_1({"dampening": 1.5}, "dampening")
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: dampening=1.5: must be at least 0 and at most 1
+    """
+    check_at_least_0(group, *names)
+    for name in names:
+        if group[name] > 1:
+            raise ConfigError(f"{name}={group[name]}: must be at least 0 and at most 1")
+
+
+def check_betas(group: Mapping[str, Any]) -> None:
+    """Reject anything but two decay rates.
 
     Example:
         >>> check_betas({"betas": (0.9, 1.0)})
@@ -60,14 +74,14 @@ def check_betas(group: Mapping[str, Any], n: int = 2) -> None:
         lit_optim.errors.ConfigError: betas[1]=1.0: must be at least 0 and below 1
     """
     betas = group["betas"]
-    if not isinstance(betas, (tuple, list)) or len(betas) != n:
-        raise ConfigError(f"betas={betas!r}: must be {n} numbers, each at least 0 and below 1")
-    for i in range(n):
+    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+        raise ConfigError(f"betas={betas!r}: must be 2 numbers, each at least 0 and below 1")
+    for i in range(2):
         check_below_1({f"betas[{i}]": betas[i]}, f"betas[{i}]")
 
 
 def check_bools(group: Mapping[str, Any], *names: str) -> None:
-    """Refuses what only looks like yes or no.
+    """Reject anything but True and False.
 
     Example:
         >>> check_bools({"nesterov": "no"}, "nesterov")

@@ -76,5 +76,5 @@ def test_groups_that_share_a_call_need_no_memory_of_the_size_of_their_parameters
     allocated(optimizer, everything)
     optimizer.param_groups[0]["lr"] = 0.05
     bytes_ = allocated(optimizer, everything)
-    assert len(optimizer._cohorts()) == 1
+    assert len(optimizer._buckets()) == 1
     assert sum(bytes_) <= 3 * BLOCK * 4 + 10_000, "scratch: parameters, gradients, and the text's own"

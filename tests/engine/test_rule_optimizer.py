@@ -372,7 +372,7 @@ def test_groups_that_differ_in_lr_and_decay_share_a_call(name, dtype):
         optimizer.step()
         for reference in references:
             reference.step()
-    assert len(optimizer._cohorts()) == 1
+    assert len(optimizer._buckets()) == 1
     tolerance = 1e-5 if dtype is torch.float32 else 1e-12
     for p, q in zip([p for g in together for p in g], [p for g in alone for p in g], strict=True):
         torch.testing.assert_close(p, q, rtol=tolerance, atol=tolerance)
@@ -420,11 +420,11 @@ def test_numbers_that_change_mid_run(name):
 def test_a_schedule_of_betas_keeps_the_arrangement(monkeypatch):
     """OneCycleLR drives them at every step; to gather all small tensors anew would cost ten times the step."""
     arranged = []
-    arrange = AdaBound._arrange
+    arrange = AdaBound._make_buckets
     params = parameters()
     optimizer = AdaBound([{"params": params[:2]}, {"params": params[2:], "lr": 0.01}])
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=8)
-    monkeypatch.setattr(AdaBound, "_arrange", lambda *args: arranged.append(1) or arrange(*args))
+    monkeypatch.setattr(AdaBound, "_make_buckets", lambda *args: arranged.append(1) or arrange(*args))
     for step in range(8):
         train(optimizer, params, [step])
         schedule.step()
