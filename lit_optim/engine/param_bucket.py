@@ -54,6 +54,10 @@ class ParamBucket:
     def group_values(self, per_group: Sequence[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Return one group for all: with tensors of one value per group where they differ; and with their largest."""
         first = self.groups[0]
+        if len(self.groups) == 1:
+            values = {name: float(first[name]) for name in per_group if isinstance(first.get(name), Tensor)}
+            group = {**first, **values} if values else first
+            return group, group
         columns = {name: [float(group[name]) for group in self.groups] for name in per_group if name in first}
         largest = {**first, **{name: max(column) for name, column in columns.items()}}
         if all(column.count(column[0]) == len(column) for column in columns.values()):
@@ -81,8 +85,7 @@ class ParamBucket:
         return outputs
 
     def _bind(self, differing: Scalars, static_args: dict[str, Any], maximize: bool) -> BoundRule:
-        mask = (isinstance(value, Tensor) for value in differing)
-        key = (*mask, maximize, *static_args.values(), torch.get_num_threads())
+        key = ([isinstance(value, Tensor) for value in differing], maximize, static_args, torch.get_num_threads())
         known, rule = self._bound
         if rule is None or key != known:
             rule = BoundRule(self.rule, static_args, maximize=maximize, compile=self.compile, scratch=self.scratch)

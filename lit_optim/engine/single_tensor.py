@@ -11,7 +11,7 @@ from torch.autograd.graph import increment_version
 
 from lit_optim.engine.param_state import ParamState, is_plain, plain_gradient, plain_tensor
 from lit_optim.engine.run_rule import BoundRule, Scalars
-from lit_optim.torch_backend.layout import is_dense
+from lit_optim.torch_backend.layout import flat_view, is_dense
 
 
 class SingleTensor:
@@ -50,8 +50,7 @@ class SingleTensor:
         p, state = plain_tensor(self.member.p), self.member.state
         tensors = [p, plain_gradient(self.member.p), *(plain_tensor(state[name]) for name in self.names)]
         laid = [laid_as(p, t) for t in tensors]
-        flat = [t.view(-1) if t.is_contiguous() else t.as_strided((t.numel(),), (1,)) for t in laid]
-        outputs = rule(flat, scalars)
+        outputs = rule([*map(flat_view, laid)], scalars)
         increment_version((p,))
         for i, (tensor, copy) in enumerate(zip(tensors, laid, strict=True)):
             if i == 1 or copy is tensor:

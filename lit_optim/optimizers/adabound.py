@@ -127,7 +127,7 @@ class AdaBound(RuleOptimizer):
         # step_size / upper and step_size / lower, in which the lr cancels out
         final_divisor = nonzero_base_lr(lr, group["base_lr"]) * (correction / group["final_lr"])
         return AdaBoundScalars(
-            **moment_scalars(group, static_args["decay"]),
+            *moment_scalars(group, static_args["decay"]),
             minus_step_size=lr * -correction,
             eps=group["eps"],
             min_divisor=final_divisor * (gamma * step / (gamma * step + 1)),

@@ -54,16 +54,16 @@ def update_moments(
     return g, torch.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
 
 
-def moment_scalars(group: Group, decay: Decay) -> dict[str, Any]:
-    """Return the numbers of `update_moments`.
+def moment_scalars(group: Group, decay: Decay) -> tuple[Number, ...]:
+    """Return the numbers of `update_moments`, in the order in which scalars begin that contain them.
 
     Example:
         >>> moment_scalars({"lr": 0.1, "betas": (0.5, 0.75), "weight_decay": 0.5}, "decoupled")
-        {'decay_by': 0.95, 'beta1': 0.5, 'one_minus_beta1': 0.5, 'beta2': 0.75, 'one_minus_beta2': 0.25}
+        (0.95, 0.5, 0.5, 0.75, 0.25)
     """
     beta1, beta2 = group["betas"]
     decay_by = decay_scalar(decay, group["lr"], group["weight_decay"])
-    return dict(decay_by=decay_by, beta1=beta1, one_minus_beta1=1 - beta1, beta2=beta2, one_minus_beta2=1 - beta2)
+    return decay_by, beta1, 1 - beta1, beta2, 1 - beta2
 
 
 def adam_scalars(step: float, group: Group, decay: Decay, eps: Eps) -> AdamScalars:
@@ -76,4 +76,4 @@ def adam_scalars(step: float, group: Group, decay: Decay, eps: Eps) -> AdamScala
     root = math.sqrt(1 - beta2**step)
     minus_step_size = group["lr"] * (-root / (1 - beta1**step))
     eps_now = group["eps"] * root if eps == "torch" else group["eps"]
-    return AdamScalars(**moment_scalars(group, decay), minus_step_size=minus_step_size, eps=eps_now)
+    return AdamScalars(*moment_scalars(group, decay), minus_step_size=minus_step_size, eps=eps_now)

@@ -109,7 +109,7 @@ class NAdam(RuleOptimizer):
         step, mu_product = counters["step"], counters["mu_product"]
         lr, next_mu = group["lr"], mu(step + 1, group)
         return NAdamScalars(
-            **moment_scalars(group, static_args["decay"]),
+            *moment_scalars(group, static_args["decay"]),
             bias_root=math.sqrt(1 - group["betas"][1] ** step),
             eps=group["eps"],
             g_factor=lr * (-(1 - mu(step, group)) / (1 - mu_product)),

@@ -120,4 +120,4 @@ class RAdam(RuleOptimizer):
         size = lr / (1 - beta1**step)
         adaptive, plain = (0 * size, size) if r is None else (size * r * math.sqrt(1 - beta2**step), 0 * size)
         moments = moment_scalars(group, static_args["decay"])
-        return RAdamScalars(**moments, adaptive_size=adaptive, eps=group["eps"], plain_size=plain)
+        return RAdamScalars(*moments, adaptive_size=adaptive, eps=group["eps"], plain_size=plain)
