@@ -47,18 +47,18 @@ class ScheduleFree(ShadowWeights):
         for p, state in self.states():
             state[self.live] = p.detach().clone()
         self._set_mode("eval")
-        self._maybe_swapped = True
+        self.may_be_swapped = True
 
     @torch.no_grad()
     def swap_out(self) -> None:
         """Put the live weights back into the parameters, bit for bit."""
-        if not self._maybe_swapped:
+        if not self.may_be_swapped:
             return
         self._set_mode("train")
         for p, state in self.states():
             if self.live in state:
                 p.copy_(state.pop(self.live))
-        self._maybe_swapped = False
+        self.may_be_swapped = False
 
     def evaluated(self) -> dict[Tensor, Tensor]:
         """Return copies of the evaluation weights by parameter."""
@@ -70,9 +70,6 @@ class ScheduleFree(ShadowWeights):
     def computed(self) -> dict[Tensor, Tensor]:
         """Return all of `evaluated`."""
         return self.evaluated()
-
-    def create(self) -> None:
-        """Create nothing: the live weights are the only state."""
 
     def _set_mode(self, mode: str) -> None:
         getattr(self.optimizer, mode)()

@@ -42,7 +42,7 @@ class ShadowWeights:
         self.optimizer: Optimizer = None  # type: ignore[assignment]  # from attach() on
         self.restoring = False  # a checkpoint will be loaded into state that an init step creates: it has to have LIVE
         self._hooks: list[Any] = []
-        self._maybe_swapped = True  # as after every load
+        self.may_be_swapped = True  # False: parameters are known to hold the live weights
         self._creates_state = False
 
     def attach(self, optimizer: Optimizer) -> Self:
@@ -94,21 +94,16 @@ class ShadowWeights:
         """The key of the live weights, while the parameters hold ours."""
         return LIVE + self.key
 
-    @property
-    def may_be_swapped(self) -> bool:
-        """False where the parameters are known to hold the live weights."""
-        return self._maybe_swapped
-
     def swap_in(self) -> None:
         """Put the evaluation weights, where there are any, into the parameters; a second call has no effect."""
         self._swap(self.key, self.live)
-        self._maybe_swapped = True
+        self.may_be_swapped = True
 
     def swap_out(self) -> None:
         """Put the live weights back into the parameters, bit for bit; costs nothing where they hold them."""
-        if self._maybe_swapped:
+        if self.may_be_swapped:
             self._swap(self.live, self.key)
-            self._maybe_swapped = False
+            self.may_be_swapped = False
 
     @torch.no_grad()
     def _swap(self, name: str, new_name: str) -> None:
@@ -169,7 +164,7 @@ class ShadowWeights:
             self.after_step()
 
     def _after_load(self, optimizer: Optimizer) -> None:
-        self._maybe_swapped = True
+        self.may_be_swapped = True
         self.prepare_groups(optimizer)  # a state from before it was attached
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -20,9 +20,7 @@ def check_at_least_0(group: Mapping[str, Any], *names: str) -> None:
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: lr=-1.0: must be a finite number of at least 0
     """
-    for name in names:
-        if not 0 <= _number(group, name) < math.inf:
-            raise ConfigError(f"{name}={_shown(group[name])}: must be a finite number of at least 0")
+    _check(group, names, lambda x: 0 <= x < math.inf, "a finite number of at least 0")
 
 
 def check_above_0(group: Mapping[str, Any], *names: str) -> None:
@@ -33,9 +31,7 @@ def check_above_0(group: Mapping[str, Any], *names: str) -> None:
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: final_lr=0.0: must be a finite number above 0
     """
-    for name in names:
-        if not 0 < _number(group, name) < math.inf:
-            raise ConfigError(f"{name}={_shown(group[name])}: must be a finite number above 0")
+    _check(group, names, lambda x: 0 < x < math.inf, "a finite number above 0")
 
 
 def check_below_1(group: Mapping[str, Any], *names: str) -> None:
@@ -46,9 +42,7 @@ def check_below_1(group: Mapping[str, Any], *names: str) -> None:
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: momentum=1.0: must be at least 0 and below 1
     """
-    for name in names:
-        if not 0 <= _number(group, name) < 1:
-            raise ConfigError(f"{name}={_shown(group[name])}: must be at least 0 and below 1")
+    _check(group, names, lambda x: 0 <= x < 1, "at least 0 and below 1")
 
 
 def check_at_most_1(group: Mapping[str, Any], *names: str) -> None:
@@ -60,9 +54,7 @@ def check_at_most_1(group: Mapping[str, Any], *names: str) -> None:
         lit_optim.errors.ConfigError: dampening=1.5: must be at least 0 and at most 1
     """
     check_at_least_0(group, *names)
-    for name in names:
-        if group[name] > 1:
-            raise ConfigError(f"{name}={group[name]}: must be at least 0 and at most 1")
+    _check(group, names, lambda x: x <= 1, "at least 0 and at most 1")
 
 
 def check_betas(group: Mapping[str, Any]) -> None:
@@ -93,6 +85,14 @@ def check_bools(group: Mapping[str, Any], *names: str) -> None:
             raise ConfigError(f"{name}={group[name]!r}: must be True or False")
 
 
+def _check(group: Mapping[str, Any], names: Iterable[str], fits: Callable[[float], bool], allowed: str) -> None:
+    for name in names:
+        value = _number(group, name)
+        if not fits(value):
+            shown = value if isinstance(group[name], Tensor) else group[name]
+            raise ConfigError(f"{name}={shown}: must be {allowed}")
+
+
 def _number(group: Mapping[str, Any], name: str) -> float:
     value = group[name]
     if isinstance(value, Tensor) and name == "lr":
@@ -102,7 +102,3 @@ def _number(group: Mapping[str, Any], name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ConfigError(f"{name}={value!r}: must be a number")
     return float(value)
-
-
-def _shown(value: Any) -> Any:
-    return float(value) if isinstance(value, Tensor) else value

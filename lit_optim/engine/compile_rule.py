@@ -75,7 +75,7 @@ def compile_rule(
             all_dtypes = [*dtypes, *[compute_dtype(dtypes[0])] * mask.count(True)]
             numbers = torch.zeros(mask.count(False), dtype=scalars.dtype, device=device)
             in_rows = device.type != "cpu" and bool(traced(*_examples((1,), all_dtypes, device), numbers))
-            shape = (TRACED_LENGTH // ROW + 7, ROW) if in_rows else (TRACED_LENGTH,)  # 7: a size of its own
+            shape = (TRACED_LENGTH // ROW + 7, ROW) if in_rows else (TRACED_LENGTH,)  # 7: unlike any other size
             examples = [*_examples(shape, all_dtypes, device), numbers]
             compiled = _compile(traced, examples, getattr(rule_fn, "__name__", "rule"))
             _kernels[key] = functools.partial(_by_rows, compiled) if in_rows and compiled else compiled

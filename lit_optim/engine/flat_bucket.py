@@ -111,10 +111,8 @@ class FlatBucket:
 
     def is_valid(self) -> bool:
         """Tell whether the state of the first parameter that has elements is still where the flat memory begins."""
-        return all(
-            self.first_state[name].data_ptr() == flat.data_ptr()
-            for name, flat in zip(self.names, self.state, strict=False)
-        )
+        addresses = [self.first_state[name].data_ptr() for name in self.names] if self.state else []
+        return addresses == [flat.data_ptr() for flat in self.state]
 
     def step(self, rule: BoundRule, scalars: Scalars, *, mixed: bool = False) -> list[Any]:
         """Gather, run the rule and scatter; ``mixed``: some scalars are tensors with one value per group."""

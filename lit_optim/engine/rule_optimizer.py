@@ -10,7 +10,6 @@ from typing import Any, ClassVar, TypeAlias
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.optimizer import ParamsT
 
 from lit_optim.engine.arguments import check_bools
 from lit_optim.engine.bucket_cache import BucketCache, identity_snapshot, partition
@@ -25,7 +24,7 @@ from lit_optim.errors import ConfigError
 from lit_optim.state_loading.guard import fitted
 from lit_optim.step_hooks import is_state_init_step
 
-__all__ = ["Counters", "Group", "ParamsT", "RuleOptimizer", "RuleSpec", "Scalars", "Sums"]
+__all__ = ["Counters", "Group", "RuleOptimizer", "RuleSpec", "Scalars", "Sums"]
 
 Counters: TypeAlias = Mapping[str, float]
 Group: TypeAlias = Mapping[str, Any]
@@ -52,9 +51,6 @@ class RuleOptimizer(Optimizer):
     checks_what_it_loads: ClassVar[bool] = True
     shares_buckets: ClassVar[bool] = True  # whether parameters of several groups may share a call
     untracked_keys: ClassVar[tuple[str, ...]] = ()  # keys of groups that no rule depends on
-
-    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
-        super().__init__(params, defaults)
 
     def check(self, group: dict[str, Any]) -> None:
         """Reject a group with a value that is out of range, by a ConfigError."""

@@ -38,9 +38,9 @@ class RuleSpec:
     def __call__(self, *arguments: Any, **static_args: Any) -> Any:
         """Run the rule on ``p, g, *state, scratch, *scalars``, the flat form that is compiled."""
         n = 2 + len(self.state)
-        return self.run(arguments[:n], arguments[n], self.scalars(*arguments[n + 1 :]), static_args)
+        return self.run(static_args, arguments[:n], arguments[n], self.scalars(*arguments[n + 1 :]))
 
-    def run(self, tensors: Iterable[Tensor], scratch: Tensor, scalars: Scalars, static_args: dict[str, Any]) -> Any:
+    def run(self, static_args: dict[str, Any], tensors: Iterable[Tensor], scratch: Tensor, scalars: Scalars) -> Any:
         """Run the rule on ``p, g, *state``, and return what it returns."""
         p, g, *state = tensors
         return self.rule_fn(p, g, scratch, scalars, **dict(zip(self.state, state, strict=True)), **static_args)
@@ -77,6 +77,7 @@ class BoundRule:
     ) -> None:
         self.spec, self.static_args, self.maximize = spec, static_args, maximize
         self.compile, self.scratch = compile, scratch
+        self._run_block = partial(spec.run, static_args)
         self._calls: dict[Any, Callable[[Sequence[Tensor], Scalars], list[Any]]] = {}
 
     def __call__(self, tensors: Sequence[Tensor], scalars: Scalars, *, mixed: bool = False) -> list[Any]:
@@ -92,7 +93,7 @@ class BoundRule:
         """
         key = tensors[0].dtype, mixed
         if key not in self._calls:
-            self._calls[key] = self._compiled(tensors, scalars) or self._run_in_blocks
+            self._calls[key] = self._compiled(tensors, scalars) or self._in_blocks(tensors[0])
         return self._calls[key](tensors, scalars)
 
     def _compiled(self, tensors: Sequence[Tensor], scalars: Scalars) -> Callable[..., list[Any]] | None:
@@ -105,20 +106,22 @@ class BoundRule:
         run = _run_kernel_mixed if any(is_vector) else _run_kernel
         return kernel and partial(run, kernel, ScalarBuffer(is_vector.count(False), dtype, device))
 
-    def _run_in_blocks(self, tensors: Sequence[Tensor], scalars: Scalars) -> list[Any]:
-        n, dtype, device = tensors[0].numel(), tensors[0].dtype, tensors[0].device
-        block = block_size(device)
-        scratch = self.scratch.take("rule", min(n, block), compute_dtype(dtype), device)
-        run = self._run_block if not self.maximize and scratch.dtype is dtype else self._run_converted_block
+    def _in_blocks(self, like: Tensor) -> Callable[..., list[Any]]:
+        dtype = compute_dtype(like.dtype)
+        run = self._run_block if dtype is like.dtype and not self.maximize else self._run_converted_block
+        return partial(self._run_in_blocks, run, block_size(like.device), dtype)
+
+    def _run_in_blocks(
+        self, run: Callable[..., Any], block: int, dtype: torch.dtype, tensors: Sequence[Tensor], scalars: Scalars
+    ) -> list[Any]:
+        n = tensors[0].numel()
+        scratch = self.scratch.take("rule", min(n, block), dtype, tensors[0].device)
         if n <= block:
             outputs = [run(tensors, scratch, scalars)]
         else:
             blocks = zip(*(t.split(block) for t in tensors), strict=True)  # type: ignore[no-untyped-call]
             outputs = [run(each, scratch[: each[0].numel()], scalars) for each in blocks]
         return [output for output in outputs if output]
-
-    def _run_block(self, tensors: Sequence[Tensor], scratch: Tensor, scalars: Scalars) -> Any:
-        return self.spec.run(tensors, scratch, scalars, self.static_args)
 
     def _run_converted_block(self, tensors: Sequence[Tensor], scratch: Tensor, scalars: Scalars) -> Any:
         """Run the rule on copies of 16-bit tensors in 32 bits, or with a negated copy of the gradient."""
@@ -146,9 +149,10 @@ def block_size(device: torch.device) -> int:
 
 
 def _run_kernel(kernel: Any, buffer: ScalarBuffer, tensors: Sequence[Tensor], scalars: Scalars) -> list[Any]:
-    pieces: Iterable[Sequence[Tensor]] = [tensors]
-    if tensors[0].numel() > INDEX_LIMIT and not tensors[0].is_cpu:
-        pieces = zip(*(t.split(INDEX_LIMIT) for t in tensors), strict=True)  # type: ignore[no-untyped-call]
+    if tensors[0].is_cpu or tensors[0].numel() <= INDEX_LIMIT:
+        output = kernel([*tensors, buffer(scalars)])
+        return [output] if output else []
+    pieces = zip(*(t.split(INDEX_LIMIT) for t in tensors), strict=True)  # type: ignore[no-untyped-call]
     return [output for piece in pieces if (output := kernel([*piece, buffer(scalars)]))]
 
 

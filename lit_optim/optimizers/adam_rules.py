@@ -54,7 +54,7 @@ def update_moments(
     return g, torch.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
 
 
-def moment_scalars(group: Group, decay: Decay) -> tuple[Number, ...]:
+def moment_scalars(group: Group, decay: Decay) -> tuple[Number, Number, Number, Number, Number]:
     """Return the numbers of `update_moments`, in the order in which scalars begin that contain them.
 
     Example:

@@ -6,7 +6,6 @@ parameter, its gradient and its state differ, and for SGD in 16 bits. It is chos
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 import weakref
@@ -93,9 +92,8 @@ def keep_exact(optimizer: Optimizer, names: Mapping[Tensor, tuple[str, ...]] | N
         names: of its parameters; state is matched by them.
     """
     guard(optimizer, names)
-    # copies and pickles lose their hooks, and would load and be fused without a check
+    # otherwise copies and pickles have no hooks, and load and are fused without a check
     itself = weakref.ref(optimizer)
-    optimizer.__deepcopy__ = functools.partial(_copy, itself)  # type: ignore[attr-defined]
     optimizer.__reduce_ex__ = functools.partial(_reduced, itself)  # type: ignore[method-assign]
     if type(optimizer).__module__.startswith("torch.optim."):
         optimizer.register_load_state_dict_pre_hook(_remember_flags)
@@ -107,27 +105,15 @@ def keep_exact(optimizer: Optimizer, names: Mapping[Tensor, tuple[str, ...]] | N
     return optimizer
 
 
-def _copy(reference: weakref.ref[Optimizer], memo: dict[int, Any]) -> Optimizer:
-    optimizer = cast("Optimizer", reference())
-    twin = type(optimizer).__new__(type(optimizer))
-    memo[id(optimizer)] = twin
-    twin.__setstate__(copy.deepcopy(optimizer.__getstate__(), memo))
-    return _named(twin, chain.from_iterable(names_of(optimizer)))
-
-
 def _reduced(reference: weakref.ref[Optimizer], _: Any) -> tuple[Any, ...]:
     optimizer = cast("Optimizer", reference())
     return _restored, (type(optimizer), optimizer.__getstate__(), [*chain.from_iterable(names_of(optimizer))])
 
 
 def _restored(cls: type[Optimizer], state: dict[str, Any], names: Iterable[tuple[str, ...]] = ()) -> Optimizer:
-    """Unpickle an optimizer."""
+    """Copy or unpickle an optimizer."""
     optimizer = cls.__new__(cls)
     optimizer.__setstate__(state)
-    return _named(optimizer, names)
-
-
-def _named(optimizer: Optimizer, names: Iterable[tuple[str, ...]]) -> Optimizer:
     parameters = (p for group in optimizer.param_groups for p in group["params"])
     return keep_exact(optimizer, {p: found for p, found in zip(parameters, names, strict=False) if found})
 

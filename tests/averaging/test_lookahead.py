@@ -225,7 +225,7 @@ def test_evaluation_shows_the_slow_weights_and_gives_the_fast_ones_back():
     assert torch.equal(optimizer.state[p]["slow"], slow)
     assert p.data_ptr() == address
     lookahead.swap_in()
-    step(p, optimizer, 5)  # whoever forgets to swap out does not train the slow weights
+    step(p, optimizer, 5)  # a step swaps out first: the slow weights are not trained
     assert torch.equal(optimizer.state[p]["slow"], p), "the sixth step synchronizes"
     assert not torch.equal(p, slow)
 
