@@ -34,7 +34,9 @@ def imports(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             waiting += node.orelse
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (name if (name := f"{node.module}.{alias.name}") in MODULES else node.module for alias in node.names)
+            yield from (
+                name if (name := f"{node.module}.{alias.name}") in MODULES else node.module for alias in node.names
+            )
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         else:
@@ -84,11 +86,15 @@ def files_that_import(package):
 def test_one_file_imports_lightning_and_one_knows_shards():
     assert files_that_import("lightning") == {"lit_optim.lightning_api"}
     assert not files_that_import("pytorch_lightning")
-    assert [module_of(file) for file in FILES if "to_local" in file.read_text(encoding="utf-8")] == ["lit_optim.distributed"]
+    assert [module_of(file) for file in FILES if "to_local" in file.read_text(encoding="utf-8")] == [
+        "lit_optim.distributed"
+    ]
 
 
 def test_swats_and_finetuning_are_known_in_their_rooms_only():
-    found = {module_of(f) for f in FILES if re.search("swats|basefinetuning", f.read_text(encoding="utf-8"), re.IGNORECASE)}
+    found = {
+        module_of(f) for f in FILES if re.search("swats|basefinetuning", f.read_text(encoding="utf-8"), re.IGNORECASE)
+    }
     rooms = ("lit_optim.callbacks.swats", "lit_optim.optimizers.swats")
     elsewhere = {name for name in found if not name.startswith(rooms)}
     assert elsewhere <= {
@@ -143,7 +149,15 @@ def test_type_checkers_know_the_public_classes(tmp_path):
         "reveal_type(lit_optim.optimizers.SWATS)\nreveal_type(lit_optim.callbacks.Lookahead)\n",
         encoding="utf-8",
     )
-    command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), "--no-incremental", str(script)]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--config-file",
+        str(ROOT / "pyproject.toml"),
+        "--no-incremental",
+        str(script),
+    ]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
     revealed = re.findall('Revealed type is "(.*)"', shown)
     assert len(revealed) == 2, shown
@@ -157,5 +171,7 @@ def test_the_code_stays_small():
 
 
 def test_prose_is_plain():
-    words = [word for file in FILES for word in re.findall(r"\b(?:nobody|whoever|told)\b", file.read_text(encoding="utf-8"))]
+    words = [
+        word for file in FILES for word in re.findall(r"\b(?:nobody|whoever|told)\b", file.read_text(encoding="utf-8"))
+    ]
     assert len(words) <= 10, Counter(words)

@@ -23,7 +23,7 @@ class ExponentialMovingAverage(EvaluationWeights):
 
     def __init__(self, decay: float = 0.999) -> None:
         super().__init__()
-        exponential_moving_average.check(decay)
+        exponential_moving_average.check_decay(decay)
         self.decay = decay
 
     def follower(self) -> exponential_moving_average.ExponentialMovingAverage:

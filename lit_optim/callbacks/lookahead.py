@@ -51,7 +51,7 @@ class Lookahead(EvaluationWeights):
         compile: bool = False,
     ) -> None:
         super().__init__()
-        lookahead.check(k, alpha, inner_state)
+        lookahead.check_lookahead(k, alpha, inner_state)
         if evaluate not in get_args(Evaluate):
             hint = did_you_mean(str(evaluate), get_args(Evaluate))
             raise ConfigError(wrong("evaluate", evaluate, f"must be one of slow, fast{hint}"))

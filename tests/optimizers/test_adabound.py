@@ -1,4 +1,4 @@
-"""AdaBound's bounds follow the schedule, whoever moves the lr and wherever the run goes on."""
+"""AdaBound's bounds follow the schedule, by whatever the lr is changed, also in resumed runs."""
 
 import pytest
 import torch

@@ -7,14 +7,14 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lit_optim.distributed import sum_over_ranks
-from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer, Sums
+from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec, Scalars, Sums
 from lit_optim.errors import ConfigError, wrong
-from lit_optim.optimizers.adam_rules import Eps, adam_numbers
+from lit_optim.optimizers.adam_rules import MAX_MOMENTS, MOMENTS, AdamScalars, Eps, adam_scalars
 from lit_optim.optimizers.swats.arguments import OPTIONS, check_arguments
 from lit_optim.optimizers.swats.dot_products import DotProducts, in_one
 from lit_optim.optimizers.swats.estimate import Estimate, has_settled, observe, sgd_lr
 from lit_optim.optimizers.swats.phases import switch_to_sgd
-from lit_optim.optimizers.swats.rules import swats_adam, swats_amsgrad, swats_sgd
+from lit_optim.optimizers.swats.rules import MomentumScalars, swats_adam, swats_sgd
 
 FOUND: dict[str, Any] = {  # what is known so far, in each group
     **dict(k=0, gamma=0.0, lam=0.0, sgd_lr=0.0, adam_lr=0.0, decay_lr=0.0, switched_at=0),
@@ -82,8 +82,8 @@ class SWATS(RuleOptimizer):
     Algorithm 1.
     """
 
-    notes = (*FOUND, *OPTIONS)
-    merges: ClassVar[bool] = False  # sums are told apart by their groups
+    untracked_keys = (*FOUND, *OPTIONS)
+    shares_buckets: ClassVar[bool] = False  # sums are told apart by their groups
 
     def __init__(
         self,
@@ -123,26 +123,21 @@ class SWATS(RuleOptimizer):
             group.update({name: first[name] for name in ("phase", "k", "gamma", "lam", "sgd_lr", "switched_at")})
             group["decay_lr"] = first["decay_lr"]
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
-        """The text of the phase; the state is that of Adam in both."""
-        slots = ("exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else []))
+    def rule(self, group: Group) -> RuleSpec:
+        """Return the rule of the phase; the state is that of Adam in both."""
+        state = MAX_MOMENTS if group["amsgrad"] else MOMENTS
         if group["phase"] == "sgd":
-            return Rule(swats_sgd, slots)
-        return Rule(swats_amsgrad if group["amsgrad"] else swats_adam, slots)
+            return RuleSpec(swats_sgd, MomentumScalars, state)
+        return RuleSpec(swats_adam, AdamScalars, state)
 
-    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Without a decay nothing is spent on it."""
-        kind = "decoupled" if group["decoupled"] else "l2"
-        return {"decay": kind if group["weight_decay"] else "none"}
-
-    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
-        """What the text computes with at this step."""
+    def step_scalars(self, counters: Counters, group: Group, static_args: Group) -> Scalars:
+        """Return the numbers of the rule at this step."""
         if group["phase"] == "adam":
-            return adam_numbers(counters["step"], group, flags["decay"], group["eps_placement"])
+            return adam_scalars(counters["step"], group, static_args["decay"], group["eps_placement"])
         decay_by = group["weight_decay"]
-        if flags["decay"] == "decoupled":
+        if static_args["decay"] == "decoupled":
             decay_by = 1 - group["lr"] * group["decay_lr"] * decay_by
-        return decay_by, group["betas"][0], -group["lr"]
+        return MomentumScalars(decay_by, group["betas"][0], -group["lr"])
 
     def observe(self, sums: list[Sums]) -> None:
         """Updates the estimate, and switches where it has settled or a switch is due.
