@@ -91,13 +91,21 @@ def check_optimizer_state(states: Any, optimizer: Optimizer) -> None:
         _ = state["state"].values(), [len(group["params"]) for group in state["param_groups"]]
     except (TypeError, KeyError, AttributeError):
         raise ConfigError(f"ckpt_path: its optimizer_states are none that torch has written; {ADVICE}") from None
-    cls = type(optimizer)
-    if any(group.get("phase") == "sgd" for group in state["param_groups"]) and "phase" not in optimizer.defaults:
-        rule = f"its optimizer has switched to SGD, and {cls.__name__} would take its lr for its own"
-        raise ConfigError(f"ckpt_path: {rule}; {SWATS_ADVICE}")
-    if cls.__module__.startswith("torch.optim."):
+    check_phase(state["param_groups"], optimizer)
+    if type(optimizer).__module__.startswith("torch.optim."):
         _try_on_dummy(state, optimizer)
     fitted(optimizer, state, "ckpt_path")
+
+
+def check_phase(groups: Iterable[Mapping[str, Any]], optimizer: Optimizer) -> None:
+    """Rejects param groups of a SWATS that has switched to SGD, in an optimizer that has no such phase.
+
+    Raises:
+        ConfigError: with the callback to add.
+    """
+    if any(group.get("phase") == "sgd" for group in groups) and "phase" not in optimizer.defaults:
+        rule = f"its optimizer has switched to SGD, and {type(optimizer).__name__} would take its lr for its own"
+        raise ConfigError(f"ckpt_path: {rule}; {SWATS_ADVICE}")
 
 
 def restores_param_groups(callbacks: Iterable[Any]) -> bool:
