@@ -1,28 +1,18 @@
 from __future__ import annotations
 
-import itertools
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch.optim import Optimizer
 
 from lit_optim.callbacks.report_files import write_report
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.lightning_api import Callback, LightningModule, Trainer
-from lit_optim.plots.phase_shading import INK, shade
+from lit_optim.plots.used_lr import Lrs, draw_report
 from lit_optim.scheduler.schedule_lr import ScheduleLR
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from lit_optim.schedules.plan.plan import Phase
-
-Lrs = Mapping[str, Sequence[float]]  # by param group, one value an optimizer step; NaN where there was no such group
-
-LINE_COLORS = ("#1f5fa8", "#d1622b", "#3b8f5a", "#8a4fa3", "#b3873b", "#4a4a4a")
 
 
 def table(steps: Sequence[int], lrs: Lrs) -> Iterator[list[Any]]:
@@ -35,48 +25,6 @@ def table(steps: Sequence[int], lrs: Lrs) -> Iterator[list[Any]]:
     yield ["step", *(["lr"] if len(lrs) == 1 else [f"lr/{name}" for name in lrs])]
     for step, *values in zip(steps, *lrs.values(), strict=True):
         yield [step, *("" if math.isnan(value) else value for value in values)]
-
-
-def joined(lrs: Lrs) -> dict[str, Sequence[float]]:
-    """Merges groups that have the same values.
-
-    Example:
-        >>> joined({"a": [0.1], "b": [0.2], "c": [0.1]})
-        {'a, c': [0.1], 'b': [0.2]}
-    """
-    names: dict[bytes, list[str]] = {}
-    for name, values in lrs.items():
-        names.setdefault(array("d", values).tobytes(), []).append(name)
-    return {", ".join(same): lrs[same[0]] for same in names.values()}
-
-
-def draw_report(steps: Sequence[int], lrs: Lrs, phases: Sequence[Phase] = ()) -> Figure:
-    """The learning rate over optimizer steps: a line a group, and every other phase shaded, with its name."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(8, 4), dpi=100, layout="constrained")
-    axes = figure.subplots()
-    lines = joined(lrs)
-    for (name, values), color in zip(lines.items(), itertools.cycle(LINE_COLORS)):
-        axes.plot(steps, values, color=color, linewidth=2, label=name, zorder=3, marker="o" if len(steps) == 1 else "")
-    top = max((value for values in lines.values() for value in values if not math.isnan(value)), default=0.0) or 1.0
-    axes.set_ylim(0, top * 1.25)  # the names of the phases are above the lines
-    axes.set_yticks([tick for tick in MaxNLocator(6).tick_values(0, top) if tick <= top * 1.001])
-    axes.set_xlim(steps[0], max(steps[-1], steps[0] + 1))
-    shade(axes, phases)
-    title = f"learning rate over {len(steps)} optimizer step{'s' * (len(steps) != 1)}"
-    axes.set_title(title, loc="left", fontsize=12, color=INK, pad=10)
-    axes.set_xlabel("optimizer step", color=INK)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.tick_params(length=0, colors=INK)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[:].set_visible(False)
-    if len(lines) > 1:
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(lines), frameon=False, labelcolor=INK)
-    return figure
 
 
 class ScheduleReport(Callback):

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lit_optim.plots.phase_shading import INK, shade
+from lit_optim.plots.phase_shading import shade
+from lit_optim.plots.style import COLORS, INK, new_figure, style_steps_panel
 from lit_optim.preview.curves import Curve, Preview
 from lit_optim.preview.downsample import Downsampled
 
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# told apart without colours too: lightness falls, and every line has dashes of its own
-LOOKS: tuple[tuple[str, Any], ...] = (
-    ("#1f4e8c", "-"),
-    ("#d1622b", (0, (6, 2))),
-    ("#3b8f5a", (0, (2, 1.5))),
-    ("#8a4fa3", (0, (8, 2, 2, 2))),
-    ("#b3873b", (0, (4, 1, 1, 1, 1, 1))),
-    ("#4a4a4a", (0, (1, 2))),
+# every line has its own dashes, so that a print without colors can be read
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (6, 2)),
+    (0, (2, 1.5)),
+    (0, (8, 2, 2, 2)),
+    (0, (4, 1, 1, 1, 1, 1)),
+    (0, (1, 2)),
 )
 HEADROOM = 0.3  # above the curves, for the names of phases, which may be upright
 DECADES = 1e6  # that a logarithmic scale shows; a cosine ends at nearly 0
@@ -51,7 +52,7 @@ def look(i: int) -> tuple[str, Any]:
         >>> len({str(look(i)) for i in range(36)})
         36
     """
-    return LOOKS[i % len(LOOKS)][0], LOOKS[(i + i // len(LOOKS)) % len(LOOKS)][1]
+    return COLORS[i % len(COLORS)], DASHES[(i + i // len(COLORS)) % len(DASHES)]
 
 
 def draw_preview(previews: Sequence[Preview], points: dict[int, Downsampled], *, log: bool = False) -> Figure:
@@ -62,10 +63,8 @@ def draw_preview(previews: Sequence[Preview], points: dict[int, Downsampled], *,
         points: of every lane, by its id.
         log: whether the values are on a logarithmic scale; values at 0 and below are not drawn then.
     """
-    from matplotlib.figure import Figure
-
     keys = list(dict.fromkeys(curve.key for preview in previews for curve in preview.curves))
-    figure = Figure(figsize=(9, 1.2 + 2.6 * len(keys)), dpi=110, layout="constrained")
+    figure = new_figure(9, 1.2 + 2.6 * len(keys))
     last = max(preview.total_steps for preview in previews)
     panels = figure.subplots(len(keys), 1, sharex=True, squeeze=False)[:, 0]
     for axes, key in zip(panels, keys, strict=True):
@@ -84,7 +83,7 @@ def draw_preview(previews: Sequence[Preview], points: dict[int, Downsampled], *,
         if len(plans) == 1 or len(previews) == 1:  # groups with a schedule of their own come after the default
             shade(axes, plans[0])
         axes.set_ylabel(TITLES.get(key, key), color=INK)
-        _plain(axes)
+        style_steps_panel(axes)
         if len(shown) > 1:
             axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1), frameon=False, labelcolor=INK, fontsize=9)
     panels[-1].set_xlabel("optimizer step", color=INK)
@@ -116,17 +115,6 @@ def _scale(axes: Axes, log: bool) -> None:
     axes.set_ylim(low, high + HEADROOM * (high - low))
     axes.set_yticks([tick for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high * 1.001])
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-
-
-def _plain(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"))
-    axes.tick_params(length=0, which="both", colors=INK)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[:].set_visible(False)
 
 
 def _epochs(axes: Axes, size: int) -> None:

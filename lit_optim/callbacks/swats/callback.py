@@ -11,13 +11,14 @@ from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.callbacks.report_files import write_report
 from lit_optim.callbacks.swats.foreign_schedulers import refuse_other_schedules
 from lit_optim.callbacks.swats.metric import read_on_metric
-from lit_optim.callbacks.swats.report import History, advice, draw_estimates, estimates_table
+from lit_optim.callbacks.swats.report import History, advice, estimates_table
 from lit_optim.callbacks.swats.spec import swats_spec
 from lit_optim.config.read.spec import Spec
 from lit_optim.duration import parse
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_info, rank_zero_warn
 from lit_optim.optimizers.swats.optimizer import SWATS as Optimizer
+from lit_optim.plots.lr_estimates import draw_estimates
 from lit_optim.scheduler.run_length import run_length_of
 from lit_optim.schedules.shapes.plateau import PlateauState
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from array import array
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lit_optim.optimizers.swats.estimate import Estimate, distance
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-INK, SWITCH = "#444444", "#d1622b"
-COLORS = (("#b9c7dc", "#1f5fa8"), ("#c3dcc9", "#3b8f5a"), ("#d8c3df", "#8a4fa3"), ("#e3d5b4", "#b3873b"))
 
 
 class History:
@@ -118,37 +111,3 @@ def estimates_table(histories: list[History]) -> Iterator[list[Any]]:
     yield [*(["group"] if histories[0].name else []), "step", "gamma", "sgd_lr", "distance"]
     for history in histories:
         yield from history.rows()
-
-
-def draw_estimates(histories: list[History]) -> Figure:
-    """Both estimates over the steps of Adam, the switch marked."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(8, 4), dpi=100, layout="constrained")
-    axes = figure.subplots()
-    for history, (pale, strong) in zip(histories, itertools.cycle(COLORS)):
-        single: dict[str, Any] = {"marker": "o"} if len(history.steps) == 1 else {}
-        of = f" ({history.name})" if history.name else ""
-        axes.plot(history.steps, history.gammas, color=pale, linewidth=1, label=f"estimate of each step{of}", **single)
-        axes.plot(history.steps, history.sgd_lrs, color=strong, linewidth=2, label=f"running average{of}", **single)
-    if any(lr > 0 for history in histories for lr in history.sgd_lrs):
-        axes.set_yscale("log")
-    for i, history in enumerate(histories):
-        if history.switched_at is not None:
-            axes.axvline(history.switched_at, color=SWITCH, linewidth=1.5)
-            right = history.switched_at < (min(history.steps) + max(history.steps)) / 2
-            axes.annotate(
-                f"SGD{' of ' * bool(history.name)}{history.name} from here: {history.sgd_lrs[-1]:.3g}",
-                (history.switched_at, 1.0), (4 if right else -4, -4 - 14 * i),
-                xycoords=("data", "axes fraction"), textcoords="offset points", va="top", color=SWITCH,
-                ha="left" if right else "right",
-            )  # fmt: skip
-    axes.set_title("the learning rate with which SGD would take Adam's steps", loc="left", fontsize=12, color=INK)
-    axes.set_xlabel("optimizer step", color=INK)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.tick_params(which="both", length=0, colors=INK)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
-    axes.spines[:].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=INK)
-    return figure
