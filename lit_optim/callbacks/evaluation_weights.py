@@ -130,8 +130,7 @@ class EvaluationWeights(OptimizerCallback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Puts the live weights back where a checkpoint was restored within a fit, as learning-rate finders do."""
-        if any(shadow.may_be_swapped for shadow in self._shadows):
-            self._swap_out(pl_module)
+        self._swap_out(pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Swaps the evaluation weights in (Lightning's averages of weights swap theirs in the epoch's hooks)."""
@@ -180,7 +179,7 @@ class EvaluationWeights(OptimizerCallback):
             shadow.swap_in()
 
     def _swap_out(self, module: nn.Module) -> None:
-        if self._shadows:
+        if any(shadow.may_be_swapped for shadow in self._shadows):
             _reshard(module)
             for shadow in reversed(self._shadows):  # two optimizers may train one parameter
                 shadow.swap_out()

@@ -173,7 +173,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
             group = self._optimizer(trainer).param_groups[0]
             moves = not group["normalize_by_lr"] and group["lr"] != group.get("initial_lr", group["lr"])
             for history in self._histories:
-                if history.never_switched:
+                if history.steps and history.switched_at is None:
                     rank_zero_warn(advice(history, group["switch_tol"], lr_moves=moves))
         self._write(trainer)
 

@@ -32,14 +32,13 @@ def refuse_other_schedules(schedulers: list[Any], steps: int | None, *, follow: 
     for scheduler in schedulers:
         if isinstance(scheduler, ScheduleLR):
             continue
-        name = type(scheduler).__name__
         if not follow:
             rule = "does not know groups whose lr is fixed (optim_callbacks.swats.follow_schedule=false)"
-            raise ConfigError(f"scheduler: torch's {name} {rule}; {ADVICE}")
-        at = overwrites(scheduler, min(steps or MAX_STEPS, MAX_STEPS))
-        if at is not None:
+        elif at := overwrites(scheduler, min(steps or MAX_STEPS, MAX_STEPS)):
             rule = f"computes the lr from its own initial one: after {at} steps it would put Adam's in place of SGD's"
-            raise ConfigError(f"scheduler: torch's {name} {rule}; {ADVICE}")
+        else:
+            continue
+        raise ConfigError(f"scheduler: torch's {type(scheduler).__name__} {rule}; {ADVICE}")
 
 
 def overwrites(scheduler: Any, steps: int) -> int | None:
@@ -83,9 +82,6 @@ def overwrites(scheduler: Any, steps: int) -> int | None:
 def _copy(scheduler: Any, factor: float) -> Any:
     """Returns a copy over an optimizer without parameters of the run, whose lrs are multiplied by a factor."""
     optimizer, stub = scheduler.optimizer, SGD([torch.zeros(1)], lr=0.1)
-    stub.defaults = dict(optimizer.defaults)
-    values = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
-    stub.param_groups = [{**copy.deepcopy(group), "params": [torch.zeros(1)]} for group in values]
-    for group in stub.param_groups:
-        group["lr"] = group["lr"] * factor
+    groups = optimizer.param_groups
+    stub.param_groups = [{**group, "params": [torch.zeros(1)], "lr": group["lr"] * factor} for group in groups]
     return copy.deepcopy(scheduler, {id(optimizer): stub})

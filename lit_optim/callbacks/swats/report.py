@@ -20,8 +20,8 @@ class History:
         >>> history = History()
         >>> history.note(1, {"k": 1, "gamma": 0.1, "lam": 0.05, "sgd_lr": 0.1, "phase": "adam", "betas": (0.9, 0.5)})
         True
-        >>> list(history.rows())
-        [[1, 0.1, 0.1, 0.0]]
+        >>> list(estimates_table([history]))
+        [['step', 'gamma', 'sgd_lr', 'distance'], [1, 0.1, 0.1, 0.0]]
     """
 
     def __init__(self, name: str = "") -> None:
@@ -69,31 +69,16 @@ class History:
         values = {"gamma": self.gammas, "sgd_lr": self.sgd_lrs, "distance": self.distances}
         return {f"swats/{key}{end}": series[-1] for key, series in values.items()}
 
-    @property
-    def never_switched(self) -> bool:
-        """Whether Adam took all the steps, and there was one."""
-        return self.switched_at is None and len(self.steps) > 0
-
-    def closest(self) -> tuple[float, int]:
-        """Returns the least distance of average and estimate, and its step; the first step, where it is 0, is out."""
-        found = [(d, step) for d, lr, step in zip(self.distances, self.sgd_lrs, self.steps, strict=True) if lr > 0]
-        return min(found[1:] or found, default=(math.inf, 0))
-
-    def rows(self) -> Iterator[list[Any]]:
-        """Yields the rows of the table."""
-        for row in zip(self.steps, self.gammas, self.sgd_lrs, self.distances, strict=True):
-            yield [*([self.name] if self.name else []), *row]
-
 
 def advice(history: History, switch_tol: float, *, lr_moves: bool) -> str:
-    """Returns what to do about a run that never switched."""
-    away, step = history.closest()
-    last = history.sgd_lrs[-1]
+    """Returns what to do about a run that never switched, from how close average and estimate came."""
+    series = zip(history.distances, history.sgd_lrs, history.steps, strict=True)
+    distances = [(each, step) for each, sgd_lr, step in series if sgd_lr > 0]
+    away, step = min(distances[1:] or distances, default=(math.inf, 0))  # that of the first step is always 0
+    near = "the average was never positive"
     if step:
         near = f"average and estimate came within {away:.1e} of each other (step {step}), the tolerance is"
-        near += f" switch_tol={switch_tol:g}, and the average is now {last:.2g}"
-    else:
-        near = "the average was never positive"
+        near += f" switch_tol={switch_tol:g}, and the average is now {history.sgd_lrs[-1]:.2g}"
     moves = "; a schedule moves the lr, and the estimate with it: normalize_by_lr=true" if lr_moves else ""
     return (
         f"SWATS{history.of_group} did not switch in {len(history.steps)} steps of Adam: {near}. Write "
@@ -110,4 +95,5 @@ def estimates_table(histories: list[History]) -> Iterator[list[Any]]:
     """
     yield [*(["group"] if histories[0].name else []), "step", "gamma", "sgd_lr", "distance"]
     for history in histories:
-        yield from history.rows()
+        for row in zip(history.steps, history.gammas, history.sgd_lrs, history.distances, strict=True):
+            yield [*([history.name] if history.name else []), *row]
