@@ -54,7 +54,7 @@ class ScheduleFree(EvaluationWeights):
 
 
 def _moves(scheduler: Any) -> bool:
-    """Whether the lr of any group changes: other keys may be driven, and a factor of 1 is no schedule."""
+    """Returns whether the lr of any group changes: other keys may be driven, and a factor of 1 is no schedule."""
     if not isinstance(scheduler, ScheduleLR):
         return True
     lanes = [lane for lane in scheduler.lanes if lane.key == LR]

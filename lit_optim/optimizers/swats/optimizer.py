@@ -17,7 +17,7 @@ from lit_optim.optimizers.swats.estimate import Estimate, has_settled, observe, 
 from lit_optim.optimizers.swats.phases import switch_to_sgd
 from lit_optim.optimizers.swats.rules import swats_adam, swats_amsgrad, swats_sgd
 
-FOUND: dict[str, Any] = {  # what is known so far, in each group
+FOUND: dict[str, Any] = {  # the estimate, the switch and its requests, in each group
     **dict(k=0, gamma=0.0, lam=0.0, sgd_lr=0.0, adam_lr=0.0, decay_lr=0.0, switched_at=0),
     **dict(switch_requested=False, armed=True, replicated=False, unseen=None),
 }
@@ -84,7 +84,7 @@ class SWATS(RuleOptimizer):
     """
 
     notes = (*FOUND, *OPTIONS)
-    merges: ClassVar[bool] = False  # sums are told apart by their groups
+    merges: ClassVar[bool] = False  # the sums of a step belong to groups
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class SWATS(RuleOptimizer):
         super().__init__(params, dict(**adam, **switch, phase="adam", **FOUND, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
-        """Refuses a group whose values are out of range; one that is added later shares what is known."""
+        """Rejects a group whose values are out of range; one that is added later takes over a shared estimate."""
         check_arguments(group)
         first = self.param_groups[0]
         if first is not group and group["scope"] == "global":
@@ -148,7 +148,7 @@ class SWATS(RuleOptimizer):
     def observe(self, sums: list[Sums]) -> None:
         """Updates the estimate, and switches where it has settled or a switch is due.
 
-        On a GPU it takes the dot products of the step before: the host waits for that one at most.
+        On a GPU it takes the dot products of the step before, so that the host waits for that step at most.
         """
         if not sums:
             return
@@ -188,7 +188,7 @@ class SWATS(RuleOptimizer):
             groups: of this optimizer; all, unless ``scope`` is ``group``.
 
         Returns:
-            Whether it has: where Lambda is not positive yet, the switch takes place as soon as it is.
+            Whether it has; where Lambda is not positive yet, the switch takes place as soon as it is.
         """
         self._observe_last()
         done = True
@@ -198,14 +198,14 @@ class SWATS(RuleOptimizer):
         return done
 
     def _scopes(self, groups: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-        """Groups that share an estimate."""
+        """Returns the groups in lists that share an estimate."""
         listed = list(groups)
         if self.param_groups[0]["scope"] == "group":
             return [[group] for group in listed]
         return [self.param_groups] if listed else []
 
     def _dot_products(self, sums: list[Sums]) -> DotProducts:
-        """Those of this step, for each group over all its parameters, in 64 bits."""
+        """Adds up the dot products of this step, for each group over all its parameters and ranks, in 64 bits."""
         places = {id(group): i for i, group in enumerate(self.param_groups)}
         parts = [(places[id(group)], p, found) for group, p, found in sums]
         order = (p for group in self.param_groups for p in group["params"])
