@@ -84,7 +84,7 @@ class SWATS(RuleOptimizer):
     """
 
     notes = (*FOUND, *OPTIONS)
-    merges: ClassVar[bool] = False  # the sums of a step belong to groups
+    merges: ClassVar[bool] = False  # sums are told apart by their groups
 
     def __init__(
         self,
