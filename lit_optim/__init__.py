@@ -13,7 +13,7 @@ from lit_optim.errors import ConfigError, exit_on_config_error
 from lit_optim.imports import lazy_names
 
 if TYPE_CHECKING:
-    from lit_optim.config.build.builders import build_callbacks, build_optimizer, build_scheduler
+    from lit_optim.config.builders import build_callbacks, build_optimizer, build_scheduler
     from lit_optim.config.read.compose import compose
     from lit_optim.config.read.presets import presets
     from lit_optim.config.read.spec_like import SpecLike
@@ -33,9 +33,9 @@ _HOMES = {
     "ScheduleLR": "lit_optim.scheduler.schedule_lr",
     "SpecLike": "lit_optim.config.read.spec_like",
     "ValidateSweep": "lit_optim.config.sweep",
-    "build_callbacks": "lit_optim.config.build.builders",
-    "build_optimizer": "lit_optim.config.build.builders",
-    "build_scheduler": "lit_optim.config.build.builders",
+    "build_callbacks": "lit_optim.config.builders",
+    "build_optimizer": "lit_optim.config.builders",
+    "build_scheduler": "lit_optim.config.builders",
     "compose": "lit_optim.config.read.compose",
     "presets": "lit_optim.config.read.presets",
     "validate": "lit_optim.config.validate",

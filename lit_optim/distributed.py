@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -37,62 +36,37 @@ def any_rank(found: bool, tensors: Sequence[Tensor]) -> bool:
     return found
 
 
-def shard_runs(tensor: Tensor) -> Iterator[tuple[int, int, int]]:
-    """What this rank holds, as ``(place in the local tensor, place in the whole tensor, length)``, flat and in order.
-
-    Example:
-        >>> list(shard_runs(torch.zeros(2, 3)))
-        [(0, 0, 6)]
-    """
-    if not is_sharded(tensor):
-        yield 0, 0, tensor.numel()
-        return
-    from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
-
-    placed: Any = tensor
-    sizes, offsets = compute_local_shape_and_global_offset(tensor.shape, placed.device_mesh, placed.placements)
-    yield from runs_of_box(tuple(tensor.shape), tuple(sizes), tuple(offsets))
-
-
-def runs_of_box(whole: Sequence[int], sizes: Sequence[int], offsets: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """The runs of a box in a contiguous tensor.
+def cut_shard(whole: Tensor, like: Any) -> Tensor:
+    """Cuts out of a whole tensor what this rank holds of another one.
 
     Args:
-        whole: shape of the tensor.
-        sizes: shape of the box.
-        offsets: its first corner.
+        whole: an ordinary tensor; may have further dimensions behind those of ``like``.
+        like: a DTensor, or an ordinary tensor: then all is returned.
 
     Example:
-        >>> list(runs_of_box((4, 3), (2, 3), (1, 0))), list(runs_of_box((2, 4), (2, 2), (0, 2)))
-        ([(0, 3, 6)], [(0, 2, 2), (2, 6, 2)])
+        >>> cut_shard(torch.arange(3), torch.zeros(3))
+        tensor([0, 1, 2])
     """
-    length = math.prod(sizes)
-    if not length:
-        return
-    cut = next((d for d in reversed(range(len(whole))) if sizes[d] != whole[d]), 0)  # the last dimension that is cut
-    run = math.prod(sizes[cut:])
-    strides = [math.prod(whole[d + 1 :]) for d in range(len(whole))]
-    for i in range(length // run):
-        start, rest = 0, i
-        for d in reversed(range(cut)):
-            rest, index = divmod(rest, sizes[d])
-            start += (offsets[d] + index) * strides[d]
-        start += sum(offsets[d] * strides[d] for d in range(cut, len(whole)))
-        yield i * run, start, run
+    if not is_sharded(like):
+        return whole
+    from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
+
+    sizes, offsets = compute_local_shape_and_global_offset(like.shape, like.device_mesh, like.placements)
+    return whole[tuple(slice(start, start + size) for start, size in zip(offsets, sizes, strict=True))]
 
 
 def sum_split_units(sums: Sequence[Tensor], owners: Sequence[Tensor]) -> None:
-    """Makes local sums over units into whole ones, in place: one all-reduce for all, over the ranks that share a unit.
+    """Adds up, in place, sums over the parts of units that ranks share: one all-reduce a process group.
 
-    A unit is a row (all elements with one index of the first dimension), of a tensor with one dimension the whole.
+    A unit is a row (all elements with one index of the first dimension); of a 1-D tensor it is the whole.
 
     Args:
-        sums: one tensor of sums for each owner, of one dtype.
+        sums: the sums over this rank's part, one tensor for each owner, of one dtype.
         owners: the tensors that were summed.
     """
     shared: dict[dist.ProcessGroup, list[Tensor]] = {}
     for values, owner in zip(sums, owners, strict=True):
-        for group in _sharers(owner):
+        for group in _sharing_groups(owner):
             shared.setdefault(group, []).append(values)
     for group, parts in shared.items():
         together = torch.cat([part.reshape(-1) for part in parts])
@@ -102,11 +76,11 @@ def sum_split_units(sums: Sequence[Tensor], owners: Sequence[Tensor]) -> None:
 
 
 def units_are_split(owner: Tensor) -> bool:
-    """Whether other ranks hold elements of this rank's units."""
-    return bool(_sharers(owner))
+    """Returns whether other ranks hold elements of this rank's units."""
+    return bool(_sharing_groups(owner))
 
 
-def _sharers(owner: Any) -> list[dist.ProcessGroup]:
+def _sharing_groups(owner: Any) -> list[dist.ProcessGroup]:
     if not is_sharded(owner):
         return []
     splits = [

@@ -7,16 +7,16 @@ from lit_optim.callbacks.gradient_transform import GradientTransform
 
 
 class Agc(GradientTransform):
-    """Adaptive gradient clipping, before the Trainer's own clipping (`lit_optim.gradients.Agc`).
+    """Clips gradients unit by unit before the Trainer's own clipping, with `lit_optim.gradients.Agc`.
 
     Args:
         lam: largest ratio of the norms of a unit's gradient and weights.
-        eps: units of weights whose norm is smaller count as this large.
+        eps: smallest norm that the weights of a unit count with.
         exclude: parameters that are not clipped: names, patterns (``head.*``), types (``norm``, ``bias``). The paper
             leaves out the final linear layer.
 
     Raises:
-        ConfigError: for numbers that are not positive.
+        ConfigError: if a number is not positive.
 
     Paper: Brock et al. 2021, High-Performance Large-Scale Image Recognition Without Normalization, arXiv:2102.06171
 
@@ -32,5 +32,5 @@ class Agc(GradientTransform):
         super().__init__()
 
     def link(self) -> gradients.Agc:
-        """The clipping of one optimizer."""
+        """Creates the clipping of one optimizer."""
         return gradients.Agc(self.lam, self.eps, self.exclude)

@@ -7,7 +7,7 @@ from lit_optim.callbacks.gradient_transform import GradientTransform
 
 
 class Centralize(GradientTransform):
-    """Gradient centralization, before any clipping (`lit_optim.gradients.Centralize`).
+    """Centralizes gradients before any clipping, with `lit_optim.gradients.Centralize`.
 
     Args:
         exclude: parameters that are left alone: names, patterns (``head.*``).
@@ -25,5 +25,5 @@ class Centralize(GradientTransform):
         super().__init__()
 
     def link(self) -> gradients.Centralize:
-        """The centralization of one optimizer."""
+        """Creates the centralization of one optimizer."""
         return gradients.Centralize(self.exclude)

@@ -11,18 +11,18 @@ from lit_optim.lightning_api import LightningModule, Trainer
 class GradientNoise(GradientTransform):
     r"""Adds noise of variance :math:`\eta / (1 + t)^\gamma` to every gradient, after clipping.
 
-    `lit_optim.gradients.Noise`: the same on all ranks and shards, and after a resume: t is in the checkpoint.
+    `lit_optim.gradients.Noise`: the same on all ranks and shards, and after a resume, as t is in the checkpoint.
 
     Args:
         eta: variance of the first step.
         gamma: how fast the variance decays.
-        seed: another seed, other noise.
+        seed: another seed gives other noise.
         every_n: adds noise in every n-th step only, beginning with the first.
-        compile: one compiled kernel instead of blocks of ordinary operations.
+        compile: has no effect; accepted for older configurations.
         exclude: parameters without noise: names, patterns (``head.*``), types (``norm``, ``bias``).
 
     Raises:
-        ConfigError: for values that are no variance, no power or no seed.
+        ConfigError: if a value is no variance, no power or no seed.
 
     Paper: Neelakantan et al. 2015, Adding Gradient Noise Improves Learning for Very Deep Networks, arXiv:1511.06807
 
@@ -41,31 +41,31 @@ class GradientNoise(GradientTransform):
         exclude: Sequence[str] = (),
     ) -> None:
         self.arguments = (eta, gamma, seed, every_n, compile, exclude)
-        self.steps: list[int] = []  # of each optimizer, when training begins
+        self.steps: list[int] = []  # of each optimizer, from the checkpoint
         super().__init__()
 
     def link(self) -> Noise:
-        """The noise of one optimizer."""
+        """Creates the noise of one optimizer."""
         return Noise(*self.arguments)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """A fit begins anew, unless a checkpoint that is loaded later says something else."""
+        """Resets the steps; a checkpoint is loaded later."""
         if stage == "fit":
             self._detach()
             self.links.clear()
             self.steps.clear()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begins, or goes on where the checkpoint was."""
+        """Starts, at the checkpoint's step if there is one."""
         super().on_train_start(trainer, pl_module)
         for link, steps in zip(self.links, self.steps, strict=False):
             link.load_state_dict({"steps": steps})
 
     def state_dict(self) -> dict[str, Any]:
-        """The steps that each optimizer has taken."""
+        """Returns the number of steps that each optimizer has taken."""
         running = [link.steps for link in self.links if link.active]
         return {"steps": running or self.steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores them."""
+        """Restores the number of steps of each optimizer."""
         self.steps = [int(steps) for steps in state_dict["steps"]]

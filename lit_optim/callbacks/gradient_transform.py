@@ -11,24 +11,28 @@ from lit_optim.lightning_api import Callback, LightningModule, Trainer
 
 
 class GradientTransform(Callback):
-    """Puts a gradient transform on every optimizer of a run, from the start of training to its end.
+    """Base of callbacks that attach a gradient transform to every optimizer for the length of a fit.
 
-    The order of all transforms is one, whatever the order of callbacks: unscale (of a gradient scaler), centralize,
-    AGC, the Trainer's ``gradient_clip_val``, noise. Steps that a gradient scaler skips change and count nothing.
+    The order does not depend on that of the callbacks: unscale (of a gradient scaler), centralize, AGC, the Trainer's
+    ``gradient_clip_val``, noise. Steps that a gradient scaler skips are not counted.
     """
 
-    single: ClassVar[bool] = True  # two of one class in one spec are refused
+    single: ClassVar[bool] = True  # two of one class in one spec are an error
 
     def __init__(self) -> None:
         self.links: list[Link] = []
-        self.link()  # refuses wrong values before anything is built
+        self.link()  # raises on wrong values before anything is built
 
     @abstractmethod
     def link(self) -> Link:
-        """The transform, anew for each optimizer."""
+        """Creates the transform of one optimizer."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Attaches, as parameters have their names here under every strategy; refuses what cannot be."""
+        """Attaches the transforms, paused; under every strategy parameters have their names by now.
+
+        Raises:
+            ConfigError: if there is another callback of this class, or nothing matches an exclusion.
+        """
         self._detach()
         same = [other for other in trainer.callbacks if type(other) is type(self)]  # type: ignore[attr-defined]
         if len(same) > 1:
@@ -39,23 +43,23 @@ class GradientTransform(Callback):
             link.attach(optimizer, pl_module)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begins: everything is restored now, and the search of a LearningRateFinder is over."""
+        """Starts: all state is restored, and a LearningRateFinder has ended its search."""
         for link in self.links:
             link.active = True
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Gradients are unscaled and not yet clipped."""
+        """Runs what belongs before clipping; gradients are unscaled here and not yet clipped."""
         chain = Chain.of(optimizer)
         for link in self.links:
             if link.chain is chain:
                 chain.prepare(link)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leaves the optimizers as they were."""
+        """Detaches the transforms."""
         self._detach()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Leaves the optimizers as they were."""
+        """Detaches the transforms."""
         self._detach()
 
     def _detach(self) -> None:

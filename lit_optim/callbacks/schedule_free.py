@@ -57,5 +57,5 @@ def _moves(scheduler: Any) -> bool:
     """Returns whether the lr of any group changes: other keys may be driven, and a factor of 1 is no schedule."""
     if not isinstance(scheduler, ScheduleLR):
         return True
-    lanes = [lane for lane in scheduler.lanes if lane.key == LR]
-    return scheduler.follows_metric or any(lane.factor(1 << i) != lane.factor(0) for lane in lanes for i in range(30))
+    lrs = [value for value in scheduler.driven_values if value.key == LR]
+    return scheduler.follows_metric or any(lr.factor(1 << i) != lr.factor(0) for lr in lrs for i in range(30))

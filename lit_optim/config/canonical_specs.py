@@ -6,47 +6,31 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from lit_optim.config.build.optimizer import check_optimizer
-from lit_optim.config.build.param_groups import read_rules
-from lit_optim.config.build.scheduler import check_scheduler
 from lit_optim.config.read.plain_containers import import_path_of, to_plain
-from lit_optim.config.read.spec import read_spec
+from lit_optim.config.resolve import Resolved
 from lit_optim.duration import Duration, parse
-from lit_optim.errors import ConfigError
 
 
-def canonical_specs(specs: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The specs in plain containers, with names of presets spelled out; objects are told by their class.
+def canonical_specs(resolved: Resolved, callbacks: Any = None) -> dict[str, Any]:
+    """Write specs in plain containers: however they were written, the same settings look the same.
 
     Args:
-        specs: by group.
-        overrides: beat the optimizer's keys.
+        resolved: the specs.
+        callbacks: the spec of ``optim_callbacks``.
 
     Example:
-        >>> canonical_specs({"optimizer": "sgd"}, {"lr": 0.5})["optimizer"]
+        >>> from lit_optim.config.resolve import resolve
+        >>> canonical_specs(resolve({"optimizer": "sgd"}, overrides={"lr": 0.5}))["optimizer"]
         {'_target_': 'torch.optim.SGD', 'lr': 0.5, 'momentum': 0.0, 'weight_decay': 0.0}
     """
-    found = {}
-    for group, spec in specs.items():
-        try:
-            found[group] = _leaf(_settled(group, spec, overrides))
-        except ConfigError:  # told when it is validated
-            found[group] = _leaf(spec) if isinstance(spec, Mapping) else str(spec)
-    return found
-
-
-def _settled(group: str, spec: Any, overrides: Mapping[str, Any]) -> Any:
-    """A spec as it is understood: however it was written, the same settings look the same."""
-    if group == "optimizer":
-        own = read_spec(spec, group, overrides=overrides)
-        return {"_target_": own.path, **check_optimizer(own)[1]}
-    if group == "scheduler":
-        own = read_spec("none" if spec is None else spec, group)
-        checked = check_scheduler(own, monitored=False)
-        return {"_target_": own.path, **_lengths(checked.arguments), **checked.reserved}
-    if group == "param_groups":
-        return [[rule.name, list(rule.types), rule.options] for rule in read_rules(spec)]
-    return to_plain(spec)
+    optimizer, scheduler = resolved.optimizer, resolved.scheduler
+    schedule = {"_target_": scheduler.spec.path, **_lengths(scheduler.arguments), **scheduler.reserved}
+    return {
+        "optimizer": _leaf({"_target_": optimizer.spec.path, **optimizer.arguments}),
+        "scheduler": _leaf(schedule),
+        "param_groups": _leaf([[rule.name, list(rule.types), rule.options] for rule in resolved.param_groups]),
+        "optim_callbacks": _leaf(to_plain(callbacks)),
+    }
 
 
 def _lengths(slots: Any) -> Any:

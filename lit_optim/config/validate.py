@@ -6,13 +6,9 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from lit_optim.config.build.callbacks import callbacks_from_spec
-from lit_optim.config.build.optimizer import check_optimizer, check_rules
-from lit_optim.config.build.param_groups import read_rules
-from lit_optim.config.build.scheduler import check_scheduler
 from lit_optim.config.read.plain_containers import is_omegaconf
 from lit_optim.config.read.presets import GROUPS
-from lit_optim.config.read.spec import read_spec
+from lit_optim.config.resolve import resolve
 from lit_optim.errors import ConfigError, Problems, wrong
 
 
@@ -23,7 +19,7 @@ def validate(cfg: Any) -> None:
         cfg: DictConfig or mapping with any of the keys optimizer, scheduler, param_groups, optim_callbacks.
 
     Raises:
-        ConfigError: one, with every error that can be told before the length of the run is known.
+        ConfigError: one, with every error that can be found before the length of the run is known.
 
     Example:
         >>> validate({"optimizer": "adamw", "scheduler": "warmup_cosine"})
@@ -35,43 +31,39 @@ def validate(cfg: Any) -> None:
         raise ConfigError(wrong("config", cfg, f"expects a mapping with any of the keys {', '.join(GROUPS)}"))
     problems = Problems()
     try:
-        for prefix, level in (("", cfg), ("model.", _item(cfg, "model"))):
-            _check_names(level, prefix, "" if prefix else cfg, problems)
-            for group in GROUPS:
-                try:
-                    spec = _item(level, group, prefix)
-                    if spec is not None and not (prefix and _same(spec, _item(cfg, group))):  # ${optimizer}
-                        check(group, spec, f"{prefix}{group}", _quietly(level, "optimizer"))
-                except ConfigError as error:
-                    problems.take(error)
+        top = _check_level(cfg, "", {}, problems)
+        _check_level(_quietly(cfg, "model"), "model.", top, problems)
     except RecursionError:
         raise ConfigError("config: nested too deeply, or a part of it holds itself") from None
     problems.raise_if_any()
 
 
-def check(group: str, spec: Any, key: str, optimizer: Any = None) -> None:
-    """Checks one spec; rules for param groups against the optimizer beside them."""
-    if group == "optimizer":
-        check_optimizer(read_spec(spec, group, key))
-    elif group == "scheduler":
-        check_scheduler(read_spec(spec, group, key))
-    elif group == "param_groups":
-        rules = read_rules(spec, key)
-        if optimizer is not None:
-            try:
-                cls, arguments = check_optimizer(read_spec(optimizer, "optimizer"))
-            except ConfigError:
-                return  # told by its own check
-            check_rules(rules, cls, arguments, key)
-    else:
-        callbacks_from_spec(spec, key)
+def _check_level(level: Any, prefix: str, above: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
+    """Check the specs of one level, but those that repeat the level above (``${optimizer}``); return them."""
+    if not _is_mapping(level):
+        return {}
+    specs: dict[str, Any] = {}
+    _check_names(level, prefix, problems)
+    for group in GROUPS:
+        try:
+            if (spec := _item(level, group, prefix)) is not None:
+                specs[group] = spec
+        except ConfigError as error:
+            problems.take(error)
+    same = [group for group, spec in specs.items() if group in above and _same(spec, above[group])]
+    if len(same) < len(specs):
+        try:
+            resolve(specs, prefix=prefix, settled=same)
+        except ConfigError as error:
+            problems.take(error)
+    return specs
 
 
-def _check_names(level: Any, prefix: str, top: Any, problems: Problems) -> None:
-    """Refuses ``schedular: cosine`` where there is no scheduler: a spec that nobody would read."""
-    if not _is_mapping(level) or ("_target_" in level and not prefix):
+def _check_names(level: Any, prefix: str, problems: Problems) -> None:
+    """Reject ``schedular: cosine`` where there is no scheduler: a spec that has no effect."""
+    if "_target_" in level and not prefix:
         return
-    model = None if prefix else _item(top, "model")
+    model = None if prefix else _quietly(level, "model")
     elsewhere = list(model) if _is_mapping(model) and model is not None else []
     free = [group for group in GROUPS if group not in level and group not in elsewhere]
     for name in map(str, level):
@@ -103,14 +95,10 @@ def _is_mapping(value: Any) -> bool:
 
 
 def _item(cfg: Any, key: str, prefix: str = "") -> Any:
-    if not _is_mapping(cfg) or not _has(cfg, key):
+    # of a value that is still ``???`` OmegaConf says that its key is not there
+    if not _is_mapping(cfg) or not (key in cfg or (is_omegaconf(cfg) and key in cfg.keys())):  # noqa: SIM118
         return None
     try:
         return cfg[key]
     except Exception as error:  # an interpolation that leads nowhere, a value that is still missing
         raise ConfigError(f"{prefix}{key}: {str(error).splitlines()[0]}") from None
-
-
-def _has(cfg: Any, key: str) -> bool:
-    """Whether the key is there; OmegaConf says no where its value is still ``???``."""
-    return key in cfg or (is_omegaconf(cfg) and key in cfg.keys())  # noqa: SIM118 - see above

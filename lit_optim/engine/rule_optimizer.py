@@ -20,7 +20,7 @@ from lit_optim.engine.run_rule import Runner
 from lit_optim.engine.state_dict import counter, own, own_loaded, own_state
 from lit_optim.engine.without_unused_hooks import without_unused_hooks
 from lit_optim.errors import ConfigError
-from lit_optim.state_loading.guard import fitted
+from lit_optim.state_loading.compatible_state import compatible_state
 from lit_optim.step_hooks import is_state_init_step
 
 __all__ = ["Numbers", "ParamsT", "Rule", "RuleOptimizer", "Sums"]
@@ -221,6 +221,6 @@ class RuleOptimizer(Optimizer):
 
 def _note_what_is_loaded(optimizer: Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
     """Load pre-hook, the last one: what other hooks have made of a state dict is what is checked and counts."""
-    state_dict = fitted(optimizer, state_dict)
+    state_dict = compatible_state(optimizer, state_dict)
     optimizer.__dict__["_loading"] = (state_dict, [group["compile"] for group in optimizer.param_groups])
     return state_dict

@@ -1,4 +1,4 @@
-"""Gradient centralization: the gradient of each unit loses its mean."""
+"""Gradient centralization: the mean of each output row's gradient is subtracted."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from lit_optim.distributed import local_tensor, sum_split_units, units_are_split
-from lit_optim.gradients.link import Given, Link
+from lit_optim.gradients.transforms import Gradient, Link
 
 
-def sums(grad: Tensor) -> Tensor:
-    """The sum of each row, over dimensions 1..n, in float32 at least."""
+def row_sums(grad: Tensor) -> Tensor:
+    """Sums each row over all dimensions but the first, in float32 at least."""
     dtype = torch.float32 if grad.dtype in (torch.bfloat16, torch.float16) else None
     return grad.sum(dim=tuple(range(1, grad.ndim)), keepdim=True, dtype=dtype)
 
 
 class Centralize(Link):
-    r"""Subtracts from the gradient of each output row its mean: :math:`G_i \leftarrow G_i - \mathrm{mean}(G_i)`.
+    r"""Subtracts the mean of each output row's gradient: :math:`G_i \leftarrow G_i - \mathrm{mean}(G_i)`.
 
     Matrices and kernels only; vectors are left alone.
 
@@ -42,20 +42,20 @@ class Centralize(Link):
     def __init__(self, exclude: Sequence[str] = ()) -> None:
         super().__init__(exclude)
 
-    def apply(self, given: Iterable[Given]) -> None:
-        """Centralizes; the means of rows that ranks share take one all-reduce together."""
-        split: list[Given] = []
-        for entry in given:
+    def apply(self, gradients: Iterable[Gradient]) -> None:
+        """Centralizes each row; one all-reduce completes the sums of all rows that ranks share."""
+        split: list[Gradient] = []
+        for entry in gradients:
             if entry.parameter.ndim < 2 or not entry.parameter.numel():
                 continue
             if units_are_split(entry.parameter):
                 split.append(entry)
                 continue
             grad = local_tensor(entry.grad)
-            grad.sub_(sums(grad).div_(grad.numel() // max(grad.shape[0], 1)))
+            grad.sub_(row_sums(grad).div_(grad.numel() // max(grad.shape[0], 1)))
         if not split:
             return
-        totals = [sums(local_tensor(entry.grad)) for entry in split]
+        totals = [row_sums(local_tensor(entry.grad)) for entry in split]
         sum_split_units(totals, [entry.parameter for entry in split])
         for entry, total in zip(split, totals, strict=True):
             local_tensor(entry.grad).sub_(total.div_(entry.parameter.numel() // entry.parameter.shape[0]))

@@ -1,4 +1,4 @@
-"""What the parameters of an optimizer are called, and which of them a list of names and patterns speaks of."""
+"""Names of an optimizer's parameters, and selection by names, patterns and types."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.optim import Optimizer
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.param_groups.match import TYPES, OwnedParameter
 
-COMPILED = "_orig_mod."  # what torch.compile puts in front of a module's names
+COMPILED = "_orig_mod."  # torch.compile's prefix
 
 
 def parameter_names(optimizer: Optimizer, module: nn.Module | None) -> dict[Tensor, str]:
-    """Names from the module, else those that the optimizer was built with, else numbers in its order.
+    """Maps parameters to their names: from the module, else the optimizer's ``param_names``, else numbers.
 
     Example:
         >>> import torch
@@ -34,7 +34,7 @@ def parameter_names(optimizer: Optimizer, module: nn.Module | None) -> dict[Tens
 
 
 def excluded(words: Sequence[str], names: dict[Tensor, str], module: nn.Module | None) -> set[Tensor]:
-    """The parameters that any of the words speaks of.
+    """Selects the parameters that match any of the words.
 
     Args:
         words: names, patterns (``head.*``), types (``norm``, ``bias``).
@@ -42,7 +42,7 @@ def excluded(words: Sequence[str], names: dict[Tensor, str], module: nn.Module |
         module: owner of the parameters; types need it.
 
     Raises:
-        ConfigError: where a word matches nothing.
+        ConfigError: if a word matches nothing.
 
     Example:
         >>> net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
@@ -65,7 +65,7 @@ def excluded(words: Sequence[str], names: dict[Tensor, str], module: nn.Module |
 
 
 def _owned(module: nn.Module) -> list[OwnedParameter]:
-    """All parameters, those that require no grad yet too."""
+    """Lists all parameters of a module, frozen ones included."""
     owned = []
     for name, tensor in module.named_parameters():
         path, _, attribute = name.rpartition(".")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lit_optim.callbacks.protocol import OptimizerCallback
-from lit_optim.checkpoint.compatibility import check_parameter_order, declared_names
+from lit_optim.checkpoint.compatibility import check_parameter_order, name_parameters
 from lit_optim.checkpoint.stamp import HPARAMS, environment, environment_difference, resumed_specs, stamp
 from lit_optim.config.read.plain_containers import all_strings, to_plain
 from lit_optim.config.read.presets import GROUPS
@@ -56,7 +56,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         allowed = frozenset([allow] if isinstance(allow, str) else allow) | own
         with only_known_packages(allowed):
             module = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
-        module.__dict__["_allowed_packages"] = allowed
+        module._run_state.allowed_packages = allowed
         return module
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -85,19 +85,19 @@ class SpecsInCheckpoints(ModuleWithSpecs):
 
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
         """Takes over the specs that a checkpoint was written with, and says what therefore has no effect."""
-        self.__dict__["_resumed_states"] = checkpoint.get("optimizer_states")
+        self._run_state.resumed_states = checkpoint.get("optimizer_states")
         saved = checkpoint.get("lit_optim", {})
         if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
             raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
-        self.__dict__["_resumed_environment"] = saved.get("environment")
+        self._run_state.resumed_environment = saved.get("environment")
         trainable = {name for name, p in self.named_parameters() if p.requires_grad}
-        self.__dict__["_resumed_names"] = saved.get("param_names") or declared_names(checkpoint, trainable)
+        name_parameters(checkpoint, trainable)
         self._refuse_other_order(checkpoint)
         now = self.optim_specs()
         now = {**now, "optimizer": read_spec(now["optimizer"], "optimizer", overrides=self._overrides()).as_dict()}
         resumed, messages = resumed_specs(saved, now)
         if messages:
-            self.__dict__["_resumed_specs"] = resumed
+            self._run_state.resumed_specs = resumed
             rank_zero_warn("; ".join(messages))
 
     def _refuse_other_order(self, checkpoint: Mapping[str, Any]) -> None:
@@ -108,7 +108,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
 
     def compare_environment(self) -> None:
         """Says once that a resumed run cannot be exact to the bit, where what that depends on has changed."""
-        before = self.__dict__.pop("_resumed_environment", None)
+        before, self._run_state.resumed_environment = self._run_state.resumed_environment, None
         if message := environment_difference(before, self._environment()):
             rank_zero_warn(message)
 
@@ -121,7 +121,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
 
     def trusted(self) -> contextlib.AbstractContextManager[None]:
         """Within it, specs may name what this module's specs are trusted to: everything, if no file has told them."""
-        allowed = self.__dict__.get("_allowed_packages")
-        if allowed is None and not self.__dict__.get("_resumed_specs"):
+        allowed = self._run_state.allowed_packages
+        if allowed is None and not self._run_state.resumed_specs:
             return contextlib.nullcontext()
         return only_known_packages(allowed or ())

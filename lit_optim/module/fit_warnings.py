@@ -1,49 +1,74 @@
-"""What the doctor finds in a configuration is told at the beginning of a fit too, with the run's own length."""
+"""What is right by every signature and still goes wrong, warned of when a fit starts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from lit_optim.config.pitfalls import find
-from lit_optim.config.pitfalls.logged import Logged
-from lit_optim.duration import Clock
+from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
+from lit_optim.config import capabilities
+from lit_optim.config.pitfalls import find_in_specs
+from lit_optim.config.pitfalls.two_owners import two_owners
+from lit_optim.config.resolve import Resolved
+from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Trainer, rank_zero_warn
+from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_warn
 
-FATAL = (
-    "two_owners",
-    "one_cycle_too_short",
-)  # what no value of a schedule mends; the rest may be meant, in a short run say
+FATAL = ("two_owners", "one_cycle_too_short")  # what no value of a schedule mends; the rest may be meant
 
 
-def warn_at_fit_start(specs: Mapping[str, Any], trainer: Trainer, clock: Clock) -> None:
-    """Warns of what is right by every signature and still goes wrong.
+def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trainer | None, run: RunLength) -> None:
+    """Warn of specs that do not fit each other, the module, or the length of the run.
 
     Args:
-        specs: by group.
-        trainer: for its limits and its strategy.
-        clock: the length of the run, where it is known.
+        resolved: the specs.
+        module: that is trained.
+        trainer: for its limits, its strategy and its callbacks; None: there is none, and only the specs are looked at.
+        run: the length of the run, where it is known.
 
     Raises:
-        ConfigError: where DeepSpeed has a schedule of its own, or a schedule ends before the run.
+        ConfigError: for an optimizer of second order without its backward, where DeepSpeed has a schedule of its own,
+            and where a schedule ends before the run.
     """
-    if vars(trainer).get("fast_dev_run"):
+    path = resolved.optimizer.spec.path
+    needs = capabilities.of_target(path)
+    raised = needs.modes and trainer is not None  # by the callback for schedule-free optimizers
+    if resolved.scheduler.moves and needs.against_schedules and not raised:
+        rank_zero_warn(f"{path} {needs.against_schedules}")
+    if trainer is None:
         return
-    run = {
-        "total_steps": clock.total_steps,
-        "steps_per_epoch": clock.steps_per_epoch,
-        "trainer": {"max_epochs": trainer.max_epochs, "max_steps": trainer.max_steps, "strategy": _strategy(trainer)},
-    }
-    unknown = Logged(unknown=("found out when it is fed",))
-    findings = [found for found in find({**specs, **run}, unknown) if found.severity != "note"]
+    _check_backward(module, path)
+    if not vars(trainer).get("fast_dev_run"):
+        _warn_of_pitfalls(resolved, trainer, run)
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
+    if not trainer.global_step and not any(isinstance(callback, SpecCheckpoint) for callback in callbacks):
+        name = f"{type(module).__name__}.configure_callbacks"
+        effect = "no plateau is fed, and a resumed run does not take over the specs of its checkpoint"
+        rank_zero_warn(f"{name} drops what super() returned: {effect}")
+
+
+def _check_backward(module: LightningModule, path: str) -> None:
+    """Reject an optimizer that differentiates the gradients again in a module with Lightning's own ``backward``."""
+    plain = type(module).backward is LightningModule.backward
+    if plain and module.automatic_optimization and capabilities.of_target(path).second_order:
+        problem = f"optimizer: {path.rpartition('.')[2]} differentiates the gradients again"
+        remedy = f"write in {type(module).__name__}: def backward(self, loss): loss.backward(create_graph=True)"
+        raise ConfigError(f"{problem}; {remedy}")
+
+
+def _warn_of_pitfalls(resolved: Resolved, trainer: Trainer, run: RunLength) -> None:
+    limited = trainer.max_epochs is not None and trainer.max_epochs > 0
+    run = replace(run, max_epochs=trainer.max_epochs if limited else None)
+    optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
+    findings = find_in_specs(optimizer, scheduler.spec, scheduler, resolved.param_groups, run)
+    config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
+    if isinstance(config, Mapping):
+        strategy = {"_target_": type(trainer.strategy).__name__, "config": config}
+        findings += two_owners(strategy, optimizer, scheduler)
     fatal = [str(found) for found in findings if found.check in FATAL]
     if fatal:
         raise ConfigError(*fatal)
     for found in findings:
-        rank_zero_warn(str(found))
-
-
-def _strategy(trainer: Trainer) -> dict[str, Any]:
-    config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
-    return {"_target_": type(trainer.strategy).__name__, "config": config if isinstance(config, Mapping) else {}}
+        if found.severity != "note":
+            rank_zero_warn(str(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from typing import Any, ClassVar, cast
 
@@ -15,7 +16,9 @@ from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.lightning_api import LightningModule
-from lit_optim.scheduler.schedule_lr import ScheduleLR, rescale
+from lit_optim.module.run_state import RunState
+from lit_optim.scheduler.rescale_lr import rescale_lr
+from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 WAYS = (
     "no optimizer is configured: either take it as an argument, def __init__(self, optimizer='adamw', "
@@ -31,6 +34,10 @@ class ModuleWithSpecs(LightningModule):
         "lr",
     ]
 
+    @functools.cached_property
+    def _run_state(self) -> RunState:
+        return RunState()
+
     def save_hyperparameters(self, *args: Any, **kwargs: Any) -> None:
         """Lightning's; specs of OmegaConf become dictionaries whose keys are attributes as well."""
         frame = inspect.currentframe()
@@ -38,7 +45,7 @@ class ModuleWithSpecs(LightningModule):
         super().save_hyperparameters(*args, **kwargs)
         # what cannot be pickled Lightning drops from hparams when a fit begins
         given = {k: v for k, v in self._hparams.items() if k in GROUPS}
-        self.__dict__["_given_specs"] = {**self.__dict__.get("_given_specs", {}), **given}
+        self._run_state.given_specs |= given
         for hparams in (self._hparams, getattr(self, "_hparams_initial", None)):
             if isinstance(hparams, dict):
                 hparams.update({k: to_attribute_dict(v) for k, v in hparams.items() if k in GROUPS})
@@ -46,7 +53,7 @@ class ModuleWithSpecs(LightningModule):
     @property
     def lr(self) -> float | None:
         """The learning rate: as assigned, else as configured; None where neither is known. Never raises."""
-        assigned = self.__dict__.get("_assigned_lr")
+        assigned = self._run_state.assigned_lr
         try:
             configured = read_spec(self.optim_specs()["optimizer"], "optimizer").arguments
         except Exception:
@@ -57,7 +64,7 @@ class ModuleWithSpecs(LightningModule):
     def lr(self, value: Any) -> None:
         """Beats the configured lr, also in hparams; groups that live already are scaled and keep their ratios."""
         if value is None:
-            self.__dict__["_assigned_lr"] = None
+            self._run_state.assigned_lr = None
             return
         try:
             scalar = getattr(value, "ndim", None) == 0  # of torch or numpy
@@ -66,7 +73,7 @@ class ModuleWithSpecs(LightningModule):
             raise ConfigError(wrong("lr", value, f"it {mismatch}")) from None
         if not_finite(value) or value < 0:
             raise ConfigError(wrong("lr", value, "it must be a finite number of at least 0"))
-        self.__dict__["_assigned_lr"] = value
+        self._run_state.assigned_lr = value
         if "optimizer" in self.__dict__.get("_hparams", {}):
             with contextlib.suppress(Exception):  # a read-only DictConfig: the checkpoint gets it all the same
                 self.hparams["optimizer"] = {**read_spec(self.hparams["optimizer"], "optimizer").as_dict(), "lr": value}
@@ -78,11 +85,11 @@ class ModuleWithSpecs(LightningModule):
         Raises:
             ConfigError: if there is no optimizer among them; shows both ways to give one.
         """
-        resumed = self.__dict__.get("_resumed_specs")
+        resumed = self._run_state.resumed_specs
         own = getattr(self, "optim_spec", None)
         if own is not None:
             _check_own_spec(own, type(self).__name__)
-        source = resumed or own or {**self.__dict__.get("_given_specs", {}), **_specs_in(self.hparams)}
+        source = resumed or own or {**self._run_state.given_specs, **_specs_in(self.hparams)}
         specs = _specs_in(source)
         if specs.get("optimizer") is None:
             raise ConfigError(f"{type(self).__name__}: {WAYS}")
@@ -96,7 +103,7 @@ class ModuleWithSpecs(LightningModule):
             if schedulers:
                 schedulers[0].rescale(lr)
             else:
-                rescale(optimizer, lr)
+                rescale_lr(optimizer, lr)
             lrs.append((optimizer, [group["lr"] for group in optimizer.param_groups]))
         if lrs:
             trainer: Any = self.trainer
@@ -108,8 +115,8 @@ class ModuleWithSpecs(LightningModule):
         return list(trainer.optimizers) if trainer is not None else []
 
     def _overrides(self) -> dict[str, Any]:
-        assigned = self.__dict__.get("_assigned_lr")
-        return {} if assigned is None or self.__dict__.get("_resumed_specs") else {"lr": assigned}
+        state = self._run_state
+        return {} if state.assigned_lr is None or state.resumed_specs else {"lr": state.assigned_lr}
 
     def _trainer_or_none(self) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""A picture of an estimated learning rate: the estimate of each step, their running average, and the switch."""
+"""Draws an estimated learning rate: the estimate of each step, their running average, and the switch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lit_optim.plots.style import COLORS, INK, new_figure, style_steps_panel
+from lit_optim.plots.panel import COLORS, INK, new_figure, style_panel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,25 +31,21 @@ def draw_estimates(histories: Sequence[EstimateHistory]) -> Figure:
     axes = figure.subplots()
     colors = [color for color in COLORS if color != SWITCH]
     for history, color in zip(histories, itertools.cycle(colors)):
-        single: dict[str, Any] = {"marker": "o"} if len(history.steps) == 1 else {}
         of = f" ({history.name})" if history.name else ""
-        pale = {"color": color, "alpha": 0.35, "linewidth": 1, **single}
-        axes.plot(history.steps, history.gammas, label=f"estimate of each step{of}", **pale)
-        axes.plot(history.steps, history.sgd_lrs, color=color, linewidth=2, label=f"running average{of}", **single)
+        how: dict[str, Any] = {"color": color, "marker": "o" if len(history.steps) == 1 else ""}
+        axes.plot(history.steps, history.gammas, label=f"estimate of each step{of}", linewidth=1, alpha=0.35, **how)
+        axes.plot(history.steps, history.sgd_lrs, label=f"running average{of}", linewidth=2, **how)
     if any(lr > 0 for history in histories for lr in history.sgd_lrs):
         axes.set_yscale("log")
-    for i, history in enumerate(histories):
-        if history.switched_at is not None:
-            axes.axvline(history.switched_at, color=SWITCH, linewidth=1.5)
-            right = history.switched_at < (min(history.steps) + max(history.steps)) / 2
-            axes.annotate(
-                f"SGD{' of ' * bool(history.name)}{history.name} from here: {history.sgd_lrs[-1]:.3g}",
-                (history.switched_at, 1.0), (4 if right else -4, -4 - 14 * i),
-                xycoords=("data", "axes fraction"), textcoords="offset points", va="top", color=SWITCH,
-                ha="left" if right else "right",
-            )  # fmt: skip
+    switched = [(history, history.switched_at) for history in histories if history.switched_at is not None]
+    for i, (history, step) in enumerate(switched):
+        axes.axvline(step, color=SWITCH, linewidth=1.5)
+        right = step < (min(history.steps) + max(history.steps)) / 2
+        text = f"SGD{' of ' * bool(history.name)}{history.name} from here: {history.sgd_lrs[-1]:.3g}"
+        place, ha = (4, -4 - 14 * i) if right else (-4, -4 - 14 * i), "left" if right else "right"
+        where: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        axes.annotate(text, (step, 1.0), place, ha=ha, va="top", color=SWITCH, **where)
     axes.set_title("the learning rate with which SGD would take Adam's steps", loc="left", fontsize=12, color=INK)
-    axes.set_xlabel("optimizer step", color=INK)
-    style_steps_panel(axes)
+    style_panel(axes)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=INK)
     return figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lit_optim.plots.style import INK, SHADE
+from lit_optim.plots.panel import INK, SHADE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

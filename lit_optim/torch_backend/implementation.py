@@ -20,7 +20,8 @@ from torch.nn.parameter import is_lazy
 from torch.optim import ASGD, SGD, Adagrad, Adam, AdamW, Optimizer
 
 from lit_optim.distributed import is_sharded
-from lit_optim.state_loading.guard import guard, names_of
+from lit_optim.state_loading.guard import guard
+from lit_optim.state_loading.parameter_names import optimizer_names
 from lit_optim.torch_backend.layout import WIDE, complete_momentum, is_dense, lay_out, lay_out_state
 
 FUSED = (Adam, AdamW, SGD, Adagrad)
@@ -118,12 +119,12 @@ def _copy(reference: weakref.ref[Optimizer], memo: dict[int, Any]) -> Optimizer:
     twin = type(optimizer).__new__(type(optimizer))
     memo[id(optimizer)] = twin
     twin.__setstate__(copy.deepcopy(optimizer.__getstate__(), memo))
-    return _named(twin, chain.from_iterable(names_of(optimizer)))
+    return _named(twin, chain.from_iterable(optimizer_names(optimizer)))
 
 
 def _reduced(reference: weakref.ref[Optimizer], _: Any) -> tuple[Any, ...]:
     optimizer = cast("Optimizer", reference())
-    return _restored, (type(optimizer), optimizer.__getstate__(), [*chain.from_iterable(names_of(optimizer))])
+    return _restored, (type(optimizer), optimizer.__getstate__(), [*chain.from_iterable(optimizer_names(optimizer))])
 
 
 def _restored(cls: type[Optimizer], state: dict[str, Any], names: Iterable[tuple[str, ...]] = ()) -> Optimizer:

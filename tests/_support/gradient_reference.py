@@ -1,33 +1,16 @@
-"""Gradient transforms again, in float64 numpy, element by element from the definitions."""
+"""Gradient transforms in float64 NumPy, unit by unit from their definitions; noise from torch's own generator."""
 
 import hashlib
 
 import numpy as np
+import torch
 
 
-def shift(x, by):
-    """Arithmetic shift of 32-bit words."""
-    return (x.astype(np.uint32).astype(np.int32) >> by).astype(np.int64) & 0xFFFFFFFF
-
-
-def normals(n, seed, step, name, start=0):
-    """The numbers ``start .. start + n - 1`` of a tensor: Box-Muller with the library's sine and cosine."""
-    i = np.arange(start, start + n, dtype=np.int64)
-    counter, second = i // 1024 * 512 + i % 512, i // 512 % 2
-    out = np.empty(n)
-    for segment in np.unique(counter >> 31):
-        here = counter >> 31 == segment
-        digest = hashlib.blake2b(f"{seed}/{step}/{segment}/{name}".encode(), digest_size=8).digest()
-        k0, k1 = int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
-        x = ((counter[here] & (2**31 - 1)) + k0) & 0xFFFFFFFF
-        x = ((x ^ shift(x, 16)) * 0x7FEB352D & 0xFFFFFFFF) ^ k1
-        x = (x ^ shift(x, 15)) * 0x846CA68B & 0xFFFFFFFF
-        x = x ^ shift(x, 16)
-        y = (x * 0x9E3779B1 & 0xFFFFFFFF).astype(np.uint32).astype(np.int32)
-        u = (x.astype(np.float32) + np.float32(0.5)).astype(np.float64) / 2**31
-        angle = 2 * np.pi * y / 2**32
-        out[here] = np.sqrt(-2 * np.log(u)) * np.where(second[here] == 1, np.sin(angle), -np.cos(angle))
-    return out
+def normals(n, seed, step, name):
+    """The numbers of a tensor with ``n`` elements in one step."""
+    digest = hashlib.blake2b(f"{seed}/{step}/{name}".encode(), digest_size=8).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest, "little"))
+    return torch.randn(n, generator=generator).double().numpy()
 
 
 def clipped_by_unit(weights, grads, lam, eps):

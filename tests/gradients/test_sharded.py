@@ -42,7 +42,7 @@ def transformed(links, place, dtype):
     for link in links:
         link.attach(optimizer)
     for i, (p, (shape, dim)) in enumerate(zip(params, SHAPED, strict=True)):
-        p.grad = place(tensor(shape, 100 + i, dtype) * (0 if isinstance(links[0], Noise) else 1), dim)
+        p.grad = place(tensor(shape, 100 + i, dtype), dim)
     optimizer.step()
     return [p.grad.full_tensor() if isinstance(p.grad, DTensor) else p.grad for p in params]
 
@@ -56,9 +56,10 @@ def on_two_shards(links, dtype):
     return on_two_ranks(work)
 
 
-def test_noise_of_shards_is_that_of_the_whole():
-    whole = transformed([Noise(eta=1.0)], lambda t, dim: t, torch.float32)
-    for shards in on_two_shards([Noise(eta=1.0)], torch.float32):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64])
+def test_noise_of_shards_is_that_of_the_whole(dtype):
+    whole = transformed([Noise(eta=0.5)], lambda t, dim: t, dtype)
+    for shards in on_two_shards([Noise(eta=0.5)], dtype):
         for i, (one, other) in enumerate(zip(shards, whole, strict=True)):
             assert torch.equal(one, other), SHAPED[i]
 

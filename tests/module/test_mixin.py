@@ -346,7 +346,7 @@ class TestLr:
         class Early(Net):
             def __init__(self, **kwargs):
                 super().__init__(**kwargs)
-                self.__dict__["_assigned_lr"] = 0.25  # as if it had been assigned before save_hyperparameters
+                self._run_state.assigned_lr = 0.25  # as if it had been assigned before save_hyperparameters
 
         _, run = fit(tmp_path, Early(), max_epochs=1)
         run.save_checkpoint(tmp_path / "c.ckpt")

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import OmegaConf
 
 import lit_optim
-from _support.net import BATCHES, Net, fit, trainer, weights
+from _support.net import BATCHES, Net, fit, loader, trainer, weights
 from lit_optim import ConfigError
 from lit_optim.config.read import presets
 
@@ -20,7 +20,7 @@ SCHEDULERS = {
     "plateau": PLATEAU,
     "warmup_plateau": {**PLATEAU, "warmup": "1.5ep"},
     "plateau of training": {**PLATEAU, "monitor": "train/loss"},
-    "plateaus of several lanes": {
+    "plateaus of several values": {
         **PLATEAU,
         "drive": {"weight_decay": {"main": {**PLATEAU["main"], "factor": 0.3}}},
         "groups": {"no_decay": {"warmup": 5, "main": {**PLATEAU["main"], "patience": 1}}},
@@ -67,7 +67,7 @@ def test_bit_equal_from_every_kind_of_checkpoint(tmp_path, name, optimizer):
 
 
 @pytest.mark.parametrize("name", ["warmup_cosine", "warmup_plateau"])
-def test_the_one_case_that_cannot_be_exact_is_told(tmp_path, name):
+def test_the_one_case_that_cannot_be_exact_warns(tmp_path, name):
     """A step checkpoint of an epoch's last batch: Lightning never runs the validation that was due."""
     expected, counters = unbroken(tmp_path, SCHEDULERS[name])
     path = tmp_path / f"steps/epoch=1-step={2 * BATCHES}.ckpt"
@@ -137,7 +137,7 @@ def test_checkpoints_hold_plain_containers_and_load_safely(tmp_path, form, super
     ]  # fmt: skip
     again = Mine.load_from_checkpoint(path)
     assert torch.equal(weights(again), weights(module))
-    trainer(tmp_path).validate(again, __import__("net").loader(8), ckpt_path=path)
+    trainer(tmp_path).validate(again, loader(8), ckpt_path=path)
     fit(
         tmp_path,
         Mine(HPARAMS[form], scheduler=OmegaConf.create(PLATEAU), param_groups="no_decay"),
@@ -322,7 +322,7 @@ class TestTheEnvironment:
             ({"compiled": ["AdaBound"]}, r"written with compiled=\['AdaBound'\], resumed with compiled=\[\]"),
         ],
     )  # fmt: skip
-    def test_a_difference_is_told_once(self, tmp_path, change, message):
+    def test_a_difference_warns_once(self, tmp_path, change, message):
         _, run = fit(tmp_path, Net(), max_epochs=1)
         run.save_checkpoint(tmp_path / "c.ckpt")
         checkpoint = torch.load(tmp_path / "c.ckpt", weights_only=True)
@@ -333,7 +333,7 @@ class TestTheEnvironment:
             _, run = fit(tmp_path, module, ckpt_path=tmp_path / "c.ckpt", max_epochs=3)
         assert sum("bit for bit" in str(warning.message) for warning in record) == 1
         run.fit_loop.max_epochs = 4
-        run.fit(module, __import__("net").loader(), __import__("net").loader(8))  # another fit: nothing is said
+        run.fit(module, loader(), loader(8))  # another fit: nothing is said
 
     def test_the_same_one_and_an_unknown_one_say_nothing(self, tmp_path):
         _, run = fit(tmp_path, Net(), max_epochs=1)

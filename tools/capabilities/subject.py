@@ -28,5 +28,5 @@ class Subject:
 
     def bare(self, params: Any, **changes: Any) -> Any:
         """The class alone, without our checks, which refuse what the header says it cannot do."""
-        cls, arguments = check_optimizer(read_spec(self.name, "optimizer"))
+        _, cls, arguments = check_optimizer(read_spec(self.name, "optimizer"))
         return cls(params, **{**arguments, **changes})

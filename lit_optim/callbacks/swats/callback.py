@@ -19,7 +19,7 @@ from lit_optim.errors import ConfigError, wrong
 from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_info, rank_zero_warn
 from lit_optim.optimizers.swats.optimizer import SWATS as Optimizer
 from lit_optim.plots.lr_estimates import draw_estimates
-from lit_optim.scheduler.run_length import run_length_of
+from lit_optim.scheduler.run_length import run_length
 from lit_optim.schedules.shapes.plateau import PlateauState
 
 NEVER = "never"
@@ -107,15 +107,15 @@ class SWATS(MetricFeeder, OptimizerCallback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Rejects what cannot work, before a first step is taken."""
         group = self._optimizer(trainer).param_groups[0]
-        clock = run_length_of(trainer)
+        run = run_length(trainer)
         schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-        refuse_other_schedules(schedulers, clock.total_steps, follow=group["follow_schedule"])
+        refuse_other_schedules(schedulers, run.total_steps, follow=group["follow_schedule"])
         if self.at is not None:
-            self._due = self.at.steps(clock, "optim_callbacks.swats.at")
-            if clock.total_steps is not None and self._due >= clock.total_steps and not _is_short(trainer):
+            self._due = self.at.steps(run, "optim_callbacks.swats.at")
+            if run.total_steps is not None and self._due >= run.total_steps and not _is_short(trainer):
                 rank_zero_warn(
                     f"optim_callbacks.swats.at: a switch after {self._due} optimizer steps never comes, the run has "
-                    f"{clock.total_steps}; write a share of it, e.g. at=50%"
+                    f"{run.total_steps}; write a share of it, e.g. at=50%"
                 )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lit_optim.config.build.optimizer import check_nested
 from lit_optim.config.checks.call import check_call, named_arguments, swallows
 from lit_optim.config.checks.locate import locate
 from lit_optim.config.checks.unused_kwargs import check_unused_kwargs, hands_on
@@ -42,7 +43,9 @@ def callbacks_from_spec(spec: Any, key: str = "optim_callbacks") -> list[Callbac
                 raise ConfigError(f"{where}._args_: positional arguments are not taken; name them")
             cls = locate(entry["_target_"], Callback, where)
             found = Problems()
-            arguments = check_call(cls, {k: v for k, v in entry.items() if k not in HYDRA_KEYS}, where, found)
+            arguments = check_call(
+                cls, {k: v for k, v in entry.items() if k not in HYDRA_KEYS}, where, found, check_nested=check_nested
+            )
             if (extra := swallows(cls, arguments)) and not hands_on(cls):
                 check_unused_kwargs(cls, extra, where, found, names=dict.fromkeys(named_arguments(cls)))
             found.raise_if_any()

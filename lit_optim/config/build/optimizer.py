@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
-from lit_optim.config.build.param_groups import read_rules
 from lit_optim.config.checks.call import check_call, named_arguments, swallows, trial
 from lit_optim.config.checks.factory import is_factory, own_factory
 from lit_optim.config.checks.locate import locate
@@ -25,20 +24,29 @@ from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
 from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Rule, group_parameters, owned_parameters
-from lit_optim.state_loading.guard import module_names
+from lit_optim.state_loading.parameter_names import module_names
 
 
-def check_optimizer(spec: Spec) -> tuple[Any, dict[str, Any]]:
-    """The class and its keyword arguments, checked and coerced, after a dry run on a dummy parameter.
+class CheckedOptimizer(NamedTuple):
+    """An optimizer spec that can be built: the spec, its class or factory, the keyword arguments."""
+
+    spec: Spec
+    cls: Any
+    arguments: dict[str, Any]
+
+
+def check_optimizer(spec: Spec) -> CheckedOptimizer:
+    """Check and coerce the arguments of an optimizer spec, and try them on a dummy parameter.
 
     Raises:
         ConfigError: with all that is wrong.
     """
     if is_factory(spec.target):
-        return own_factory(spec.target, Optimizer, spec.key), dict(spec.arguments)  # its result is checked
+        factory = own_factory(spec.target, Optimizer, spec.key)
+        return CheckedOptimizer(spec, factory, dict(spec.arguments))  # its result is checked
     cls = locate(spec.target, Optimizer, spec.key)
     problems = Problems()
-    arguments = check_call(cls, spec.arguments, spec.key, problems, supplied=1, finite=True)
+    arguments = check_call(cls, spec.arguments, spec.key, problems, supplied=1, finite=True, check_nested=check_nested)
     if not problems:
         check_ranges(cls, arguments, spec.key, problems)
         extra = swallows(cls, arguments, supplied=1)
@@ -47,7 +55,21 @@ def check_optimizer(spec: Spec) -> tuple[Any, dict[str, Any]]:
     if not problems and extra:
         _check_extra(cls, arguments, extra, spec.key, problems)
     problems.raise_if_any()
-    return cls, arguments
+    return CheckedOptimizer(spec, cls, arguments)
+
+
+def check_nested(cls: type, arguments: dict[str, Any], key: str) -> dict[str, Any]:
+    """Check the arguments of an object inside a spec; those of an optimizer as those of one by itself.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
+    if issubclass(cls, Optimizer):
+        return check_optimizer(Spec(cls, arguments, key)).arguments
+    problems = Problems()
+    checked = check_call(cls, arguments, key, problems, check_nested=check_nested)
+    problems.raise_if_any()
+    return checked
 
 
 def _check_extra(
@@ -88,15 +110,24 @@ def _can_step(cls: type[Optimizer]) -> bool:
     return needs.measured is not None and not needs.second_order
 
 
-def optimizer_from_spec(spec: Spec, params_or_module: Any, rules: Any = None) -> Optimizer:
-    """Builds the optimizer of a spec, with groups, in its fastest exact implementation."""
-    cls, arguments = check_optimizer(spec)
+def build_checked(checked: CheckedOptimizer, params_or_module: Any, rules: Sequence[Rule] = ()) -> Optimizer:
+    """Build an optimizer in its fastest exact implementation.
+
+    Args:
+        checked: its spec, checked.
+        params_or_module: a module, parameters, or param groups.
+        rules: of the param groups, checked; they need a module.
+
+    Raises:
+        ConfigError: for parameters that the optimizer cannot take.
+    """
+    spec, cls, arguments = checked
     names: dict[Tensor, tuple[str, ...]] = {}
     if isinstance(params_or_module, nn.Module):
-        groups = _groups(params_or_module, read_rules(rules), cls, arguments, spec)
+        groups = _groups(params_or_module, rules, spec)
         names = module_names(params_or_module)
     else:
-        if read_rules(rules):
+        if rules:
             raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
         groups = _given_groups(params_or_module, names)
     parameters = [p for group in groups for p in group["params"]]
@@ -142,27 +173,26 @@ def _tensors(params: Any, names: dict[Tensor, tuple[str, ...]]) -> list[Tensor]:
     return cast("list[Tensor]", tensors)
 
 
-def _groups(
-    module: nn.Module, rules: list[Rule], cls: Any, arguments: dict[str, Any], spec: Spec
-) -> list[dict[str, Any]]:
+def _groups(module: nn.Module, rules: Sequence[Rule], spec: Spec) -> list[dict[str, Any]]:
     owned = list(owned_parameters(module))
-    groups = group_parameters(owned, check_rules(rules, cls, arguments))
+    groups = group_parameters(owned, rules)
     if len(groups) == 1 and groups[0]["name"] == "default":
         del groups[0]["name"]
     check_sparse_fit(spec, owned)
     return groups
 
 
-def check_rules(rules: list[Rule], cls: Any, arguments: dict[str, Any], key: str = "param_groups") -> list[Rule]:
-    """The rules with options that the optimizer takes; no decay is granted where there is none to begin with.
+def check_rules(rules: list[Rule], checked: CheckedOptimizer, key: str = "param_groups") -> list[Rule]:
+    """Check and coerce the options of rules; a ``weight_decay: 0`` is dropped where the optimizer has no decay.
 
     Raises:
         ConfigError: for options that the optimizer does not have, or whose values it refuses.
     """
+    _, cls, arguments = checked
     if not rules or not isinstance(cls, type):
         return rules
     defaults = on_dummy(cls, **arguments).defaults
-    problems, checked = Problems(), []
+    problems, found_rules = Problems(), []
     for i, rule in enumerate(rules):
         where, found = f"{key}.rules[{i}]", Problems()
         options = {k: v for k, v in rule.options.items() if k in defaults or k != "weight_decay" or v != 0}
@@ -176,9 +206,9 @@ def check_rules(rules: list[Rule], cls: Any, arguments: dict[str, Any], key: str
             check_ranges(cls, options, where, found)
             trial(lambda **given: on_dummy(cls, **{**arguments, **given}), cls.__name__, options, where, found)
         problems.extend(found)
-        checked.append(Rule(rule.types, {**options, **ours}, rule.name))
+        found_rules.append(Rule(rule.types, {**options, **ours}, rule.name))
     problems.raise_if_any()
-    return checked
+    return found_rules
 
 
 def _keys_of_callbacks(options: dict[str, Any], key: str, problems: Problems) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ChainedScheduler, LRScheduler, ReduceLROnPlateau, SequentialLR
 
+from lit_optim.config.build.optimizer import check_nested
 from lit_optim.config.checks.call import check_call, named_arguments, swallows
-from lit_optim.config.checks.drive import check_lanes, parts
+from lit_optim.config.checks.drive import check_driven_values, parts
 from lit_optim.config.checks.factory import is_factory, own_factory
 from lit_optim.config.checks.lightning_keys import RESERVED, check_reserved
 from lit_optim.config.checks.locate import locate
@@ -18,7 +19,7 @@ from lit_optim.config.checks.scheduler_trial import try_scheduler
 from lit_optim.config.checks.slots import take_misplaced, without_aliases
 from lit_optim.config.checks.unused_kwargs import check_unused_kwargs
 from lit_optim.config.read.spec import Spec
-from lit_optim.duration import Clock, LengthUnknown, parse
+from lit_optim.duration import LengthUnknown, RunLength, parse
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.shape_factory import shape_factory
@@ -36,6 +37,7 @@ _NOT_ALONE: dict[type, str] = {
 class CheckedSchedule:
     """A scheduler spec that can be built: the class, its keyword arguments, and the keys that are Lightning's."""
 
+    spec: Spec
     cls: Any
     arguments: dict[str, Any]
     reserved: dict[str, Any] = field(default_factory=dict)
@@ -61,6 +63,11 @@ class CheckedSchedule:
         return {"name": "lr", **{k: v for k, v in self.reserved.items() if k != "total_steps"}}
 
     @property
+    def fed_metric(self) -> str | None:
+        """The metric that has to be fed to a ScheduleLR; None where none is."""
+        return self.reserved.get("monitor") if self.own and self.follows_metric else None
+
+    @property
     def follows_metric(self) -> bool:
         """Whether a metric drives it."""
         if self.own:
@@ -80,7 +87,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     """
     if is_factory(spec.target):
         own = own_factory(spec.target, LRScheduler, spec.key)
-        return CheckedSchedule(own, dict(spec.arguments))  # its result is checked
+        return CheckedSchedule(spec, own, dict(spec.arguments))  # its result is checked
     cls = locate(spec.target, LRScheduler, spec.key)
     if reason := _NOT_ALONE.get(cls):
         raise ConfigError(f"{spec.key}._target_={spec.path}: {reason}")
@@ -92,17 +99,19 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     if cls is ScheduleLR:
         take_misplaced(given, spec.key, problems)
     names = [name for name in ("lr_lambda",) if isinstance(given.get(name), str)]  # try_scheduler says what to write
-    arguments = check_call(cls, given, spec.key, problems, supplied=1, finite=True, unchecked=names)
+    arguments = check_call(
+        cls, given, spec.key, problems, supplied=1, finite=True, unchecked=names, check_nested=check_nested
+    )
     if not problems:
         arguments = try_scheduler(cls, arguments, spec.key, problems)
     if extra := swallows(cls, arguments, supplied=1):
         check_unused_kwargs(cls, extra, spec.key, problems, names=dict.fromkeys(named_arguments(cls, supplied=1)))
     if cls is ScheduleLR:
-        arguments = check_lanes(arguments, spec.key, problems)
+        arguments = check_driven_values(arguments, spec.key, problems)
         if reserved.pop("frequency", 1) != 1:
             problems.append(f"{spec.key}.frequency: a ScheduleLR moves at every optimizer step; remove it")
     problems.raise_if_any()
-    checked = CheckedSchedule(cls, arguments, reserved)
+    checked = CheckedSchedule(spec, cls, arguments, reserved)
     if monitored and checked.follows_metric and "monitor" not in reserved:
         raise ConfigError(
             f"{spec.key}.monitor: missing; name the logged metric that the plateau follows, e.g. val/loss"
@@ -110,7 +119,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     return checked
 
 
-def scheduler_from_spec(checked: CheckedSchedule, optimizer: Optimizer, clock: Clock) -> LRScheduler:
+def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_length: RunLength) -> LRScheduler:
     """Builds the scheduler for an optimizer and a run.
 
     Raises:
@@ -118,18 +127,18 @@ def scheduler_from_spec(checked: CheckedSchedule, optimizer: Optimizer, clock: C
     """
     arguments = dict(checked.arguments)
     if checked.own:
-        total = checked.reserved.get("total_steps", clock.total_steps)
+        total = checked.reserved.get("total_steps", run_length.total_steps)
         arguments = {
             "total_steps": total,
-            "steps_per_epoch": clock.steps_per_epoch,
+            "steps_per_epoch": run_length.steps_per_epoch,
             **arguments,
             **{k: checked.reserved[k] for k in ("monitor", "mode", "interval") if k in checked.reserved},
         }
     try:
         scheduler = checked.cls(optimizer, **arguments)
     except LengthUnknown as error:
-        if arguments.get("total_steps") is None and Clock.unknown_because in str(error):
-            raise LengthUnknown(f"scheduler: {clock.unknown_because}") from None
+        if arguments.get("total_steps") is None and RunLength.unknown_because in str(error):
+            raise LengthUnknown(f"scheduler: {run_length.unknown_because}") from None
         raise
     except ConfigError:
         raise

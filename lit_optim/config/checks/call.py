@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from lit_optim.config.checks.coerce import Mismatch, coerce, not_finite
-from lit_optim.config.checks.nested_objects import nested
+from lit_optim.config.checks.nested_objects import Check, build_nested
 from lit_optim.config.checks.signature import expected
 from lit_optim.errors import Problems, did_you_mean, wrong
 
@@ -27,6 +27,7 @@ def check_call(
     unchecked: Container[str] = (),
     also: Sequence[str] = (),
     meant: Callable[[str, Sequence[str]], str] = _nearest,
+    check_nested: Check | None = None,
 ) -> dict[str, Any]:
     """The arguments as ``target`` wants them; what is wrong with them goes into ``problems``.
 
@@ -40,6 +41,7 @@ def check_call(
         unchecked: names whose values the caller checks.
         also: further names that the user may have meant.
         meant: ``(name, known ones) -> the tail of the message`` about an unknown one.
+        check_nested: checks the arguments of objects inside the arguments; default: this function.
 
     Example:
         >>> import torch
@@ -56,7 +58,7 @@ def check_call(
         where = f"{key}.{argument}"
         before = len(problems)
         hint = known[argument][0] if argument in known else Any
-        value = given if argument in unchecked else nested(given, where, problems, hint)
+        value = given if argument in unchecked else build_nested(given, where, problems, check_nested or _checked, hint)
         if finite and hint is Any:
             value = _number(value)  # nobody says what it expects; a number as text is never meant
         if len(problems) > before:
@@ -81,6 +83,13 @@ def check_call(
         if required and argument not in arguments:
             problems.append(f"{key}.{argument}: {name} needs a value for it")
     return clean
+
+
+def _checked(cls: type, arguments: dict[str, Any], key: str) -> dict[str, Any]:
+    problems = Problems()
+    checked = check_call(cls, arguments, key, problems)
+    problems.raise_if_any()
+    return checked
 
 
 def _number(value: Any) -> Any:

@@ -9,10 +9,10 @@ from lit_optim.config.checks.slots import check_slots
 from lit_optim.config.read import presets
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.scheduler.drive import PLAN_KEYS, ScheduleConfig
-from lit_optim.schedules.plan.slots import PhaseConfig, parts_of
+from lit_optim.schedules.plan.slots import PhaseConfig, phase_configs
 
 
-def check_lanes(arguments: Mapping[str, Any], key: str, problems: Problems) -> dict[str, Any]:
+def check_driven_values(arguments: Mapping[str, Any], key: str, problems: Problems) -> dict[str, Any]:
     """The arguments of a ScheduleLR with all their schedules checked and coerced.
 
     Args:
@@ -22,7 +22,7 @@ def check_lanes(arguments: Mapping[str, Any], key: str, problems: Problems) -> d
 
     Example:
         >>> found = Problems()
-        >>> checked = check_lanes({"groups": {"head": "constant"}}, "scheduler", found)
+        >>> checked = check_driven_values({"groups": {"head": "constant"}}, "scheduler", found)
         >>> checked["groups"]["head"]["main"]["shape"], found
         ('constant', [])
     """
@@ -32,12 +32,12 @@ def check_lanes(arguments: Mapping[str, Any], key: str, problems: Problems) -> d
             checked["drive"] = _spelled_out(arguments["drive"], f"{key}.drive")
         if arguments.get("groups"):
             checked["groups"] = _spelled_out(arguments["groups"], f"{key}.groups")
-        plans = configured(checked).lanes(key)
+        plans = configured(checked).plans(key)
     except ConfigError as error:
         problems.take(error)
-        plans = [ScheduleConfig(_slots(checked)).lanes(key)[0]]
+        plans = [ScheduleConfig(_slots(checked)).plans(key)[0]]
     for plan in plans:
-        slots = check_slots(plan.slots, plan.where, problems)
+        slots = check_slots(plan.config, plan.where, problems)
         if plan.where == key:
             checked |= slots
             for name in set(_slots(checked)) - set(slots):
@@ -52,8 +52,8 @@ def configured(arguments: Mapping[str, Any]) -> ScheduleConfig:
 
 def parts(arguments: Mapping[str, Any]) -> Iterator[PhaseConfig]:
     """The phases of all schedules among the arguments of a ScheduleLR."""
-    for lane in configured(arguments).lanes():
-        yield from parts_of(lane.slots, lane.where)
+    for plan in configured(arguments).plans():
+        yield from phase_configs(plan.config, plan.where)
 
 
 def _slots(arguments: Mapping[str, Any]) -> dict[str, Any]:

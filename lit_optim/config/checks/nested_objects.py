@@ -6,15 +6,18 @@ import datetime
 import functools
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from lit_optim.config.checks.locate import describe_object, locate
+from lit_optim.config.read.spec import HYDRA_KEYS
 from lit_optim.errors import ConfigError, Problems
 
+Check = Callable[[type, dict[str, Any], str], dict[str, Any]]
 
-def nested(value: Any, key: str, problems: Problems, hint: Any = Any) -> Any:
-    """``value`` with what stands in it built.
+
+def build_nested(value: Any, key: str, problems: Problems, check: Check, hint: Any = Any) -> Any:
+    """Build the objects that stand inside an argument of a spec.
 
     An optimizer (``base_optimizer: {_target_: torch.optim.SGD}``) becomes its class, or with arguments a partial; a
     class that the argument's own hint names, a third party's settings say, becomes an object. Nothing else is called.
@@ -23,47 +26,43 @@ def nested(value: Any, key: str, problems: Problems, hint: Any = Any) -> Any:
         value: an argument of a spec, or a part of one.
         key: its dotted name.
         problems: collects targets of any other kind.
+        check: ``(class, its arguments, key) -> the arguments``, checked and coerced.
         hint: the argument's type hint.
 
     Example:
-        >>> found = Problems()
-        >>> nested({"_target_": "torch.optim.SGD", "lr": "0.1"}, "optimizer.base_optimizer", found)
+        >>> found, check = Problems(), lambda cls, arguments, key: arguments
+        >>> build_nested({"_target_": "torch.optim.SGD", "lr": 0.1}, "optimizer.base_optimizer", found, check)
         functools.partial(<class 'torch.optim.sgd.SGD'>, lr=0.1)
-        >>> _ = nested([{"_target_": "os.system", "command": "ls"}], "optimizer.betas", found); print(found[0])
+        >>> _ = build_nested([{"_target_": "os.system", "command": "ls"}], "optimizer.betas", found, check)
+        >>> print(found[0])
         optimizer.betas[0]._target_=os.system: inside a spec stands nothing but values and optimizers\
  (it is a builtin function)
     """
     if isinstance(value, Mapping):
         if "_target_" in value:
-            return _built(value, key, problems, _classes(hint))
+            return _built(value, key, problems, check, _classes(hint))
         if datetime.timedelta in _classes(hint) and value:
             return _timedelta(value, key, problems)
-        return {name: nested(item, f"{key}.{name}", problems) for name, item in value.items()}
+        return {name: build_nested(item, f"{key}.{name}", problems, check) for name, item in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(nested(item, f"{key}[{i}]", problems) for i, item in enumerate(value))
+        return type(value)(build_nested(item, f"{key}[{i}]", problems, check) for i, item in enumerate(value))
     return value
 
 
-def _built(spec: Mapping[str, Any], key: str, problems: Problems, classes: tuple[type, ...]) -> Any:
+def _built(spec: Mapping[str, Any], key: str, problems: Problems, check: Check, classes: tuple[type, ...]) -> Any:
     from torch.optim import Optimizer
 
-    from lit_optim.config.build.optimizer import check_optimizer
-    from lit_optim.config.checks.call import check_call
-    from lit_optim.config.read.spec import HYDRA_KEYS, Spec
-
-    target, found = spec["_target_"], Problems()
+    target = spec["_target_"]
     arguments = {name: item for name, item in spec.items() if name not in HYDRA_KEYS}
     try:
         cls = locate(target, object, key)
         if issubclass(cls, Optimizer):
-            _, checked = check_optimizer(Spec(cls, arguments, key))
+            checked = check(cls, arguments, key)
             return functools.partial(cls, **checked) if checked else cls
         if not issubclass(cls, classes):
             rule = f"inside a spec stands nothing but values and optimizers (it is {describe_object(cls)})"
             raise ConfigError(f"{key}._target_={target}: {rule}")
-        checked = check_call(cls, arguments, key, found)
-        found.raise_if_any()
-        return cls(**checked)
+        return cls(**check(cls, arguments, key))
     except ConfigError as error:
         own = f"{key}._target_={target}: not a class "
         rule = f"{key}._target_={target}: inside a spec stands nothing but values and optimizers "

@@ -8,11 +8,12 @@ from typing import Any
 
 from lit_optim.config.checks.call import check_call
 from lit_optim.config.checks.coerce import Mismatch, coerce
-from lit_optim.duration import Clock, parse
+from lit_optim.duration import RunLength, parse
 from lit_optim.errors import ConfigError, Problems, wrong
+from lit_optim.schedules.plan.compose_plan import compose_plan
 from lit_optim.schedules.plan.foreign_names import WORDS, meaning_elsewhere
 from lit_optim.schedules.plan.shape_factory import accepted_arguments, length_arguments, shape_factory
-from lit_optim.schedules.plan.slots import SLOT_KEYS, SLOTS, PhaseConfig, compose, parts_of, slot
+from lit_optim.schedules.plan.slots import SLOT_KEYS, SLOTS, PhaseConfig, phase_configs, slot
 
 # timm's and transformers' spellings -> the slot and its key
 ALIASES = {
@@ -22,7 +23,7 @@ ALIASES = {
     "min_lr": ("main", "min_lr"),
 }
 KEYS = (*SLOTS, "phases", "order", "noise", "drive", "groups", "total_steps", "steps_per_epoch")  # of a ScheduleLR
-TRIAL_RUN = Clock(total_steps=1000, steps_per_epoch=100)
+TRIAL_RUN = RunLength(total_steps=1000, steps_per_epoch=100)
 TRIAL_STEPS = {"warmup": 10}
 
 
@@ -87,12 +88,12 @@ def check_slots(slots: Mapping[str, Any], key: str, problems: Problems) -> dict[
         _try({"noise": slots["noise"]}, key, problems)
     if slots.get("phases") or slots.get("order"):
         try:
-            parts = parts_of(slots, key)
+            phases = phase_configs(slots, key)
         except ConfigError as error:
             problems.take(error)
             return checked
-        warm = any(part.rises for part in parts)
-        options = {part.name: _check_phase(part.name, part.options, part.key, key, problems, warm) for part in parts}
+        warm = any(phase.is_warmup for phase in phases)
+        options = {p.name: _check_phase(p.name, p.options, p.key, key, problems, warm) for p in phases}
         return {**{k: v for k, v in checked.items() if k not in SLOTS}, "phases": options}
     warm = False
     for name in SLOTS:
@@ -118,7 +119,7 @@ def _check_phase(
 ) -> dict[str, Any]:
     try:
         if "steps" in full:
-            parse(full["steps"], PhaseConfig(name, where, full, full["steps"]).steps_key)
+            parse(full["steps"], PhaseConfig(name, where, full).steps_key)
         shape = shape_factory(full["shape"], f"{where}.shape")
     except ConfigError as error:
         problems.take(error)
@@ -158,7 +159,7 @@ def _check_phase(
 
 def _try(slots: Mapping[str, Any], key: str, problems: Problems) -> None:
     try:
-        compose(slots, TRIAL_RUN, key=key)
+        compose_plan(slots, TRIAL_RUN, key=key)
     except ConfigError as error:
         problems.take(error)
 

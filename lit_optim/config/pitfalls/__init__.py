@@ -1,10 +1,9 @@
 """What is right by every signature and still goes wrong: one mistake a file, each a pure function over specs.
 
-They are for the doctor, and for whoever wants to know before the first step. `find` calls all of them on a config.
+`find` calls all of them on a config, for the doctor; `find_in_specs` on the specs of a fit.
 """
 
-from lit_optim.config.pitfalls.every import find
+from lit_optim.config.pitfalls.every import find, find_in_specs
 from lit_optim.config.pitfalls.finding import Finding
-from lit_optim.config.pitfalls.run_length import RunLength
 
-__all__ = ["Finding", "RunLength", "find"]
+__all__ = ["Finding", "find", "find_in_specs"]

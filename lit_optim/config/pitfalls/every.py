@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lit_optim.config.build.param_groups import read_rules
+from lit_optim.config.build.scheduler import CheckedSchedule, check_scheduler
 from lit_optim.config.pitfalls.drop_after_warmup import drop_after_warmup
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
 from lit_optim.config.pitfalls.logged import Logged
 from lit_optim.config.pitfalls.momentum_cycling import momentum_cycling
 from lit_optim.config.pitfalls.monitor_not_logged import monitor_not_logged
-from lit_optim.config.pitfalls.run_length import RunLength
 from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
 from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
 from lit_optim.config.read.spec import Spec, read_spec
+from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.param_groups import Rule
 
@@ -36,24 +37,53 @@ def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = Non
         >>> [finding.check for finding in find(config, Logged())]
         ['warmup_too_long']
     """
-    run = RunLength.of(config)
+    run = RunLength.from_config(config)
     trainer, model = config.get("trainer"), config.get("model")
     findings: list[Finding] = []
     for prefix, level in (("", config), ("model.", model)):
         if not isinstance(level, Mapping) or (prefix and _same(level, config)):
             continue
         optimizer, scheduler = _spec(level, "optimizer", prefix), _spec(level, "scheduler", prefix)
-        if scheduler is not None:
-            findings += stepped_per_epoch(scheduler, run) + warmup_too_long(scheduler, run)
-            findings += drop_after_warmup(scheduler)
-            findings += monitor_not_logged(scheduler, logged)
-            if optimizer is not None:
-                rules = _rules(level)
-                findings += floor_above_lr(scheduler, optimizer, rules, f"{prefix}param_groups")
-                findings += momentum_cycling(scheduler, optimizer)
+        checked = _checked(scheduler)
+        findings += find_in_specs(optimizer, scheduler, checked, _rules(level), run, logged, f"{prefix}param_groups")
         if isinstance(trainer, Mapping):
             strategy = trainer.get("strategy")
-            findings += two_owners(strategy, optimizer, scheduler, folder=folder, environment=os.environ)
+            findings += two_owners(strategy, optimizer, checked, folder=folder, environment=os.environ)
+    return findings
+
+
+def find_in_specs(
+    optimizer: Spec | None,
+    scheduler: Spec | None,
+    checked: CheckedSchedule | None,
+    rules: Sequence[Rule],
+    run: RunLength,
+    logged: Logged | None = None,
+    rules_key: str = "param_groups",
+) -> list[Finding]:
+    """Everything that is wrong with specs, which need not be valid.
+
+    Args:
+        optimizer: its spec.
+        scheduler: its spec.
+        checked: the same, checked; None where that failed.
+        rules: of the param groups.
+        run: how long the run is.
+        logged: the names of the metrics; None where they are not known.
+        rules_key: dotted name of the rules' spec.
+    """
+    if scheduler is None:
+        return []
+    own = checked is not None and checked.own
+    if own:
+        findings = warmup_too_long(scheduler, run) + drop_after_warmup(scheduler)
+    else:  # of torch's schedulers, or of a spec with other problems
+        findings = stepped_per_epoch(scheduler, run) + warmup_too_long(scheduler, run) + drop_after_warmup(scheduler)
+    if checked is not None and logged is not None:
+        findings += monitor_not_logged(checked, logged)
+    if optimizer is not None:
+        findings += floor_above_lr(scheduler, optimizer, rules, rules_key)
+        findings += [] if own else momentum_cycling(scheduler, optimizer)
     return findings
 
 
@@ -70,6 +100,13 @@ def _spec(level: Mapping[str, Any], group: str, prefix: str) -> Spec | None:
         return read_spec(level[group], group, f"{prefix}{group}")
     except ConfigError:
         return None  # told by `validate`
+
+
+def _checked(scheduler: Spec | None) -> CheckedSchedule | None:
+    try:
+        return None if scheduler is None else check_scheduler(scheduler)
+    except ConfigError:
+        return None  # `validate` says why
 
 
 def _rules(level: Mapping[str, Any]) -> list[Rule]:

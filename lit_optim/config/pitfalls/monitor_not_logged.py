@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from lit_optim.config.build.scheduler import check_scheduler
+from lit_optim.config.build.scheduler import CheckedSchedule
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.pitfalls.logged import Logged
-from lit_optim.config.read.spec import Spec
-from lit_optim.errors import ConfigError, did_you_mean
+from lit_optim.errors import did_you_mean
 
 CHECK = "monitor_not_logged"
 
 
-def monitor_not_logged(scheduler: Spec, logged: Logged) -> list[Finding]:
+def monitor_not_logged(scheduler: CheckedSchedule, logged: Logged) -> list[Finding]:
     """The metric of a plateau, against the names that the module logs.
 
     Args:
-        scheduler: its spec; only one that follows a metric is looked at.
+        scheduler: its checked spec; only one that follows a metric is looked at.
         logged: what is logged.
 
     Example:
+        >>> from lit_optim.config.build.scheduler import check_scheduler
+        >>> from lit_optim.config.read.spec import Spec
         >>> plateau = Spec("lit_optim.ScheduleLR", {"main": {"shape": "plateau"}, "monitor": "val_loss"}, "scheduler")
-        >>> print(*monitor_not_logged(plateau, Logged(("val/loss", "val/acc"))))
+        >>> print(*monitor_not_logged(check_scheduler(plateau), Logged(("val/loss", "val/acc"))))
         scheduler.monitor=val_loss: the module logs no such name, only val/loss, val/acc; did you mean 'val/loss'?
     """
-    try:
-        checked = check_scheduler(scheduler)
-    except ConfigError:
-        return []  # told by its own check
-    monitor = checked.reserved.get("monitor")
-    if not checked.follows_metric or monitor is None or logged.has(monitor):
+    monitor = scheduler.reserved.get("monitor")
+    if not scheduler.follows_metric or monitor is None or logged.has(monitor):
         return []
-    key = f"{scheduler.key}.monitor={monitor}"
+    key = f"{scheduler.spec.key}.monitor={monitor}"
     if logged.unknown:
         problem = f"cannot tell whether it is logged ({'; '.join(logged.unknown[:3])})"
         return [Finding(CHECK, "note", key, problem, "give the names with --logged to be sure")]

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lit_optim.config.build.scheduler import check_scheduler
+from lit_optim.config.build.scheduler import CheckedSchedule
 from lit_optim.config.pitfalls.classes import mapping
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.read.spec import Spec
-from lit_optim.errors import ConfigError
 
 CHECK = "two_owners"
 KEY = "trainer.strategy"
@@ -21,7 +20,7 @@ CONFIG_VARIABLE = "PL_DEEPSPEED_CONFIG_PATH"  # where Lightning looks if the str
 def two_owners(
     strategy: Any,
     optimizer: Spec | None,
-    scheduler: Spec | None,
+    scheduler: CheckedSchedule | None,
     *,
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
@@ -31,7 +30,7 @@ def two_owners(
     Args:
         strategy: the Trainer's: a name, or a mapping with ``_target_`` and ``config`` (a mapping, or a JSON file).
         optimizer: our spec, if there is one.
-        scheduler: our spec, if there is one; one that leaves the lr alone is none.
+        scheduler: our checked spec, if there is one; one that leaves the lr alone is none.
         folder: where a relative path begins; default: the current one.
         environment: variables of the process.
 
@@ -52,7 +51,7 @@ remove it from DeepSpeed's config
         except (OSError, ValueError) as error:
             problem = f"DeepSpeed's config cannot be read ({error}), so nobody can tell whether it has a scheduler"
             return [Finding(CHECK, "note", key, problem, "")]
-    ours = {"optimizer": optimizer, "scheduler": scheduler if scheduler and _moves(scheduler) else None}
+    ours = {"optimizer": optimizer, "scheduler": scheduler.spec if scheduler and scheduler.moves else None}
     return [
         Finding(
             CHECK,
@@ -75,10 +74,3 @@ def _deepspeed(strategy: Any, environment: Mapping[str, str]) -> tuple[Any, str]
     if given.get("config") is not None:
         return given["config"], f"{KEY}.config"
     return environment.get(CONFIG_VARIABLE), CONFIG_VARIABLE
-
-
-def _moves(scheduler: Spec) -> bool:
-    try:
-        return check_scheduler(scheduler).moves
-    except ConfigError:
-        return False  # told by its own check

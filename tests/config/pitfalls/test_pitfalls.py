@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from lit_optim.config.pitfalls import Finding, RunLength, find
+from lit_optim.config.build.scheduler import check_scheduler
+from lit_optim.config.pitfalls import Finding, find
 from lit_optim.config.pitfalls.drop_after_warmup import drop_after_warmup
 from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
 from lit_optim.config.pitfalls.logged import Logged
@@ -17,6 +18,7 @@ from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
 from lit_optim.config.read import presets
 from lit_optim.config.read.spec import Spec, read_spec
+from lit_optim.duration import RunLength
 from lit_optim.param_groups import Rule
 
 
@@ -32,7 +34,7 @@ def told(findings):
     return [(finding.severity, finding.key) for finding in findings]
 
 
-EPOCHS, STEPS = RunLength(max_epochs=10), RunLength(max_epochs=10, steps_per_epoch=100)
+EPOCHS, STEPS = RunLength(max_epochs=10), RunLength(1000, 100, max_epochs=10)
 STEPPED = [
     (torchs("OneCycleLR", max_lr=1, total_steps=1000), EPOCHS, [("error", "scheduler.total_steps=1000")]),
     (torchs("OneCycleLR", max_lr=1, total_steps=10), EPOCHS, []),
@@ -54,7 +56,7 @@ STEPPED = [
     (torchs("CosineAnnealingLR", T_max=1000, interval="step"), EPOCHS, []),
     (torchs("CosineAnnealingLR", T_max=1000), RunLength(), []),
     (torchs("CosineAnnealingLR", T_max=10, frequency=2), EPOCHS, [("error", "scheduler.T_max=10")]),
-    (torchs("CosineAnnealingLR", T_max=1000), RunLength(max_steps=1000, steps_per_epoch=100), [("error", "scheduler.T_max=1000")]),
+    (torchs("CosineAnnealingLR", T_max=1000), RunLength(total_steps=1000, steps_per_epoch=100), [("error", "scheduler.T_max=1000")]),
     (torchs("LinearLR", total_iters=500), EPOCHS, [("error", "scheduler.total_iters=500")]),
     (torchs("LinearLR"), EPOCHS, []),  # its default is 5
     (torchs("LinearLR"), RunLength(max_epochs=3), [("error", "scheduler.total_iters=5")]),
@@ -96,15 +98,15 @@ def test_one_cycle_really_raises_past_its_end():
 
 
 WARMUPS = [
-    ({"warmup": {"steps": 1000}}, RunLength(max_steps=1000), ["scheduler.warmup.steps=1000"]),
-    ({"warmup": {"steps": 999}}, RunLength(max_steps=1000), []),
+    ({"warmup": {"steps": 1000}}, RunLength(total_steps=1000), ["scheduler.warmup.steps=1000"]),
+    ({"warmup": {"steps": 999}}, RunLength(total_steps=1000), []),
     ({"warmup": 1000}, RunLength(total_steps=1000), ["scheduler.warmup.steps=1000"]),
-    ({"warmup": 1000, "total_steps": 5000}, RunLength(max_steps=1000), []),
+    ({"warmup": 1000, "total_steps": 5000}, RunLength(total_steps=1000), []),
     ({"warmup": 1000, "total_steps": 500}, RunLength(), ["scheduler.warmup.steps=1000"]),
     ({"warmup": "1e3"}, STEPS, ["scheduler.warmup.steps=1e3"]),
     ({"warmup": "9ep"}, EPOCHS, []),
     ({"warmup": "10ep"}, EPOCHS, ["scheduler.warmup.steps=10ep"]),
-    ({"warmup": "2ep"}, RunLength(max_steps=150, steps_per_epoch=100), ["scheduler.warmup.steps=2ep"]),
+    ({"warmup": "2ep"}, RunLength(total_steps=150, steps_per_epoch=100), ["scheduler.warmup.steps=2ep"]),
     ({"warmup": "100%"}, RunLength(), ["scheduler.warmup.steps=100%"]),
     ({"warmup": "99%"}, STEPS, []),
     ({"warmup": 0}, STEPS, []),
@@ -206,7 +208,7 @@ MONITORS = [
 
 @pytest.mark.parametrize(("scheduler", "logged", "expected"), MONITORS)
 def test_monitor_not_logged(scheduler, logged, expected):
-    assert told(monitor_not_logged(scheduler, logged)) == expected
+    assert told(monitor_not_logged(check_scheduler(scheduler, monitored=False), logged)) == expected
 
 
 DEEPSPEED = "lightning.pytorch.strategies.DeepSpeedStrategy"
@@ -229,13 +231,15 @@ OWNERS = [
 @pytest.mark.parametrize(("strategy", "optimizer", "scheduler", "expected"), OWNERS)
 def test_two_owners(strategy, optimizer, scheduler, expected, tmp_path):
     (tmp_path / "ds.json").write_text(json.dumps(BOTH))
-    assert [f.key for f in two_owners(strategy, optimizer, scheduler, folder=tmp_path)] == expected
+    assert [
+        f.key for f in two_owners(strategy, optimizer, scheduler and check_scheduler(scheduler), folder=tmp_path)
+    ] == expected
 
 
 def test_deepspeeds_config_from_the_environment(tmp_path):
     (tmp_path / "ds.json").write_text(json.dumps(BOTH))
     environment = {"PL_DEEPSPEED_CONFIG_PATH": str(tmp_path / "ds.json")}
-    (finding,) = two_owners("deepspeed", None, COSINE, environment=environment)
+    (finding,) = two_owners("deepspeed", None, check_scheduler(COSINE), environment=environment)
     assert finding.key == f"PL_DEEPSPEED_CONFIG_PATH={tmp_path / 'ds.json'}: scheduler"
 
 
@@ -244,7 +248,7 @@ def test_a_deepspeed_config_that_cannot_be_read_is_no_verdict(text, tmp_path):
     if text:
         (tmp_path / "ds.json").write_text(text)
     strategy = {"_target_": DEEPSPEED, "config": "ds.json"}
-    assert [f.severity for f in two_owners(strategy, SGD, COSINE, folder=tmp_path)] == ["note"]
+    assert [f.severity for f in two_owners(strategy, SGD, check_scheduler(COSINE), folder=tmp_path)] == ["note"]
 
 
 LENGTHS = [
@@ -253,6 +257,7 @@ LENGTHS = [
     ({"trainer": {"max_epochs": 3}, "steps_per_epoch": 10}, (30, 3)),
     ({"trainer": {"max_epochs": 3, "max_steps": 12}, "steps_per_epoch": 10}, (12, 2)),
     ({"total_steps": 7, "trainer": {"max_steps": 100}}, (7, None)),
+    ({"total_steps": 90, "trainer": {"max_epochs": 3}, "steps_per_epoch": 10}, (90, 3)),
     ({"trainer": {"max_epochs": "many", "max_steps": True}}, (None, None)),
     ({"trainer": "none"}, (None, None)),
     ({}, (None, None)),
@@ -261,8 +266,8 @@ LENGTHS = [
 
 @pytest.mark.parametrize(("config", "expected"), LENGTHS)
 def test_run_length(config, expected):
-    run = RunLength.of(config)
-    assert (run.steps, run.epochs) == expected
+    run = RunLength.from_config(config)
+    assert (run.total_steps, run.epochs) == expected
 
 
 def test_every_check_is_called_and_a_mount_under_model_is_looked_at_once():

@@ -1,0 +1,113 @@
+"""The four specs of a configuration, read, checked and coerced once; everything else takes the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lit_optim.config.build.callbacks import callbacks_from_spec
+from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked, check_optimizer, check_rules
+from lit_optim.config.build.param_groups import read_rules
+from lit_optim.config.build.scheduler import CheckedSchedule, build_checked_schedule, check_scheduler
+from lit_optim.config.read.presets import GROUPS
+from lit_optim.config.read.spec import read_spec
+from lit_optim.errors import ConfigError, Problems
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+    from lit_optim.duration import RunLength
+    from lit_optim.lightning_api import Callback
+    from lit_optim.param_groups import Rule
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Specs that can be built.
+
+    Args:
+        optimizer: checked; None where there is no such spec, or its problems are known from elsewhere.
+        scheduler: checked; of no spec the preset ``none``.
+        param_groups: the rules, checked against the optimizer.
+        callbacks: those of ``optim_callbacks``.
+    """
+
+    optimizer: CheckedOptimizer
+    scheduler: CheckedSchedule
+    param_groups: list[Rule]
+    callbacks: list[Callback]
+
+    def build_optimizer(self, params_or_module: Any) -> Optimizer:
+        """Build the optimizer over a module, parameters or param groups."""
+        return build_checked(self.optimizer, params_or_module, self.param_groups)
+
+    def build_scheduler(self, optimizer: Optimizer, run: RunLength) -> LRScheduler:
+        """Build the scheduler of an optimizer for a run of some length."""
+        return build_checked_schedule(self.scheduler, optimizer, run)
+
+
+def resolve(
+    specs: Mapping[str, Any],
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    callbacks: Iterable[Any] = (),
+    prefix: str = "",
+    settled: Container[str] = (),
+    monitored: bool = True,
+) -> Resolved:
+    """Read, check and coerce specs.
+
+    Args:
+        specs: by group.
+        overrides: beat the optimizer's keys.
+        callbacks: others beside those of ``optim_callbacks`` that may replace the optimizer's spec.
+        prefix: of the groups' dotted names.
+        settled: groups whose problems are known from elsewhere, and not raised again.
+        monitored: whether a schedule that follows a metric has to name it.
+
+    Raises:
+        ConfigError: one, with the problems of all groups.
+
+    Example:
+        >>> resolved = resolve({"optimizer": "sgd", "scheduler": "cosine"}, overrides={"lr": "0.5"})
+        >>> resolved.optimizer.arguments["lr"], resolved.scheduler.arguments["main"]["shape"]
+        (0.5, 'cosine')
+    """
+    problems = {group: Problems() for group in GROUPS}
+
+    def attempt(group: str, check: Callable[[Any, str], Any]) -> Any:
+        try:
+            return check(specs.get(group), f"{prefix}{group}")
+        except ConfigError as error:
+            problems[group].take(error)
+            return None
+
+    def optimizer_of(spec: Any, key: str) -> CheckedOptimizer | None:
+        if "optimizer" not in specs:
+            return None
+        checked = check_optimizer(read_spec(spec, "optimizer", key, overrides))
+        replaced = {type(callback) for callback in chosen}  # Lightning lets those of the module win
+        for callback in (*(other for other in callbacks if type(other) not in replaced), *chosen):
+            own = callback.replace_spec(checked.spec) if hasattr(callback, "replace_spec") else checked.spec
+            if own is not checked.spec:
+                checked = check_optimizer(own)
+        return checked
+
+    def schedule_of(spec: Any, key: str) -> CheckedSchedule:
+        return check_scheduler(read_spec("none" if spec is None else spec, "scheduler", key), monitored=monitored)
+
+    def rules_of(spec: Any, key: str) -> list[Rule]:
+        rules = read_rules(spec, key)
+        return check_rules(rules, optimizer, key) if optimizer is not None else rules
+
+    chosen: list[Callback] = attempt("optim_callbacks", callbacks_from_spec) or []
+    optimizer = attempt("optimizer", optimizer_of)
+    scheduler = attempt("scheduler", schedule_of)
+    rules = attempt("param_groups", rules_of)
+    found = Problems()
+    for group in GROUPS:
+        found.extend(problems[group] if group not in settled else [])
+    found.raise_if_any()
+    return Resolved(optimizer, scheduler, rules, chosen)

@@ -1,0 +1,222 @@
+"""Gradient transforms (`Link`) and the order in which they run on one optimizer (`Chain`)."""
+
+from __future__ import annotations
+
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
+
+from lit_optim.errors import ConfigError, wrong
+from lit_optim.gradients.names import excluded, parameter_names
+from lit_optim.step_hooks import is_state_init_step
+
+ORDER = ("centralize", "agc", "gradient_noise")
+ATTRIBUTE = "_lit_optim_gradients"
+Self = TypeVar("Self", bound="Link")
+
+
+class Gradient(NamedTuple):
+    """A gradient with its parameter, the parameter's name, and its param group."""
+
+    name: str
+    parameter: Tensor
+    grad: Tensor
+    group: dict[str, Any]
+
+
+class Link(ABC):
+    """Base of gradient transforms; each acts on one optimizer, as part of its `Chain`.
+
+    Args:
+        exclude: names, patterns and types of parameters that are left alone.
+    """
+
+    kind: ClassVar[str]
+    after_clipping: ClassVar[bool] = False
+
+    def __init__(self, exclude: Sequence[str] = ()) -> None:
+        words = [exclude] if isinstance(exclude, str) else exclude
+        if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) and word for word in words):
+            raise ConfigError(wrong("exclude", exclude, "must be a list of names and patterns; write e.g. ['head.*']"))
+        self.exclude = tuple(words)
+        self.chain: Chain | None = None
+        self.active = True  # an attached link may be paused
+        self.steps = 0
+
+    def attach(self: Self, optimizer: Optimizer, module: nn.Module | None = None) -> Self:
+        """Transforms the gradients of an optimizer in each of its steps from now on.
+
+        Args:
+            optimizer: any; under a gradient scaler the gradients are unscaled first.
+            module: owner of the parameters. Its names decide what is excluded and which noise a tensor gets; without
+                it parameters are numbered. Attach a module that FSDP2 shards before its first forward pass, in which
+                it may show other parameters than the optimizer's.
+
+        Raises:
+            ConfigError: if the optimizer has a transform of this kind already, or nothing matches an exclusion.
+        """
+        self.detach()
+        chain = Chain.of(optimizer)
+        chain.add(self, module)
+        self.chain = chain
+        return self
+
+    def detach(self) -> None:
+        """Leaves the optimizer alone from now on."""
+        if self.chain is not None:
+            self.chain.remove(self)
+            self.chain = None
+
+    def selects(self, group: dict[str, Any]) -> bool:
+        """Returns whether the parameters of a group are transformed in this step."""
+        return bool(group["params"])
+
+    @abstractmethod
+    def apply(self, gradients: Iterable[Gradient]) -> None:
+        """Changes gradients in place."""
+
+    def stepped(self) -> None:
+        """Counts a step that the optimizer has taken."""
+        self.steps += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the number of steps taken."""
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restores the number of steps taken."""
+        self.steps = int(state_dict["steps"])
+
+
+class Chain:
+    """Runs the transforms of one optimizer before each update: centralize, AGC, clip by norm, noise.
+
+    Their order does not depend on the order in which they were attached. The step pre-hook is the last moment before
+    the update, after the closure and after any clipping by the training loop: noise is added there. Transforms that
+    belong before clipping run in `prepare` if the training loop calls it, else in the pre-hook too. A step that a
+    gradient scaler skips does not reach the hook.
+
+    Args:
+        optimizer: holds the chain.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = weakref.proxy(optimizer)
+        self.links: list[Link] = []
+        self.names: dict[Tensor, str] = {}
+        self.modules: dict[str, nn.Module | None] = {}
+        self.excluded: dict[str, set[Tensor]] = {}
+        self.prepared = self.acted = False
+        self.hooks: list[RemovableHandle] = []
+
+    @classmethod
+    def of(cls, optimizer: Optimizer) -> Chain:
+        """Returns the chain of an optimizer, which may be wrapped by Lightning; creates it if there is none."""
+        optimizer = getattr(optimizer, "optimizer", optimizer)
+        chain: Chain | None = optimizer.__dict__.get(ATTRIBUTE)
+        if chain is None:
+            chain = optimizer.__dict__[ATTRIBUTE] = cls(optimizer)
+        return chain
+
+    def add(self, link: Link, module: nn.Module | None) -> None:
+        """Inserts a transform at its place in the order.
+
+        Raises:
+            ConfigError: if there is one of its kind already, or nothing matches one of its exclusions.
+        """
+        if any(other.kind == link.kind for other in self.links):
+            raise ConfigError(
+                f"{link.kind}: twice on one optimizer, which would transform its gradients twice; keep one of the two"
+            )
+        names = parameter_names(self.optimizer, module)
+        try:
+            self.excluded[link.kind] = excluded(link.exclude, names, module)
+        except ConfigError as error:
+            raise ConfigError(*(f"{link.kind}.{problem}" for problem in error.problems)) from None
+        if not self.links:
+            # torch's flag for optimizers that unscale within step(), after the hooks; unset, the scaler unscales before
+            self.optimizer._step_supports_amp_scaling = False
+            self.hooks.append(self.optimizer.register_step_pre_hook(self._before_update))
+            self.hooks.append(self.optimizer.register_step_post_hook(self._after_update))
+        self.names.update(names)
+        self.modules[link.kind] = module
+        self.links = sorted([*self.links, link], key=lambda each: ORDER.index(each.kind))
+
+    def remove(self, link: Link) -> None:
+        """Removes a transform; the last one takes the hooks with it."""
+        self.links.remove(link)
+        if not self.links:
+            while self.hooks:
+                self.hooks.pop().remove()
+            self.optimizer.__dict__.pop(ATTRIBUTE, None)
+
+    @torch.no_grad()
+    def prepare(self, caller: Link) -> None:
+        """Runs what belongs before clipping, once a step, though the callback of each link calls it.
+
+        Args:
+            caller: the link on whose behalf it is called; all but the first are ignored.
+        """
+        if caller is self.links[0]:
+            self._run(after_clipping=False)
+            self.prepared = True
+
+    def _before_update(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
+        """Step pre-hook; ``args`` begins with the optimizer itself."""
+        self.acted = False
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        if closure is None:
+            if not is_state_init_step(optimizer):
+                self._finish()
+            return None
+
+        def transformed() -> Any:
+            loss = closure()
+            self._finish()
+            return loss
+
+        if len(args) > 1:
+            return (args[0], transformed, *args[2:]), kwargs
+        return args, {**kwargs, "closure": transformed}
+
+    @torch.no_grad()
+    def _finish(self) -> None:
+        if not self.prepared:
+            self._run(after_clipping=False)
+        self._run(after_clipping=True)
+        self.prepared = False
+        self.acted = any(p.grad is not None for group in self.optimizer.param_groups for p in group["params"])
+
+    def _after_update(self, *_: Any) -> None:
+        if self.acted:
+            for link in self.links:
+                if link.active:
+                    link.stepped()
+
+    def _run(self, after_clipping: bool) -> None:
+        for link in self.links:
+            if link.active and link.after_clipping == after_clipping:
+                link.apply(self._gradients(link))
+
+    def _gradients(self, link: Link) -> Iterator[Gradient]:
+        kind, left_out = link.kind, self.excluded[link.kind]
+        for group in self.optimizer.param_groups:
+            if not link.selects(group):
+                continue
+            for p in group["params"]:
+                grad = p.grad
+                if grad is None or p in left_out:
+                    continue
+                if p not in self.names:  # of a group that was added later
+                    self.names = {**parameter_names(self.optimizer, self.modules[kind]), **self.names}
+                name = self.names[p]
+                if grad.layout is not torch.strided:
+                    rule = "has a sparse gradient, whose missing rows cannot be transformed; leave it out"
+                    raise ConfigError(f"{kind}: {name!r} {rule}: {kind}.exclude=[{name}]")
+                yield Gradient(name, p, grad, group)

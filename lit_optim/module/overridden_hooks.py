@@ -1,0 +1,35 @@
+"""What is wrong with a class that inherits from the mixin, found when the class is made."""
+
+from __future__ import annotations
+
+import warnings
+
+from lit_optim.errors import ConfigError
+
+
+def warn_of_overridden_hooks(cls: type, mixin: type, *hooks: str) -> None:
+    """Warn of hooks of the mixin that a class overrides without calling ``super()``.
+
+    Args:
+        cls: the new class.
+        mixin: whose hooks they are.
+        hooks: their names.
+
+    Raises:
+        ConfigError: for a module of the package ``pytorch_lightning``.
+    """
+    if any(base.__module__.startswith("pytorch_lightning.") for base in cls.__mro__):
+        raise ConfigError(
+            f"{cls.__name__}: pytorch_lightning.LightningModule is another class than lightning's; "
+            "write 'import lightning as L' and inherit from L.LightningModule"
+        )
+    for hook in hooks:
+        owner = next(base for base in cls.__mro__ if hook in base.__dict__)
+        if owner is mixin or (owner is not cls and issubclass(owner, mixin)):
+            continue  # ours, or one that was looked at when its class was made
+        method = owner.__dict__[hook]
+        code = getattr(method, "__code__", None)
+        calls_super = code is not None and {"super", hook} & {*code.co_names, *code.co_freevars}
+        if method is not mixin.__dict__[hook] and not calls_super:
+            text = f"{owner.__name__}.{hook} does not call super().{hook}(), so the configuration has no effect there"
+            warnings.warn(text, stacklevel=3)

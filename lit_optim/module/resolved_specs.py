@@ -1,0 +1,71 @@
+"""A module's specs, resolved once: again only where what they depend on has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lit_optim.callbacks.protocol import OptimizerCallback
+from lit_optim.config.canonical_specs import canonical_specs
+from lit_optim.config.read.plain_containers import to_plain
+from lit_optim.config.resolve import Resolved, resolve
+from lit_optim.lightning_api import Callback
+from lit_optim.module.checkpoints import SpecsInCheckpoints
+from lit_optim.module.rank_agreement import raise_on_all_ranks
+from lit_optim.scheduler.run_length import check_has_steps
+
+_REPLACES_NOTHING = OptimizerCallback.replace_spec
+
+
+class ModuleWithResolvedSpecs(SpecsInCheckpoints):
+    """A module that keeps its resolved specs."""
+
+    def resolved_specs(self, more: Iterable[Callback] = ()) -> Resolved:
+        """Resolve the specs in force, or return what they were resolved to before.
+
+        Args:
+            more: callbacks of the module that the Trainer does not have yet.
+
+        Raises:
+            ConfigError: with all that is wrong.
+        """
+        state, specs, overrides = self._run_state, self.optim_specs(), self._overrides()
+        chosen = state.resolved.callbacks if state.resolved is not None else []
+        replacing = (c for c in self.optimizer_callbacks(more) if type(c).replace_spec is not _REPLACES_NOTHING)
+        others = [callback for callback in replacing if callback not in chosen]
+        inputs = [to_plain(specs, "specs"), overrides, others]
+        if state.resolved is None or not _are_equal(inputs, state.inputs):
+            state.resolved = resolve(specs, overrides=overrides, callbacks=others)
+            state.inputs = inputs
+        return state.resolved
+
+    def optimizer_callbacks(self, more: Iterable[Callback] = ()) -> list[OptimizerCallback]:
+        """Return the Trainer's callbacks that take part, and those of the module, which replace the Trainer's."""
+        replaced = {type(callback) for callback in more}
+        given = [c for c in getattr(self._trainer_or_none(), "callbacks", ()) if type(c) not in replaced]
+        return [callback for callback in (*given, *more) if isinstance(callback, OptimizerCallback)]
+
+    def check_on_all_ranks(self, more: Iterable[Callback] = ()) -> None:
+        """Stop all ranks before any data is prepared, if the specs of one are wrong or differ from those of rank 0.
+
+        Raises:
+            ConfigError: the same on every rank.
+        """
+        canonical: dict[str, Any] = {}
+        problem: Exception | None = None
+        try:
+            with self.trusted():
+                resolved = self.resolved_specs(more)
+                if self.trainer.world_size > 1:
+                    canonical = canonical_specs(resolved, self.optim_specs().get("optim_callbacks"))
+            check_has_steps(self.trainer)
+        except Exception as error:  # of a third party's class, say: no rank may wait for one that has stopped
+            problem = error
+        raise_on_all_ranks(self.trainer, canonical, problem)
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except Exception:  # tensors of several elements
+        return False

@@ -1,0 +1,49 @@
+"""What a module remembers of its runs, beside its hyper-parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lit_optim.config.resolve import Resolved
+from lit_optim.step_hooks import AppliedStepCounter
+
+
+@dataclass
+class RunState:
+    """The state of `ConfigureOptimizersMixin` in a module.
+
+    Args:
+        given_specs: the specs that ``save_hyperparameters`` was given, before Lightning drops what cannot be pickled.
+        assigned_lr: the absolute learning rate that was assigned to ``module.lr``; None: none was.
+        allowed_packages: what the specs of the checkpoint that the module was loaded from may import; None: all.
+        resumed_specs: the specs that the run goes on with, where the checkpoint's win.
+        resumed_states: the ``optimizer_states`` of the checkpoint that the run is resumed from.
+        resumed_environment: the environment in which the checkpoint was written.
+        applied_steps: counts the optimizer's steps where a gradient scaler may skip some.
+        inputs: what `resolved` was made of.
+        resolved: the specs in force.
+    """
+
+    given_specs: dict[str, Any] = field(default_factory=dict)
+    assigned_lr: float | None = None
+    allowed_packages: frozenset[str] | None = None
+    resumed_specs: dict[str, Any] | None = None
+    resumed_states: Any = None
+    resumed_environment: Any = None
+    applied_steps: AppliedStepCounter | None = None
+    inputs: Any = None
+    resolved: Resolved | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what can be made again: a module must stay picklable, and a spec may hold any function."""
+        return {**vars(self), "inputs": None, "resolved": None}
+
+    def take_resumed_states(self) -> Any:
+        """Return the resumed optimizer states, once."""
+        states, self.resumed_states = self.resumed_states, None
+        return states
+
+    def forget_resume(self) -> None:
+        """Forget the checkpoint of an earlier run, when a new one begins."""
+        self.resumed_specs = self.resumed_states = self.inputs = self.resolved = None
