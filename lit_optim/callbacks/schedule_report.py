@@ -1,23 +1,22 @@
 from __future__ import annotations
 
-import csv
 import math
 from array import array
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from torch.optim import Optimizer
 
+from lit_optim.callbacks.report_files import write_report
 from lit_optim.errors import ConfigError, wrong
-from lit_optim.lightning_api import Callback, LightningModule, Trainer, rank_zero_info, rank_zero_warn
+from lit_optim.lightning_api import Callback, LightningModule, Trainer
 from lit_optim.plots.used_lr import Lrs, draw_report
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 
 def table(steps: Sequence[int], lrs: Lrs) -> Iterator[list[Any]]:
-    """The rows of the csv file, the header first; one group needs no name.
+    """Yields the rows of the csv file, the header first; one group needs no name.
 
     Example:
         >>> list(table([0, 1], {"default": [0.1, 0.2]}))
@@ -29,9 +28,9 @@ def table(steps: Sequence[int], lrs: Lrs) -> Iterator[list[Any]]:
 
 
 class ScheduleReport(Callback):
-    """Writes down the lr that each optimizer step used: ``schedule.csv``, and with matplotlib ``schedule.png``.
+    """Reports the lr that each optimizer step used: ``schedule.csv``, and with matplotlib ``schedule.png``.
 
-    What was asked for is in the config; this is what the run did, whoever wrote the lr. Files are written when a fit
+    The config says what was asked for; this is what the run did, whatever wrote the lr. Files are written when a fit
     ends or fails, by rank 0. A resumed run reports the steps since its checkpoint.
 
     Args:
@@ -51,52 +50,32 @@ class ScheduleReport(Callback):
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(wrong("folder", str(folder), "is a file; must be the path of a folder"))
-        self._start_over()
-
-    def _start_over(self) -> None:
         self._steps, self._lrs = array("q"), dict[str, "array[float]"]()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forgets the fit before."""
-        self._start_over()
+        """Drops the lrs of an earlier fit."""
+        self._steps, self._lrs = array("q"), {}
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Notes the lrs, once a step: LBFGS comes here many times in one."""
+        """Records the lrs, once a step: LBFGS calls this hook many times in one."""
         step = trainer.global_step
         if self._steps and self._steps[-1] == step:
             return
         for i, group in enumerate(optimizer.param_groups):
             name = group.get("name") or str(i)
-            lrs = self._lrs.get(name)
-            if lrs is None:  # the first step, or a group that was added later
-                lrs = self._lrs[name] = array("d", [math.nan] * len(self._steps))
-            lrs.append(float(group["lr"]))
+            if name not in self._lrs:  # the first step, or a group that was added later
+                self._lrs[name] = array("d", [math.nan] * len(self._steps))
+            self._lrs[name].append(float(group["lr"]))
         self._steps.append(step)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the files."""
-        self._write_or_warn(trainer)
+        if self._steps:
+            schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
+            phases = next((scheduler.phases for scheduler in schedulers if isinstance(scheduler, ScheduleLR)), ())
+            rows = table(self._steps, self._lrs)
+            write_report(trainer, self.folder, "schedule", rows, lambda: draw_report(self._steps, self._lrs, phases))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Writes what there is."""
-        self._write_or_warn(trainer)
-
-    def _write_or_warn(self, trainer: Trainer) -> None:
-        try:
-            self._write(trainer)
-        except OSError as error:  # a report is not worth a finished run
-            rank_zero_warn(f"the schedule's report could not be written: {error}")
-
-    def _write(self, trainer: Trainer) -> None:
-        if not self._steps or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        folder = Path(trainer.default_root_dir) / self.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "schedule.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(table(self._steps, self._lrs))
-        if find_spec("matplotlib") is None:
-            rank_zero_info(f"{folder / 'schedule.csv'}: for a picture of it, pip install 'lit-optim[plot]'")
-            return
-        schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-        phases = next((scheduler.phases for scheduler in schedulers if isinstance(scheduler, ScheduleLR)), ())
-        draw_report(self._steps, self._lrs, phases).savefig(folder / "schedule.png")
+        """Writes the steps so far."""
+        self.on_fit_end(trainer, pl_module)

@@ -78,10 +78,7 @@ these parameters, or begin anew from the weights alone
         return
     if problem := malformed(states[0]):
         raise ConfigError(f"ckpt_path: its optimizer_states are none that torch has written: {problem}; {ADVICE}")
-    switched = any(group.get("phase") == "sgd" for group in states[0]["param_groups"])
-    if switched and "phase" not in optimizer.defaults:
-        rule = f"its optimizer has switched to SGD, and {type(optimizer).__name__} would take its lr for its own"
-        raise ConfigError(f"ckpt_path: {rule}; {SWATS_ADVICE}")
+    check_phase(states[0]["param_groups"], optimizer)
     _check_kept_keys(compatible_state(optimizer, states[0], "ckpt_path"), optimizer)
 
 
@@ -98,6 +95,17 @@ def check_resumed_state(states: Any, optimizer: Optimizer, callbacks: Iterable[A
     """
     if not restores_param_groups(callbacks):
         check_optimizer_state(states, optimizer)
+
+
+def check_phase(groups: Iterable[Mapping[str, Any]], optimizer: Optimizer) -> None:
+    """Rejects param groups of a SWATS that has switched to SGD, in an optimizer that has no such phase.
+
+    Raises:
+        ConfigError: with the callback to add.
+    """
+    if any(group.get("phase") == "sgd" for group in groups) and "phase" not in optimizer.defaults:
+        rule = f"its optimizer has switched to SGD, and {type(optimizer).__name__} would take its lr for its own"
+        raise ConfigError(f"ckpt_path: {rule}; {SWATS_ADVICE}")
 
 
 def restores_param_groups(callbacks: Iterable[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""What SWATS does to a tensor: a step of Adam that also tells its dot products, and a step of SGD on the same state."""
+"""The rules of SWATS: a step of Adam that returns its dot products, and a step of SGD on the same state."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def swats_adam(
 def taken(
     p: Tensor, g: Tensor, exp_avg: Tensor, square: Tensor, scratch: Tensor, minus_step_size: Number, eps: Number
 ) -> tuple[Tensor, Tensor]:
-    """Takes the step ``minus_step_size exp_avg / (sqrt(square) + eps)``; its dot products, in 64 bits.
+    """Takes the step ``minus_step_size exp_avg / (sqrt(square) + eps)``; returns its dot products, in 64 bits.
 
     Example:
         >>> p, g = torch.tensor([1.0]), torch.tensor([2.0])
@@ -50,7 +50,7 @@ def taken(
 
 
 def dots(x: Tensor, y: Tensor, *, in_pieces: bool) -> tuple[Tensor, Tensor]:
-    """``x.x`` and ``x.y``, added up in 64 bits; on a CPU in pieces whose copies of twice the size stay in the cache.
+    """Returns ``x.x`` and ``x.y``, added up in 64 bits; on a CPU in pieces whose copies in 64 bits stay in the cache.
 
     Example:
         >>> dots(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), in_pieces=True)
@@ -68,7 +68,7 @@ def dots(x: Tensor, y: Tensor, *, in_pieces: bool) -> tuple[Tensor, Tensor]:
 
 
 def sum_of_rows(x: Tensor) -> Tensor:
-    """The sum of all elements in 64 bits, but for rows of 1,024, which are added up in the dtype of ``x``.
+    """Adds up all elements in 64 bits, but rows of 1,024 in the dtype of ``x``.
 
     Half the time on a GPU, at an error of some 1e-11 of the sum of all magnitudes.
 
