@@ -8,7 +8,6 @@ from typing import Any
 from lightning.fabric.utilities.data import AttributeDict
 from lightning.pytorch import Callback, LightningModule, Trainer, callbacks
 from lightning.pytorch.callbacks import (
-    BaseFinetuning,
     GradientAccumulationScheduler,
     ModelCheckpoint,
     StochasticWeightAveraging,
@@ -21,7 +20,6 @@ from lit_optim.versions import older
 
 __all__ = [
     "AttributeDict",
-    "BaseFinetuning",
     "Callback",
     "DeepSpeedStrategy",
     "FSDPStrategy",
@@ -31,6 +29,7 @@ __all__ = [
     "StochasticWeightAveraging",
     "Timer",
     "Trainer",
+    "callbacks",
     "count_saved_batch",
     "epoch_after_last_batch",
     "is_of_lr_search",

@@ -101,9 +101,7 @@ def test_swats_and_finetuning_are_known_in_their_rooms_only():
         "lit_optim.callbacks",  # public names
         "lit_optim.optimizers",
         "lit_optim.callbacks.protocol",
-        "lit_optim.callbacks.spec_checkpoint",  # compatibility of checkpoints
         "lit_optim.checkpoint.compatibility",
-        "lit_optim.lightning_api",  # Lightning's class
     }
 
 

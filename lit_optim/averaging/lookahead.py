@@ -124,7 +124,9 @@ class Lookahead(ShadowWeights):
                     for _, moment in _first_moments(state):
                         local_tensor(moment).zero_()
             elif self.inner_state == "pullback":
-                switched = group.get("phase") != group.get(PHASE)  # SWATS: its buffer has begun at 0, and so does b'
+                switched = group.get("phase") != group.get(
+                    PHASE
+                )  # the optimizer has begun its buffer at 0, and so does b'
                 for _, state in states:
                     for name, moment in _first_moments(state):
                         last = state.get(f"slow_{name}")

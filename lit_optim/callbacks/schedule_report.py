@@ -8,9 +8,9 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from lit_optim.callbacks.report_files import write_report
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.lightning_api import Callback, LightningModule, Trainer
+from lit_optim.plots.report_files import write_report
 from lit_optim.plots.used_lr import Lrs, draw_report
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 

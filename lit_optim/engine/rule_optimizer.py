@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lit_optim.engine.arguments import check_bools
+from lit_optim.engine.arguments import check_bools, check_gradients, check_parameters
 from lit_optim.engine.bucket_cache import BucketCache, identity_snapshot, partition
 from lit_optim.engine.param_bucket import ParamBucket
 from lit_optim.engine.param_state import ParamState
-from lit_optim.engine.parameters import check_gradients, check_parameters
 from lit_optim.engine.run_rule import RuleSpec, Scalars, ScratchPool
 from lit_optim.engine.state_dict import make_counter, unshare_loaded, unshared_state
 from lit_optim.engine.weight_decay import Decay

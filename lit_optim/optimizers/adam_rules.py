@@ -70,7 +70,7 @@ def adam_scalars(step: float, group: Group, decay: Decay, eps: Eps) -> AdamScala
     """Return the numbers of `adam` at the ``step``-th step.
 
     ``torch``: eps is added to the bias-corrected root (Algorithm 1 of the paper, and torch); ``paper``: to the
-    uncorrected one ("epsilon hat" of its section 2, and SWATS).
+    uncorrected one ("epsilon hat" of its section 2).
     """
     beta1, beta2 = group["betas"]
     root = math.sqrt(1 - beta2**step)

@@ -104,7 +104,7 @@ class DrivenValue:
     def write(self, group: dict[str, Any], before: float, factor: float, defaults: Mapping[str, Any]) -> None:
         """Moves a group from factor ``before`` to ``factor``; a value of other code becomes the one at ``before``.
 
-        If the initial value was scaled alike, as SWATS does, nothing has to be taken over.
+        If the initial value was scaled alike, nothing has to be taken over.
 
         Args:
             group: one that it drives.

@@ -8,7 +8,6 @@ import torch
 
 from lit_optim.callbacks.metric_feeder import MetricFeeder
 from lit_optim.callbacks.protocol import OptimizerCallback
-from lit_optim.callbacks.report_files import write_report
 from lit_optim.callbacks.swats.foreign_schedulers import refuse_other_schedules
 from lit_optim.callbacks.swats.metric import read_on_metric
 from lit_optim.callbacks.swats.report import History, advice, estimates_table
@@ -19,6 +18,7 @@ from lit_optim.errors import ConfigError, wrong
 from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_info, rank_zero_warn
 from lit_optim.optimizers.swats.optimizer import SWATS as Optimizer
 from lit_optim.plots.lr_estimates import draw_estimates
+from lit_optim.plots.report_files import write_report
 from lit_optim.scheduler.run_length import run_length
 from lit_optim.schedules.shapes.plateau import PlateauState
 

@@ -1,0 +1,30 @@
+"""Starting a fit does each thing once: counted in calls, for times depend on the machine."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def start():
+    script = Path(__file__).with_name("start_of_a_fit.py")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_each_spec_is_checked_once(start):
+    assert start["by_name"]["check_optimizer"] == 1
+    assert start["by_name"]["check_scheduler"] == 1
+    assert 1 <= start["by_name"]["compose_plan"] <= 5
+
+
+def test_few_presets_are_parsed(start):
+    assert 1 <= start["by_name"]["_merged"] <= 4
+
+
+def test_few_calls_in_few_files(start):
+    assert start["calls"] <= 1500
+    assert len(start["files"]) <= 65, start["files"]
