@@ -18,7 +18,7 @@ class GradientNoise(GradientTransform):
         gamma: how fast the variance decays.
         seed: another seed gives other noise.
         every_n: adds noise in every n-th step only, beginning with the first.
-        compile: has no effect; accepted for older configurations.
+        compile: has no effect, and warns if it is true; accepted for older configurations.
         exclude: parameters without noise: names, patterns (``head.*``), types (``norm``, ``bias``).
 
     Raises:

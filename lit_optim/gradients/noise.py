@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ class Noise(Link):
         gamma: how fast the variance decays.
         seed: another seed gives other noise.
         every_n: adds noise in every n-th step only, beginning with the first.
-        compile: has no effect; accepted for older configurations.
+        compile: has no effect, and warns if it is true; accepted for older configurations.
         exclude: parameters without noise: names, patterns (``head.*``), types (``norm``, ``bias``).
 
     Raises:
@@ -74,9 +75,11 @@ class Noise(Link):
         gamma: float = 0.55,
         seed: int = 0,
         every_n: int = 1,
-        compile: bool = False,  # noqa: ARG002
+        compile: bool = False,
         exclude: Sequence[str] = (),
     ) -> None:
+        if compile:
+            warnings.warn("compile has no effect: gradient noise has no compiled form", stacklevel=2)
         super().__init__(exclude)
         if not _finite(eta) or eta <= 0:
             raise ConfigError(wrong("eta", eta, "is a variance and must be a finite number above 0; write e.g. 0.01"))
