@@ -81,14 +81,12 @@ def units_are_split(owner: Tensor) -> bool:
 
 
 def _sharing_groups(owner: Any) -> list[dist.ProcessGroup]:
+    """Return the process groups whose ranks hold other elements of the same units."""
     if not is_sharded(owner):
         return []
-    splits = [
-        getattr(placement, "dim", None) is not None and (owner.ndim < 2 or placement.dim > 0)
-        for placement in owner.placements
-    ]
-    mesh = owner.device_mesh
-    return [mesh.get_group(d) for d, split in enumerate(splits) if split and mesh.size(d) > 1]
+    mesh, dims = owner.device_mesh, [getattr(placement, "dim", None) for placement in owner.placements]
+    split = [d for d, dim in enumerate(dims) if dim is not None and (owner.ndim < 2 or dim > 0)]
+    return [mesh.get_group(d) for d in split if mesh.size(d) > 1]
 
 
 def sum_over_ranks(

@@ -30,13 +30,13 @@ def raise_on_all_ranks(trainer: Trainer, specs: Any, error: Exception | None) ->
         trainer.strategy.setup_environment()
         if dist.is_initialized():
             gathered: list[Any] = [None] * dist.get_world_size()
-            dist.all_gather_object(gathered, (specs, _texts(error)))
+            dist.all_gather_object(gathered, (specs, _problem_texts(error)))
             raise_if_different(gathered)
     if error is not None:
         raise error
 
 
-def _texts(error: Exception | None) -> tuple[str, ...]:
+def _problem_texts(error: Exception | None) -> tuple[str, ...]:
     if error is None:
         return ()
     return error.problems if isinstance(error, ConfigError) else (f"{type(error).__name__}: {error}",)

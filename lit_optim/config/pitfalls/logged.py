@@ -52,7 +52,7 @@ def logged_by(cls: type) -> Logged:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and _method(node) in ("log", "log_dict"):
-                found = list(_names(node, cls))
+                found = list(_logged_names(node, cls))
                 names += [name for name in found if name != ANYTHING]
                 if ANYTHING in found:
                     line = ast.unparse(node)
@@ -69,7 +69,7 @@ def _method(call: ast.Call) -> str:
     return ""
 
 
-def _names(call: ast.Call, cls: type) -> Iterator[str]:
+def _logged_names(call: ast.Call, cls: type) -> Iterator[str]:
     """Yield the names of one call, with those that Lightning derives from a name for steps and epochs."""
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
     nodes: list[ast.expr | None] = [call.args[0] if call.args else keywords.get("name", keywords.get("dictionary"))]

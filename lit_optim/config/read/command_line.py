@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lit_optim.config.read.plain_containers import to_plain
+from lit_optim.config.read.presets import GROUPS
 from lit_optim.errors import ConfigError, did_you_mean
 
-GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")
 NUMBERS = ("total_steps", "steps_per_epoch")
 
 
