@@ -1,4 +1,4 @@
-"""Sharded tensors: what this rank holds of one, where it lies in the whole, and sums over all ranks."""
+"""Reads the local shards of sharded tensors, and sums over all ranks."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def local_tensor(tensor: Tensor) -> Tensor:
 
 
 def is_sharded(tensor: Any) -> bool:
-    """Tell a DTensor without importing torch.distributed.tensor."""
+    """Return whether a tensor is a DTensor, without importing torch.distributed.tensor."""
     return type(tensor) not in PLAIN and hasattr(tensor, "to_local")
 
 
 def any_rank(found: bool, tensors: Sequence[Tensor]) -> bool:
-    """Ask all ranks whether one of them found something, where tensors are sharded; else only this one."""
+    """Return ``found``, combined with *or* over all ranks if the tensors are sharded."""
     if dist.is_initialized() and any(map(is_sharded, tensors)):
         anywhere = torch.tensor(float(found), device=local_tensor(tensors[0]).device)
         dist.all_reduce(anywhere, dist.ReduceOp.MAX)
@@ -37,7 +37,7 @@ def any_rank(found: bool, tensors: Sequence[Tensor]) -> bool:
 
 
 def cut_shard(whole: Tensor, like: Any) -> Tensor:
-    """Cuts out of a whole tensor what this rank holds of another one.
+    """Cut the part out of a whole tensor that this rank holds of another one.
 
     Args:
         whole: an ordinary tensor; may have further dimensions behind those of ``like``.
@@ -56,7 +56,7 @@ def cut_shard(whole: Tensor, like: Any) -> Tensor:
 
 
 def sum_split_units(sums: Sequence[Tensor], owners: Sequence[Tensor]) -> None:
-    """Adds up, in place, sums over the parts of units that ranks share: one all-reduce a process group.
+    """Add up, in place, sums over the parts of units that ranks share: one all-reduce a process group.
 
     A unit is a row (all elements with one index of the first dimension); of a 1-D tensor it is the whole.
 
@@ -76,34 +76,32 @@ def sum_split_units(sums: Sequence[Tensor], owners: Sequence[Tensor]) -> None:
 
 
 def units_are_split(owner: Tensor) -> bool:
-    """Returns whether other ranks hold elements of this rank's units."""
+    """Return whether other ranks hold elements of this rank's units."""
     return bool(_sharing_groups(owner))
 
 
 def _sharing_groups(owner: Any) -> list[dist.ProcessGroup]:
+    """Return the process groups whose ranks hold other elements of the same units."""
     if not is_sharded(owner):
         return []
-    splits = [
-        getattr(placement, "dim", None) is not None and (owner.ndim < 2 or placement.dim > 0)
-        for placement in owner.placements
-    ]
-    mesh = owner.device_mesh
-    return [mesh.get_group(d) for d, split in enumerate(splits) if split and mesh.size(d) > 1]
+    mesh, dims = owner.device_mesh, [getattr(placement, "dim", None) for placement in owner.placements]
+    split = [d for d, dim in enumerate(dims) if dim is not None and (owner.ndim < 2 or dim > 0)]
+    return [mesh.get_group(d) for d in split if mesh.size(d) > 1]
 
 
 def sum_over_ranks(
     parts: Sequence[Part], places: int, order: Iterable[Tensor] = (), *, replicated: bool = False
 ) -> Tensor:
-    """Adds up what was summed over local parts; sharded parameters' sums in ONE all-reduce for each mesh.
+    """Add up sums over local parts, with one all-reduce for each mesh that parameters are sharded over.
 
-    On a GPU nothing waits for the sums: they are a tensor there.
+    On a GPU the host does not wait for the sums: they stay a tensor there.
 
     Args:
         parts: a place, a parameter, and tensors of 64 bits that were summed over its local elements: 0-dim ones, on a
             GPU also 1-D ones whose elements are still to be added up.
         places: how many places there are.
         order: all parameters; where they lie on several meshes, ranks must go through these alike.
-        replicated: all ranks hold the same parameters: rank 0's sums are everybody's, to the last bit.
+        replicated: all ranks hold the same parameters: rank 0's sums are broadcast, equal to the last bit.
 
     Returns:
         For each place a row of sums, in 64 bits, always added in the same order.
@@ -130,7 +128,7 @@ def sum_over_ranks(
 
 
 def _added(parts: Sequence[Part], places: int, like: Sequence[Tensor]) -> Tensor:
-    """For each place its parts' sums, one added after the other."""
+    """Add the sums of the parts at each place, in their order."""
     if not like[0].is_cpu:
         device = like[0].device
         nothing = torch.zeros(1, dtype=torch.float64, device=device)
@@ -147,7 +145,7 @@ def _added(parts: Sequence[Part], places: int, like: Sequence[Tensor]) -> Tensor
 
 
 def sharded_over(p: Tensor) -> tuple[Any, ...]:
-    """The process groups over which a parameter is sharded; none for a plain tensor.
+    """Return the process groups over which a parameter is sharded; none for a plain tensor.
 
     Example:
         >>> sharded_over(torch.zeros(2))
@@ -156,5 +154,5 @@ def sharded_over(p: Tensor) -> tuple[Any, ...]:
     if not is_sharded(p):
         return ()
     mesh, placements = p.device_mesh, p.placements  # type: ignore[attr-defined]  # a DTensor
-    # not is_shard(), which is False of a strided one
+    # is_shard() would miss a strided shard
     return tuple(mesh.get_group(i) for i, placement in enumerate(placements) if not placement.is_replicate())

@@ -1,4 +1,4 @@
-"""Lengths of a schedule as people write them: ``500 | 0.05 | "5%" | "2ep"`` -> optimizer steps."""
+"""Parses lengths of a schedule, ``500 | 0.05 | "5%" | "2ep"``, and converts them to optimizer steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COUNT = "must be a whole number of at least 1"
 
 
 def is_count(value: Any) -> bool:
-    """Whether a value is a number of steps, epochs or times: a whole number of at least 1.
+    """Return whether a value is a number of steps, epochs or times: a whole number of at least 1.
 
     Example:
         >>> [is_count(value) for value in (3, 1e3, 0, 2.5, True, "3", float("inf"))]
@@ -102,7 +102,7 @@ class Duration:
     unit: str  # "steps" | "share" | "ep"
 
     def exact_steps(self, run_length: RunLength, key: str = "duration") -> Fraction:
-        """Optimizer steps, not yet rounded: edges of phases are rounded cumulatively, so that lengths sum up.
+        """Convert to optimizer steps without rounding: edges of phases are rounded later, so that lengths sum up.
 
         Example:
             >>> parse("2.5%").exact_steps(RunLength(total_steps=100))
@@ -113,12 +113,12 @@ class Duration:
         return self.amount * (run_length.total(key) if self.unit == "share" else run_length.epoch(key))
 
     def steps(self, run_length: RunLength, key: str = "duration") -> int:
-        """Optimizer steps, rounded to the nearest (ties to even)."""
+        """Convert to optimizer steps, rounded to the nearest (ties to even)."""
         return round(self.exact_steps(run_length, key))
 
 
 def parse(value: Any, key: str = "duration") -> Duration:
-    """Reads a duration.
+    """Parse a duration.
 
     A whole number is a count of optimizer steps (``500``, ``1e3``, ``"1_000"``), a number in (0, 1) or a percentage
     up to ``"100%"`` is a share of the run, ``"2ep"`` / ``"1.5 epochs"`` are epochs, 0 is none.
@@ -128,7 +128,7 @@ def parse(value: Any, key: str = "duration") -> Duration:
         key: its dotted name, for the message.
 
     Raises:
-        ConfigError: for everything else; 1.0 and 1.5 are refused because they may mean either unit.
+        ConfigError: for everything else; also for 1.0 and 1.5, which may mean either unit.
 
     Example:
         >>> parse("2 epochs").steps(RunLength(steps_per_epoch=30))

@@ -1,4 +1,4 @@
-"""Errors of the user's making: the key, the value, the rule, and what to write instead."""
+"""Words errors in a configuration: the key, the value, the rule, and what to write instead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ConfigError(ValueError):
-    """All that is wrong with a configuration, one line a problem.
+    """Holds all problems of a configuration, one line a problem.
 
     Args:
         problems: complete sentences, each of which names its key; repeated ones are dropped.
@@ -40,30 +40,30 @@ class ConfigError(ValueError):
 
 
 def _one_line(problem: str) -> str:
-    """Line breaks as spaces, other control characters as escapes: a message must not move the cursor."""
+    """Replace line breaks by spaces, and other control characters by escapes, which do not move the cursor."""
     flat = re.sub(r"\s+", " ", str(problem)) if re.search(r"[\n\r\v\f\x85\u2028\u2029]", str(problem)) else str(problem)
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: found[0].encode("unicode_escape").decode(), flat)
 
 
 class Problems(list[str]):
-    """Collects problems, so that one ConfigError can tell all of them at once."""
+    """Collects problems, so that one ConfigError reports all of them."""
 
     def add(self, key: str, value: Any, rule: str) -> None:
-        """Notes that ``key=value`` breaks ``rule``."""
+        """Add that ``key=value`` breaks ``rule``."""
         self.append(wrong(key, value, rule))
 
     def take(self, error: ConfigError) -> None:
-        """Adds what an inner check has already put into words."""
+        """Add the problems of an inner check."""
         self.extend(error.problems)
 
     def raise_if_any(self) -> None:
-        """Raises one ConfigError for everything collected so far."""
+        """Raise one ConfigError for everything collected so far."""
         if self:
             raise ConfigError(*self)
 
 
 def wrong(key: str, value: Any, rule: str) -> str:
-    """The one wording of a bad value.
+    """Word the message about a bad value.
 
     Example:
         >>> wrong("optimizer.lr", "abc", "AdamW expects float, got str")
@@ -71,13 +71,13 @@ def wrong(key: str, value: Any, rule: str) -> str:
     """
     try:
         text = repr(value)
-    except Exception:  # an object that cannot even tell what it is
+    except Exception:  # an object whose repr is broken
         text = f"<{type(value).__name__}>"
     return f"{key}={text if len(text) <= 120 else text[:117] + '...'}: {rule}"
 
 
 def did_you_mean(word: str, options: Iterable[str], *, list_all: bool = False) -> str:
-    """The tail of a message about an unknown ``word``: the nearest option, or some of them.
+    """Return the end of a message about an unknown ``word``: the nearest option, or some of them.
 
     Example:
         >>> did_you_mean("lrr", ["lr", "betas"])
@@ -85,7 +85,7 @@ def did_you_mean(word: str, options: Iterable[str], *, list_all: bool = False) -
         >>> did_you_mean("zzz", ["lr", "betas"], list_all=True)
         '; there are: betas, lr'
     """
-    import difflib  # costs half of what a Hydra app that does not use us may pay for us
+    import difflib  # slow to import, and a Hydra app that does not use us imports this module
 
     names = sorted(options)
     near = difflib.get_close_matches(str(word), names, n=5, cutoff=0.5)
@@ -96,7 +96,7 @@ def did_you_mean(word: str, options: Iterable[str], *, list_all: bool = False) -
 
 
 def config_error_in(error: BaseException) -> ConfigError | None:
-    """The ConfigError that ``error`` is, was caused by, or carries as text from a worker process."""
+    """Return the ConfigError that ``error`` is, was caused by, or carries as text from a worker process."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ConfigError):

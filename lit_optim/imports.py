@@ -1,4 +1,4 @@
-"""A dotted path -> the object behind it. A spec out of a checkpoint may not decide what gets imported."""
+"""Imports objects by dotted path; a spec from a checkpoint may import known packages only."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ EXTRAS = {
 }
 # import name -> what pip is given where no index has the package
 ELSEWHERE = {"distributed_shampoo": "git+https://github.com/facebookresearch/optimizers.git"}
-# what a checkpoint may name though nobody has imported it: torch, ourselves, and the packages that presets target
+# what a checkpoint may import: torch, ourselves, and the packages that presets target
 KNOWN = frozenset({"torch", "lit_optim", "lightning", *EXTRAS, *ELSEWHERE})
 _importable: ContextVar[frozenset[str] | None] = ContextVar("importable", default=None)  # None: everything
 
 
 @contextlib.contextmanager
 def only_known_packages(allow: Iterable[str] = ()) -> Iterator[None]:
-    """Within it, a path must lead to a known package, to a module that is imported already, or into ``allow``.
+    """Restrict paths to known packages, to modules that are imported already, and to ``allow``.
 
     Args:
         allow: dotted names of packages or modules; what lies below them is allowed too.
 
     Example:
         >>> with only_known_packages():
-        ...     resolve("antigravity.Optimizer", "optimizer._target_")
+        ...     import_object("antigravity.Optimizer", "optimizer._target_")
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: optimizer._target_=antigravity.Optimizer: a checkpoint names it, \
 and 'antigravity' is not imported; if you trust it, import it first, or load_from_checkpoint(..., allow=['antigravity'])
@@ -50,18 +50,18 @@ and 'antigravity' is not imported; if you trust it, import it first, or load_fro
         _importable.reset(token)
 
 
-def resolve(path: str, key: str) -> Any:
-    """The object at a dotted path; its module is imported where that is allowed.
+def import_object(path: str, key: str) -> Any:
+    """Return the object at a dotted path, and import its module where that is allowed.
 
     Args:
         path: ``package.module.Name``.
         key: dotted name of the config key that holds it, for messages.
 
     Raises:
-        ConfigError: if there is none, or if a checkpoint may not name it.
+        ConfigError: if there is no such object, or if a checkpoint may not name it.
 
     Example:
-        >>> resolve("fractions.Fraction", "key")
+        >>> import_object("fractions.Fraction", "key")
         <class 'fractions.Fraction'>
     """
     parts = path.split(".")
@@ -84,37 +84,32 @@ def resolve(path: str, key: str) -> Any:
 
 
 def _innermost_module(parts: list[str], path: str, key: str) -> tuple[Any, list[str]]:
-    """The innermost module of a dotted path, and the attributes that are left."""
-    if not _may_import(path):
-        for cut in range(len(parts) - 1, 0, -1):
-            if (name := ".".join(parts[:cut])) in sys.modules:
-                return sys.modules[name], parts[cut:]
-        package = parts[0]
-        raise ConfigError(
-            f"{key}={path}: a checkpoint names it, and {package!r} is not imported; if you trust it, import it first, "
-            f"or load_from_checkpoint(..., allow=[{package!r}])"
-        )
+    """Return the innermost module of a dotted path, and the attributes that are left."""
+    importable = _importable.get()
+    may_import = importable is None or any(f"{path}.".startswith(f"{name}.") for name in importable)
     for cut in range(len(parts) - 1, 0, -1):
         name = ".".join(parts[:cut])
         try:
-            return importlib.import_module(name), parts[cut:]
+            if may_import or name in sys.modules:
+                return importlib.import_module(name), parts[cut:]
         except ModuleNotFoundError as error:
             if error.name is not None and not f"{name}.".startswith(f"{error.name}."):
                 raise ConfigError(f"{key}={path}: importing {name} needs the package {error.name!r}") from None
         except (Exception, SystemExit) as error:
             raise ConfigError(f"{key}={path}: importing {name} failed: {error}") from None
-    raise ConfigError(f"{key}={path}: there is no package {parts[0]!r}; {pip_line(parts[0]) or 'is it installed?'}")
-
-
-def _may_import(path: str) -> bool:
-    importable = _importable.get()
-    return importable is None or any(f"{path}.".startswith(f"{name}.") for name in importable)
+    package = parts[0]
+    if may_import:
+        raise ConfigError(f"{key}={path}: there is no package {package!r}; {pip_line(package) or 'is it installed?'}")
+    raise ConfigError(
+        f"{key}={path}: a checkpoint names it, and {package!r} is not imported; if you trust it, import it first, "
+        f"or load_from_checkpoint(..., allow=[{package!r}])"
+    )
 
 
 def lazy_names(
     package: str, names: Iterable[str], elsewhere: Mapping[str, str] | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Returns ``__getattr__`` and ``__dir__`` of a package whose public names are imported when they are first used.
+    """Return ``__getattr__`` and ``__dir__`` of a package whose public names are imported when they are first used.
 
     Args:
         package: dotted name.
@@ -138,7 +133,7 @@ def lazy_names(
 
 
 def pip_line(package: str) -> str:
-    """The command that installs a package some preset targets; empty for others.
+    """Return the command that installs a package which a preset targets; empty for others.
 
     Example:
         >>> pip_line("schedulefree")

@@ -1,4 +1,4 @@
-"""The only door to Lightning: its classes under one name each, and what a version of it lacks."""
+"""Imports Lightning for all other modules, and makes up for what a version of it lacks."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ __all__ = [
 
 
 def is_weight_averaging(callback: Callback) -> bool:
-    """Whether a callback is one of Lightning's ``WeightAveraging``, which came with Lightning 2.6."""
+    """Return whether a callback is one of Lightning's ``WeightAveraging``, which came with Lightning 2.6."""
     cls = getattr(callbacks, "WeightAveraging", None)
     return cls is not None and isinstance(callback, cls)
 
 
 def count_saved_batch(trainer: Trainer) -> None:
-    """Counts the batch at whose end a checkpoint was written, as Lightning 2.5 and newer do; for ``on_train_start``.
+    """Count the batch at whose end a checkpoint was written, as Lightning 2.5 and newer do; for ``on_train_start``.
 
     Lightning 2.4 resumes with a ``batch_idx`` that is one too low: accumulation is shifted by a batch, and the epoch
     ends without its validation.
@@ -63,25 +63,25 @@ def count_saved_batch(trainer: Trainer) -> None:
 
 
 def epoch_after_last_batch(trainer: Trainer) -> int:
-    """The epoch that a run goes on with which is resumed at an epoch's last batch; Lightning 2.4 has not counted on."""
+    """Return the epoch with which a run goes on that is resumed at an epoch's last batch, which 2.4 does not count."""
     return trainer.current_epoch + older("lightning", "2.5")
 
 
 def validates_again_on_resume() -> bool:
-    """Whether Lightning repeats the validation at whose end a checkpoint was written."""
+    """Return whether Lightning repeats the validation at whose end a checkpoint was written."""
     return older("lightning", "2.5")
 
 
 def is_of_lr_search(path: Any) -> bool:
-    """Whether a checkpoint is the one with which Lightning's lr finder puts a run back to where it was.
+    """Return whether a checkpoint is the one with which Lightning's lr finder restores a run.
 
-    Lightning before 2.6 assigns the lr that it found first, and loads this checkpoint then.
+    Lightning before 2.6 assigns the lr that it has found, and loads this checkpoint afterwards.
     """
     return os.path.basename(str(path)).startswith(".lr_find_")
 
 
 def leave(trainer: Trainer, *callbacks: Callback) -> None:
-    """Removes callbacks from a Trainer, from its next hook on.
+    """Remove callbacks from a Trainer, from its next hook on.
 
     For callbacks that have nothing left to do in this fit: Lightning calls six hooks of each callback on every step,
     and takes a dozen function calls for each of them, whether it is empty or not.

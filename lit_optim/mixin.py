@@ -1,4 +1,4 @@
-"""``configure_optimizers`` from configuration: the one class that a LightningModule has to inherit from."""
+"""Defines the class that a LightningModule inherits from to get ``configure_optimizers`` from configuration."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Find at class creation what would otherwise go wrong in silence at the first fit."""
+        """Warn when a class overrides our hooks without ``super()``, which would pass in silence at the first fit."""
         super().__init_subclass__(**kwargs)
         warn_of_overridden_hooks(cls, ConfigureOptimizersMixin, "configure_optimizers", "configure_callbacks")
 
@@ -53,7 +53,7 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
             try:
                 resolved = self.resolved_specs(callbacks)
             except ConfigError:
-                return callbacks  # a checkpoint is evaluated: nothing of this is needed
+                return callbacks  # a checkpoint is evaluated, which needs no optimizer
         monitor = resolved.scheduler.fed_metric
         feeders = [] if monitor is None else [PlateauFeeder(monitor)]
         return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeders, *resolved.callbacks]

@@ -1,4 +1,4 @@
-"""What a real optimizer step is: neither one that a gradient scaler skips, nor one that only creates state."""
+"""Tells real optimizer steps from those that a gradient scaler skips, and from the one that only creates state."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AppliedStepCounter:
         self.taken += found_inf is None or not float(found_inf)
 
     def has_moved(self) -> bool:
-        """Whether a step was taken since this was last asked."""
+        """Return whether a step was taken since the last call."""
         before, self.seen = self.seen, self.taken
         return self.taken > before
 

@@ -1,4 +1,4 @@
-"""What the installed versions lack. Versions are read from the packages' metadata: nothing is imported."""
+"""Compares installed versions, read from the packages' metadata, with what presets need; imports nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NEED = re.compile(r"(torch|lightning|hydra-core) (\d+(?:\.\d+)*)")
 
 @functools.cache
 def installed(package: str) -> str:
-    """The installed version of a package, as its metadata has it; empty without it."""
+    """Return the installed version of a package; empty if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -19,7 +19,7 @@ def installed(package: str) -> str:
 
 
 def release(version: str) -> tuple[int, ...]:
-    """The numbers a version begins with.
+    """Return the numbers that a version begins with.
 
     Example:
         >>> release("2.13.0+cpu"), release("1.4.0.dev1"), release("")
@@ -30,7 +30,7 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def older(package: str, version: str) -> bool:
-    """Whether a package is installed in an older release than ``version``.
+    """Return whether a package is installed in an older release than ``version``.
 
     Example:
         >>> older("torch", "1.0"), older("torch", "99"), older("not-there", "1")
@@ -40,7 +40,7 @@ def older(package: str, version: str) -> bool:
 
 
 def is_need(words: str) -> bool:
-    """Whether an entry of a preset's ``# needs:`` line is a version.
+    """Return whether an entry of a preset's ``# needs:`` line is a version.
 
     Example:
         >>> is_need("torch 2.9"), is_need("closure")
@@ -50,7 +50,7 @@ def is_need(words: str) -> bool:
 
 
 def lack(words: str) -> str:
-    """What is wrong with an entry of a ``# needs:`` line; empty where it is met, or no version.
+    """Word which version an entry of a ``# needs:`` line asks for; empty where it is met, or is not a version.
 
     Example:
         >>> lack("torch 2.6"), lack("closure")

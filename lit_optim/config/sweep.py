@@ -1,4 +1,4 @@
-"""A Hydra callback: every job of a sweep is checked before the first one trains."""
+"""Defines a Hydra callback that checks every job of a sweep before the first one trains."""
 
 from __future__ import annotations
 
@@ -44,17 +44,18 @@ class ValidateSweep(Callback):
                 jobs = list(expand(overrides_of(config), loader, one_at_a_time=True))
                 print(f"a large sweep: {len(jobs)} of its jobs are checked, value by value", file=sys.stderr)
         except HydraException:
-            return  # the sweeper tells it in Hydra's words
-        errors = {i: error for i, job in enumerate(jobs) if (error := _error(config, job, i, loader))}
+            return  # the sweeper raises it again
+        errors = {i: error for i, job in enumerate(jobs) if (error := _error_of(config, job, i, loader))}
         if errors:
-            print(report(jobs, {i: _texts(error) for i, error in errors.items()}), file=sys.stderr)
+            problems = {i: getattr(error, "problems", (" ".join(str(error).split()),)) for i, error in errors.items()}
+            print(report(jobs, problems), file=sys.stderr)
             raise SystemExit(2 if any(isinstance(error, ConfigError) for error in errors.values()) else 1)
 
 
 def expand(
     overrides: list[str], loader: ConfigLoader | None = None, *, one_at_a_time: bool = False
 ) -> Iterator[list[str]]:
-    """The overrides of every job of a sweep, in the order in which Hydra's own sweeper runs them.
+    """Yield the overrides of every job of a sweep, in the order in which Hydra's sweeper runs them.
 
     Args:
         overrides: as on the command line.
@@ -78,7 +79,7 @@ def expand(
 
 
 def report(jobs: list[list[str]], problems: dict[int, tuple[str, ...]]) -> str:
-    """What is wrong with which job.
+    """Word which problem is found in which job.
 
     Args:
         jobs: the overrides of every job.
@@ -89,13 +90,13 @@ def report(jobs: list[list[str]], problems: dict[int, tuple[str, ...]]) -> str:
         1 of 2 jobs of this sweep cannot run; none was started:
           - job 1 (optimizer.lr=abc): optimizer.lr='abc': AdamW expects float
     """
-    told: dict[str, list[int]] = {}
+    found: dict[str, list[int]] = {}
     for i, texts in problems.items():
         for text in texts:
-            told.setdefault(text, []).append(i)
+            found.setdefault(text, []).append(i)
     common = set(jobs[0]).intersection(*jobs) if len(jobs) > 1 else set()
     lines = []
-    for text, numbers in told.items():
+    for text, numbers in found.items():
         own = " ".join(word for word in jobs[numbers[0]] if word not in common)
         lines.append(f"job {numbers[0]} ({own}){f' and {len(numbers) - 1} more' * (len(numbers) > 1)}: {text}")
     more = [f"  ... and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
@@ -103,12 +104,8 @@ def report(jobs: list[list[str]], problems: dict[int, tuple[str, ...]]) -> str:
     return "\n".join([head, *(f"  - {line}" for line in lines[:MOST_LINES]), *more])
 
 
-def _texts(error: Exception) -> tuple[str, ...]:
-    return error.problems if isinstance(error, ConfigError) else (" ".join(str(error).split()),)
-
-
 def overrides_of(config: DictConfig) -> list[str]:
-    """The overrides of a sweep: of its sweeper's configuration, then of the command line."""
+    """Return the overrides of a sweep: those of the sweeper's configuration, then those of the command line."""
     hydra: Any = OmegaConf.to_container(config.hydra, resolve=False)  # an override may hold an interpolation
     params, task = hydra.get("sweeper", {}).get("params") or {}, hydra["overrides"]["task"]
     return [*(f"{key}={value}" for key, value in params.items()), *task]
@@ -123,14 +120,14 @@ def _values(override: Override) -> list[str]:
     return [str(sweep.start), str(sweep.end)]
 
 
-def _error(config: DictConfig, job: list[str], number: int, loader: ConfigLoader) -> Exception | None:
-    """What is wrong with one job."""
+def _error_of(config: DictConfig, job: list[str], number: int, loader: ConfigLoader) -> Exception | None:
+    """Validate one job, and return its error."""
     from lit_optim.config.validate import validate
 
     outer = HydraConfig.instance().cfg
     try:
         composed = loader.load_sweep_config(config, job)
-        with open_dict(composed):  # what specs may interpolate, and a launcher fills in
+        with open_dict(composed):  # specs may interpolate these, and only a launcher sets them
             composed.hydra.job.num, composed.hydra.job.id = number, str(number)
             composed.hydra.runtime.output_dir = str(Path(str(config.hydra.sweep.dir)) / str(number))
         HydraConfig.instance().set_config(composed)

@@ -1,4 +1,4 @@
-"""A module's specs on their way into a checkpoint and back; what comes back is not trusted."""
+"""Saves a module's specs in checkpoints and loads them; what a loaded spec may import is restricted."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from lit_optim.module.specs import ModuleWithSpecs
 
 
 class SpecsInCheckpoints(ModuleWithSpecs):
-    """A module whose checkpoints hold its specs in plain containers, and that does not trust what they name."""
+    """A module whose checkpoints hold its specs in plain containers."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """A class's own ``on_save_checkpoint`` may forget ``super()``: its checkpoints are made plain all the same."""
+        """Stamp the checkpoints also of a class whose ``on_save_checkpoint`` does not call ``super()``."""
         super().__init_subclass__(**kwargs)
         own = next(vars(base)["on_save_checkpoint"] for base in cls.__mro__ if "on_save_checkpoint" in vars(base))
         if own is SpecsInCheckpoints.on_save_checkpoint or hasattr(own, "stamps"):
@@ -41,7 +41,9 @@ class SpecsInCheckpoints(ModuleWithSpecs):
     def load_from_checkpoint(
         cls, checkpoint_path: Any, *args: Any, allow: str | Iterable[str] = (), **kwargs: Any
     ) -> Any:
-        """Lightning's; the specs in a file may name only torch, lit_optim, known packages, and what is imported.
+        """Load as Lightning does; the file's specs may import only torch, lit_optim and known packages.
+
+        What is imported already may be named too.
 
         Args:
             checkpoint_path: file, path or URL.
@@ -60,54 +62,52 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         return module
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Covers checkpoints of weights only, for which callbacks are not asked."""
+        """Stamp a checkpoint; checkpoints of weights only have no other hook."""
         super().on_save_checkpoint(checkpoint)
         self.stamp_checkpoint(checkpoint)
 
     def stamp_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Writes the specs into a checkpoint, in plain containers; and into one of weights only, the evaluated ones."""
+        """Write the specs into a checkpoint, and the evaluated weights into a checkpoint of weights only."""
         if "state_dict" in checkpoint and "optimizer_states" not in checkpoint:
             for callback in getattr(self._trainer_or_none(), "callbacks", ()):
                 if isinstance(callback, OptimizerCallback):
                     callback.put_evaluated_weights(self, checkpoint)
-        specs: Mapping[str, Any] = self.optim_specs()
-        optimizer = read_spec(specs["optimizer"], "optimizer", overrides=self._overrides()).as_dict()
+        specs = self._specs_with_lr()
         names = {parameter: name for name, parameter in self.named_parameters()}
-        live = list(self._live_optimizers())
+        live = self._live_optimizers()
         groups = [group for each in live for group in each.param_groups]
         param_names = [[names.get(p, "") for p in group["params"]] for group in groups]
         classes = [type(each).__name__ for each in live]
-        stamp(
-            checkpoint, {**to_plain(specs, "specs"), "optimizer": optimizer}, param_names, self._environment(), classes
-        )
+        stamp(checkpoint, to_plain(specs, "specs"), param_names, self._environment(), classes)
         if self._overrides() and "optimizer" in checkpoint.get(HPARAMS, {}):
-            checkpoint[HPARAMS]["optimizer"] = optimizer
+            checkpoint[HPARAMS]["optimizer"] = specs["optimizer"]
+
+    def _specs_with_lr(self) -> dict[str, Any]:
+        specs = self.optim_specs()
+        optimizer = read_spec(specs["optimizer"], "optimizer", overrides=self._overrides())
+        return {**specs, "optimizer": optimizer.as_dict()}
 
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
-        """Takes over the specs that a checkpoint was written with, and says what therefore has no effect."""
-        self._run_state.resumed_states = checkpoint.get("optimizer_states")
+        """Take over the specs that a checkpoint was written with, and warn of settings that have no effect then."""
+        state = self._run_state
+        state.resumed_states = checkpoint.get("optimizer_states")
         saved = checkpoint.get("lit_optim", {})
         if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
             raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
-        self._run_state.resumed_environment = saved.get("environment")
+        state.resumed_environment = saved.get("environment")
         trainable = {name for name, p in self.named_parameters() if p.requires_grad}
         name_parameters(checkpoint, trainable)
-        self._refuse_other_order(checkpoint)
-        now = self.optim_specs()
-        now = {**now, "optimizer": read_spec(now["optimizer"], "optimizer", overrides=self._overrides()).as_dict()}
-        resumed, messages = resumed_specs(saved, now)
-        if messages:
-            self._run_state.resumed_specs = resumed
-            rank_zero_warn("; ".join(messages))
-
-    def _refuse_other_order(self, checkpoint: Mapping[str, Any]) -> None:
-        """What a strategy that restores late has loaded by now, it has named by the order of this module."""
         trainer, live = self._trainer_or_none(), self._live_optimizers()
         if len(live) == 1 and trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
+            # such a strategy has loaded the state by now, in the order of this module's parameters
             check_parameter_order(checkpoint, [name for name, _ in self.named_parameters()], live[0])
+        resumed, messages = resumed_specs(saved, self._specs_with_lr())
+        if messages:
+            state.resumed_specs = resumed
+            rank_zero_warn("; ".join(messages))
 
     def compare_environment(self) -> None:
-        """Says once that a resumed run cannot be exact to the bit, where what that depends on has changed."""
+        """Warn once that a resumed run is not exact to the bit, where its environment has changed."""
         before, self._run_state.resumed_environment = self._run_state.resumed_environment, None
         if message := environment_difference(before, self._environment()):
             rank_zero_warn(message)
@@ -120,7 +120,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         return environment(getattr(trainer, "world_size", 1), compiled)
 
     def trusted(self) -> contextlib.AbstractContextManager[None]:
-        """Within it, specs may name what this module's specs are trusted to: everything, if no file has told them."""
+        """Restrict what specs may import within the context, if they come from a checkpoint."""
         allowed = self._run_state.allowed_packages
         if allowed is None and not self._run_state.resumed_specs:
             return contextlib.nullcontext()

@@ -1,4 +1,4 @@
-"""What is right by every signature and still goes wrong, warned of when a fit starts."""
+"""Warns of mistakes that no signature forbids when a fit starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_warn
 
-FATAL = ("two_owners", "one_cycle_too_short")  # what no value of a schedule mends; the rest may be meant
+FATAL = ("two_owners", "one_cycle_too_short")  # these break any run; the others may be intended
 
 
 def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trainer | None, run: RunLength) -> None:
@@ -28,7 +28,7 @@ def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trai
         run: the length of the run, where it is known.
 
     Raises:
-        ConfigError: for an optimizer of second order without its backward, where DeepSpeed has a schedule of its own,
+        ConfigError: for an optimizer of second order without its backward, where DeepSpeed builds a schedule too,
             and where a schedule ends before the run.
     """
     path = resolved.optimizer.spec.path

@@ -1,4 +1,4 @@
-"""What is wrong with a class that inherits from the mixin, found when the class is made."""
+"""Checks a class that inherits from the mixin when the class is made."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def warn_of_overridden_hooks(cls: type, mixin: type, *hooks: str) -> None:
             "write 'import lightning as L' and inherit from L.LightningModule"
         )
     for hook in hooks:
-        owner = next(base for base in cls.__mro__ if hook in base.__dict__)
+        owner = next(base for base in cls.__mro__ if hook in vars(base))
         if owner is mixin or (owner is not cls and issubclass(owner, mixin)):
-            continue  # ours, or one that was looked at when its class was made
-        method = owner.__dict__[hook]
+            continue  # ours, or checked when its class was made
+        method = vars(owner)[hook]
         code = getattr(method, "__code__", None)
         calls_super = code is not None and {"super", hook} & {*code.co_names, *code.co_freevars}
-        if method is not mixin.__dict__[hook] and not calls_super:
+        if method is not vars(mixin)[hook] and not calls_super:
             text = f"{owner.__name__}.{hook} does not call super().{hook}(), so the configuration has no effect there"
             warnings.warn(text, stacklevel=3)

@@ -1,4 +1,4 @@
-"""Ranks that were started with different configurations stop together, before any of them trains."""
+"""Stops all ranks before any of them trains, if one has an error or another configuration."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ADVICE = "every process runs a sweep by itself under this strategy; use trainer.
 
 
 def raise_on_all_ranks(trainer: Trainer, specs: Any, error: Exception | None) -> None:
-    """Compares the specs of all ranks, and raises the same error on each of them if one has to stop.
+    """Compare the specs of all ranks, and raise the same error on each of them if one has to stop.
 
     Args:
-        trainer: whose strategy has several processes; others have nobody to compare with.
+        trainer: the Trainer; with a single process, only ``error`` is raised.
         specs: of this rank, in plain containers.
         error: what is wrong on this rank, if anything is.
 
@@ -26,27 +26,27 @@ def raise_on_all_ranks(trainer: Trainer, specs: Any, error: Exception | None) ->
         ConfigError: on every rank, where a rank has an error, or other specs than rank 0.
     """
     if trainer.world_size > 1 and dist.is_available():
-        # the process group, a moment before Lightning asks for it: a rank that stops alone leaves the others waiting
+        # sets the process group up earlier than Lightning: a rank that stops alone leaves the others waiting
         trainer.strategy.setup_environment()
         if dist.is_initialized():
-            everybody: list[Any] = [None] * dist.get_world_size()
-            dist.all_gather_object(everybody, (specs, _texts(error)))
-            raise_if_different(everybody)
+            gathered: list[Any] = [None] * dist.get_world_size()
+            dist.all_gather_object(gathered, (specs, _problem_texts(error)))
+            raise_if_different(gathered)
     if error is not None:
         raise error
 
 
-def _texts(error: Exception | None) -> tuple[str, ...]:
+def _problem_texts(error: Exception | None) -> tuple[str, ...]:
     if error is None:
         return ()
     return error.problems if isinstance(error, ConfigError) else (f"{type(error).__name__}: {error}",)
 
 
-def raise_if_different(everybody: Sequence[tuple[Any, tuple[str, ...]]]) -> None:
-    """Raises what is wrong on any rank, or where the specs of a rank differ from those of rank 0.
+def raise_if_different(gathered: Sequence[tuple[Any, tuple[str, ...]]]) -> None:
+    """Raise the errors of all ranks, or where the specs of a rank differ from those of rank 0.
 
     Args:
-        everybody: (specs, problems) by rank.
+        gathered: (specs, problems) by rank.
 
     Example:
         >>> raise_if_different([({"optimizer": {"lr": 0.1}}, ()), ({"optimizer": {"lr": 0.2}}, ())])
@@ -54,11 +54,11 @@ def raise_if_different(everybody: Sequence[tuple[Any, tuple[str, ...]]]) -> None
         lit_optim.errors.ConfigError: optimizer.lr=0.2: of rank 1, but rank 0 has 0.1; every process runs a sweep by \
 itself under this strategy; use trainer.strategy=ddp_fork for sweeps
     """
-    first, problems = everybody[0]
-    if all(other == problems for _, other in everybody) and problems:
+    first, problems = gathered[0]
+    if all(other == problems for _, other in gathered) and problems:
         raise ConfigError(*problems)
-    found = [f"rank {rank}: {problem}" for rank, (_, own) in enumerate(everybody) for problem in own]
-    for rank, (specs, _) in enumerate([] if found else everybody):
+    found = [f"rank {rank}: {problem}" for rank, (_, own) in enumerate(gathered) for problem in own]
+    for rank, (specs, _) in enumerate([] if found else gathered):
         for key, value, expected in differences(specs, first):
             found.append(wrong(key, value, f"of rank {rank}, but rank 0 has {expected!r}; {ADVICE}"))
     if found:

@@ -1,4 +1,4 @@
-"""A module's specs, resolved once: again only where what they depend on has changed."""
+"""Resolves a module's specs once, and again only where what they depend on has changed."""
 
 from __future__ import annotations
 

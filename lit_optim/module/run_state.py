@@ -1,4 +1,4 @@
-"""What a module remembers of its runs, beside its hyper-parameters."""
+"""Holds what a module remembers of its runs, beside its hyper-parameters."""
 
 from __future__ import annotations
 

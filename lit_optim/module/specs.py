@@ -1,4 +1,4 @@
-"""Where a LightningModule keeps its four specs, and the lr that may be assigned to it."""
+"""Reads the four specs of a LightningModule, and sets its learning rate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WAYS = (
 
 
 class ModuleWithSpecs(LightningModule):
-    """A LightningModule that knows its specs, from ``optim_spec`` or from its hyper-parameters, and its lr."""
+    """A LightningModule with specs, from ``optim_spec`` or from its hyper-parameters, and with an lr."""
 
     __jit_unused_properties__: ClassVar[list[str]] = [  # type: ignore[misc]  # Lightning's is one of the class too
         *LightningModule.__jit_unused_properties__,
@@ -39,30 +39,28 @@ class ModuleWithSpecs(LightningModule):
         return RunState()
 
     def save_hyperparameters(self, *args: Any, **kwargs: Any) -> None:
-        """Lightning's; specs of OmegaConf become dictionaries whose keys are attributes as well."""
+        """Save as Lightning does; OmegaConf's specs become dictionaries whose keys are attributes as well."""
         frame = inspect.currentframe()
         kwargs.setdefault("frame", frame.f_back if frame else None)
         super().save_hyperparameters(*args, **kwargs)
-        # what cannot be pickled Lightning drops from hparams when a fit begins
-        given = {k: v for k, v in self._hparams.items() if k in GROUPS}
-        self._run_state.given_specs |= given
+        # Lightning drops from hparams what cannot be pickled when a fit begins
+        self._run_state.given_specs |= _specs_in(self._hparams)
         for hparams in (self._hparams, getattr(self, "_hparams_initial", None)):
             if isinstance(hparams, dict):
-                hparams.update({k: to_attribute_dict(v) for k, v in hparams.items() if k in GROUPS})
+                hparams.update({k: to_attribute_dict(v) for k, v in _specs_in(hparams).items()})
 
     @property
     def lr(self) -> float | None:
-        """The learning rate: as assigned, else as configured; None where neither is known. Never raises."""
-        assigned = self._run_state.assigned_lr
-        try:
-            configured = read_spec(self.optim_specs()["optimizer"], "optimizer").arguments
-        except Exception:
-            configured = {}
-        return cast("float | None", configured.get("lr") if assigned is None else assigned)
+        """Return the learning rate: as assigned, else as configured, else None; never raise."""
+        if self._run_state.assigned_lr is not None:
+            return self._run_state.assigned_lr
+        with contextlib.suppress(Exception):
+            return cast("float | None", read_spec(self.optim_specs()["optimizer"], "optimizer").arguments.get("lr"))
+        return None
 
     @lr.setter
     def lr(self, value: Any) -> None:
-        """Beats the configured lr, also in hparams; groups that live already are scaled and keep their ratios."""
+        """Override the configured lr, also in hparams; groups that exist already are scaled and keep their ratios."""
         if value is None:
             self._run_state.assigned_lr = None
             return
@@ -75,12 +73,12 @@ class ModuleWithSpecs(LightningModule):
             raise ConfigError(wrong("lr", value, "it must be a finite number of at least 0"))
         self._run_state.assigned_lr = value
         if "optimizer" in self.__dict__.get("_hparams", {}):
-            with contextlib.suppress(Exception):  # a read-only DictConfig: the checkpoint gets it all the same
+            with contextlib.suppress(Exception):  # a read-only DictConfig; the checkpoint gets the lr anyway
                 self.hparams["optimizer"] = {**read_spec(self.hparams["optimizer"], "optimizer").as_dict(), "lr": value}
         self._rescale(value)
 
     def optim_specs(self) -> dict[str, Any]:
-        """The four specs in force.
+        """Return the four specs in force.
 
         Raises:
             ConfigError: if there is no optimizer among them; shows both ways to give one.
@@ -89,30 +87,29 @@ class ModuleWithSpecs(LightningModule):
         own = getattr(self, "optim_spec", None)
         if own is not None:
             _check_own_spec(own, type(self).__name__)
-        source = resumed or own or {**self._run_state.given_specs, **_specs_in(self.hparams)}
-        specs = _specs_in(source)
+        specs = _specs_in(resumed or own or {**self._run_state.given_specs, **_specs_in(self.hparams)})
         if specs.get("optimizer") is None:
             raise ConfigError(f"{type(self).__name__}: {WAYS}")
         return specs
 
     def _rescale(self, lr: float) -> None:
-        lrs: list[tuple[Optimizer, list[Any]]] = []
-        before = [optimizer.defaults["lr"] for optimizer in self._live_optimizers()]
-        for optimizer in self._live_optimizers():
-            schedulers = [c.scheduler for c in self.trainer.lr_scheduler_configs if isinstance(c.scheduler, ScheduleLR)]
-            if schedulers:
-                schedulers[0].rescale(lr)
+        live = self._live_optimizers()
+        if not live:
+            return
+        trainer: Any = self.trainer
+        before = [optimizer.defaults["lr"] for optimizer in live]
+        schedules = [c.scheduler for c in trainer.lr_scheduler_configs if isinstance(c.scheduler, ScheduleLR)]
+        for optimizer in live:
+            if schedules:
+                schedules[0].rescale(lr)
             else:
                 rescale_lr(optimizer, lr)
-            lrs.append((optimizer, [group["lr"] for group in optimizer.param_groups]))
-        if lrs:
-            trainer: Any = self.trainer
-            others = [callback for callback in trainer.callbacks if not isinstance(callback, RepeatLr)]
-            trainer.callbacks = [RepeatLr(lrs, trainer.global_step, before), *others]
+        lrs = [(optimizer, [group["lr"] for group in optimizer.param_groups]) for optimizer in live]
+        others = [callback for callback in trainer.callbacks if not isinstance(callback, RepeatLr)]
+        trainer.callbacks = [RepeatLr(lrs, trainer.global_step, before), *others]
 
     def _live_optimizers(self) -> list[Optimizer]:
-        trainer = self._trainer_or_none()
-        return list(trainer.optimizers) if trainer is not None else []
+        return list(getattr(self._trainer_or_none(), "optimizers", ()))
 
     def _overrides(self) -> dict[str, Any]:
         state = self._run_state
@@ -130,7 +127,7 @@ def _specs_in(hparams: Any) -> dict[str, Any]:
 
 
 def _check_own_spec(spec: Any, name: str) -> None:
-    """Refuses an ``optim_spec`` that is no mapping, or has a key that nobody reads."""
+    """Reject an ``optim_spec`` that is not a mapping, or has an unknown key."""
     if not hasattr(spec, "keys"):
         raise ConfigError(f"{name}.optim_spec={spec!r}: expects a mapping; write {{'optimizer': {spec!r}}}")
     unknown = [key for key in spec if key not in GROUPS]

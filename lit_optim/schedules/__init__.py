@@ -1,4 +1,4 @@
-"""Schedules as pure functions ``step -> factor``: one shape a file under ``shapes``, and the algebra that joins them.
+"""Offers schedules as pure functions ``step -> factor``: one shape a file under ``shapes``, and how they are joined.
 
 Every shape is a name of this package: ``from lit_optim.schedules import cosine``.
 """
@@ -67,7 +67,7 @@ __all__ = [
 
 @functools.cache
 def shape_names() -> tuple[str, ...]:
-    """The names of all shapes: the files under ``shapes``, without the ``_`` behind a keyword (``lambda_.py``)."""
+    """Return the names of all shapes: the files under ``shapes``, without the last ``_`` of ``lambda_.py``."""
     shapes = importlib.import_module("lit_optim.schedules.shapes")
     return tuple(sorted(module.name.removesuffix("_") for module in pkgutil.iter_modules(shapes.__path__)))
 

@@ -16,7 +16,7 @@ import lit_optim
 from _support.by_version import needs_partials_of_hydra
 from _support.net import Net, fit
 from lit_optim import ConfigError
-from lit_optim.imports import only_known_packages, resolve
+from lit_optim.imports import import_object, only_known_packages
 
 CANARY = """
 import pathlib, torch
@@ -228,13 +228,13 @@ def test_on_the_command_line_any_package_may_be_named(canary):
 def test_only_modules_that_are_imported_already():
     assert "this" not in sys.modules
     with only_known_packages(), pytest.raises(ConfigError, match="this.Zen: a checkpoint names it"):
-        resolve("this.Zen", "optimizer._target_")
+        import_object("this.Zen", "optimizer._target_")
     assert "this" not in sys.modules
     assert "wave" not in sys.modules
     with only_known_packages(["wav", "wave.Wave"]), pytest.raises(ConfigError, match="'wave' is not imported"):
-        resolve("wave.Wave_read", "x")
+        import_object("wave.Wave_read", "x")
     with only_known_packages("wave"), only_known_packages():
-        assert resolve("wave.Wave_read", "x"), "what was allowed around it stays allowed"
+        assert import_object("wave.Wave_read", "x"), "what was allowed around it stays allowed"
 
 
 def test_a_module_that_exits_or_raises_when_it_is_imported(tmp_path, monkeypatch):
@@ -243,4 +243,4 @@ def test_a_module_that_exits_or_raises_when_it_is_imported(tmp_path, monkeypatch
     monkeypatch.syspath_prepend(str(tmp_path))
     for name, message in (("lo_exits", "importing lo_exits failed: 7"), ("lo_raises", "division by zero")):
         with pytest.raises(ConfigError, match=message):
-            resolve(f"{name}.Optimizer", "optimizer._target_")
+            import_object(f"{name}.Optimizer", "optimizer._target_")

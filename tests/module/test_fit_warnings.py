@@ -1,4 +1,4 @@
-"""What the doctor would find is told when a fit begins."""
+"""A fit begins with warnings of the mistakes that the doctor finds."""
 
 import warnings
 

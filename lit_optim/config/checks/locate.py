@@ -8,7 +8,7 @@ from typing import Any
 from lit_optim.config.checks.versions import check_versions
 from lit_optim.config.read.plain_containers import import_path_of
 from lit_optim.errors import ConfigError
-from lit_optim.imports import resolve
+from lit_optim.imports import import_object
 
 
 def locate(path: Any, base: type, key: str) -> type:
@@ -31,7 +31,7 @@ def locate(path: Any, base: type, key: str) -> type:
     """
     if isinstance(path, str):
         check_versions(path, key)
-    target = resolve(path, f"{key}._target_") if isinstance(path, str) else path
+    target = import_object(path, f"{key}._target_") if isinstance(path, str) else path
     shown = path if isinstance(path, str) else getattr(path, "__qualname__", repr(path))
     if not (inspect.isclass(target) and issubclass(target, base)):
         name = "class" if base is object else f"{import_path_of(base)} subclass"

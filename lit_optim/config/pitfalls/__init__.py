@@ -1,4 +1,4 @@
-"""What is right by every signature and still goes wrong: one mistake a file, each a pure function over specs.
+"""Checks for mistakes that no signature forbids: one mistake a file, each a pure function over specs.
 
 `find` calls all of them on a config, for the doctor; `find_in_specs` on the specs of a fit.
 """

@@ -1,16 +1,13 @@
-"""A warmup in front of a shape that begins below its top: two ramps, and a fall between them."""
+"""Finds a warmup before a shape that begins below its peak: the lr falls between two ramps."""
 
 from __future__ import annotations
 
-from torch.optim.lr_scheduler import LRScheduler
-
-from lit_optim.config.checks.slots import TRIAL_RUN, without_aliases
-from lit_optim.config.pitfalls.classes import called
+from lit_optim.config.checks.slots import TRIAL_RUN
+from lit_optim.config.pitfalls.classes import slots_of
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.read import presets
 from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError
-from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.compose_plan import compose_plan
 from lit_optim.schedules.plan.slots import SLOTS, slot
 
@@ -18,7 +15,7 @@ CHECK = "drop_after_warmup"
 
 
 def drop_after_warmup(scheduler: Spec) -> list[Finding]:
-    """A warmup whose lr falls where ``main`` begins: noam, one_cycle and triangular have a ramp of their own.
+    """Find a warmup after which the lr falls, because ``main`` (noam, one_cycle, triangular) begins with another ramp.
 
     Args:
         scheduler: its spec.
@@ -29,15 +26,14 @@ def drop_after_warmup(scheduler: Spec) -> list[Finding]:
         scheduler.main: begins at 0.04 of the lr, right after a warmup has led to all of it; \
 choose scheduler=warmup_one_cycle, which goes on from there, or write scheduler.warmup.steps=0
     """
-    found = called(scheduler, LRScheduler)
-    if found is None or found[0] is not ScheduleLR:
+    given = slots_of(scheduler)
+    if given is None:
         return []
     try:
-        given = without_aliases(scheduler.arguments)
         main = slot(given.get("main"), "main")
         plan = compose_plan({name: given.get(name) for name in SLOTS}, TRIAL_RUN, base_lr=_lr_of(main))
     except ConfigError:
-        return []  # told by the check of its values, or not to be told on a run of this length
+        return []  # the check of its values reports it, or it does not fit a run of this length
     begin = plan.falls_after_warmup()
     if begin is None:
         return []
@@ -49,6 +45,6 @@ choose scheduler=warmup_one_cycle, which goes on from there, or write scheduler.
 
 
 def _lr_of(main: dict[str, object]) -> float:
-    """An lr that absolute values of the slot are below."""
+    """Return an lr that is at least as high as the absolute values of the slot."""
     absolute = [main.get("min_lr"), main.get("max_lr")]
     return max([1.0, *(value for value in absolute if isinstance(value, (int, float)))])

@@ -1,11 +1,11 @@
-"""All checks over a whole configuration."""
+"""Runs all checks over a configuration, or over the specs of a fit."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lit_optim.config.build.param_groups import read_rules
 from lit_optim.config.build.scheduler import CheckedSchedule, check_scheduler
@@ -23,9 +23,11 @@ from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.param_groups import Rule
 
+T = TypeVar("T")
+
 
 def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = None) -> list[Finding]:
-    """Everything that is wrong with the specs of a config, at its top and under ``model``.
+    """Find the mistakes in the specs of a config, at its top and under ``model``.
 
     Args:
         config: plain mappings; ``trainer``, ``total_steps`` and ``steps_per_epoch`` tell the length of the run.
@@ -41,11 +43,15 @@ def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = Non
     trainer, model = config.get("trainer"), config.get("model")
     findings: list[Finding] = []
     for prefix, level in (("", config), ("model.", model)):
-        if not isinstance(level, Mapping) or (prefix and _same(level, config)):
+        if not isinstance(level, Mapping) or (prefix and _repeats(level, config)):
             continue
-        optimizer, scheduler = _spec(level, "optimizer", prefix), _spec(level, "scheduler", prefix)
-        checked = _checked(scheduler)
-        findings += find_in_specs(optimizer, scheduler, checked, _rules(level), run, logged, f"{prefix}param_groups")
+        optimizer, scheduler = (
+            None if level.get(group) is None else _valid(read_spec, level[group], group, f"{prefix}{group}")
+            for group in ("optimizer", "scheduler")
+        )
+        checked = None if scheduler is None else _valid(check_scheduler, scheduler)
+        rules = _valid(read_rules, level.get("param_groups")) or []
+        findings += find_in_specs(optimizer, scheduler, checked, rules, run, logged, f"{prefix}param_groups")
         if isinstance(trainer, Mapping):
             strategy = trainer.get("strategy")
             findings += two_owners(strategy, optimizer, checked, folder=folder, environment=os.environ)
@@ -61,7 +67,7 @@ def find_in_specs(
     logged: Logged | None = None,
     rules_key: str = "param_groups",
 ) -> list[Finding]:
-    """Everything that is wrong with specs, which need not be valid.
+    """Find the mistakes in specs, which need not be valid.
 
     Args:
         optimizer: its spec.
@@ -75,10 +81,8 @@ def find_in_specs(
     if scheduler is None:
         return []
     own = checked is not None and checked.own
-    if own:
-        findings = warmup_too_long(scheduler, run) + drop_after_warmup(scheduler)
-    else:  # of torch's schedulers, or of a spec with other problems
-        findings = stepped_per_epoch(scheduler, run) + warmup_too_long(scheduler, run) + drop_after_warmup(scheduler)
+    findings = [] if own else stepped_per_epoch(scheduler, run)
+    findings += warmup_too_long(scheduler, run) + drop_after_warmup(scheduler)
     if checked is not None and logged is not None:
         findings += monitor_not_logged(checked, logged)
     if optimizer is not None:
@@ -87,30 +91,15 @@ def find_in_specs(
     return findings
 
 
-def _same(level: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
-    """Whether ``model.optimizer: ${optimizer}`` and so on say the same again."""
+def _repeats(level: Mapping[str, Any], top: Mapping[str, Any]) -> bool:
+    """Return whether a level only repeats the specs above it, as ``model.optimizer: ${optimizer}`` does."""
     groups = ("optimizer", "scheduler", "param_groups")
     return all(level.get(group) is None or level.get(group) == top.get(group) for group in groups)
 
 
-def _spec(level: Mapping[str, Any], group: str, prefix: str) -> Spec | None:
-    if level.get(group) is None:
+def _valid(read: Callable[..., T], *args: Any) -> T | None:
+    """Return what ``read`` makes of a spec, or None for a wrong spec, which `validate` reports."""
+    try:
+        return read(*args)
+    except ConfigError:
         return None
-    try:
-        return read_spec(level[group], group, f"{prefix}{group}")
-    except ConfigError:
-        return None  # told by `validate`
-
-
-def _checked(scheduler: Spec | None) -> CheckedSchedule | None:
-    try:
-        return None if scheduler is None else check_scheduler(scheduler)
-    except ConfigError:
-        return None  # `validate` says why
-
-
-def _rules(level: Mapping[str, Any]) -> list[Rule]:
-    try:
-        return read_rules(level.get("param_groups"))
-    except ConfigError:
-        return []

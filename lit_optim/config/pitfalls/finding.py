@@ -1,4 +1,4 @@
-"""One thing that is wrong."""
+"""Defines one mistake in a configuration, with its remedy."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong, and what to write instead.
+    """A mistake, and what to write instead.
 
     Args:
         check: the name of the mistake.
         severity: ``error`` for what breaks or silently spoils a run, ``warning`` for what is probably not meant,
-            ``note`` for what could not be told.
+            ``note`` for what could not be checked.
         key: dotted name of the value.
         problem: what happens.
         remedy: what to write instead.

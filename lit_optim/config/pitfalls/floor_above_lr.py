@@ -1,4 +1,4 @@
-"""An absolute floor that lies above the learning rate it should hold."""
+"""Finds an absolute floor above the learning rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lit_optim.config.pitfalls.classes import called, mapping, number, numbers
+from lit_optim.config.pitfalls.classes import as_mapping, as_number, as_numbers, class_and_arguments
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.read.spec import Spec
 from lit_optim.param_groups import Rule
@@ -20,7 +20,7 @@ CHECK = "floor_above_lr"
 def floor_above_lr(
     scheduler: Spec, optimizer: Spec, rules: Sequence[Rule] = (), rules_key: str = "param_groups"
 ) -> list[Finding]:
-    """Floors (``min_lr``, torch's ``eta_min``) above the lr of the optimizer, or of a group with an lr of its own.
+    """Find floors (``min_lr``, torch's ``eta_min``) above the lr of the optimizer, or of a group that sets its lr.
 
     Args:
         scheduler: its spec.
@@ -33,12 +33,12 @@ def floor_above_lr(
         >>> print(*floor_above_lr(cosine, Spec("torch.optim.SGD", {"lr": 0.01})))
         scheduler.main.min_lr=0.1: above optimizer.lr=0.01; write a min_lr below 0.01
     """
-    schedule, built = called(scheduler, LRScheduler), called(optimizer, Optimizer)
+    schedule, built = class_and_arguments(scheduler, LRScheduler), class_and_arguments(optimizer, Optimizer)
     if schedule is None or built is None:
         return []
     own = schedule[0] is ScheduleLR
-    lrs = {f"{optimizer.key}.lr": number(built[1].get("lr"))}
-    lrs |= {f"{rules_key}.rules[{i}].lr": number(rule.options.get("lr")) for i, rule in enumerate(rules)}
+    lrs = {f"{optimizer.key}.lr": as_number(built[1].get("lr"))}
+    lrs |= {f"{rules_key}.rules[{i}].lr": as_number(rule.options.get("lr")) for i, rule in enumerate(rules)}
     findings = []
     for floor_key, floor in _floors(scheduler, schedule[1], own=own).items():
         for lr_key, lr in lrs.items():
@@ -46,19 +46,18 @@ def floor_above_lr(
                 continue
             name = floor_key.rpartition(".")[2]
             problem, remedy = f"above {lr_key}={lr:g}", f"write a {name} below {lr:g}"
-            group = lr_key != f"{optimizer.key}.lr"
-            if own and group:
+            below = own and lr_key != f"{optimizer.key}.lr"
+            if below:
                 problem += ", and it is a floor for the optimizer's lr: groups scale along, below it"
-            findings.append(
-                Finding(CHECK, "warning" if own and group else "error", f"{floor_key}={floor:g}", problem, remedy)
-            )
+            key = f"{floor_key}={floor:g}"
+            findings.append(Finding(CHECK, "warning" if below else "error", key, problem, remedy))
     return findings
 
 
 def _floors(scheduler: Spec, arguments: dict[str, object], *, own: bool) -> dict[str, float]:
     if not own:
-        given = {name: numbers(arguments.get(name)) for name in ("eta_min", "min_lr")}
+        given = {name: as_numbers(arguments.get(name)) for name in ("eta_min", "min_lr")}
         return {f"{scheduler.key}.{name}": max(values) for name, values in given.items() if values}
-    found = {f"{scheduler.key}.{name}.min_lr": mapping(arguments.get(name)).get("min_lr") for name in SLOTS}
+    found = {f"{scheduler.key}.{name}.min_lr": as_mapping(arguments.get(name)).get("min_lr") for name in SLOTS}
     found[f"{scheduler.key}.min_lr"] = scheduler.arguments.get("min_lr")  # timm's spelling of main.min_lr
-    return {key: floor for key, value in found.items() if (floor := number(value)) is not None}
+    return {key: floor for key, value in found.items() if (floor := as_number(value)) is not None}

@@ -1,9 +1,10 @@
-"""The names under which a LightningModule logs, read from the source of its class."""
+"""Reads the names under which a LightningModule logs from the source of its class."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import re
 import textwrap
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ ANYTHING = "*"
 
 @dataclass(frozen=True)
 class Logged:
-    """What is logged.
+    """The names of the metrics that a module logs.
 
     Args:
         names: as they are; ``*`` stands for what an f-string fills in.
@@ -26,7 +27,7 @@ class Logged:
     unknown: tuple[str, ...] = ()
 
     def has(self, name: str) -> bool:
-        """Whether ``name`` is one of them.
+        """Return whether ``name`` is one of them.
 
         Example:
             >>> logged = Logged(("val/loss", "*/acc"))
@@ -38,7 +39,7 @@ class Logged:
 
 
 def logged_by(cls: type) -> Logged:
-    """Reads ``self.log`` and ``self.log_dict`` of a class and of those it derives from."""
+    """Read the calls of ``self.log`` and ``self.log_dict`` in a class and its bases."""
     names: list[str] = []
     unknown: list[str] = []
     for base in cls.__mro__:
@@ -51,7 +52,7 @@ def logged_by(cls: type) -> Logged:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and _method(node) in ("log", "log_dict"):
-                found = list(_names(node, cls))
+                found = list(_logged_names(node, cls))
                 names += [name for name in found if name != ANYTHING]
                 if ANYTHING in found:
                     line = ast.unparse(node)
@@ -61,53 +62,55 @@ def logged_by(cls: type) -> Logged:
 
 
 def _method(call: ast.Call) -> str:
-    function = call.func
-    own = isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "self"
-    return function.attr if own and isinstance(function, ast.Attribute) else ""
+    """Return the name of a method that is called on ``self``; empty for other calls."""
+    match call.func:
+        case ast.Attribute(value=ast.Name(id="self"), attr=name):
+            return name
+    return ""
 
 
-def _names(call: ast.Call, cls: type) -> Iterator[str]:
-    """The names of one call, with those that Lightning makes of a name for steps and epochs."""
+def _logged_names(call: ast.Call, cls: type) -> Iterator[str]:
+    """Yield the names of one call, with those that Lightning derives from a name for steps and epochs."""
     keywords = {keyword.arg: keyword.value for keyword in call.keywords}
-    first = call.args[0] if call.args else keywords.get("name", keywords.get("dictionary"))
-    if _method(call) == "log":
-        found = _texts(first, cls)
-    elif isinstance(first, ast.Dict):
-        found = [text for key in first.keys for text in _texts(key, cls)]
-    elif isinstance(first, ast.DictComp):
-        found = _texts(first.key, cls)
-    else:
-        found = [ANYTHING]
+    nodes: list[ast.expr | None] = [call.args[0] if call.args else keywords.get("name", keywords.get("dictionary"))]
+    if _method(call) == "log_dict":
+        match nodes[0]:
+            case ast.Dict(keys=keys):
+                nodes = keys
+            case ast.DictComp(key=key):
+                nodes = [key]
+            case _:
+                nodes = [None]
     forked = any(name in keywords and getattr(keywords[name], "value", True) for name in ("on_step", "on_epoch"))
-    for text in found:
+    for text in (text for node in nodes for text in _texts(node, cls)):
         yield text
         if forked and text != ANYTHING:
             yield from (f"{text}_step", f"{text}_epoch")
 
 
 def _texts(node: ast.expr | None, cls: type) -> list[str]:
-    """What a text may be: literals, f-strings, sums, choices, and texts that are attributes of the class."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return [node.value]
-    if isinstance(node, ast.IfExp):
-        return _texts(node.body, cls) + _texts(node.orelse, cls)
-    if isinstance(node, ast.FormattedValue):
-        return _texts(node.value, cls)
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-        value = inspect.getattr_static(cls, node.attr, None)
-        return [value] if isinstance(value, str) else [ANYTHING]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return [a + b for a in _texts(node.left, cls) for b in _texts(node.right, cls)]
-    if isinstance(node, ast.JoinedStr):
-        texts = [""]
-        for part in node.values:
-            texts = [a + b for a in texts for b in _texts(part, cls)]
-        return texts
-    return [ANYTHING]
+    """Return what a text may be: literals, f-strings, sums, choices, and texts that are attributes of the class."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.IfExp(body=body, orelse=orelse):
+            return _texts(body, cls) + _texts(orelse, cls)
+        case ast.FormattedValue(value=value):
+            return _texts(value, cls)
+        case ast.Attribute(value=ast.Name(id="self"), attr=name):
+            value = inspect.getattr_static(cls, name, None)
+            return [value] if isinstance(value, str) else [ANYTHING]
+        case ast.BinOp(op=ast.Add(), left=left, right=right):
+            parts = [left, right]
+        case ast.JoinedStr(values=parts):
+            pass
+        case _:
+            return [ANYTHING]
+    return ["".join(texts) for texts in itertools.product(*(_texts(part, cls) for part in parts))]
 
 
 def _handed_on(tree: ast.AST) -> Iterator[str]:
-    """Calls that are given the module itself, and may log in its name."""
+    """Yield the calls that get the module as an argument, and may log in its name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id == "super"):
             given = [*node.args, *(keyword.value for keyword in node.keywords)]

@@ -1,11 +1,11 @@
-"""One-cycle and cyclic schedules of torch that move a momentum which the optimizer does not have."""
+"""Finds one-cycle and cyclic schedules of torch that cycle a momentum which the optimizer does not use."""
 
 from __future__ import annotations
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CyclicLR, LRScheduler, OneCycleLR
 
-from lit_optim.config.pitfalls.classes import called, number
+from lit_optim.config.pitfalls.classes import as_number, class_and_arguments
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.read.spec import Spec
 
@@ -14,7 +14,7 @@ CHECK = "momentum_cycling"
 
 
 def momentum_cycling(scheduler: Spec, optimizer: Spec) -> list[Finding]:
-    """``cycle_momentum``, which is on by default, with an optimizer that has no momentum, or has it at 0.
+    """Find ``cycle_momentum``, on by default, with an optimizer without momentum, or with a momentum of 0.
 
     Args:
         scheduler: its spec.
@@ -26,20 +26,19 @@ def momentum_cycling(scheduler: Spec, optimizer: Spec) -> list[Finding]:
         scheduler.cycle_momentum=True: Adagrad has neither momentum nor betas, so OneCycleLR refuses it; \
 set scheduler.cycle_momentum=false
     """
-    schedule, built = called(scheduler, LRScheduler), called(optimizer, Optimizer)
+    schedule, built = class_and_arguments(scheduler, LRScheduler), class_and_arguments(optimizer, Optimizer)
     if schedule is None or built is None or not issubclass(schedule[0], CYCLING):
         return []
-    if schedule[1].get("cycle_momentum") is False:
-        return []
     (cycle, cycled), (cls, arguments) = schedule, built
-    key, remedy = f"{scheduler.key}.cycle_momentum=True", f"set {scheduler.key}.cycle_momentum=false"
-    if "betas" in arguments:
+    if cycled.get("cycle_momentum") is False or "betas" in arguments:
         return []
+    remedy = f"set {scheduler.key}.cycle_momentum=false"
     if "momentum" not in arguments:
         problem = f"{cls.__name__} has neither momentum nor betas, so {cycle.__name__} refuses it"
-        return [Finding(CHECK, "error", key, problem, remedy)]
-    if number(arguments["momentum"]) == 0:
+    elif as_number(arguments["momentum"]) == 0:
         low, high = cycled["base_momentum"], cycled["max_momentum"]
         problem = f"{optimizer.key}.momentum is 0, and {cycle.__name__} turns it on, between {low} and {high}"
-        return [Finding(CHECK, "error", key, problem, f"{remedy}, or give the optimizer a momentum")]
-    return []
+        remedy += ", or give the optimizer a momentum"
+    else:
+        return []
+    return [Finding(CHECK, "error", f"{scheduler.key}.cycle_momentum=True", problem, remedy)]

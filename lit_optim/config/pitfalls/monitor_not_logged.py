@@ -1,4 +1,4 @@
-"""A schedule that waits for a metric which nobody logs."""
+"""Finds a schedule that follows a metric which the module does not log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHECK = "monitor_not_logged"
 
 
 def monitor_not_logged(scheduler: CheckedSchedule, logged: Logged) -> list[Finding]:
-    """The metric of a plateau, against the names that the module logs.
+    """Find a plateau whose metric is not among the names that the module logs.
 
     Args:
         scheduler: its checked spec; only one that follows a metric is looked at.

@@ -1,12 +1,12 @@
-"""torch's schedulers count calls of ``step()``; Lightning makes one an epoch, unless ``interval: step`` is written."""
+"""Finds schedulers of torch that get fewer calls than they count: one an epoch, without ``interval: step``."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from torch.optim.lr_scheduler import LRScheduler
 
-from lit_optim.config.pitfalls.classes import called, number, numbers
+from lit_optim.config.pitfalls.classes import as_number, as_numbers, class_and_arguments
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.read.spec import Spec
 from lit_optim.duration import RunLength
@@ -26,7 +26,7 @@ CHECK = "stepped_per_epoch"
 
 
 def stepped_per_epoch(scheduler: Spec, run: RunLength) -> list[Finding]:
-    """Schedulers of torch that are longer than the calls they will get.
+    """Find a scheduler of torch that counts more calls of ``step()`` than it will get.
 
     Args:
         scheduler: its spec.
@@ -38,17 +38,17 @@ def stepped_per_epoch(scheduler: Spec, run: RunLength) -> list[Finding]:
         scheduler.T_max=5000: stepped once an epoch it gets 10 calls, so the lr never gets down to eta_min; \
 set scheduler.interval=step to count optimizer steps, or scheduler.T_max=10
     """
-    found = called(scheduler, LRScheduler)
+    found = class_and_arguments(scheduler, LRScheduler)
     if found is None or not found[0].__module__.startswith("torch.optim."):
         return []
     cls, arguments = found
     per_epoch = arguments.get("interval", "epoch") == "epoch"
     limit = run.epochs if per_epoch else run.total_steps
-    calls = None if limit is None else limit // int(number(arguments.get("frequency")) or 1)
+    calls = None if limit is None else limit // int(as_number(arguments.get("frequency")) or 1)
     if cls.__name__ == "OneCycleLR":
         return _one_cycle(scheduler.key, arguments, calls, per_epoch=per_epoch)
     name, consequence = LENGTHS.get(cls.__name__, ("", ""))
-    length = max(numbers(arguments.get(name)), default=None)
+    length = max(as_numbers(arguments.get(name)), default=None)
     if not per_epoch or calls is None or length is None or length <= calls:
         return []
     key = f"{scheduler.key}.{name}={arguments[name]}"
@@ -59,28 +59,27 @@ set scheduler.interval=step to count optimizer steps, or scheduler.T_max=10
 
 
 def _one_cycle(key: str, arguments: dict[str, Any], calls: int | None, *, per_epoch: bool) -> list[Finding]:
-    total = number(arguments.get("total_steps"))
+    total, epochs, steps = (as_number(arguments.get(name)) for name in ("total_steps", "epochs", "steps_per_epoch"))
     by_epochs = total is None
-    if total is None:
-        epochs, steps = number(arguments.get("epochs")), number(arguments.get("steps_per_epoch"))
-        if epochs is None or steps is None:
-            return []
+    if total is None and epochs is not None and steps is not None:
         total = epochs * steps
-    if calls == total:
+    if total is None or calls == total or (calls is None and not per_epoch):
         return []
-    where = f"{key}.total_steps={total:g}" if not by_epochs else f"{key}.steps_per_epoch"
+    check, where = CHECK, f"{key}.steps_per_epoch" if by_epochs else f"{key}.total_steps={total:g}"
+    severity: Literal["error", "warning"] = "error"
     if per_epoch:
         remedy = f"set {key}.interval=step" + (f", or {key}.total_steps={calls}" if calls else "")
-        if calls is None:
-            problem = "OneCycleLR is stepped once an epoch, and the number of epochs is not known here"
-            return [Finding(CHECK, "error" if by_epochs else "warning", where, problem, remedy)]
-        problem = f"OneCycleLR is stepped once an epoch, {calls} times in the run, and plans {total:g} steps"
-        return [Finding(CHECK, "error", where, problem, remedy)]
+    else:
+        remedy = f"set {key}.total_steps={calls}" + (f" and remove {key}.epochs" if by_epochs else "")
     if calls is None:
-        return []
-    remedy = f"set {key}.total_steps={calls}" + (f" and remove {key}.epochs" if by_epochs else "")
-    if total < calls:
+        severity = "error" if by_epochs else "warning"
+        problem = "OneCycleLR is stepped once an epoch, and the number of epochs is not known here"
+    elif per_epoch:
+        problem = f"OneCycleLR is stepped once an epoch, {calls} times in the run, and plans {total:g} steps"
+    elif total < calls:
+        check = "one_cycle_too_short"
         problem = f"the run has {calls} optimizer steps, and OneCycleLR raises an error after {total:g}"
-        return [Finding("one_cycle_too_short", "error", where, problem, remedy)]
-    problem = f"the run ends after {calls} optimizer steps, so the cycle is never finished"
-    return [Finding(CHECK, "warning", where, problem, remedy)]
+    else:
+        severity = "warning"
+        problem = f"the run ends after {calls} optimizer steps, so the cycle is never finished"
+    return [Finding(check, severity, where, problem, remedy)]

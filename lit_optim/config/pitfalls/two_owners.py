@@ -1,4 +1,4 @@
-"""DeepSpeed with an optimizer or a scheduler in its own config, which then goes before ours."""
+"""Finds an optimizer or a scheduler in DeepSpeed's config, which replaces ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_optim.config.build.scheduler import CheckedSchedule
-from lit_optim.config.pitfalls.classes import mapping
+from lit_optim.config.pitfalls.classes import as_mapping
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.read.spec import Spec
 
@@ -25,12 +25,12 @@ def two_owners(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> list[Finding]:
-    """Sections of a DeepSpeed config that say again what ours says.
+    """Find the sections of a DeepSpeed config that replace our optimizer or scheduler.
 
     Args:
         strategy: the Trainer's: a name, or a mapping with ``_target_`` and ``config`` (a mapping, or a JSON file).
         optimizer: our spec, if there is one.
-        scheduler: our checked spec, if there is one; one that leaves the lr alone is none.
+        scheduler: our checked spec, if there is one; a constant one is not reported.
         folder: where a relative path begins; default: the current one.
         environment: variables of the process.
 
@@ -43,31 +43,24 @@ remove it from DeepSpeed's config
     config, key = _deepspeed(strategy, environment or {})
     if config is None:
         return []
+    dot = "."
     if not isinstance(config, Mapping):
         path = (folder or Path()) / str(config)
-        key = f"{key}={config}"
+        key, dot = f"{key}={config}", ": "
         try:
-            config = mapping(json.loads(path.read_text(encoding="utf-8")))
+            config = as_mapping(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            problem = f"DeepSpeed's config cannot be read ({error}), so nobody can tell whether it has a scheduler"
+            problem = f"DeepSpeed's config cannot be read ({error}), so it is not known whether it has a scheduler"
             return [Finding(CHECK, "note", key, problem, "")]
     ours = {"optimizer": optimizer, "scheduler": scheduler.spec if scheduler and scheduler.moves else None}
-    return [
-        Finding(
-            CHECK,
-            "error",
-            f"{key}.{section}" if "=" not in key else f"{key}: {section}",
-            f"DeepSpeed builds this one, and {spec.key} is not used",
-            "remove it from DeepSpeed's config",
-        )
-        for section, spec in ours.items()
-        if spec is not None and section in config
-    ]
+    found = {f"{key}{dot}{name}": spec for name, spec in ours.items() if spec is not None and name in config}
+    problem, remedy = "DeepSpeed builds this one, and {} is not used", "remove it from DeepSpeed's config"
+    return [Finding(CHECK, "error", where, problem.format(spec.key), remedy) for where, spec in found.items()]
 
 
 def _deepspeed(strategy: Any, environment: Mapping[str, str]) -> tuple[Any, str]:
-    """DeepSpeed's config and its dotted name; None where there is none."""
-    given = mapping(strategy)
+    """Return DeepSpeed's config and its dotted name; None where there is none."""
+    given = as_mapping(strategy)
     target = strategy if isinstance(strategy, str) else str(given.get("_target_", ""))
     if not (target.startswith("deepspeed") or target.rpartition(".")[2] == "DeepSpeedStrategy"):
         return None, ""

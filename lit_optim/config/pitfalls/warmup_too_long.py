@@ -1,23 +1,19 @@
-"""A warmup that never ends."""
+"""Finds a warmup that is as long as the run."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from torch.optim.lr_scheduler import LRScheduler
-
-from lit_optim.config.checks.slots import without_aliases
-from lit_optim.config.pitfalls.classes import called, number
+from lit_optim.config.pitfalls.classes import as_number, slots_of
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.read.spec import Spec
 from lit_optim.duration import Duration, LengthUnknown, RunLength, parse
 from lit_optim.errors import ConfigError
-from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.slots import slot
 
 
 def warmup_too_long(scheduler: Spec, run: RunLength) -> list[Finding]:
-    """A warmup that leaves nothing of the run, where its length is known.
+    """Find a warmup that leaves no step for ``main``, where the length of the run is known.
 
     Args:
         scheduler: its spec.
@@ -29,16 +25,16 @@ def warmup_too_long(scheduler: Spec, run: RunLength) -> list[Finding]:
         scheduler.warmup.steps=2000: a warmup of 2000 optimizer steps fills the whole run of 1000; \
 write a share of the run, e.g. scheduler.warmup.steps=5%
     """
-    found = called(scheduler, LRScheduler)
-    if found is None or found[0] is not ScheduleLR:
+    given = slots_of(scheduler)
+    if given is None:
         return []
-    total = number(scheduler.arguments.get("total_steps"))
+    total = as_number(scheduler.arguments.get("total_steps"))
     run = replace(run, total_steps=int(total)) if total else run
     try:
-        value = slot(without_aliases(scheduler.arguments).get("warmup"), "warmup")["steps"]
+        value = slot(given.get("warmup"), "warmup")["steps"]
         length = parse(value)
     except ConfigError:
-        return []  # told by the check of its values
+        return []  # the check of its values reports it
     lengths = _lengths(length, run)
     if lengths is None or lengths[0] < lengths[1]:
         return []
@@ -49,7 +45,7 @@ write a share of the run, e.g. scheduler.warmup.steps=5%
 
 
 def _lengths(length: Duration, run: RunLength) -> tuple[float, float, str] | None:
-    """The warmup and the run in one unit, where both are known."""
+    """Return the lengths of the warmup and of the run in one unit, where both are known."""
     if length.amount == 0:
         return None
     if length.unit == "share":

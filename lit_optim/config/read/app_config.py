@@ -1,4 +1,4 @@
-"""The configuration that a Hydra app would see, composed without running the app."""
+"""Composes the configuration that a Hydra app would see, without running the app."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lit_optim.config.read.compose import compose
-from lit_optim.config.read.presets import GROUPS as OURS
+from lit_optim.config.read.compose import compose_app
+from lit_optim.config.read.presets import GROUPS
 from lit_optim.errors import ConfigError, did_you_mean
 
-IN_THE_APP = "HydraConfig was not set"  # what the resolvers of Hydra's own say outside of a running app
+IN_THE_APP = "HydraConfig was not set"  # the error of Hydra's own resolvers outside of a running app
 
 
 @dataclass(frozen=True)
@@ -23,33 +23,28 @@ class Composed:
     lost: dict[str, str]
 
     def lost_specs(self) -> dict[str, str]:
-        """Those in our specs, at the top or under ``model``."""
-        return {key: why for key, why in self.lost.items() if re.match(rf"(model\.)?({'|'.join(OURS)})\b", key)}
+        """Return the lost keys in our specs, at the top or under ``model``."""
+        return {key: why for key, why in self.lost.items() if re.match(rf"(model\.)?({'|'.join(GROUPS)})\b", key)}
 
 
 def own_config(overrides: Sequence[str]) -> Composed:
-    """The four groups, with any other keys that the overrides bring: ``trainer.max_steps=1000`` needs no ``+``.
+    """Compose the four groups; ``trainer.max_steps=1000`` and other keys outside of them need no ``+``.
 
     Args:
         overrides: as on a command line.
 
     Raises:
-        ConfigError: for what Hydra refuses, in Hydra's words.
+        ConfigError: with Hydra's message, where Hydra raises.
 
     Example:
         >>> own_config(["optimizer=sgd", "trainer.max_steps=10"]).values["trainer"]
         {'max_steps': 10}
     """
-    try:
-        cfg = compose([_added(override) for override in overrides])
-    except Exception as error:
-        raise ConfigError(_hydras_words(error)) from None
-    lost: dict[str, str] = {}
-    return Composed(readable(cfg, lost), lost)
+    return _composed("lit_optim", [_with_plus(override) for override in overrides])
 
 
 def app_config(folder: str | Path, name: str, overrides: Sequence[str]) -> Composed:
-    """The config of a user's own app.
+    """Compose the config of a user's app.
 
     Args:
         folder: its config folder.
@@ -57,30 +52,28 @@ def app_config(folder: str | Path, name: str, overrides: Sequence[str]) -> Compo
         overrides: as on the app's command line.
 
     Raises:
-        ConfigError: for a file that is not there, and for what Hydra refuses, in Hydra's words.
+        ConfigError: if there is no such file; with Hydra's message, where Hydra raises.
     """
-    import hydra
-    from hydra.core.global_hydra import GlobalHydra
-
     folder, name = Path(folder).resolve(), name.removesuffix(".yaml")
     if not (folder / f"{name}.yaml").is_file():
         there = sorted(file.stem for file in folder.glob("*.yaml")) if folder.is_dir() else []
         raise ConfigError(f"--config-name {name}: no {name}.yaml in {folder}{did_you_mean(name, there, list_all=True)}")
-    running = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
+    return _composed(name, overrides, str(folder))
+
+
+def _composed(name: str, overrides: Sequence[str], folder: str | None = None) -> Composed:
+    """Compose a config, and reword Hydra's errors in one line."""
     try:
-        with hydra.initialize_config_dir(str(folder), version_base="1.3"):
-            cfg = hydra.compose(name, overrides=list(overrides))
+        cfg = compose_app(name, overrides, folder)
     except Exception as error:
-        raise ConfigError(_hydras_words(error)) from None
-    finally:
-        GlobalHydra.instance().hydra = running
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise ConfigError("hydra: " + " ".join(lines[:4])) from None
     lost: dict[str, str] = {}
     return Composed(readable(cfg, lost), lost)
 
 
 def readable(cfg: Any, lost: dict[str, str], key: str = "") -> Any:
-    """A config as plain containers, without what cannot be resolved outside of the running app.
+    """Convert a config to plain containers, without what cannot be resolved outside of the running app.
 
     Args:
         cfg: of OmegaConf.
@@ -111,13 +104,8 @@ def readable(cfg: Any, lost: dict[str, str], key: str = "") -> Any:
     return found if isinstance(cfg, DictConfig) else list(found.values())
 
 
-def _added(override: str) -> str:
-    """An override with the ``+`` that a key outside of our groups needs."""
+def _with_plus(override: str) -> str:
+    """Put a ``+`` before an override whose key lies outside of our groups."""
     key = override.partition("=")[0]
     root = key.replace("@", ".").partition(".")[0].partition("/")[0]
-    return override if root in OURS or key[:1] in "+~" or "=" not in override else f"+{override}"
-
-
-def _hydras_words(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return "hydra: " + " ".join(lines[:4])
+    return override if root in GROUPS or key[:1] in "+~" or "=" not in override else f"+{override}"

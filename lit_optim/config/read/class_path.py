@@ -1,4 +1,4 @@
-"""LightningCLI's spellings: ``class_path`` and ``init_args``, and a preset's name in a mapping."""
+"""Reads LightningCLI's spellings: ``class_path`` and ``init_args``, and a preset's name in a mapping."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OFF_BY_DEFAULT = ("capturable", "differentiable")
 
 
 def from_class_path(spec: Any, key: str) -> Any:
-    """``spec`` with ``_target_`` in place of ``class_path``, and no ``init_args``.
+    """Rewrite ``class_path`` as ``_target_``, with the ``init_args`` beside it.
 
     Raises:
         ConfigError: if both spellings are there, or ``init_args`` is no mapping.
@@ -30,30 +30,25 @@ def from_class_path(spec: Any, key: str) -> Any:
     if not isinstance(arguments, Mapping):
         raise ConfigError(wrong(f"{key}.{INIT_ARGS}", arguments, "expects a mapping of arguments"))
     rest = {name: value for name, value in spec.items() if name not in (CLASS_PATH, INIT_ARGS)}
-    twice = [name for name in rest if name in arguments]
-    if twice:
-        raise ConfigError(
-            wrong(f"{key}.{twice[0]}", rest[twice[0]], f"{INIT_ARGS}.{twice[0]} is there too; keep one of them")
-        )
+    for name, value in rest.items():
+        if name in arguments:
+            raise ConfigError(wrong(f"{key}.{name}", value, f"{INIT_ARGS}.{name} is there too; keep one of them"))
     # a parser writes down every default; by hand, these two would keep the fastest implementation from being chosen
     arguments = {name: value for name, value in arguments.items() if name not in OFF_BY_DEFAULT or value}
     return {"_target_": spec[CLASS_PATH], **arguments, **rest}
 
 
 def name_alone(spec: Any) -> Any:
-    """The name in a mapping that holds nothing else; any other spec as it is.
+    """Return the name in a mapping that holds nothing else, and any other spec as it is.
 
     Example:
         >>> name_alone({"_target_": "no_decay"}), name_alone({"rules": []})
         ('no_decay', {'rules': []})
     """
-    return (
-        spec["_target_"]
-        if isinstance(spec, Mapping) and list(spec) == ["_target_"] and is_name(spec["_target_"])
-        else spec
-    )
+    named = isinstance(spec, Mapping) and list(spec) == ["_target_"] and is_name(spec["_target_"])
+    return spec["_target_"] if named else spec
 
 
 def is_name(target: Any) -> bool:
-    """Whether a target can only be a preset's name, because an import path has a dot."""
+    """Return whether a target can only be a preset's name, because an import path has a dot."""
     return isinstance(target, str) and "." not in target

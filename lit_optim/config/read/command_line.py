@@ -1,4 +1,4 @@
-"""Overrides as on Hydra's command line, read without Hydra; lists of values become one choice each."""
+"""Reads overrides as on Hydra's command line, without Hydra; each value of a list gives one choice."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from lit_optim.config.read.plain_containers import to_plain
+from lit_optim.config.read.presets import GROUPS
 from lit_optim.errors import ConfigError, did_you_mean
 
-GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")
 NUMBERS = ("total_steps", "steps_per_epoch")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One configuration: presets and lengths by their names, overrides of a group nested; and what sets it apart."""
+    """One configuration of a sweep.
+
+    Args:
+        label: the overrides in which it differs from the others.
+        chosen: presets by group, lengths by name.
+        overrides: nested, by group.
+    """
 
     label: str
     chosen: Mapping[str, Any]
@@ -25,13 +31,13 @@ class Choice:
 
 
 def choices(words: Sequence[str]) -> list[Choice]:
-    """All combinations of the values on a command line.
+    """Return all combinations of the values on a command line.
 
     Args:
         words: ``optimizer=sgd,adamw``, ``optimizer.lr=0.1``, ``scheduler.warmup={steps: 5%}``, ``total_steps=100``.
 
     Raises:
-        ConfigError: for words that are no overrides, unknown keys, and values that are no YAML.
+        ConfigError: for words that are not overrides, unknown keys, and values that are not YAML.
 
     Example:
         >>> [(choice.label, choice.overrides) for choice in choices(["scheduler=wsd", "optimizer.lr=0.1,0.01"])]
@@ -75,7 +81,7 @@ def _split(word: str) -> tuple[str, list[str]]:
 
 
 def at_commas(text: str) -> list[str]:
-    """The values of a sweep: a text, split at the commas outside of brackets and quotes.
+    """Split a text at the commas outside of brackets and quotes.
 
     Example:
         >>> at_commas("a,[1,2],'x,y'")

@@ -1,9 +1,9 @@
-"""Presets and overrides composed by Hydra, for scripts and notebooks without ``@hydra.main``."""
+"""Composes presets and overrides with Hydra, for scripts and notebooks without ``@hydra.main``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -19,16 +19,28 @@ def compose(overrides: Sequence[str] = ("optimizer=adamw", "scheduler=warmup_cos
         >>> compose(["optimizer=sgd", "optimizer.lr=0.5"]).optimizer.lr
         0.5
     """
+    return compose_app("lit_optim", overrides)
+
+
+def compose_app(name: str, overrides: Sequence[str], folder: str | None = None) -> DictConfig:
+    """Compose a primary config beside a Hydra app that may be running.
+
+    Args:
+        name: of the primary config.
+        overrides: as on the command line.
+        folder: absolute path of the config folder; default: the one of this package.
+    """
     import hydra
     from hydra.core.global_hydra import GlobalHydra
 
+    # Hydra 1.3 warns without a version base, 1.4 with it
+    base: dict[str, Any] = {"version_base": "1.3"} if folder or hydra.__version__.startswith("1.3.") else {}
     running = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        base = (
-            {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
-        )  # 1.4 warns of it, 1.3 without it
-        with hydra.initialize_config_module("lit_optim.conf", **base):
-            return hydra.compose("lit_optim", overrides=list(overrides))
+        module = "lit_optim.conf"
+        app = hydra.initialize_config_dir(folder, **base) if folder else hydra.initialize_config_module(module, **base)
+        with app:
+            return hydra.compose(name, overrides=list(overrides))
     finally:
         GlobalHydra.instance().hydra = running

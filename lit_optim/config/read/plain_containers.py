@@ -1,18 +1,18 @@
-"""Whatever Hydra and OmegaConf hand over -> plain dicts, lists and numbers, so that nothing of them goes further."""
+"""Converts what Hydra, OmegaConf and jsonargparse hand over to plain dicts, lists and numbers."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lit_optim.errors import ConfigError
 
 
 def to_plain(value: Any, key: str = "config") -> Any:
-    """A copy without OmegaConf containers and partials; interpolations are resolved.
+    """Copy a value without OmegaConf containers and partials; interpolations are resolved.
 
     A partial becomes the mapping that would build it: ``{_target_, _partial_, **keywords}``.
 
@@ -45,13 +45,13 @@ def to_plain(value: Any, key: str = "config") -> Any:
         return {"_target_": import_path_of(value.func), "_partial_": True, **to_plain(value.keywords, key)}
     if isinstance(value, Mapping):
         return {name: to_plain(item, f"{key}.{name}") for name, item in value.items()}
-    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+    if type(value) in (list, tuple):
         return type(value)(to_plain(item, f"{key}[{i}]") for i, item in enumerate(value))
     return value
 
 
 def missing_message(key: str, path: str) -> str:
-    """The message about a value that is still ``???``.
+    """Word the message about a value that is still ``???``.
 
     Args:
         key: dotted name of the spec.
@@ -68,23 +68,23 @@ def missing_message(key: str, path: str) -> str:
 
 
 def to_serializable(value: Any) -> Any:
-    """`to_plain`, and what a checkpoint cannot hold under ``weights_only=True`` as text or number."""
+    """Convert as `to_plain`, and write what a checkpoint cannot hold under ``weights_only=True`` as text or number."""
     value = to_plain(value)
     if isinstance(value, dict):
         return {str(name): to_serializable(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(to_serializable(item) for item in value)
     if value is None or isinstance(value, (bool, int, float, str, complex)):
         return value
     if isinstance(value, type) or inspect.isroutine(value):
         return import_path_of(value)
+    if isinstance(value, (list, tuple)):
+        return (list if isinstance(value, list) else tuple)(map(to_serializable, value))
     import torch
 
     return value if isinstance(value, torch.Tensor) else repr(value)
 
 
 def to_attribute_dict(value: Any) -> Any:
-    """What OmegaConf and Hydra made, however deep, as dictionaries whose keys are attributes too; the rest as it is.
+    """Convert what OmegaConf and Hydra made, however deep, to dictionaries whose keys are attributes too.
 
     Example:
         >>> from omegaconf import OmegaConf
@@ -94,43 +94,38 @@ def to_attribute_dict(value: Any) -> Any:
     from lit_optim.lightning_api import AttributeDict
 
     def convert(item: Any) -> Any:
-        if isinstance(item, dict):
-            return AttributeDict({name: convert(inner) for name, inner in item.items()})
-        return [convert(inner) for inner in item] if isinstance(item, list) else item
+        return AttributeDict(_map_items(convert, item)) if isinstance(item, dict) else _map_items(convert, item)
 
-    if type(value) is dict:
-        return {name: to_attribute_dict(item) for name, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(to_attribute_dict(item) for item in value)
+    # Hydra 1.4 refuses to pickle its partials, and Lightning drops from hparams what cannot be pickled
+    by_hydra = isinstance(value, functools.partial) and type(value).__module__.startswith("hydra.")
+    if not (by_hydra or is_omegaconf(value)):
+        return _map_items(to_attribute_dict, value)
     try:
-        # Hydra 1.4 refuses to pickle its partials, and Lightning drops from hparams what cannot be pickled
-        by_hydra = isinstance(value, functools.partial) and type(value).__module__.startswith("hydra.")
-        return convert(to_plain(value)) if by_hydra or is_omegaconf(value) else value
-    except ConfigError:  # an interpolation that leads nowhere: told when the spec is validated
+        return convert(to_plain(value))
+    except ConfigError:  # an interpolation that leads nowhere: validation reports it
         return value
 
 
 def without_omegaconf(value: Any) -> Any:
-    """``value`` with plain containers in place of OmegaConf's; itself, if there are none.
+    """Convert OmegaConf's containers, however deep, to plain ones; nothing else is changed.
 
     Example:
         >>> from omegaconf import OmegaConf
         >>> without_omegaconf({"a": [OmegaConf.create([1])]})
         {'a': [[1]]}
     """
-    if is_omegaconf(value):
-        return to_plain(value)
+    return to_plain(value) if is_omegaconf(value) else _map_items(without_omegaconf, value)
+
+
+def _map_items(convert: Callable[[Any], Any], value: Any) -> Any:
+    """Copy a plain dict, list or tuple with its items converted; return anything else as it is."""
     if type(value) is dict:
-        changed = {name: without_omegaconf(item) for name, item in value.items()}
-        return changed if any(changed[name] is not value[name] for name in value) else value
-    if type(value) in (list, tuple):
-        items = [without_omegaconf(item) for item in value]
-        return type(value)(items) if any(a is not b for a, b in zip(items, value, strict=True)) else value
-    return value
+        return {name: convert(item) for name, item in value.items()}
+    return type(value)(map(convert, value)) if type(value) in (list, tuple) else value
 
 
 def all_strings(value: Any) -> Iterator[str]:
-    """All texts in a value, however deep.
+    """Yield all texts in a value, however deep.
 
     Example:
         >>> list(all_strings({"_target_": "torch.optim.SGD", "lr": 1, "names": ["a", "b"]}))
@@ -144,13 +139,14 @@ def all_strings(value: Any) -> Iterator[str]:
 
 
 def is_omegaconf(value: Any) -> bool:
-    """Whether ``value`` is a container of OmegaConf's; imports nothing, for if it is one, OmegaConf is loaded."""
+    """Return whether ``value`` is a container of OmegaConf's."""
+    # imports nothing: if it is one, OmegaConf is loaded
     omegaconf = sys.modules.get("omegaconf")
     return omegaconf is not None and isinstance(value, omegaconf.Container)
 
 
 def public_path(path: str) -> str:
-    """The public import path of something that is imported already; any other path as it is.
+    """Return the public import path of something that is imported already, and any other path as it is.
 
     Example:
         >>> import torch
@@ -163,10 +159,7 @@ def public_path(path: str) -> str:
 
 
 def import_path_of(target: Any) -> str:
-    """The import path of a class or function; the public one (``torch.optim.AdamW``) where there is one.
-
-    It is the shortest one: ``pytorch_optimizer.Lion``, whose module is ``pytorch_optimizer.optimizer.lion``.
-    """
+    """Return the shortest import path of a class or function: ``torch.optim.AdamW``, not that of ``adamw.AdamW``."""
     named = target if hasattr(target, "__qualname__") else type(target)
     name, module = named.__qualname__, str(named.__module__)
     above = [module[:i] for i, letter in enumerate(module) if letter == "."]

@@ -1,4 +1,4 @@
-"""A spec in any of its forms -> one: the class's path and its keyword arguments."""
+"""Reads a spec in any of its forms: the class's path and its keyword arguments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lit_optim.errors import ConfigError, did_you_mean
 from lit_optim.schedules.plan.slots import SLOTS
 
 HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
-UNSET = "???"  # OmegaConf's word for a value that is still to be given, as the target of the preset `any`
+UNSET = "???"  # OmegaConf's mark of a missing value: the target of the preset `any`
 DEFAULT_TARGETS = {"scheduler": "lit_optim.ScheduleLR"}
 
 
@@ -28,16 +28,16 @@ class Spec:
 
     @property
     def path(self) -> str:
-        """The import path of the target."""
+        """Return the import path of the target."""
         return public_path(self.target) if isinstance(self.target, str) else import_path_of(self.target)
 
     def as_dict(self) -> dict[str, Any]:
-        """The spec as a mapping, which `read_spec` takes back."""
+        """Return the spec as a mapping, which `read_spec` reads again."""
         return {"_target_": self.path, **self.arguments}
 
 
 def read_spec(spec: Any, group: str, key: str | None = None, overrides: Mapping[str, Any] | None = None) -> Spec:
-    """Reads a spec.
+    """Read a spec, and merge overrides into it.
 
     Args:
         spec: a preset's name, an import path, a mapping or DictConfig with one of them at ``_target_`` (or
@@ -47,7 +47,7 @@ def read_spec(spec: Any, group: str, key: str | None = None, overrides: Mapping[
         overrides: beat the spec's keys; a mapping is merged into a mapping.
 
     Raises:
-        ConfigError: for an unknown name and for things that are no spec.
+        ConfigError: for an unknown name, and for a value that is not a spec.
 
     Example:
         >>> read_spec({"_target_": "torch.optim.SGD", "lr": 0.1}, "optimizer", overrides={"lr": 0.2}).as_dict()
@@ -65,7 +65,7 @@ def read_spec(spec: Any, group: str, key: str | None = None, overrides: Mapping[
 
 
 def merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """``above`` over ``below``; mappings merge, and a scalar over a slot's mapping is its duration.
+    """Merge ``above`` into a copy of ``below``; a scalar over a slot's mapping becomes its ``steps``.
 
     Example:
         >>> merge({"warmup": {"steps": 10, "shape": "linear"}, "lr": 1}, {"warmup": "5%", "lr": 2})
@@ -86,9 +86,8 @@ def merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 def _parts(spec: Any, group: str, key: str) -> tuple[Any, dict[str, Any]]:
     if isinstance(spec, functools.partial) and not spec.args and not isinstance(spec.func, functools.partial):
         by_hydra = type(spec).__module__.partition(".")[0] == "hydra" and not isinstance(spec.func, type)
-        return import_path_of(spec.func) if by_hydra else spec.func, to_plain(
-            spec, key
-        )  # a path has to lead to a class
+        # a path has to lead to a class
+        return import_path_of(spec.func) if by_hydra else spec.func, to_plain(spec, key)
     spec = from_class_path(to_plain(spec, key), key)
     if isinstance(spec, str):
         if "." in spec and spec not in presets.preset_names(group):
@@ -111,7 +110,7 @@ def _parts(spec: Any, group: str, key: str) -> tuple[Any, dict[str, Any]]:
 
 
 def _changed_preset(name: str, changes: dict[str, Any], group: str, key: str) -> tuple[Any, dict[str, Any]]:
-    """A mapping with a preset's name at ``_target_``: the preset, with the other keys in place of its own."""
+    """Merge a mapping into the preset that it names at ``_target_``."""
     if name not in presets.preset_names(group):
         hint = did_you_mean(name.lower(), presets.preset_names(group)) or "; write e.g. torch.optim.AdamW"
         raise ConfigError(f"{key}._target_={name}: not an import path, and no preset of that name{hint}")

@@ -1,4 +1,4 @@
-"""The annotation by which LightningCLI understands a module's four specs."""
+"""Defines the annotation from which LightningCLI parses a module's four specs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Preset(dict[str, Any]):
 
 
 def mapping_of(name: Any) -> dict[str, Any]:
-    """What the parser makes of a word on the command line.
+    """Convert a word of the command line to the mapping that the parser works on.
 
     Raises:
         ConfigError: for a name that no group has.

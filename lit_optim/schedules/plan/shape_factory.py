@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, cast, get_args, get_type_hints
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.imports import resolve
+from lit_optim.imports import import_object
 from lit_optim.schedules.base import ScheduleFactory, Steps
 
 
@@ -23,7 +23,7 @@ def shape_factory(name: Any, key: str) -> ScheduleFactory:
         return cast("ScheduleFactory", getattr(schedules, name))
     if not isinstance(name, str) or "." not in name:
         raise ConfigError(wrong(key, name, f"no shape of that name{did_you_mean(str(name), names, list_all=True)}"))
-    factory = resolve(name, key)
+    factory = import_object(name, key)
     if not inspect.isfunction(factory) or next(iter(inspect.signature(factory).parameters), "") != "total_steps":
         raise ConfigError(wrong(key, name, "not a schedule factory: a function whose first argument is total_steps"))
     return factory

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lit_optim.errors import ConfigError, wrong
-from lit_optim.imports import resolve
+from lit_optim.imports import import_object
 from lit_optim.schedules.base import Schedule
 
 
@@ -27,7 +27,7 @@ def lambda_(total_steps: int | None = None, *, function: Callable[[int], float] 
         >>> lambda_(function=lambda step: 0.95 ** step)(1)
         0.95
     """
-    own = resolve(function, "function") if isinstance(function, str) else function
+    own = import_object(function, "function") if isinstance(function, str) else function
     if not _may_be_own(own) or (isinstance(function, str) and not inspect.isfunction(own)):
         raise ConfigError(wrong("function", function, "not a function of your own, step -> factor"))
     try:

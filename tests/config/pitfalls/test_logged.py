@@ -1,4 +1,4 @@
-"""Names of metrics from the source of a module; what cannot be told is said."""
+"""Names of metrics from the source of a module; what is not known is reported."""
 
 import lightning as L
 import pytest
