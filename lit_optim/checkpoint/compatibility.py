@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from lit_optim.config.build.optimizer import on_dummy
-from lit_optim.config.checks.call import named_arguments
+from lit_optim.config.build.optimizer import build_on_dummy
+from lit_optim.config.checks.signature import named_arguments
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import BaseFinetuning
 from lit_optim.state_loading.guard import fitted, names_of
@@ -189,7 +189,9 @@ def refuse_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:
 
 def _try_on_dummy(state: Mapping[str, Any], optimizer: Optimizer) -> None:
     cls = type(optimizer)
-    taker = on_dummy(cls, **{k: v for k, v in optimizer.defaults.items() if k in named_arguments(cls, supplied=1)})
+    taker = build_on_dummy(
+        cls, **{k: v for k, v in optimizer.defaults.items() if k in named_arguments(cls, supplied=1)}
+    )
     own = {key for entry in taker.state.values() for key in entry}
     try:
         taker.load_state_dict({"state": {}, "param_groups": [{**state["param_groups"][0], "params": [0]}]})

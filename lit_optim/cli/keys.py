@@ -9,7 +9,7 @@ from typing import Any
 
 from lit_optim.cli.argument_docs import MEANINGS, RULES, SCHEDULE, argument_docs
 from lit_optim.config.checks.coerce import describe
-from lit_optim.config.checks.signature import expected
+from lit_optim.config.checks.signature import call_signature
 from lit_optim.schedules.plan.shape_factory import length_arguments, shape_factory
 from lit_optim.schedules.plan.slots import DEFAULT_SHAPES, SLOTS, slot
 
@@ -48,11 +48,11 @@ def of_call(
         >>> [(key.key, key.type, key.default) for key in of_call(linear, {}, {}, supplied=1)]
         [('start_factor', 'float', 1.0), ('end_factor', 'float', 0.0)]
     """
-    known, _, _ = expected(target, supplied)
+    known, needed, *_ = call_signature(target, supplied)
     parameters, docs = inspect.signature(target).parameters, argument_docs(target)
     keys = []
     for name in [*given, *(name for name in known if name not in given)]:
-        hint, required = known.get(name, (Any, False))
+        hint, required = known.get(name, Any), name in needed
         default = parameters[name].default if name in known and not required else None
         meaning = comments.get(prefix + name) or MEANINGS.get(name) or docs.get(name, "")
         keys.append(Key(prefix + name, describe(hint), default, required, name in given, given.get(name), meaning))
@@ -94,7 +94,7 @@ def _of_slot(name: str, given: Any) -> list[Key]:
     full, named = slot(given, name), given if isinstance(given, Mapping) else {}
     shape = shape_factory(full["shape"], f"{name}.shape")
     lengths = length_arguments(shape)
-    known, _, _ = expected(shape, 1)
+    known = call_signature(shape, 1).hints
     of_shape = {
         key.key: key
         for key in of_call(shape, {k: named[k] for k in known if k in named}, argument_docs(shape), supplied=1)

@@ -1,4 +1,4 @@
-"""The four specs of a configuration, read, checked and coerced once; everything else takes the result."""
+"""Read, check and coerce the four specs of a configuration once; everything else takes the result."""
 
 from __future__ import annotations
 

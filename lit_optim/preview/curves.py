@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any, cast
 
 from lit_optim.config import capabilities
-from lit_optim.config.checks.drive import check_lanes, configured
-from lit_optim.config.checks.lightning_keys import RESERVED, check_reserved
+from lit_optim.config.checks.drive import check_lanes, schedule_config
+from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightning_keys
 from lit_optim.config.checks.slots import take_misplaced, without_aliases
 from lit_optim.config.read import presets
 from lit_optim.config.read.command_line import Choice
@@ -97,7 +97,7 @@ def preview(choice: Choice) -> Preview:
     problems.raise_if_any()
     counted = {name: int(value) for name, value in {**reserved, **lengths}.items() if name in ("total_steps", *lengths)}
     clock = Clock(counted.get("total_steps"), counted.get("steps_per_epoch"), UNKNOWN)
-    plans = configured(arguments).lanes()
+    plans = schedule_config(arguments).lanes()
     optimizer_spec = _spec("optimizer", chosen, choice)
     rules = _rules(chosen["param_groups"], choice.overrides.get("param_groups"))
     optimizer = optimizer_stub(chosen["optimizer"], optimizer_spec, rules, [plan.key for plan in plans])
@@ -130,11 +130,11 @@ def _checked(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
         raise ConfigError(f"scheduler._target_={target}: only schedules of lit_optim.ScheduleLR can be previewed")
     problems = Problems()
     given = without_aliases(spec.arguments)
-    reserved = {name: given.pop(name) for name in RESERVED if name in given}
-    check_reserved(reserved, spec.key, problems)
+    reserved = {name: given.pop(name) for name in LIGHTNING_KEYS if name in given}
+    check_lightning_keys(reserved, spec.key, problems)
     take_misplaced(given, spec.key, problems)
     for name in [name for name in given if name not in KEYS]:
-        value, hint = given.pop(name), did_you_mean(name, [*KEYS, *RESERVED], list_all=True)
+        value, hint = given.pop(name), did_you_mean(name, [*KEYS, *LIGHTNING_KEYS], list_all=True)
         problems.add(f"{spec.key}.{name}", value, f"ScheduleLR has no argument {name!r}{hint}")
     arguments = check_lanes(given, spec.key, problems)
     problems.raise_if_any()
