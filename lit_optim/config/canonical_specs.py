@@ -19,8 +19,8 @@ def canonical_specs(resolved: Resolved, callbacks: Any = None) -> dict[str, Any]
         callbacks: the spec of ``optim_callbacks``.
 
     Example:
-        >>> from lit_optim.config.resolve import resolve
-        >>> canonical_specs(resolve({"optimizer": "sgd"}, overrides={"lr": 0.5}))["optimizer"]
+        >>> from lit_optim.config.resolve import resolve_specs
+        >>> canonical_specs(resolve_specs({"optimizer": "sgd"}, overrides={"lr": 0.5}))["optimizer"]
         {'_target_': 'torch.optim.SGD', 'lr': 0.5, 'momentum': 0.0, 'weight_decay': 0.0}
     """
     optimizer, scheduler = resolved.optimizer, resolved.scheduler

@@ -8,7 +8,7 @@ from typing import Any
 
 from lit_optim.config.read.plain_containers import is_omegaconf
 from lit_optim.config.read.presets import GROUPS
-from lit_optim.config.resolve import resolve
+from lit_optim.config.resolve import resolve_specs
 from lit_optim.errors import ConfigError, Problems, wrong
 
 
@@ -45,10 +45,10 @@ def _check_level(level: Any, prefix: str, above: Mapping[str, Any], problems: Pr
     _check_group_names(level, prefix, problems)
     found = {group: _read_key(level, group, prefix, problems) for group in GROUPS}
     specs = {group: spec for group, spec in found.items() if spec is not None}
-    same = [group for group, spec in specs.items() if group in above and _same(spec, above[group])]
+    same = [group for group, spec in specs.items() if group in above and _equal_specs(spec, above[group])]
     if len(same) < len(specs):
         try:
-            resolve(specs, prefix=prefix, settled=same)
+            resolve_specs(specs, prefix=prefix, settled=same)
         except ConfigError as error:
             problems.take(error)
     return specs
@@ -59,7 +59,7 @@ def _check_group_names(level: Any, prefix: str, problems: Problems) -> None:
     if "_target_" in level and not prefix:
         return
     model = None if prefix else _read_key(level, "model")
-    elsewhere = list(model) if _is_mapping(model) else []
+    elsewhere = list(model or ()) if _is_mapping(model) else []
     free = [group for group in GROUPS if group not in level and group not in elsewhere]
     for name in map(str, level):
         if any(group in name for group in GROUPS):
@@ -69,7 +69,7 @@ def _check_group_names(level: Any, prefix: str, problems: Problems) -> None:
             problems.append(f"{prefix}{name}: no such group; did you mean {near[0]!r}?")
 
 
-def _same(one: Any, other: Any) -> bool:
+def _equal_specs(one: Any, other: Any) -> bool:
     try:
         return one is other or bool(one == other)
     except Exception:  # tensors of several elements

@@ -56,7 +56,7 @@ def _build_callback(given: Any, where: str) -> Callback:
         raise ConfigError(wrong(where, entry, "not a callback; give a mapping with _target_, or remove it"))
     if entry.get("_args_"):
         raise ConfigError(f"{where}._args_: positional arguments are not taken; name them")
-    cls = locate(entry["_target_"], Callback, where)
+    cls: type[Callback] = locate(entry["_target_"], Callback, where)
     found = Problems()
     given = {k: v for k, v in entry.items() if k not in HYDRA_KEYS}
     arguments = check_call(cls, given, where, found, check_nested=check_nested)

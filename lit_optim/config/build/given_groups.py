@@ -29,14 +29,14 @@ def given_groups(params: Any) -> tuple[list[dict[str, Any]], Names]:
     names: Names = {}
     items: list[Any] = list(params.items()) if isinstance(params, Mapping) else list(params)
     if not any(isinstance(item, Mapping) for item in items):
-        return [{"params": _tensors(items, names)}], names
+        return [{"params": _read_tensors(items, names)}], names
     for item in items:
         if not isinstance(item, Mapping) or "params" not in item:
             raise ConfigError("params: a list of param groups holds mappings with the key 'params', and nothing else")
-    return [{**group, "params": _tensors(group["params"], names)} for group in items], names
+    return [{**group, "params": _read_tensors(group["params"], names)} for group in items], names
 
 
-def _tensors(params: Any, names: Names) -> list[Tensor]:
+def _read_tensors(params: Any, names: Names) -> list[Tensor]:
     """List the tensors among parameters and named ones; add their names to ``names``."""
     tensors: list[Tensor] = []
     for item in [params] if isinstance(params, Tensor) else params:

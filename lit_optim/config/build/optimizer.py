@@ -30,7 +30,7 @@ from lit_optim.state_loading.guard import module_names
 
 
 class CheckedOptimizer(NamedTuple):
-    """An optimizer spec that can be built: the spec, its class or factory, the keyword arguments."""
+    """A checked optimizer spec: with its class or factory, and the keyword arguments for it."""
 
     spec: Spec
     cls: Any
@@ -55,7 +55,7 @@ def check_optimizer(spec: Spec) -> CheckedOptimizer:
         build = functools.partial(build_on_dummy, cls)
         check_by_building(build, cls.__name__, arguments, spec.key, problems, names)
     if extra and not problems:
-        _check_extra(cls, arguments, extra, spec.key, problems)
+        _check_extra_arguments(cls, arguments, extra, spec.key, problems)
     problems.raise_if_any()
     return CheckedOptimizer(spec, cls, arguments)
 
@@ -71,7 +71,7 @@ def check_nested(cls: type, arguments: dict[str, Any], key: str) -> dict[str, An
     return checked_arguments(cls, arguments, key, check_nested)
 
 
-def _check_extra(
+def _check_extra_arguments(
     cls: type[Optimizer], arguments: dict[str, Any], extra: dict[str, Any], key: str, problems: Problems
 ) -> None:
     """Compare the keys that only ``**kwargs`` takes with the defaults of an optimizer that is built without them."""
@@ -105,7 +105,7 @@ def _can_step(cls: type[Optimizer]) -> bool:
     if cls.__module__.startswith("torch.optim."):
         return True
     needs = capabilities.of_target(import_path_of(cls))
-    return needs.measured is not None and not needs.second_order  # no preset targets it: what it needs is unknown
+    return needs.measured is not None and not needs.second_order  # not measured: what it needs is unknown
 
 
 def build_checked(checked: CheckedOptimizer, params_or_module: Any, rules: Sequence[Rule] = ()) -> Optimizer:
@@ -151,7 +151,7 @@ def check_rules(rules: list[Rule], checked: CheckedOptimizer, key: str = "param_
     """Check and coerce the options of rules; a ``weight_decay: 0`` is dropped where the optimizer has no decay.
 
     Raises:
-        ConfigError: for options that the optimizer does not have, or whose values it refuses.
+        ConfigError: for options that the optimizer does not have, or whose values it rejects.
     """
     _, cls, arguments = checked
     if not rules or not isinstance(cls, type):

@@ -33,7 +33,7 @@ _REJECTED: dict[type, str] = {LRScheduler: _BASE, ChainedScheduler: _CHAIN, Sequ
 
 @dataclass(frozen=True)
 class CheckedSchedule:
-    """A scheduler spec that can be built: the class, its keyword arguments, and the keys that are Lightning's."""
+    """A checked scheduler spec: with its class, the keyword arguments for it, and the keys that are Lightning's."""
 
     spec: Spec
     cls: Any

@@ -10,6 +10,7 @@ from lit_optim.config.checks.call import check_call
 from lit_optim.config.checks.coerce import Mismatch, coerce
 from lit_optim.duration import Clock, parse
 from lit_optim.errors import ConfigError, Problems, wrong
+from lit_optim.scheduler.drive import PLAN_KEYS
 from lit_optim.schedules.plan.foreign_names import WORDS, meaning_elsewhere
 from lit_optim.schedules.plan.shape_factory import accepted_arguments, length_arguments, shape_factory
 from lit_optim.schedules.plan.slots import SLOT_KEYS, SLOTS, PhaseConfig, compose, parts_of, slot
@@ -21,18 +22,8 @@ ALIASES = {
     "warmup_ratio": ("warmup", "steps"),
     "min_lr": ("main", "min_lr"),
 }
-SCHEDULE_KEYS = (
-    *SLOTS,
-    "phases",
-    "order",
-    "noise",
-    "drive",
-    "groups",
-    "total_steps",
-    "steps_per_epoch",
-)  # of a ScheduleLR
+SCHEDULE_KEYS = (*PLAN_KEYS, "drive", "groups", "total_steps", "steps_per_epoch")  # of a ScheduleLR
 TRIAL_RUN = Clock(total_steps=1000, steps_per_epoch=100)
-TRIAL_STEPS = {"warmup": 10}
 
 
 def without_aliases(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,8 +107,8 @@ def has_length(steps: Any) -> bool:
 def _check_phase(phase: PhaseConfig, key: str, problems: Problems, *, warm: bool) -> dict[str, Any]:
     """Convert the arguments of one phase; ``warm``: a warmup comes before it, or it is one."""
     full, found = phase.options, Problems()
-    if phase.name in SLOTS and full == slot(None, phase.name):
-        return dict(full)
+    if phase.name in SLOTS and {*map(type, full.values())} <= {str, int} and full == slot(None, phase.name):
+        return dict(full)  # the default, which every preset spells out
     try:
         if "steps" in full:
             parse(full["steps"], phase.steps_key)
@@ -140,15 +131,13 @@ def _check_phase(phase: PhaseConfig, key: str, problems: Problems, *, warm: bool
     if not found:
         low = absolute.get("min_lr")  # an lr of 1 is tried, and what is relative to it has to be below
         floor = {"min_lr": min(low, 0.5)} if isinstance(low, float) and low >= 0 else {}
-        trial = {"shape": shape, "steps": TRIAL_STEPS.get(phase.name, 100), **options, **floor}
-        before = TRIAL_STEPS if warm and not phase.rises else {}
+        trial = {"shape": shape, "steps": 10 if phase.rises else 100, **options, **floor}
+        slots: dict[str, Any] = {**({"warmup": {"steps": 10}} if warm else {}), phase.name: trial}
         if "phases" in phase.key:
-            warmup = {name: {"steps": steps} for name, steps in before.items()}
-            _try_slots({"phases": {**warmup, phase.name: trial}, "order": [*warmup, phase.name]}, key, found)
-        else:
-            if phase.name == "main":  # it takes the rest of the run
-                del trial["steps"]
-            _try_slots({**before, phase.name: trial}, key, found)
+            slots = {"phases": slots, "order": [*slots]}
+        elif phase.name == "main":  # it takes the rest of the run
+            del trial["steps"]
+        _try_slots(slots, key, found)
     problems.extend(found)
     return {**{k: full[k] for k in ("steps", "shape") if k in full}, **options, **absolute}
 

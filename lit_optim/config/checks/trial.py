@@ -1,4 +1,4 @@
-"""Build an object on trial: what only its class knows about its arguments."""
+"""Try arguments by building an object: what only its class knows about them."""
 
 from __future__ import annotations
 
