@@ -7,7 +7,7 @@ ARGS ?=
 RUN_ARGS = $(value ARGS)# as typed: make must not expand the $ of an interpolation
 
 # test workers share the cores; more threads than cores make each of them slower
-tests := test test-slow test-all test-oldest test-newest test-hydra-next cov
+tests := test test-fast test-slow test-all test-oldest test-newest test-hydra-next cov
 # Other processors: none of the vector instructions, or narrower ones, in torch, inductor, MKL and oneDNN. Convolutions,
 # products of matrices, sums and functions then differ by a rounding. `make test` is the third processor, with one thread.
 NUMERIC_TESTS := tests/tools tests/engine tests/averaging tests/torch_backend tests/optimizers tests/callbacks \
@@ -51,6 +51,9 @@ train: .venv  ## train the example: make train ARGS="optimizer=sgd -m scheduler=
 
 test: .venv  ## tests and doctests, but not the slow ones; ARGS go to pytest
 	$(PYTEST) $(QUICK) $(RUN_ARGS)
+
+test-fast: .venv  ## a sample of them in under a minute: three cases a test, no processes
+	$(PYTEST) --fast $(QUICK) $(RUN_ARGS)
 
 test-slow: .venv  ## the slow tests alone: packaging, examples, compilation
 	$(PYTEST) -m 'slow and not gpu' $(RUN_ARGS)

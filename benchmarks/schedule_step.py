@@ -58,7 +58,7 @@ def main(rounds: int = 20) -> None:
         for name in ("sgd", "adamw"):
             one_cycle = OneCycleLR(optimizer_of(name, groups), 0.1, total_steps=TOTAL)
             driven = {preset: built(preset, name, drive={"momentum": drive}) for preset, drive in DRIVEN.items()}
-            compared(f"scheduler.step(), {many}, lr and momentum of {name}", one_cycle, driven, rounds, 0.2)
+            compared(f"scheduler.step(), {many}, lr and momentum of {name}", one_cycle, driven, rounds, 0.5)
 
 
 if __name__ == "__main__":

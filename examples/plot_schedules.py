@@ -1,50 +1,46 @@
-"""Draws every scheduler preset, as training would see it: ``python examples/plot_schedules.py schedules.png``."""
+"""Draws every scheduler preset as training sees it: ``python examples/plot_schedules.py schedules.png``."""
 
 from __future__ import annotations
 
 import sys
 
 import matplotlib as mpl
+import torch
 
 import lit_optim
-from lit_optim.config.read.command_line import choices
-from lit_optim.preview.curves import preview
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
-from matplotlib.lines import Line2D
 
 TOTAL = 200
-NAMES = [name for name in lit_optim.presets("scheduler") if name != "none"]
+NAMES = [name for name in lit_optim.presets("scheduler") if name != "none" and not name.startswith("warmup_")]
 NOTE = "a metric that stands still,\nseen at every 4th step"
+COLUMNS = 4
 
 
-def curve(name: str, total_steps: int = TOTAL) -> list[float]:
-    """The lr inside each optimizer step of a run; a plateau is fed with the same value again and again."""
-    [choice] = choices([f"scheduler={name}", "optimizer=sgd", "optimizer.lr=1.0", f"total_steps={total_steps}"])
-    lr = preview(choice).curves[0]
+def curve(name: str) -> list[float]:
+    """Returns the lr of each optimizer step of a run; a plateau gets the same metric again and again."""
+    optimizer = lit_optim.build_optimizer("sgd", torch.nn.Linear(1, 1), lr=1.0)
+    schedule = lit_optim.build_scheduler(name, optimizer, total_steps=TOTAL)
     values = []
-    for step in range(total_steps):
-        values.append(lr.value(step) * lr.lane.scale)
-        if step % 4 == 3:
-            lr.lane.observe(step, 1.0)
+    for step in range(TOTAL):
+        values.append(float(optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        schedule.step()
+        if isinstance(schedule, lit_optim.ScheduleLR) and schedule.follows_metric and step % 4 == 3:
+            schedule.step_metric(1.0)
     return values
 
 
 def draw(path: str) -> None:
-    """One small panel a schedule; the one with warmup in the same panel."""
-    plain = [name for name in NAMES if not name.startswith("warmup_")]
-    columns = 4
-    rows = -(-len(plain) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(10, 2.1 * rows), sharex=True, sharey=True, layout="constrained")
-    for ax in axes.flat[len(plain) :]:
+    """Draws a small panel a schedule, with and without a warmup."""
+    rows = -(-len(NAMES) // COLUMNS)
+    figure, axes = plt.subplots(rows, COLUMNS, figsize=(10, 2.1 * rows), sharex=True, sharey=True, layout="constrained")
+    for ax in axes.flat[len(NAMES) :]:
         ax.set_axis_off()
-    for ax, name in zip(axes.flat, plain, strict=False):
-        for variant, style in (
-            (name, {"color": "#9aa5b1"}),
-            (f"warmup_{name}", {"color": "#1f5fbf", "linewidth": 1.8}),
-        ):
-            ax.plot(curve(variant), label=variant, **style)
+    for ax, name in zip(axes.flat, NAMES, strict=False):
+        (alone,) = ax.plot(curve(name), color="#9aa5b1")
+        (warm,) = ax.plot(curve(f"warmup_{name}"), color="#1f5fa8", linewidth=1.8)
         ax.set_title(name, fontsize=10, loc="left")
         if name == "plateau":
             ax.text(0.98, 0.98, NOTE, transform=ax.transAxes, ha="right", va="top", fontsize=8, color="#444444")
@@ -52,15 +48,8 @@ def draw(path: str) -> None:
         ax.set_xticks([0, TOTAL // 2, TOTAL], ["0", "50%", "100%"], fontsize=8)
         ax.set_yticks([0, 0.5, 1], ["0", "0.5 lr", "lr"], fontsize=8)
         ax.spines[["top", "right"]].set_visible(False)
-    handles = [Line2D([], [], color="#9aa5b1"), Line2D([], [], color="#1f5fbf", linewidth=1.8)]
-    figure.legend(
-        handles,
-        ["as it is", "with warmup_ in front (5 %)"],
-        loc="outside upper right",
-        ncols=2,
-        frameon=False,
-        fontsize=9,
-    )
+    labels = ["as it is", "with warmup_ in front (5 %)"]
+    figure.legend([alone, warm], labels, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
     figure.savefig(path, dpi=110)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Real
@@ -37,27 +38,57 @@ class LengthUnknown(ConfigError):
 
 
 @dataclass(frozen=True)
-class Clock:
-    """How long a run is, in optimizer steps.
+class RunLength:
+    """How long a run is, as far as that is known.
 
     Args:
         total_steps: optimizer steps of the whole run; None where unknown or endless.
         steps_per_epoch: optimizer steps of one epoch; None where unknown.
         unknown_because: why ``total_steps`` is None and what to set, for the error message.
+        max_epochs: the limit in epochs; None where unknown or without limit.
     """
 
     total_steps: int | None = None
     steps_per_epoch: int | None = None
     unknown_because: str = "total_steps is unknown; pass total_steps="
+    max_epochs: int | None = None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> RunLength:
+        """Reads ``total_steps``, ``steps_per_epoch`` and the limits under ``trainer`` from a configuration.
+
+        Example:
+            >>> run = RunLength.from_config({"trainer": {"max_epochs": 3, "max_steps": 25}, "steps_per_epoch": 10})
+            >>> run.total_steps, run.epochs
+            (25, 3)
+        """
+        trainer = config.get("trainer")
+        trainer = trainer if isinstance(trainer, Mapping) else {}
+        lengths: list[Any] = [config.get("total_steps"), config.get("steps_per_epoch")]
+        limits: list[Any] = [trainer.get("max_steps"), trainer.get("max_epochs")]
+        known = (int(value) if is_count(value) else None for value in lengths + limits)
+        total, per_epoch, max_steps, max_epochs = known
+        if total is None:
+            by_epochs = max_epochs * per_epoch if max_epochs and per_epoch else None
+            total = min((limit for limit in (max_steps, by_epochs) if limit is not None), default=None)
+        return cls(total, per_epoch, max_epochs=max_epochs)
+
+    @property
+    def epochs(self) -> int | None:
+        """The epochs that the run begins; None where unknown."""
+        if self.total_steps is None or self.steps_per_epoch is None:
+            return self.max_epochs
+        begun = math.ceil(self.total_steps / self.steps_per_epoch)
+        return begun if self.max_epochs is None else min(begun, self.max_epochs)
 
     def total(self, key: str) -> int:
-        """The run's length, or an error that says why it is unknown."""
+        """Returns ``total_steps``, or raises `LengthUnknown` with the reason, at ``key``."""
         if self.total_steps is None:
             raise LengthUnknown(f"{key}: {self.unknown_because}")
         return self.total_steps
 
     def epoch(self, key: str) -> int:
-        """One epoch's length, or an error."""
+        """Returns ``steps_per_epoch``, or raises `LengthUnknown` at ``key``."""
         if self.steps_per_epoch is None:
             raise LengthUnknown(f"{key}: the length of an epoch is unknown; write steps (500) or a share (5%) instead")
         return self.steps_per_epoch
@@ -70,20 +101,20 @@ class Duration:
     amount: Fraction
     unit: str  # "steps" | "share" | "ep"
 
-    def exact_steps(self, clock: Clock, key: str = "duration") -> Fraction:
+    def exact_steps(self, run_length: RunLength, key: str = "duration") -> Fraction:
         """Optimizer steps, not yet rounded: edges of phases are rounded cumulatively, so that lengths sum up.
 
         Example:
-            >>> parse("2.5%").exact_steps(Clock(total_steps=100))
+            >>> parse("2.5%").exact_steps(RunLength(total_steps=100))
             Fraction(5, 2)
         """
         if self.unit == "steps" or self.amount == 0:
             return self.amount
-        return self.amount * (clock.total(key) if self.unit == "share" else clock.epoch(key))
+        return self.amount * (run_length.total(key) if self.unit == "share" else run_length.epoch(key))
 
-    def steps(self, clock: Clock, key: str = "duration") -> int:
+    def steps(self, run_length: RunLength, key: str = "duration") -> int:
         """Optimizer steps, rounded to the nearest (ties to even)."""
-        return round(self.exact_steps(clock, key))
+        return round(self.exact_steps(run_length, key))
 
 
 def parse(value: Any, key: str = "duration") -> Duration:
@@ -100,7 +131,7 @@ def parse(value: Any, key: str = "duration") -> Duration:
         ConfigError: for everything else; 1.0 and 1.5 are refused because they may mean either unit.
 
     Example:
-        >>> parse("2 epochs").steps(Clock(steps_per_epoch=30))
+        >>> parse("2 epochs").steps(RunLength(steps_per_epoch=30))
         60
         >>> parse(1.5, "scheduler.warmup")
         Traceback (most recent call last):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+HYDRA_NOTES = r"\n\s*(?:full_key: |object_type=|Available options|Config search path:|See https:)"
+SHORT = "LIT_OPTIM_SHORT_ERRORS"  # set while HYDRA_FULL_ERROR is set by us, and not by the user
+LONGEST = 300  # characters of Hydra's texts
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -105,7 +110,11 @@ def config_error_in(error: BaseException) -> ConfigError | None:
 
 
 def exit_on_config_error(main: F) -> F:
-    """Decorator for ``main``, under ``@hydra.main``: prints a ConfigError without a traceback and exits 2.
+    """Decorator for ``main``: prints one message for a wrong configuration, without a traceback, and exits 2.
+
+    Put it under ``@hydra.main``: there it shortens errors of ``hydra.utils.instantiate`` too, with the key first.
+    Call ``exit_on_config_error(main)()`` around Hydra too, and what Hydra itself rejects on the command line ends the
+    same way. ``HYDRA_FULL_ERROR=1`` shows Hydra's errors with their traceback.
 
     Example:
         >>> @exit_on_config_error
@@ -115,16 +124,78 @@ def exit_on_config_error(main: F) -> F:
         Traceback (most recent call last):
         SystemExit: 2
     """
+    task = inspect.unwrap(main)  # the function under @hydra.main
 
     @functools.wraps(main)
     def guarded(*args: Any, **kwargs: Any) -> Any:
+        full_error = os.environ.get("HYDRA_FULL_ERROR") == "1" and SHORT not in os.environ
+        raising = {} if task is main or full_error else {"HYDRA_FULL_ERROR": "1", SHORT: "1"}  # Hydra raises its errors
+        os.environ.update(raising)
         try:
             return main(*args, **kwargs)
         except BaseException as error:  # torch's errors of distributed checkpoints are no Exceptions
-            config_error = config_error_in(error)
-            if config_error is None:
-                raise
-            print(config_error, file=sys.stderr)
+            frames = error.__traceback__
+            while frames is not None and frames.tb_frame.f_code is not task.__code__:
+                frames = frames.tb_next
+            message = str(config_error_in(error) or "")
+            if not message and not full_error and isinstance(error, Exception):
+                message = hydra_message(error, before_main=frames is None)
+            if not message:
+                raise error.with_traceback(frames or error.__traceback__)  # noqa: B904 - the same error
+            print(message, file=sys.stderr)
             raise SystemExit(2) from None
+        finally:
+            for name in raising:
+                os.environ.pop(name, None)
 
     return guarded  # type: ignore[return-value]  # functools.wraps keeps the signature, which F cannot say
+
+
+def hydra_message(error: BaseException, *, before_main: bool = False) -> str:
+    """One line for an error of Hydra or OmegaConf, with the dotted key first; empty for any other error.
+
+    Args:
+        error: its causes are read too.
+        before_main: Hydra has not called the app yet, so that any error is about the command line.
+
+    Example:
+        >>> from omegaconf import OmegaConf
+        >>> try:
+        ...     OmegaConf.create({"trainer": {"max_epochs": "${epochs}"}}).trainer.max_epochs
+        ... except Exception as error:
+        ...     print(hydra_message(error))
+        trainer.max_epochs='${epochs}': Interpolation key 'epochs' not found
+    """
+    causes = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    rejections: list[Any] = [e for e in causes if type(e).__module__.partition(".")[0] in ("hydra", "omegaconf")]
+    if not rejections:
+        return f"{_cut(' '.join(sys.argv[1:]))}: {type(error).__name__}: {_cut(error)}" if before_main else ""
+    last = rejections[-1]
+    lines = [line.strip() for rejection in rejections for line in str(rejection).splitlines()]
+    key = next(
+        (line[10:] for line in reversed(lines) if line.startswith("full_key: ")), getattr(last, "override", None)
+    )
+    if last.__cause__ is not None:  # raised by what Hydra called
+        kind = "" if isinstance(last.__cause__, (TypeError, ValueError)) else f"{type(last.__cause__).__name__}: "
+        text = f"{kind}{last.__cause__}"
+        argument = re.search(r"unexpected keyword argument '(\w+)'|^(\w+)=", text)
+        if key and argument:
+            key, text = f"{key}.{argument[1] or argument[2]}", text.removeprefix(argument[2] or "")
+        return _cut(text if key is None else f"{key}{text}" if text.startswith("=") else f"{key}: {text}")
+    text = "; ".join(re.split(HYDRA_NOTES, str(rejection))[0] for rejection in rejections)
+    if missing := getattr(last, "missing_cfg_file", None):
+        text += did_you_mean(missing.rpartition("/")[2], last.options or (), list_all=True)
+    elif "is not in struct" in text:
+        there = getattr(last, "parent_node", None) or ()
+        text += did_you_mean(str(getattr(last, "key", "")), map(str, there), list_all=True)
+    value = getattr(last, "child_node", None)
+    text = re.sub(r'\w+ raised while resolving interpolation: "?(.*?)"?$', r"\1", text)
+    return _cut(text if key is None else f"{key}: {text}" if value is None else wrong(key, str(value), text))
+
+
+def _cut(text: Any) -> str:
+    """One line of a length that a person reads."""
+    line = _one_line(str(text))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."

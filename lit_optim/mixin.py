@@ -8,13 +8,13 @@ from lit_optim.callbacks.plateau_feeder import PlateauFeeder
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.checkpoint.compatibility import check_resumed_state
-from lit_optim.duration import Clock
+from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
 from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
-from lit_optim.scheduler.run_length import run_length_of
+from lit_optim.scheduler.run_length import run_length
 from lit_optim.step_hooks import AppliedStepCounter
 
 
@@ -64,10 +64,10 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
         with self.trusted():
             resolved = self.resolved_specs()
             optimizer = resolved.build_optimizer(self)
-            check_resumed_state(self._run_state.take_resumed(), optimizer, getattr(trainer, "callbacks", ()))
+            check_resumed_state(self._run_state.take_resumed_states(), optimizer, getattr(trainer, "callbacks", ()))
             for callback in self.optimizer_callbacks():
                 callback.prepare_optimizer(optimizer)
-            run = Clock() if trainer is None else run_length_of(trainer)
+            run = RunLength() if trainer is None else run_length(trainer)
             scheduler = resolved.build_scheduler(optimizer, run)
             warn_at_fit_start(resolved, self, trainer, run)
         skips = (

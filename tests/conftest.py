@@ -1,8 +1,9 @@
-"""Fixtures for everybody: presets are listed from the files, never typed by hand."""
+"""Fixtures of all tests: presets are listed from the files, never typed by hand."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,27 @@ STEPPED = [
 
 
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))  # more only on demand: the workers share the cores
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--fast", action="store_true", help="three cases a test, no processes, nothing slow: `make test-fast`"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("fast"):
+        return
+    cases, kept, left = Counter(), [], []
+    for item in items:
+        cases[item.nodeid.partition("[")[0]] += 1
+        starts_processes = {"on_two_ranks", "subprocess", "in_child", "train"} & vars(
+            getattr(item, "module", None) or object
+        ).keys()
+        many = cases[item.nodeid.partition("[")[0]] > 3
+        (left if many or starts_processes or item.get_closest_marker("slow") else kept).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
 
 
 def pytest_configure(config):

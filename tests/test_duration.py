@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lit_optim import ConfigError
-from lit_optim.duration import Clock, Duration, parse
+from lit_optim.duration import Duration, RunLength, parse
 
-CLOCK = Clock(total_steps=1000, steps_per_epoch=30)
+RUN = RunLength(total_steps=1000, steps_per_epoch=30)
 GOOD = [
     (500, 500), (1, 1), (0, 0), (0.0, 0), (1e3, 1000), (2.0, 2), ("500", 500), ("1_000", 1000), ("1e3", 1000), ("1", 1),
     ("100steps", 100), ("7 steps", 7), (0.05, 50), (0.5, 500), ("0.05", 50), ("5%", 50), ("2.5 %", 25), ("100%", 1000),
@@ -27,7 +27,7 @@ BAD = [
 
 @pytest.mark.parametrize(("value", "steps"), GOOD)
 def test_reads_what_people_write(value, steps):
-    assert parse(value).steps(CLOCK) == steps
+    assert parse(value).steps(RUN) == steps
 
 
 @pytest.mark.parametrize(("value", "reason"), BAD)
@@ -46,12 +46,12 @@ def test_the_message_of_the_contract():
     assert str(caught.value) == expected
 
 
-def test_shares_and_epochs_need_a_clock():
+def test_shares_and_epochs_need_a_run_length():
     with pytest.raises(ConfigError, match=r"scheduler: total_steps is unknown"):
-        parse("5%").steps(Clock(), "scheduler")
+        parse("5%").steps(RunLength(), "scheduler")
     with pytest.raises(ConfigError, match="length of an epoch is unknown"):
-        parse("2ep").steps(Clock(100), "scheduler.warmup")
-    assert parse(7).steps(Clock()) == 7
+        parse("2ep").steps(RunLength(100), "scheduler.warmup")
+    assert parse(7).steps(RunLength()) == 7
 
 
 @given(st.integers(0, 10**9))
@@ -61,7 +61,7 @@ def test_whole_numbers_are_steps_in_every_spelling(n):
 
 
 @given(st.one_of(st.text(), st.floats(), st.integers(), st.none(), st.booleans(), st.binary()))
-def test_anything_is_read_or_refused_in_words(value):
+def test_anything_is_read_or_rejected(value):
     message = "duration="
     try:
         amount = parse(value).amount

@@ -1,3 +1,5 @@
+"""What is trained: a network on a task, with the optimizer that the configuration chooses."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -6,22 +8,16 @@ import lightning as L
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.text import Perplexity
 
 import lit_optim
 
 
 class Task(lit_optim.ConfigureOptimizersMixin, L.LightningModule):
-    """Trains a network to tell classes, by cross entropy; a subclass says how well it does.
+    """Trains a network to predict classes, the last dimension of its logits; a subclass chooses the metric.
 
-    The mixin reads the optimizer, and all around it, from the hyper-parameters.
-
-    Args:
-        net: inputs -> logits; the classes are the last dimension.
-        classes: how many there are.
-        optimizer: preset's name or spec.
-        scheduler: preset's name or spec.
-        param_groups: preset's name or spec.
-        optim_callbacks: preset's name or spec.
+    The mixin reads the optimizer, the schedule, the param groups and the callbacks from the hyper-parameters.
     """
 
     score: str  # the metric's name in logs
@@ -41,33 +37,44 @@ class Task(lit_optim.ConfigureOptimizersMixin, L.LightningModule):
         self.metric = self.build_metric(classes)
 
     def build_metric(self, classes: int) -> Metric:
-        """What is measured on the validation data."""
+        """Returns the metric of the validation data."""
         raise NotImplementedError
 
-    @property
-    def logged(self) -> tuple[str, ...]:
-        """The names of all that is logged."""
-        return ("train/loss", "val/loss", self.score)
-
     def forward(self, x: Tensor) -> Tensor:
-        """The logits."""
-        logits: Tensor = self.net(x)
-        return logits
+        return self.net(x)  # type: ignore[no-any-return]
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """The loss of a batch; its mean over the epoch is logged."""
+        """Returns the loss of a batch; its mean over the epoch is logged."""
         x, y = batch
         loss = _loss(self(x), y)
         self.log("train/loss", loss, on_step=False, on_epoch=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """The mean loss and the score, over the examples of all processes."""
+        """Logs the mean loss and the metric, over the examples of all processes."""
         x, y = batch
         logits = self(x)
         self.metric(logits, y)
         self.log("val/loss", _loss(logits, y), prog_bar=True, sync_dist=True)
         self.log(self.score, self.metric, prog_bar=True)
+
+
+class Classifier(Task):
+    """Predicts the class of an input."""
+
+    score = "val/acc"
+
+    def build_metric(self, classes: int) -> Metric:
+        return MulticlassAccuracy(classes, average="micro")
+
+
+class LanguageModel(Task):
+    """Predicts the next code of a text, at each position."""
+
+    score = "val/perplexity"
+
+    def build_metric(self, classes: int) -> Metric:
+        return Perplexity()
 
 
 def _loss(logits: Tensor, y: Tensor) -> Tensor:

@@ -44,28 +44,27 @@ class ExponentialMovingAverage(ShadowWeights):
 
     def __init__(self, decay: float = 0.999) -> None:
         super().__init__()
-        check(decay)
+        check_decay(decay)
         self.decay = decay
 
     def prepare_groups(self, optimizer: Optimizer) -> None:
-        """Gives every group the decay, where it lacks it."""
+        """Give the decay to every group that lacks it."""
         for group in optimizer.param_groups:
             group.setdefault(DECAY, self.decay)
 
     def create(self) -> None:
-        """Begins the average of all parameters with a gradient that have none."""
+        """Begin the average of all parameters with a gradient that have none."""
         for group in self.optimizer.param_groups:
             for p in group["params"]:
                 if p.grad is not None and self.key not in self.optimizer.state.get(p, ()):
                     self.optimizer.state[p][self.key] = p.detach().clone()
 
     def after_step(self) -> None:
-        """Moves the averages on."""
+        """Update the averages, and begin those of new parameters."""
         self.prepare_groups(self.optimizer)
         for group in self.optimizer.param_groups:
-            known = [(p, state) for p in group["params"] if self.key in (state := self.optimizer.state.get(p, {}))]
             by_dtype: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
-            for p, state in known:
+            for p, state in self.shadowed(group):
                 averages, weights = by_dtype.setdefault(p.dtype, ([], []))
                 averages.append(local_tensor(state[self.key]))
                 weights.append(local_tensor(p))
@@ -74,8 +73,8 @@ class ExponentialMovingAverage(ShadowWeights):
         self.create()
 
 
-def check(decay: Any) -> None:
-    """Refuses what is no decay.
+def check_decay(decay: Any) -> None:
+    """Reject a value that is no decay.
 
     Raises:
         ConfigError: for a value outside of [0, 1).

@@ -33,7 +33,7 @@ class Lookahead(ShadowWeights):
     Args:
         k: steps of the optimizer between two interpolations.
         alpha: how far the slow weights go towards the fast ones.
-        inner_state: what becomes of the optimizer's first moments b (``exp_avg``, ``momentum_buffer``) whenever the
+        inner_state: what to do with the optimizer's first moments b (``exp_avg``, ``momentum_buffer``) whenever the
             weights are interpolated: ``maintain`` them, ``reset`` them to 0, or ``pullback``, :math:`b \leftarrow
             \alpha b + (1-\alpha) b'` with b' from the interpolation before, at first 0 (costs a copy of them).
         compile: interpolate in one compiled pass; worth it for millions of parameters.
@@ -60,12 +60,12 @@ class Lookahead(ShadowWeights):
         self, k: int = 5, alpha: float = 0.5, *, inner_state: InnerState = "maintain", compile: bool = False
     ) -> None:
         super().__init__()
-        check(k, alpha, inner_state)
+        check_lookahead(k, alpha, inner_state)
         self.k, self.alpha, self.inner_state, self.compile = k, alpha, inner_state, compile
         self._before: dict[Tensor, Tensor] = {}  # weights before the first step of parameters that have not taken it
 
     def prepare_groups(self, optimizer: Optimizer) -> None:
-        """Gives every group k, alpha and the count, where it lacks them."""
+        """Give k, alpha and the count to every group that lacks them."""
         count = optimizer.param_groups[0].get(STEP, 0)
         for group in optimizer.param_groups:
             if STEP not in group:
@@ -74,13 +74,13 @@ class Lookahead(ShadowWeights):
                 group.setdefault(PHASE, group["phase"])
 
     def detach(self) -> None:
-        """Stops following; state and weights stay as they are."""
+        """Remove the hooks; state and weights stay as they are."""
         super().detach()
         self._before.clear()
 
     @torch.no_grad()
     def before_step(self) -> None:
-        """Keeps the weights of parameters that have no slow ones yet, those that were unfrozen included."""
+        """Keep the weights of parameters that have no slow ones yet, those that were unfrozen included."""
         self.prepare_groups(self.optimizer)
         state = self.optimizer.state
         for group in self.optimizer.param_groups:
@@ -93,7 +93,7 @@ class Lookahead(ShadowWeights):
                     self._before[p] = p.detach().clone()
 
     def create(self) -> None:
-        """Puts weights from before the first step into the state of all parameters that have taken it."""
+        """Put weights from before the first step into the state of all parameters that have taken it."""
         for p in [p for p in self._before if p.grad is not None]:
             state = self.optimizer.state[p]  # not before the step: optimizers take an empty state for the first step
             state[self.key] = self._before.pop(p)
@@ -102,7 +102,7 @@ class Lookahead(ShadowWeights):
                     state[f"slow_{name}"] = torch.zeros_like(moment)
 
     def after_step(self) -> None:
-        """Counts the step, and interpolates after every k-th."""
+        """Count the step, and interpolate after every k-th."""
         if self._before:
             self.create()
         first, *others = self.optimizer.param_groups
@@ -114,9 +114,9 @@ class Lookahead(ShadowWeights):
 
     @torch.no_grad()
     def synchronize(self) -> None:
-        """Interpolates now."""
+        """Interpolate now."""
         for group in self.optimizer.param_groups:
-            states = [(p, state) for p in group["params"] if self.key in (state := self.optimizer.state.get(p, {}))]
+            states = self.shadowed(group)
             slow = [local_tensor(state[self.key]) for _, state in states]
             fast = [local_tensor(p) for p, _ in states]
             if self.inner_state == "reset":
@@ -144,14 +144,14 @@ def _first_moments(state: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
             yield name, moment
 
 
-def check(k: Any, alpha: Any, inner_state: Any) -> None:
-    """Refuses what cannot be Lookahead.
+def check_lookahead(k: Any, alpha: Any, inner_state: Any) -> None:
+    """Reject arguments of Lookahead that are out of range.
 
     Raises:
-        ConfigError: with all that is wrong.
+        ConfigError: with all of them.
 
     Example:
-        >>> check(0, 1.5, "maintain")
+        >>> check_lookahead(0, 1.5, "maintain")
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: 2 errors in the configuration:
           - k=0: must be a whole number of at least 1; write e.g. 5

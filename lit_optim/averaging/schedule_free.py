@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def is_schedule_free(optimizer: Any) -> bool:
-    """Whether an optimizer, or its class, is one that has to be told when its weights are trained and when evaluated.
+    """Tell whether an optimizer, or its class, has ``train()`` and ``eval()``, which switch its weights.
 
     Example:
         >>> is_schedule_free(torch.optim.AdamW)
@@ -32,50 +32,48 @@ class ScheduleFree(ShadowWeights):
     Paper: https://arxiv.org/abs/2405.15682
     """
 
-    key = "x"  # of which there is no such entry: it is computed
+    key = "x"  # no entry of the state: x is computed
 
     def attach(self, optimizer: Optimizer) -> Self:
-        """Begins to follow an optimizer, and tells it to train."""
+        """Attach to an optimizer, and switch it to training."""
         super().attach(optimizer)
-        self._tell("train")
+        self._set_mode("train")
         return self
 
     @torch.no_grad()
     def swap_in(self) -> None:
-        """The parameters take the evaluation weights; again is without effect."""
-        self.swap_out()  # a loaded optimizer may be told to train while its parameters hold what was evaluated
+        """Put the evaluation weights into the parameters; a second call has no effect."""
+        self.swap_out()  # a loaded optimizer may say that it trains while its parameters hold the evaluation weights
         for p, state in self.states():
             state[self.live] = p.detach().clone()
-        self._tell("eval")
-        self._maybe_swapped = True
+        self._set_mode("eval")
+        self.may_be_swapped = True
 
     @torch.no_grad()
     def swap_out(self) -> None:
-        """The parameters take the live weights back, bit for bit."""
-        if not self._maybe_swapped:
+        """Put the live weights back into the parameters, bit for bit."""
+        if not self.may_be_swapped:
             return
-        self._tell("train")
+        self._set_mode("train")
         for p, state in self.states():
             if self.live in state:
                 p.copy_(state.pop(self.live))
-        self._maybe_swapped = False
+        self.may_be_swapped = False
 
     def evaluated(self) -> dict[Tensor, Tensor]:
-        """The evaluation weights by parameter, in tensors of their own."""
+        """Return copies of the evaluation weights by parameter."""
         if any(self.live in state for _, state in self.states()):
             return {}  # the parameters hold them
         with self.evaluation():
             return {p: p.detach().clone() for p, _ in self.states()}
 
     def computed(self) -> dict[Tensor, Tensor]:
-        """All of them."""
+        """Return all of `evaluated`."""
         return self.evaluated()
 
-    def create(self) -> None:
-        """There is nothing to create."""
-
-    def _tell(self, mode: str) -> None:
+    def _set_mode(self, mode: str) -> None:
         getattr(self.optimizer, mode)()
         state = self.optimizer.state
-        for p in [p for p, entry in state.items() if not entry]:  # left by a look into a defaultdict: looks stepped
+        # a look-up in the defaultdict leaves an empty entry, which looks like that of a parameter that has stepped
+        for p in [p for p, entry in state.items() if not entry]:
             del state[p]

@@ -1,4 +1,4 @@
-"""Weights that are evaluated and saved in place of those that are trained, kept in an optimizer's state."""
+"""Keep weights that are evaluated and saved in place of those that are trained, in an optimizer's state."""
 
 from __future__ import annotations
 
@@ -19,49 +19,49 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 LIVE = "live_while_"  # and a key: in a parameter's state, while the parameter itself holds the weights of that key
-_HOLDERS = "_lit_optim_second_weights"  # on an optimizer: who is attached to it, by key
+_SHADOWS = "_lit_optim_shadow_weights"  # on an optimizer: the shadow weights that are attached to it, by key
 
 
 class ShadowWeights:
     """A second set of weights, in the state of the optimizer that trains the first.
 
-    In training a parameter holds the live weights and its state, under ``key``, the evaluation weights. Swapped in,
-    the parameter holds the evaluation weights and its state, under ``live_while_`` and the key, the live ones: names
-    never lie, so that a checkpoint may be written at any moment, and either form may be loaded, by anybody. Exchanging
-    copies values: parameters stay the same tensors, nothing is rounded, and there is one extra copy of the weights at
-    all times.
+    In training a parameter holds the live weights and its state, under ``key``, the evaluation weights. Swapped in, the
+    parameter holds the evaluation weights and its state, under ``live_while_`` and the key, the live ones: a key always
+    names what it holds, so that a checkpoint may be written at any moment, and either form may be loaded. A swap copies
+    values: parameters stay the same tensors, nothing is rounded, and there is one extra copy of the weights at all
+    times.
 
-    Steps are counted by hooks of the optimizer, which run for steps that really happen. Nothing is done for steps
+    Steps are counted by hooks of the optimizer, which run for steps that were applied. Nothing is done for steps
     without a gradient, for those whose gradients have overflowed, and for the one that torch's distributed checkpoints
-    fake to create state (first step, lr 0, gradients 0): that one creates state here too, and counts nothing.
+    take to create state (first step, lr 0, gradients 0): that one creates state here too, and counts nothing.
     """
 
     key: ClassVar[str]
 
     def __init__(self) -> None:
         self.optimizer: Optimizer = None  # type: ignore[assignment]  # from attach() on
-        self.restoring = False  # a checkpoint will be loaded into state that a faked step creates: it has to have LIVE
+        self.restoring = False  # a checkpoint will be loaded into state that an init step creates: it has to have LIVE
         self._hooks: list[Any] = []
-        self._maybe_swapped = True  # as after every load
+        self.may_be_swapped = True  # False: parameters are known to hold the live weights
         self._creates_state = False
 
     def attach(self, optimizer: Optimizer) -> Self:
-        """Begins to follow an optimizer, from its present state on.
+        """Attach to an optimizer, from its present state on.
 
         Raises:
-            ConfigError: for what is no optimizer, or is followed already.
+            ConfigError: for what is no optimizer, or for a second attachment.
         """
         name = type(self).__name__
         if not isinstance(optimizer, Optimizer):
             raise ConfigError(f"{name}.attach: expected a torch.optim.Optimizer, got {type(optimizer).__name__}")
         if self.optimizer is not None:
             raise ConfigError(f"{name}.attach: is attached already; make another {name} for another optimizer")
-        holders = optimizer.__dict__.setdefault(_HOLDERS, {})
-        if self.key in holders:
+        attached = optimizer.__dict__.setdefault(_SHADOWS, {})
+        if self.key in attached:
             raise ConfigError(
                 f"{name}.attach: this {type(optimizer).__name__} has a {name} already; use that, or detach it"
             )
-        holders[self.key] = self
+        attached[self.key] = self
         self.optimizer = optimizer
         self.prepare_groups(optimizer)
         self._hooks = [
@@ -72,9 +72,9 @@ class ShadowWeights:
         return self
 
     def detach(self) -> None:
-        """Stops following; state and weights stay as they are."""
+        """Remove the hooks; state and weights stay as they are."""
         if self.optimizer is not None:
-            self.optimizer.__dict__.get(_HOLDERS, {}).pop(self.key, None)
+            self.optimizer.__dict__.get(_SHADOWS, {}).pop(self.key, None)
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
@@ -82,7 +82,7 @@ class ShadowWeights:
 
     @contextlib.contextmanager
     def evaluation(self) -> Iterator[None]:
-        """Within it, the parameters hold the evaluation weights."""
+        """Let the parameters hold the evaluation weights within a ``with`` block."""
         self.swap_in()
         try:
             yield
@@ -94,60 +94,56 @@ class ShadowWeights:
         """The key of the live weights, while the parameters hold ours."""
         return LIVE + self.key
 
-    @property
-    def may_be_swapped(self) -> bool:
-        """False where the parameters are known to hold the live weights."""
-        return self._maybe_swapped
-
-    @torch.no_grad()
     def swap_in(self) -> None:
-        """The parameters take the evaluation weights, those that have any; again is without effect."""
-        for p, state in self.states():
-            second = state.pop(self.key, None)
-            if second is not None:
-                swap_(p, second)
-                state[self.live] = second
-        self._maybe_swapped = True
+        """Put the evaluation weights, where there are any, into the parameters; a second call has no effect."""
+        self._swap(self.key, self.live)
+        self.may_be_swapped = True
+
+    def swap_out(self) -> None:
+        """Put the live weights back into the parameters, bit for bit; costs nothing where they hold them."""
+        if self.may_be_swapped:
+            self._swap(self.live, self.key)
+            self.may_be_swapped = False
 
     @torch.no_grad()
-    def swap_out(self) -> None:
-        """The parameters take the live weights back, bit for bit; costs nothing where they hold them."""
-        if not self._maybe_swapped:
-            return
+    def _swap(self, name: str, new_name: str) -> None:
         for p, state in self.states():
-            live = state.pop(self.live, None)
-            if live is not None:
-                swap_(p, live)
-                state[self.key] = live
-        self._maybe_swapped = False
+            weights = state.pop(name, None)
+            if weights is not None:
+                swap_(p, weights)
+                state[new_name] = weights
 
     def evaluated(self) -> dict[Tensor, Tensor]:
-        """The evaluation weights by parameter, of those that do not hold them already."""
+        """Return the evaluation weights by parameter, of those that do not hold them already."""
         return {p: state[self.key] for p, state in self.states() if self.key in state}
 
     def computed(self) -> dict[Tensor, Tensor]:
-        """Those of `evaluated` that are not in the optimizer's state."""
+        """Return those of `evaluated` that are not in the optimizer's state."""
         return {}
 
     def states(self) -> Iterator[tuple[Tensor, dict[str, Any]]]:
-        """Parameters with their state, where there is any."""
+        """Iterate over parameters with their state, where there is any."""
         for group in self.optimizer.param_groups:
             for p in group["params"]:
                 state = self.optimizer.state.get(p)
                 if state:
                     yield p, state
 
+    def shadowed(self, group: dict[str, Any]) -> list[tuple[Tensor, dict[str, Any]]]:
+        """Return the parameters of a group that have shadow weights, with their state."""
+        return [(p, state) for p in group["params"] if self.key in (state := self.optimizer.state.get(p, {}))]
+
     def prepare_groups(self, optimizer: Optimizer) -> None:
-        """Gives every param group the keys that are read from it, where it lacks them."""
+        """Give the keys that are read from it to every param group that lacks them."""
 
     def before_step(self) -> None:
-        """Called before a step, and before its closure."""
+        """Run before a step, and before its closure."""
 
     def after_step(self) -> None:
-        """Called after a step that has moved parameters."""
+        """Run after a step that has moved parameters."""
 
     def create(self) -> None:
-        """Creates the state of all parameters with a gradient; counts nothing."""
+        """Create the state of all parameters with a gradient; count nothing."""
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self.swap_out()
@@ -168,13 +164,13 @@ class ShadowWeights:
             self.after_step()
 
     def _after_load(self, optimizer: Optimizer) -> None:
-        self._maybe_swapped = True
+        self.may_be_swapped = True
         self.prepare_groups(optimizer)  # a state from before it was attached
 
 
 @torch.no_grad()
 def restore_live_weights(optimizer: Optimizer) -> bool:
-    """Gives parameters their live weights back where those whose weights they hold are not attached any more.
+    """Put live weights back into parameters that hold the weights of a callback which is not attached any more.
 
     Returns:
         Whether there were any.
@@ -186,13 +182,13 @@ def restore_live_weights(optimizer: Optimizer) -> bool:
         >>> restore_live_weights(optimizer), p, dict(optimizer.state[p])
         (True, tensor([1.], requires_grad=True), {})
     """
-    holders = optimizer.__dict__.get(_HOLDERS, {})
-    attached = {holder.live for holder in holders.values()}
-    for holder in reversed(holders.values()):
-        holder.swap_out()  # a sanity check may have swapped on top of what was loaded
+    attached = optimizer.__dict__.get(_SHADOWS, {})
+    live_keys = {shadow.live for shadow in attached.values()}
+    for shadow in reversed(attached.values()):
+        shadow.swap_out()  # a sanity check may have swapped on top of what was loaded
     found = False
     for p, state in optimizer.state.items():
-        for name in [n for n in state if isinstance(n, str) and n.startswith(LIVE) and n not in attached]:
+        for name in [n for n in state if isinstance(n, str) and n.startswith(LIVE) and n not in live_keys]:
             local_tensor(p).copy_(local_tensor(state.pop(name)))
             found = True
     return found

@@ -23,67 +23,65 @@ from lit_optim.lightning_api import (
 
 
 class EvaluationWeights(OptimizerCallback):
-    """Whoever has other weights to evaluate than to train: at every border of a fit the right ones are in the module.
+    """Base of callbacks that evaluate and save other weights than they train.
 
     Validation within a fit sees the evaluation weights, checkpoints hold them as ``state_dict`` (so that a monitored
-    one gives its own metric again, without this callback), and the module has them when the fit is over; the live ones
-    travel in the optimizer's state, under ``live_while_`` and the key of the others, and are back before anything is
-    trained - also where a checkpoint's callback is not there any more. Safe where validation fails, in the sanity
+    checkpoint gives its metric again, without this callback), and the module has them when the fit is over. The live
+    weights are in the optimizer's state, under ``live_while_`` and the key of the others, and are back before anything
+    is trained - also where the callback of a checkpoint is missing. This holds where validation fails, in the sanity
     check, in ``trainer.validate`` alone, within and around other callbacks that swap weights.
 
-    The one base of all of them: a subclass says what it follows an optimizer with.
+    A subclass makes the `ShadowWeights` of an optimizer.
     """
 
-    single: ClassVar[bool] = True  # two of one class in one spec are refused
+    single: ClassVar[bool] = True  # two of one class in one spec are rejected
 
     def __init__(self) -> None:
-        self._followers: list[ShadowWeights] = []
-        self._owner = False
+        self._shadows: list[ShadowWeights] = []
+        self._evaluated = False  # whether its weights are the ones that are evaluated and saved in this fit
 
-    def follower(self) -> ShadowWeights:
-        """A new follower of one optimizer, not attached yet."""
+    def make_shadow(self) -> ShadowWeights:
+        """Makes the evaluation weights of one optimizer, not attached yet."""
         raise NotImplementedError
 
-    def follows(self, optimizer: Optimizer) -> bool:
-        """Whether it has anything to do with an optimizer."""
+    def applies_to(self, optimizer: Optimizer) -> bool:
+        """Whether it keeps evaluation weights for an optimizer."""
         return True
 
-    def owns(self, trainer: Trainer) -> bool:
+    def is_evaluated(self, trainer: Trainer) -> bool:
         """Whether its weights are the ones that are evaluated and saved."""
-        return any(self.follows(optimizer) for optimizer in trainer.optimizers)
+        return any(self.applies_to(optimizer) for optimizer in trainer.optimizers)
 
     def label(self, trainer: Trainer) -> str:
-        """What it is called in messages."""
+        """Returns its name in messages."""
         return type(self).__name__
 
     def prepare_optimizer(self, optimizer: Optimizer) -> None:
         """Adds the keys to param groups that a schedule may drive."""
-        if self.follows(optimizer):
-            self.follower().prepare_groups(optimizer)
+        if self.applies_to(optimizer):
+            self.make_shadow().prepare_groups(optimizer)
 
     def attach(self, optimizer: Optimizer) -> ShadowWeights:
-        """Follows an optimizer in a plain torch loop, without a Trainer.
+        """Attaches evaluation weights to an optimizer in a plain torch loop, without a Trainer.
 
         Returns:
-            What follows it: ``with it.evaluation(): ...`` evaluates, ``it.detach()`` ends it.
+            The evaluation weights: ``with it.evaluation(): ...`` evaluates, ``it.detach()`` ends it.
         """
-        return self.follower().attach(optimizer)
+        return self.make_shadow().attach(optimizer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Follows all optimizers, or refuses to, in words."""
+        """Attaches to all optimizers, or rejects the fit."""
         self._detach()
-        followed = [optimizer for optimizer in trainer.optimizers if self.follows(optimizer)]
-        if not followed:
-            return
-        self._owner = self.owns(trainer)
-        self.refuse(trainer, pl_module)
-        for optimizer in followed:
-            follower = self.attach(optimizer)
-            follower.restoring = self._owner  # until training begins: a checkpoint may be loaded
-            self._followers.append(follower)
+        optimizers = [optimizer for optimizer in trainer.optimizers if self.applies_to(optimizer)]
+        if optimizers:
+            self._evaluated = self.is_evaluated(trainer)
+            self.check_fit(trainer, pl_module)
+            self._shadows = [self.attach(optimizer) for optimizer in optimizers]
+            for shadow in self._shadows:
+                shadow.restoring = self._evaluated  # until training begins: a checkpoint may be loaded
 
-    def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Raises where what is evaluated would not be what is saved.
+    def check_fit(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Rejects a fit in which the weights that are evaluated would not be those that are saved.
 
         Raises:
             ConfigError: with the reason, and what to write instead.
@@ -97,14 +95,13 @@ class EvaluationWeights(OptimizerCallback):
                 f"back of {name}; remove it (an average that goes with everything is optim_callbacks=ema)"
             )
         if isinstance(trainer.strategy, (FSDPStrategy, DeepSpeedStrategy)):
-            strategy = type(trainer.strategy).__name__
             raise ConfigError(
-                f"trainer.strategy: {strategy} keeps optimizer states in a form of its own, where {name} does not find "
-                "its weights; use ModelParallelStrategy (FSDP2) or ddp"
+                f"trainer.strategy: {type(trainer.strategy).__name__} keeps optimizer states in a form of its own, "
+                f"where {name} does not find its weights; use ModelParallelStrategy (FSDP2) or ddp"
             )
-        if not self._owner:
+        if not self._evaluated:
             return
-        owners = [c.label(trainer) for c in callbacks if isinstance(c, EvaluationWeights) and c.owns(trainer)]
+        owners = [c.label(trainer) for c in callbacks if isinstance(c, EvaluationWeights) and c.is_evaluated(trainer)]
         owners += [type(c).__name__ for c in callbacks if is_weight_averaging(c)]
         if len(owners) > 1:
             fast = "; or let Lookahead only train, with evaluate: fast" if "Lookahead" in owners else ""
@@ -120,9 +117,9 @@ class EvaluationWeights(OptimizerCallback):
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begins with the live weights: the first hook after everything was restored, whatever the strategy."""
-        for follower in self._followers:
-            follower.restoring = False
+        """Puts the live weights back: the first hook after everything was restored, whatever the strategy."""
+        for shadow in self._shadows:
+            shadow.restoring = False
         self._swap_out(pl_module)
         _reshard(pl_module)
         if sum(restore_live_weights(optimizer) for optimizer in trainer.optimizers):
@@ -132,70 +129,69 @@ class EvaluationWeights(OptimizerCallback):
             )
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """The same where a checkpoint was restored within a fit, as learning-rate finders do."""
-        if any(follower.may_be_swapped for follower in self._followers):
-            self._swap_out(pl_module)
+        """Puts the live weights back where a checkpoint was restored within a fit, as learning-rate finders do."""
+        self._swap_out(pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Evaluates the evaluation weights (not in the epoch's hooks, where averages of Lightning's swap theirs)."""
+        """Swaps the evaluation weights in (Lightning's averages of weights swap theirs in the epoch's hooks)."""
         if trainer.state.fn == "fit":
             self._swap_in(pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Goes on with the live weights; checkpoints are written after this.
+        """Swaps the live weights in, before checkpoints are written.
 
-        After the sanity check nothing may follow: where a finished run is resumed, nothing is trained.
+        Not after the sanity check: where a finished run is resumed, nothing is trained after it.
         """
         if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self._swap_out(pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The result of a fit are the evaluation weights."""
+        """Leaves the evaluation weights in the module, as the result of the fit."""
         self._swap_in(pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """The live weights are in the module, wherever it happened; an OnExceptionCheckpoint comes after this."""
+        """Swaps the live weights in, wherever it happened; an OnExceptionCheckpoint is written after this."""
         self._swap_out(pl_module)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Saves what is evaluated, and the live weights beside it."""
-        if self._owner and self._followers:
-            _reshard(pl_module)
-            for follower in self._followers:
-                index = next(i for i, o in enumerate(trainer.optimizers) if o is follower.optimizer)
-                exchange_in_checkpoint(checkpoint, index, follower, pl_module)
+        """Saves what is evaluated, and the live weights in the optimizer's state."""
+        for shadow in self._evaluated_shadows(pl_module):
+            exchange_in_checkpoint(checkpoint, trainer.optimizers.index(shadow.optimizer), shadow, pl_module)
 
     def put_evaluated_weights(self, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Saves what is evaluated into a checkpoint of weights only."""
-        if self._owner and self._followers:
-            _reshard(module)
-            for follower in self._followers:
-                evaluated_in_checkpoint(checkpoint, follower, module)
+        for shadow in self._evaluated_shadows(module):
+            evaluated_in_checkpoint(checkpoint, shadow, module)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Leaves the optimizers alone."""
+        """Detaches from the optimizers."""
         self._detach()
 
-    def _swap_in(self, module: nn.Module) -> None:
-        if self._owner and self._followers:
+    def _evaluated_shadows(self, module: nn.Module) -> list[ShadowWeights]:
+        """Returns the evaluation weights that are evaluated and saved, if any, with the module's weights resharded."""
+        found = self._shadows if self._evaluated else []
+        if found:
             _reshard(module)
-            for follower in self._followers:
-                follower.swap_in()
+        return found
+
+    def _swap_in(self, module: nn.Module) -> None:
+        for shadow in self._evaluated_shadows(module):
+            shadow.swap_in()
 
     def _swap_out(self, module: nn.Module) -> None:
-        if self._followers:
+        if any(shadow.may_be_swapped for shadow in self._shadows):
             _reshard(module)
-            for follower in reversed(self._followers):  # two optimizers may train one parameter
-                follower.swap_out()
+            for shadow in reversed(self._shadows):  # two optimizers may train one parameter
+                shadow.swap_out()
 
     def _detach(self) -> None:
-        for follower in self._followers:
-            follower.detach()
-        self._followers, self._owner = [], False
+        for shadow in self._shadows:
+            shadow.detach()
+        self._shadows, self._evaluated = [], False
 
 
 def _reshard(module: nn.Module) -> None:
-    """Drops what FSDP2 has gathered: after a forward without a backward its root goes on with the weights of before."""
+    """Drops what FSDP2 has gathered: after a forward without a backward its root keeps the weights from before."""
     for part in module.modules():
         if isinstance(part, FSDPModule):
             part.reshard()

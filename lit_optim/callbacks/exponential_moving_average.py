@@ -5,7 +5,7 @@ from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 
 
 class ExponentialMovingAverage(EvaluationWeights):
-    """Evaluates and saves an exponential moving average of the weights; training does not notice.
+    """Evaluates and saves an exponential moving average of the weights, without effect on training.
 
     See `lit_optim.optimizers.ExponentialMovingAverage` for the rule. The average is in the optimizer's state: it is
     resumed bit for bit, and sharded as the parameters are. It never touches the learning rate. Goes with Lookahead.
@@ -23,9 +23,9 @@ class ExponentialMovingAverage(EvaluationWeights):
 
     def __init__(self, decay: float = 0.999) -> None:
         super().__init__()
-        exponential_moving_average.check(decay)
+        exponential_moving_average.check_decay(decay)
         self.decay = decay
 
-    def follower(self) -> exponential_moving_average.ExponentialMovingAverage:
-        """The rule, for one optimizer."""
+    def make_shadow(self) -> exponential_moving_average.ExponentialMovingAverage:
+        """Makes the average of one optimizer's weights."""
         return exponential_moving_average.ExponentialMovingAverage(self.decay)

@@ -13,7 +13,7 @@ Evaluate = Literal["slow", "fast"]
 
 
 class Lookahead(EvaluationWeights):
-    """Lookahead (Zhang et al., 2019) around whatever optimizers a module has: k steps forward, 1 step back.
+    """Lookahead (Zhang et al., 2019) around the optimizers of a module: k steps forward, 1 step back.
 
     See `lit_optim.optimizers.Lookahead` for the rule. Steps are those that really happen: batches that are accumulated,
     steps that a gradient scaler skips and batches without a loss are not counted; each of several optimizers has its
@@ -51,31 +51,31 @@ class Lookahead(EvaluationWeights):
         compile: bool = False,
     ) -> None:
         super().__init__()
-        lookahead.check(k, alpha, inner_state)
+        lookahead.check_lookahead(k, alpha, inner_state)
         if evaluate not in get_args(Evaluate):
             hint = did_you_mean(str(evaluate), get_args(Evaluate))
             raise ConfigError(wrong("evaluate", evaluate, f"must be one of slow, fast{hint}"))
         self.k, self.alpha, self.inner_state, self.evaluate, self.compile = k, alpha, inner_state, evaluate, compile
 
-    def follower(self) -> lookahead.Lookahead:
-        """The rule, for one optimizer."""
+    def make_shadow(self) -> lookahead.Lookahead:
+        """Makes the slow weights of one optimizer."""
         return lookahead.Lookahead(self.k, self.alpha, inner_state=self.inner_state, compile=self.compile)
 
-    def owns(self, trainer: Trainer) -> bool:
-        """Unless the fast weights are wanted, or an average of them is evaluated."""
-        return self.evaluate == "slow" and not _averages(trainer) and super().owns(trainer)
+    def is_evaluated(self, trainer: Trainer) -> bool:
+        """Whether the slow weights are evaluated: not with ``evaluate: fast``, nor beside an average of weights."""
+        return self.evaluate == "slow" and not _averages(trainer) and super().is_evaluated(trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Follows all optimizers; says so if it is not what is evaluated."""
+        """Attaches to all optimizers; says if an average is evaluated in its place."""
         super().on_fit_start(trainer, pl_module)
         if self.evaluate == "slow" and _averages(trainer):
             rank_zero_info(f"Lookahead trains; evaluated and saved is the average of {', '.join(_averages(trainer))}")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begins with the fast weights; says which of its values the checkpoint has replaced."""
+        """Swaps the fast weights in, and warns of options that the checkpoint replaces."""
         super().on_train_start(trainer, pl_module)
-        for follower in self._followers:
-            group = follower.optimizer.param_groups[0]
+        for shadow in self._shadows:
+            group = shadow.optimizer.param_groups[0]
             scheduled = f"initial_{ALPHA}" in group
             for key, own in ((K, self.k), (ALPHA, self.alpha)):
                 if group[key] != own and not (key == ALPHA and scheduled):

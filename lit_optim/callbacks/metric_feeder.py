@@ -14,27 +14,27 @@ from lit_optim.lightning_api import (
 
 
 class MetricFeeder(Callback):
-    """Hands a logged metric to somebody, before any checkpoint of that moment is written.
+    """Base of callbacks that consume a logged metric, before any checkpoint of that moment is written.
 
-    After every validation of a fit (whatever ``val_check_interval`` says), or at the end of each epoch for a metric
-    whose name begins with ``train`` (whose mean over an epoch Lightning begins anew when a run is resumed within it).
-    In a distributed run the value of rank 0 is everybody's.
+    The metric is read after every validation of a fit (whatever ``val_check_interval`` says), or at the end of each
+    epoch if its name begins with ``train`` (its mean over an epoch begins anew when a run is resumed within it). In a
+    distributed run all ranks take the value of rank 0.
 
     Args:
-        monitor: name of the logged metric.
+        monitor: name of the logged metric; None: there is none to consume.
 
     Raises:
         ConfigError: when the metric is not among those that were logged - after the sanity check where there is one.
     """
 
     key = "monitor"  # dotted name of the configured metric
-    taker = ""  # who misses a value that never comes
+    taker = ""  # what misses a value that never comes, in a warning
 
     def feed(self, trainer: Trainer, value: float) -> None:
-        """Takes one more value."""
+        """Consumes one more value."""
         raise NotImplementedError
 
-    def __init__(self, monitor: str) -> None:
+    def __init__(self, monitor: str | None) -> None:
         self.monitor = monitor
         self.fed_at = -1  # optimizer steps before the last value
         self._may_repeat = False  # the first validation of a resumed run is the last one before it
@@ -42,12 +42,12 @@ class MetricFeeder(Callback):
     @property
     def of_training(self) -> bool:
         """Whether the metric is one of training, which is complete at the end of an epoch only."""
-        return self.monitor.startswith("train")
+        return self.monitor is not None and self.monitor.startswith("train")
 
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Finds a wrong name before anything is trained."""
-        if not self.of_training:
-            self._value_of_rank_0(trainer)
+        if self.monitor is not None and not self.of_training:
+            self._value_of_rank_0(trainer, self.monitor)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Feeds a metric of validation."""
@@ -55,12 +55,12 @@ class MetricFeeder(Callback):
             self._feed(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Feeds a metric of training; without validation, tells that the metric will never come."""
+        """Feeds a metric of training; without validation, rejects one that never comes."""
         if self.of_training or not trainer.enable_validation:
             self._feed(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Tells where a resumed run cannot be exact: a validation that was due is not made up for."""
+        """Warns where a resumed run cannot be exact: Lightning skips a validation that was due."""
         progress = trainer.fit_loop.epoch_loop.batch_progress
         every = trainer.check_val_every_n_epoch
         due = self.of_training or every is None or epoch_after_last_batch(trainer) % every == 0
@@ -72,26 +72,27 @@ class MetricFeeder(Callback):
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the last value was fed."""
+        """Returns the optimizer step at which the last value was fed."""
         return {"fed_at": self.fed_at}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores it."""
+        """Restores that step."""
         self.fed_at = int(state_dict["fed_at"])
         self._may_repeat = validates_again_on_resume()
 
     def _feed(self, trainer: Trainer) -> None:
-        value = self._value_of_rank_0(trainer)
+        if self.monitor is None:
+            return
+        value = self._value_of_rank_0(trainer, self.monitor)
         if not (self._may_repeat and self.fed_at == trainer.global_step):
             self.feed(trainer, value)
-        self._may_repeat = False
-        self.fed_at = trainer.global_step
+        self._may_repeat, self.fed_at = False, trainer.global_step
 
-    def _value_of_rank_0(self, trainer: Trainer) -> float:
+    def _value_of_rank_0(self, trainer: Trainer, monitor: str) -> float:
         metrics = trainer.callback_metrics
-        own = float(metrics[self.monitor]) if self.monitor in metrics else None
+        own = float(metrics[monitor]) if monitor in metrics else None
         value: float | None = trainer.strategy.broadcast(own)
         if value is None:  # on all ranks alike, so that none waits for the others
-            hint = did_you_mean(self.monitor, metrics, list_all=True) or "; nothing was logged"
-            raise ConfigError(f"{self.key}={self.monitor!r}: not among the logged metrics{hint}")
+            hint = did_you_mean(monitor, metrics, list_all=True) or "; nothing was logged"
+            raise ConfigError(f"{self.key}={monitor!r}: not among the logged metrics{hint}")
         return value

@@ -6,13 +6,13 @@ from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 
 class PlateauFeeder(MetricFeeder):
-    """Hands a logged metric to the plateau of a `ScheduleLR`."""
+    """Feeds a logged metric to the plateau of a `ScheduleLR`."""
 
     key = "scheduler.monitor"
     taker = "the plateau"
 
     def feed(self, trainer: Trainer, value: float) -> None:
-        """To the schedules of all optimizers."""
+        """Steps the schedules of all optimizers by one more value."""
         for config in trainer.lr_scheduler_configs:
             if isinstance(config.scheduler, ScheduleLR):
                 config.scheduler.step_metric(value)

@@ -25,11 +25,11 @@ class RepeatLr(Callback):
         self._undone = False
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Notes that the finder of an older Lightning puts optimizers back after it has assigned the lr."""
+        """Detects the finder of an older Lightning, which restores optimizers after it has assigned the lr."""
         self._undone = is_of_lr_search(trainer.ckpt_path)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Assigns such an lr again."""
+        """Assigns the lr again where that finder has undone it."""
         if self._undone:
             leave(trainer, self)
             for (optimizer, _), before in zip(self.lrs, self.before, strict=True):

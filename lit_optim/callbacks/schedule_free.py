@@ -14,11 +14,11 @@ from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 
 class ScheduleFree(EvaluationWeights):
-    """Tells schedule-free optimizers, found by their ``train()`` and ``eval()``, when they train and when not.
+    """Calls ``train()`` and ``eval()`` of schedule-free optimizers, by which it finds them.
 
     The mixin adds it by itself; without such an optimizer it leaves the Trainer when training starts. Training goes on
     bit for bit as if there had been no evaluation. By being there it also brings back the live weights of checkpoints
-    whose owner (`Lookahead`, `ExponentialMovingAverage`) is not among the callbacks any more.
+    whose callback (`Lookahead`, `ExponentialMovingAverage`) is not among the callbacks any more.
 
     Raises:
         ConfigError: at the start of a fit, for a schedule on a schedule-free optimizer.
@@ -27,26 +27,26 @@ class ScheduleFree(EvaluationWeights):
     @property
     def idle(self) -> bool:
         """Whether no optimizer of this fit is schedule-free."""
-        return not self._followers
+        return not self._shadows
 
-    def follower(self) -> schedule_free.ScheduleFree:
-        """What calls ``train()`` and ``eval()`` of one optimizer."""
+    def make_shadow(self) -> schedule_free.ScheduleFree:
+        """Makes what calls ``train()`` and ``eval()`` of one optimizer."""
         return schedule_free.ScheduleFree()
 
-    def follows(self, optimizer: Optimizer) -> bool:
-        """Those that can be told."""
+    def applies_to(self, optimizer: Optimizer) -> bool:
+        """Whether an optimizer is schedule-free."""
         return is_schedule_free(optimizer)
 
     def label(self, trainer: Trainer) -> str:
-        """The optimizer, for nobody has asked for this callback."""
-        return next(type(optimizer).__name__ for optimizer in trainer.optimizers if self.follows(optimizer))
+        """Returns the optimizer's name: users do not configure this callback."""
+        return next(type(optimizer).__name__ for optimizer in trainer.optimizers if self.applies_to(optimizer))
 
-    def refuse(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuses schedules too: the average that such an optimizer evaluates takes their place."""
-        super().refuse(trainer, pl_module)
+    def check_fit(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Rejects schedules too: the average that such an optimizer evaluates takes their place."""
+        super().check_fit(trainer, pl_module)
         for config in trainer.lr_scheduler_configs:
             optimizer = config.scheduler.optimizer
-            if self.follows(optimizer) and _moves(config.scheduler):
+            if self.applies_to(optimizer) and _moves(config.scheduler):
                 raise ConfigError(
                     f"scheduler: {type(optimizer).__name__} is schedule-free, its average takes the place of a "
                     "schedule; write scheduler=none (a warmup is the optimizer's own, optimizer.warmup_steps)"
@@ -54,8 +54,8 @@ class ScheduleFree(EvaluationWeights):
 
 
 def _moves(scheduler: Any) -> bool:
-    """Whether the lr of any group changes: other keys may be driven, and a factor of 1 is no schedule."""
+    """Returns whether the lr of any group changes: other keys may be driven, and a factor of 1 is no schedule."""
     if not isinstance(scheduler, ScheduleLR):
         return True
-    lanes = [lane for lane in scheduler.lanes if lane.key == LR]
-    return scheduler.follows_metric or any(lane.factor(1 << i) != lane.factor(0) for lane in lanes for i in range(30))
+    lrs = [value for value in scheduler.driven_values if value.key == LR]
+    return scheduler.follows_metric or any(lr.factor(1 << i) != lr.factor(0) for lr in lrs for i in range(30))

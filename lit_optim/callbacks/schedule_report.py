@@ -1,33 +1,22 @@
 from __future__ import annotations
 
-import csv
-import itertools
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch.optim import Optimizer
 
+from lit_optim.callbacks.report_files import write_report
 from lit_optim.errors import ConfigError, wrong
-from lit_optim.lightning_api import Callback, LightningModule, Trainer, rank_zero_info, rank_zero_warn
-from lit_optim.plots.phase_shading import INK, shade
+from lit_optim.lightning_api import Callback, LightningModule, Trainer
+from lit_optim.plots.used_lr import Lrs, draw_report
 from lit_optim.scheduler.schedule_lr import ScheduleLR
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from lit_optim.schedules.plan.plan import Phase
-
-Lrs = Mapping[str, Sequence[float]]  # by param group, one value an optimizer step; NaN where there was no such group
-
-LINE_COLORS = ("#1f5fa8", "#d1622b", "#3b8f5a", "#8a4fa3", "#b3873b", "#4a4a4a")
 
 
 def table(steps: Sequence[int], lrs: Lrs) -> Iterator[list[Any]]:
-    """The rows of the csv file, the header first; one group needs no name.
+    """Yields the rows of the csv file, the header first; one group needs no name.
 
     Example:
         >>> list(table([0, 1], {"default": [0.1, 0.2]}))
@@ -38,52 +27,10 @@ def table(steps: Sequence[int], lrs: Lrs) -> Iterator[list[Any]]:
         yield [step, *("" if math.isnan(value) else value for value in values)]
 
 
-def joined(lrs: Lrs) -> dict[str, Sequence[float]]:
-    """Groups with the same values as one.
-
-    Example:
-        >>> joined({"a": [0.1], "b": [0.2], "c": [0.1]})
-        {'a, c': [0.1], 'b': [0.2]}
-    """
-    names: dict[bytes, list[str]] = {}
-    for name, values in lrs.items():
-        names.setdefault(array("d", values).tobytes(), []).append(name)
-    return {", ".join(same): lrs[same[0]] for same in names.values()}
-
-
-def draw_report(steps: Sequence[int], lrs: Lrs, phases: Sequence[Phase] = ()) -> Figure:
-    """The learning rate over optimizer steps: a line a group, and every other phase shaded, with its name."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(8, 4), dpi=100, layout="constrained")
-    axes = figure.subplots()
-    lines = joined(lrs)
-    for (name, values), color in zip(lines.items(), itertools.cycle(LINE_COLORS)):
-        axes.plot(steps, values, color=color, linewidth=2, label=name, zorder=3, marker="o" if len(steps) == 1 else "")
-    top = max((value for values in lines.values() for value in values if not math.isnan(value)), default=0.0) or 1.0
-    axes.set_ylim(0, top * 1.25)  # the names of the phases are above the lines
-    axes.set_yticks([tick for tick in MaxNLocator(6).tick_values(0, top) if tick <= top * 1.001])
-    axes.set_xlim(steps[0], max(steps[-1], steps[0] + 1))
-    shade(axes, phases)
-    title = f"learning rate over {len(steps)} optimizer step{'s' * (len(steps) != 1)}"
-    axes.set_title(title, loc="left", fontsize=12, color=INK, pad=10)
-    axes.set_xlabel("optimizer step", color=INK)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.tick_params(length=0, colors=INK)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[:].set_visible(False)
-    if len(lines) > 1:
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(lines), frameon=False, labelcolor=INK)
-    return figure
-
-
 class ScheduleReport(Callback):
-    """Writes down the lr that each optimizer step used: ``schedule.csv``, and with matplotlib ``schedule.png``.
+    """Reports the lr that each optimizer step used: ``schedule.csv``, and with matplotlib ``schedule.png``.
 
-    What was asked for is in the config; this is what the run did, whoever wrote the lr. Files are written when a fit
+    The config says what was asked for; this is what the run did, whatever wrote the lr. Files are written when a fit
     ends or fails, by rank 0. A resumed run reports the steps since its checkpoint.
 
     Args:
@@ -103,52 +50,32 @@ class ScheduleReport(Callback):
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(wrong("folder", str(folder), "is a file; must be the path of a folder"))
-        self._start_over()
-
-    def _start_over(self) -> None:
         self._steps, self._lrs = array("q"), dict[str, "array[float]"]()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forgets the fit before."""
-        self._start_over()
+        """Drops the lrs of an earlier fit."""
+        self._steps, self._lrs = array("q"), {}
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Notes the lrs, once a step: LBFGS comes here many times in one."""
+        """Records the lrs, once a step: LBFGS calls this hook many times in one."""
         step = trainer.global_step
         if self._steps and self._steps[-1] == step:
             return
         for i, group in enumerate(optimizer.param_groups):
             name = group.get("name") or str(i)
-            lrs = self._lrs.get(name)
-            if lrs is None:  # the first step, or a group that was added later
-                lrs = self._lrs[name] = array("d", [math.nan] * len(self._steps))
-            lrs.append(float(group["lr"]))
+            if name not in self._lrs:  # the first step, or a group that was added later
+                self._lrs[name] = array("d", [math.nan] * len(self._steps))
+            self._lrs[name].append(float(group["lr"]))
         self._steps.append(step)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the files."""
-        self._write_or_warn(trainer)
+        if self._steps:
+            schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
+            phases = next((scheduler.phases for scheduler in schedulers if isinstance(scheduler, ScheduleLR)), ())
+            rows = table(self._steps, self._lrs)
+            write_report(trainer, self.folder, "schedule", rows, lambda: draw_report(self._steps, self._lrs, phases))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Writes what there is."""
-        self._write_or_warn(trainer)
-
-    def _write_or_warn(self, trainer: Trainer) -> None:
-        try:
-            self._write(trainer)
-        except OSError as error:  # a report is not worth a finished run
-            rank_zero_warn(f"the schedule's report could not be written: {error}")
-
-    def _write(self, trainer: Trainer) -> None:
-        if not self._steps or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        folder = Path(trainer.default_root_dir) / self.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "schedule.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(table(self._steps, self._lrs))
-        if find_spec("matplotlib") is None:
-            rank_zero_info(f"{folder / 'schedule.csv'}: for a picture of it, pip install 'lit-optim[plot]'")
-            return
-        schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-        phases = next((scheduler.phases for scheduler in schedulers if isinstance(scheduler, ScheduleLR)), ())
-        draw_report(self._steps, self._lrs, phases).savefig(folder / "schedule.png")
+        """Writes the steps so far."""
+        self.on_fit_end(trainer, pl_module)

@@ -1,1 +1,1 @@
-"""What a checkpoint says of the optimizer that wrote it, and whether an optimizer can take it over."""
+"""What a checkpoint holds besides weights: the specs (`stamp`), the evaluated weights, and when it may be resumed."""

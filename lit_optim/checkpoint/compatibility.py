@@ -1,4 +1,8 @@
-"""A checkpoint's optimizer state against the optimizer that is going to take it over."""
+"""Decide whether a checkpoint can be resumed: its optimizer state against the optimizer that is to load it.
+
+The state itself is checked by `lit_optim.state_loading.compatible_state`, as before every other load; here it is done
+before a run begins, with what only a checkpoint can say: the names of parameters, their order, and the class.
+"""
 
 from __future__ import annotations
 
@@ -8,64 +12,49 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
 
-from lit_optim.config.build.optimizer import build_on_dummy
-from lit_optim.config.checks.signature import named_arguments
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import BaseFinetuning
-from lit_optim.state_loading.guard import fitted, names_of
-from lit_optim.state_loading.match import normal
+from lit_optim.state_loading.compatible_state import compatible_state, malformed
+from lit_optim.state_loading.first_state import FirstStates
+from lit_optim.state_loading.param_state import own_state
+from lit_optim.state_loading.parameter_names import normal, optimizer_names, saved_names
 
 ADVICE = "choose what wrote it, or begin a new run from the weights (load_from_checkpoint) instead of ckpt_path"
-
 SWATS_ADVICE = "add optim_callbacks=swats"
 
 
-def with_names(states: Any, names: Any) -> Any:
-    """A checkpoint's ``optimizer_states``, with the names of their parameters where those who wrote them left them out.
+def name_parameters(checkpoint: Mapping[str, Any], names: Collection[str]) -> None:
+    """Write the names of parameters into the optimizer state of a checkpoint, where it lacks them.
+
+    They are those of ``lit_optim.param_names``; for a module without lit-optim, and with one param group, those of the
+    weights, which are in the order in which the module has declared them.
 
     Args:
-        states: what is not one plain state is left as it is; the list that Lightning is going to load is changed.
-        names: the checkpoint's ``lit_optim.param_names``.
-
-    Example:
-        >>> with_names([{"state": {}, "param_groups": [{"params": [0]}]}], [["weight"]])[0]["param_names"]
-        [['weight']]
-    """
-    if isinstance(states, list) and len(states) == 1 and isinstance(states[0], Mapping) and isinstance(names, list):
-        own = states[0].get("param_names")
-        known = isinstance(own, list) and all(isinstance(group, list) and {*map(type, group)} <= {str} for group in own)
-        states[0] = {**states[0], "param_names": own if known else names}
-    return states
-
-
-def declared_names(checkpoint: Mapping[str, Any], names: Collection[str]) -> list[list[str]] | None:
-    """The names of a checkpoint's parameters, in the order in which its module has declared them.
-
-    Args:
-        checkpoint: of a module without lit-optim, with ``optimizer_states`` and ``state_dict``.
+        checkpoint: whose ``optimizer_states`` is changed, if it is one plain state.
         names: of the trainable parameters that are here.
 
-    Returns:
-        One group of names; None where there are several groups, or other parameters.
-
     Example:
-        >>> state = {"param_groups": [{"params": [0, 1]}]}
-        >>> declared_names({"optimizer_states": [state], "state_dict": {"b": 1, "a": 2, "mean": 3}}, {"a", "b"})
+        >>> states = [{"state": {}, "param_groups": [{"params": [0, 1]}]}]
+        >>> name_parameters({"optimizer_states": states, "state_dict": {"b": 1, "a": 2, "mean": 3}}, {"a", "b"})
+        >>> states[0]["param_names"]
         [['b', 'a']]
     """
-    states, weights = checkpoint.get("optimizer_states"), checkpoint.get("state_dict")
-    try:
-        (group,) = states[0]["param_groups"]  # type: ignore[index]  # of any file
-        found = [name for name in weights if name in names]  # type: ignore[union-attr]
-        return [found] if len(states) == 1 and len(found) == len(group["params"]) else None  # type: ignore[arg-type]
-    except (TypeError, KeyError, ValueError, IndexError):
-        return None
+    states = checkpoint.get("optimizer_states")
+    if not isinstance(states, list) or len(states) != 1 or malformed(states[0]):
+        return
+    by_stamp = checkpoint.get("lit_optim", {}).get("param_names")
+    declared = [[name for name in checkpoint.get("state_dict", ()) if name in names]]
+    for found in (states[0].get("param_names"), by_stamp, declared):
+        named = {**states[0], "param_names": found}
+        if any(name for group in saved_names(named) for name in group):
+            states[0] = named
+            return
 
 
 def check_optimizer_state(states: Any, optimizer: Optimizer) -> None:
-    """Refuses a state that another class wrote, or of other parameters, before anything is loaded.
+    """Reject a state that another class wrote, or of other parameters, before anything is loaded.
 
     Args:
         states: a checkpoint's ``optimizer_states``; what is not one plain state is left to its strategy.
@@ -81,39 +70,42 @@ def check_optimizer_state(states: Any, optimizer: Optimizer) -> None:
         >>> check_optimizer_state(saved, torch.optim.AdamW(layer.parameters()))
         >>> check_optimizer_state(saved, torch.optim.SGD(layer.parameters(), lr=1e-3))
         Traceback (most recent call last):
-        lit_optim.errors.ConfigError: ckpt_path: its optimizer state was not written by SGD, whose param groups have \
-'momentum' too; choose what wrote it, or begin a new run from the weights (load_from_checkpoint) instead of ckpt_path
+        lit_optim.errors.ConfigError: ckpt_path: no step can be taken with its param group 0: KeyError 'momentum'; it \
+was not written by SGD, whose param groups have 'momentum' too; load what an optimizer of this class has saved for \
+these parameters, or begin anew from the weights alone
     """
     if not isinstance(states, list) or len(states) != 1:
         return
-    state = states[0]
-    try:
-        _ = state["state"].values(), [len(group["params"]) for group in state["param_groups"]]
-    except (TypeError, KeyError, AttributeError):
-        raise ConfigError(f"ckpt_path: its optimizer_states are none that torch has written; {ADVICE}") from None
-    cls = type(optimizer)
-    if any(group.get("phase") == "sgd" for group in state["param_groups"]) and "phase" not in optimizer.defaults:
-        rule = f"its optimizer has switched to SGD, and {cls.__name__} would take its lr for its own"
-        raise ConfigError(f"ckpt_path: {rule}; {SWATS_ADVICE}")
-    if cls.__module__.startswith("torch.optim."):
-        _try_on_dummy(state, optimizer)
-    fitted(optimizer, state, "ckpt_path")
+    if problem := malformed(states[0]):
+        raise ConfigError(f"ckpt_path: its optimizer_states are none that torch has written: {problem}; {ADVICE}")
+    check_phase(states[0]["param_groups"], optimizer)
+    _check_kept_keys(compatible_state(optimizer, states[0], "ckpt_path"), optimizer)
 
 
-def check_resumed_state(resumed: tuple[Any, Any], optimizer: Optimizer, callbacks: Iterable[Any]) -> None:
+def check_resumed_state(states: Any, optimizer: Optimizer, callbacks: Iterable[Any]) -> None:
     """Check the optimizer state of a checkpoint, unless a callback puts back its param groups first.
 
     Args:
-        resumed: the checkpoint's ``optimizer_states`` and the names of the parameters in them.
+        states: the checkpoint's ``optimizer_states``.
         optimizer: that is going to load them.
         callbacks: the Trainer's.
 
     Raises:
         ConfigError: where the state does not fit.
     """
-    states = with_names(*resumed)
     if not restores_param_groups(callbacks):
         check_optimizer_state(states, optimizer)
+
+
+def check_phase(groups: Iterable[Mapping[str, Any]], optimizer: Optimizer) -> None:
+    """Rejects param groups of a SWATS that has switched to SGD, in an optimizer that has no such phase.
+
+    Raises:
+        ConfigError: with the callback to add.
+    """
+    if any(group.get("phase") == "sgd" for group in groups) and "phase" not in optimizer.defaults:
+        rule = f"its optimizer has switched to SGD, and {type(optimizer).__name__} would take its lr for its own"
+        raise ConfigError(f"ckpt_path: {rule}; {SWATS_ADVICE}")
 
 
 def restores_param_groups(callbacks: Iterable[Any]) -> bool:
@@ -125,13 +117,13 @@ def restores_param_groups(callbacks: Iterable[Any]) -> bool:
 
 
 def check_parameter_order(checkpoint: Mapping[str, Any], names: Sequence[str], optimizer: Optimizer) -> None:
-    """Refuses a whole checkpoint of sharded parameters that were declared in another order.
+    """Reject a whole checkpoint of sharded parameters that were declared in another order.
 
     Lightning numbers them by their place in the module, and names them by the place in the module that loads: states of
     equal shapes would change places.
 
     Args:
-        checkpoint: with ``optimizer_states`` and ``lit_optim``.
+        checkpoint: with ``optimizer_states`` whose parameters have names.
         names: of all the module's parameters, in their order.
         optimizer: that has loaded it.
 
@@ -139,32 +131,31 @@ def check_parameter_order(checkpoint: Mapping[str, Any], names: Sequence[str], o
         ConfigError: with the first two names that differ.
 
     Example:
-        >>> import torch
-        >>> states = [{"param_groups": [{"params": [0, 1]}]}]
-        >>> checkpoint = {"optimizer_states": states, "lit_optim": {"param_names": [["b", "a"]]}}
+        >>> state = {"state": {}, "param_groups": [{"params": [0, 1]}], "param_names": [["b", "a"]]}
+        >>> checkpoint = {"optimizer_states": [state]}
         >>> check_parameter_order(checkpoint, ["a", "b"], torch.optim.SGD([torch.zeros(1)]))
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: ckpt_path: its parameters were declared in another order (b in place of a), ...
     """
-    states, saved = checkpoint.get("optimizer_states"), checkpoint.get("lit_optim", {}).get("param_names")
-    if not (isinstance(states, list) and len(states) == 1 and isinstance(saved, list)):
+    states = checkpoint.get("optimizer_states")
+    if not isinstance(states, list) or len(states) != 1:
         return
     places = {name: i for i, name in enumerate(names)}
-    for group in names_of(optimizer):
+    for group in optimizer_names(optimizer):
         order = [places.get(name[0], -1) for name in group if name]
         if order != sorted(order):  # numbered by the module's order, while its names are in the optimizer's
             return
-    for group, there in zip(states[0]["param_groups"], saved, strict=False):
-        for i, name in zip(group["params"], there, strict=False):
+    for group, there in zip(states[0]["param_groups"], saved_names(states[0]), strict=True):
+        for i, name in zip(group["params"], there, strict=True):
             here = normal(names[i]) if isinstance(i, int) and i < len(names) else ""
-            if name and normal(name) != here:
+            if name and name != here:
                 rule = f"its parameters were declared in another order ({name} in place of {here or 'none'})"
                 advice = "restore that order, or save a sharded one (save_distributed_checkpoint=True)"
                 raise ConfigError(f"ckpt_path: {rule}, and a whole checkpoint numbers them by it; {advice}")
 
 
 def refuse_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:
-    """Refuses a sharded checkpoint of another class, whose entries torch would miss one by one, without a word why.
+    """Reject a sharded checkpoint of another class; torch only says which of its entries are missing.
 
     Args:
         folder: ``ckpt_path``; anything but a folder that Lightning has written is left to its strategy.
@@ -187,22 +178,19 @@ def refuse_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:
         raise ConfigError(f"ckpt_path: {rule}; {advice}")
 
 
-def _try_on_dummy(state: Mapping[str, Any], optimizer: Optimizer) -> None:
+def _check_kept_keys(state: Mapping[str, Any], optimizer: Optimizer) -> None:
+    """Reject a state without what one of torch's classes keeps with its present options (``amsgrad``, say).
+
+    A load would restore the options too, so that only a resumed run can tell that they have changed.
+    """
     cls = type(optimizer)
-    taker = build_on_dummy(
-        cls, **{k: v for k, v in optimizer.defaults.items() if k in named_arguments(cls, supplied=1)}
-    )
-    own = {key for entry in taker.state.values() for key in entry}
-    try:
-        taker.load_state_dict({"state": {}, "param_groups": [{**state["param_groups"][0], "params": [0]}]})
-        taker.step(lambda: 0.0)
-    except KeyError as error:
-        rule = f"its optimizer state was not written by {cls.__name__}, whose param groups have {error} too"
-        raise ConfigError(f"ckpt_path: {rule}; {ADVICE}") from None
-    except Exception as error:
-        raise ConfigError(f"ckpt_path: {cls.__name__} refused its param groups: {error}; {ADVICE}") from None
-    saved = {key for entry in state.get("state", {}).values() for key in entry}
-    if saved and own - saved:
-        has, needs = ", ".join(sorted(saved)), ", ".join(sorted(own))
-        rule = f"its optimizer state ({has}) was not written by {cls.__name__}, which keeps {needs}"
-        raise ConfigError(f"ckpt_path: {rule}; {ADVICE}")
+    if not cls.__module__.startswith("torch.optim.") or cls is LBFGS:
+        return
+    first_state = FirstStates(optimizer)
+    for saved, group in zip(state["param_groups"], optimizer.param_groups, strict=True):
+        for i, p in zip(saved["params"], group["params"], strict=True):
+            kept = own_state(state["state"].get(i, {}))
+            if kept and (needed := first_state(group, p).required) - kept.keys():
+                has, needs = ", ".join(sorted(kept)), ", ".join(sorted(needed))
+                rule = f"its optimizer state ({has}) was not written by {cls.__name__}, which keeps {needs}"
+                raise ConfigError(f"ckpt_path: {rule}; {ADVICE}")

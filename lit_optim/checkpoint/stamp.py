@@ -1,4 +1,4 @@
-"""What a checkpoint says about the optimizer that wrote it, and what a resumed run does with it."""
+"""Write the specs into a checkpoint, and choose between them and the configuration when a run is resumed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lit_optim.config.read.plain_containers import to_plain, to_serializable, wi
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import Spec, read_spec
 from lit_optim.imports import only_known_packages
+from lit_optim.lightning_api import Callback
 from lit_optim.torch_backend.implementation import FLAGS
 
 VERSION = 1
@@ -29,7 +30,15 @@ def stamp(
     environment: Mapping[str, Any] | None = None,
     optimizers: Iterable[str] = (),
 ) -> None:
-    """Writes ``checkpoint["lit_optim"]``; OmegaConf and partials in the hyper-parameters become plain containers."""
+    """Write ``checkpoint["lit_optim"]``, and plain containers in place of OmegaConf and partials.
+
+    Args:
+        checkpoint: as Lightning has collected it.
+        specs: the four specs in force.
+        param_names: names of the optimizers' parameters, by group.
+        environment: see `environment`.
+        optimizers: names of their classes.
+    """
     specs = {**specs, "optim_callbacks": _without_objects(specs.get("optim_callbacks"))}
     checkpoint["lit_optim"] = {
         "version": VERSION,
@@ -51,7 +60,7 @@ def stamp(
 
 
 def environment(world_size: int, compiled: Iterable[str]) -> dict[str, Any]:
-    """What the last bits of a training depend on, besides its configuration.
+    """Return what a bit-for-bit repetition depends on besides the configuration.
 
     Args:
         world_size: number of processes.
@@ -66,7 +75,7 @@ def environment(world_size: int, compiled: Iterable[str]) -> dict[str, Any]:
 
 
 def environment_difference(before: Any, now: Mapping[str, Any]) -> str:
-    """What to warn about where a run goes on in another environment than its checkpoint was written in; else ''.
+    """Return the warning about a run that is resumed in another environment than its checkpoint's; else ''.
 
     Example:
         >>> environment_difference({"threads": 4, "world_size": 1}, {"threads": 2, "world_size": 1})
@@ -82,34 +91,36 @@ def environment_difference(before: Any, now: Mapping[str, Any]) -> str:
 
 
 def _without_objects(callbacks: Any) -> Any:
-    """The callbacks' specs; those that were handed over as objects cannot be written down, and are left out."""
-    from lit_optim.lightning_api import Callback
-
-    if isinstance(callbacks, Callback):
-        callbacks = [callbacks]
-    if not isinstance(callbacks, (Mapping, list, tuple)):
+    """Drop the callbacks that were given as objects, with a warning: only specs can be written."""
+    named = callbacks if isinstance(callbacks, Mapping) else None
+    entries = named or dict(enumerate(callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]))
+    objects = {key: type(entry).__name__ for key, entry in entries.items() if isinstance(entry, Callback)}
+    if not objects:
         return callbacks
-    entries = callbacks.values() if isinstance(callbacks, Mapping) else callbacks
-    names = ", ".join(type(entry).__name__ for entry in entries if isinstance(entry, Callback))
-    if names:
-        warnings.warn(
-            f"checkpoints do not hold callbacks that were given as objects ({names}); give specs", stacklevel=2
-        )
-    if isinstance(callbacks, Mapping):
-        return {k: v for k, v in callbacks.items() if not isinstance(v, Callback)}
-    return [entry for entry in callbacks if not isinstance(entry, Callback)]
+    names = ", ".join(objects.values())
+    warnings.warn(f"checkpoints do not hold callbacks that were given as objects ({names}); give specs", stacklevel=2)
+    kept = {key: entry for key, entry in entries.items() if key not in objects}
+    return kept if named else [*kept.values()]
 
 
 def resumed_specs(saved: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The specs that a resumed run has to be built from, and what to warn about.
+    """Return the specs that a resumed run is built from, and the warnings about those of the configuration.
 
-    The optimizer's state fits only the class and the groups that wrote it, and its groups bring their own
-    hyper-parameters: so the checkpoint wins. The schedule is the configuration's; it goes on at the restored step.
+    The checkpoint's optimizer and param groups win, because its state fits only the class and the groups that wrote it,
+    and the groups restore their hyper-parameters. The schedule is the configuration's; it continues at the restored
+    step.
+
+    Args:
+        saved: the checkpoint's ``lit_optim``.
+        now: the configured specs.
+
+    Raises:
+        ConfigError: for an optimizer of a package that a checkpoint may not import.
     """
     spec = saved.get("spec", {})
     if not spec.get("optimizer"):
         return dict(now), []
-    before, after = read_spec(spec["optimizer"], "optimizer"), read_spec(now["optimizer"], "optimizer")
+    before, after = (read_spec(each["optimizer"], "optimizer") for each in (spec, now))
     messages = _optimizer_differences(before, after)
     if read_rules(spec.get("param_groups")) != read_rules(now.get("param_groups")):
         messages.append("param_groups has no effect: the checkpoint restores the groups that it was written with")

@@ -1,1 +1,1 @@
-"""The console command ``lit-optim``: one verb a file, each with its arguments, its data and how they are shown."""
+"""Implements the console command ``lit-optim``: one verb a file, with its arguments, its data and its layout."""

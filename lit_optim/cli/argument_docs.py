@@ -1,9 +1,10 @@
-"""What the keys mean that presets do not name, in the words of the presets."""
+"""Says what the keys mean that presets do not name, in the words of the presets."""
 
 from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from typing import Any
 
 MEANINGS = {
@@ -43,7 +44,7 @@ RULES = {
 
 
 def argument_docs(target: Any) -> dict[str, str]:
-    """What the docstring of a class or function says of its arguments: Google's style, torch's, and older ones.
+    """Reads the arguments' section of a docstring: Google's style, torch's, and older ones.
 
     Example:
         >>> from lit_optim.schedules import cosine
@@ -54,14 +55,5 @@ def argument_docs(target: Any) -> dict[str, str]:
     section = re.search(r"^( *)(?:Args|Arguments):\n((?:\1 +.*\n|\n)*)", text + "\n", re.MULTILINE)
     if not section:
         return {}
-    lines = [line for line in section[2].splitlines() if line.strip()]
-    margin = min((len(line) - len(line.lstrip()) for line in lines), default=0)
-    found: dict[str, str] = {}
-    name = ""
-    for line in lines:
-        begins = re.match(rf" {{{margin}}}(\w+)(?: \([^)]*\))?: *(.*)", line)
-        if begins:
-            name, found[begins[1]] = begins[1], begins[2]
-        elif name:
-            found[name] = f"{found[name]} {line.strip()}".strip()
-    return {name: re.sub(r"`{1,2}", "", text).strip().removesuffix(".") for name, text in found.items()}
+    found = re.findall(r"^(\w+)(?: \([^)]*\))?: *(.*(?:\n+ +.*)*)", textwrap.dedent(section[2]), re.MULTILINE)
+    return {name: " ".join(text.replace("`", "").split()).removesuffix(".") for name, text in found}

@@ -1,4 +1,16 @@
-"""``lit-optim doctor``: the installation, and a configuration, before they cost a run."""
+"""``lit-optim doctor``: checks the installation, and a configuration, before they cost a run.
+
+examples:
+  lit-optim doctor
+  lit-optim doctor optimizer=adamw scheduler=warmup_cosine scheduler.warmup.steps=500 trainer.max_steps=400
+  lit-optim doctor scheduler=plateau --logged val/loss,val/acc
+  lit-optim doctor --config-dir conf --config-name train model=resnet
+
+Overrides are those of your app. Without --config-dir they are taken for our four groups,
+and trainer.max_steps, trainer.max_epochs, trainer.strategy, total_steps, steps_per_epoch and
+model._target_ may be given besides. Modules are looked for in the current folder and beside
+the config folder too. Exit code 2 if there is an error; warnings and notes alone: 0.
+"""  # noqa: D405  # --help shows these lines
 
 from __future__ import annotations
 
@@ -10,16 +22,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lit_optim.cli.environment import (
-    extra_findings,
-    hydra_findings,
-    plugin_findings,
-    preset_findings,
-    requirement_findings,
-    twin_findings,
-    version_findings,
-    versions,
-)
+from lit_optim.cli import environment
+from lit_optim.cli.environment import versions
 from lit_optim.cli.rendering import Block, Heading, Table, show
 from lit_optim.config.pitfalls import Finding, find
 from lit_optim.config.pitfalls.logged import Logged, logged_by
@@ -28,21 +32,10 @@ from lit_optim.config.read.preset_header import header
 from lit_optim.errors import ConfigError
 
 WRONG = 2
-EXAMPLES = """examples:
-  lit-optim doctor
-  lit-optim doctor optimizer=adamw scheduler=warmup_cosine scheduler.warmup.steps=500 trainer.max_steps=400
-  lit-optim doctor scheduler=plateau --logged val/loss,val/acc
-  lit-optim doctor --config-dir conf --config-name train model=resnet
-
-Overrides are those of your app. Without --config-dir they are taken for our four groups,
-and trainer.max_steps, trainer.max_epochs, trainer.strategy, total_steps, steps_per_epoch and
-model._target_ may be given besides. Modules are looked for in the current folder and beside
-the config folder too. Exit code 2 if there is an error; warnings and notes alone: 0."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the verb."""
-    parser.epilog = EXAMPLES
+    """Adds the arguments of the verb."""
     parser.add_argument("overrides", nargs="*", help="as on your app's command line: optimizer=adamw optimizer.lr=0.1")
     parser.add_argument("--config-dir", metavar="DIR", help="config folder of your own Hydra app")
     parser.add_argument("--config-name", metavar="NAME", help="its primary config; default: train")
@@ -50,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Shows what is wrong; 2 if there is an error."""
+    """Shows what is wrong; returns 2 if there is an error."""
     if args.config_name and not args.config_dir:
         raise ConfigError(f"--config-name {args.config_name}: give --config-dir too, the folder that it is in")
     installed = versions()
@@ -62,30 +55,28 @@ def run(args: argparse.Namespace) -> int:
             findings += config_findings(args.overrides, args.config_dir, args.config_name or "train", names)
     failed = any(finding.severity == "error" for finding in findings)
     data = {"ok": not failed, "environment": installed, "findings": [vars(finding) for finding in findings]}
-    show(page(installed, findings, looked_at=looked_at), data=data, as_json=args.json)
+    show(doctor_blocks(installed, findings, looked_at=looked_at), data=data, as_json=args.json)
     return WRONG if failed else 0
 
 
 def environment_findings(installed: Mapping[str, str]) -> list[Finding]:
-    """What is wrong with the installation."""
-    every = [(group, name) for group in presets.preset_groups() for name in presets.preset_names(group)]
-    heads = {f"{group}/{name}": header(group, name) for group, name in every}
-    targets = {preset: head.target for preset, head in heads.items()}
+    """Finds what is wrong with the installation."""
+    heads = {f"{group}/{name}": header(group, name) for group, name in presets.all_presets()}
     return [
-        *plugin_findings(),
-        *requirement_findings(),
-        *hydra_findings(installed),
-        *twin_findings(installed),
-        *extra_findings(),
-        *preset_findings(targets),
-        *version_findings({preset: head.needs for preset, head in heads.items()}),
+        *environment.plugin_findings(),
+        *environment.requirement_findings(),
+        *environment.hydra_findings(installed),
+        *environment.twin_findings(installed),
+        *environment.extra_findings(),
+        *environment.preset_findings({preset: head.target for preset, head in heads.items()}),
+        *environment.version_findings({preset: head.needs for preset, head in heads.items()}),
     ]
 
 
 def config_findings(
     overrides: Sequence[str], folder: str | None, name: str, logged: Sequence[str] | None
 ) -> list[Finding]:
-    """What is wrong with a configuration: its errors, then what is right by every signature and still goes wrong.
+    """Finds the errors of a configuration, then what every signature takes and still goes wrong.
 
     Args:
         overrides: as on a command line.
@@ -99,35 +90,34 @@ def config_findings(
     try:
         composed = app_config(folder, name, overrides) if folder else own_config(overrides)
     except ConfigError as error:
-        return _told(error)
+        return _findings_in(error)
     config, findings = composed.values, []
     for key, why in composed.lost_specs().items():
-        if IN_THE_APP in why:
-            findings.append(Finding("unresolved", "note", key, "known in the running app only, so not looked at", ""))
-        else:
-            findings.append(Finding("unresolved", "error", key, why, ""))
+        in_app = IN_THE_APP in why
+        problem = "known in the running app only, so not looked at" if in_app else why
+        findings.append(Finding("unresolved", "note" if in_app else "error", key, problem, ""))
     try:
         validate(config)
     except ConfigError as error:
-        findings += _told(error)
+        findings += _findings_in(error)
     metrics, problems = (Logged(tuple(logged)), []) if logged is not None else _metrics(config)
     return [*findings, *problems, *find(config, metrics, folder=Path.cwd())]
 
 
-def page(installed: Mapping[str, str], findings: Sequence[Finding], *, looked_at: bool) -> list[Block]:
-    """The findings for people."""
+def doctor_blocks(installed: Mapping[str, str], findings: Sequence[Finding], *, looked_at: bool) -> list[Block]:
+    """Lays the findings out for a person."""
     blocks: list[Block] = [Heading("Installed"), Table((), list(installed.items())), ""]
     if findings:
         blocks += [Heading("Findings"), Table((), [[finding.severity, str(finding)] for finding in findings]), ""]
     errors = sum(finding.severity == "error" for finding in findings)
-    about = "the installation and the configuration" if looked_at else "the installation"
     if errors:
         return [*blocks, f"{errors} error{'s' * (errors > 1)}"]
-    return [*blocks, f"no error found in {about}" + ("" if looked_at else "; give overrides to have them looked at")]
+    rest = " and the configuration" if looked_at else "; give overrides to have them looked at"
+    return [*blocks, f"no error found in the installation{rest}"]
 
 
-def _told(error: ConfigError) -> list[Finding]:
-    """The lines of a ConfigError, each of which says all by itself."""
+def _findings_in(error: ConfigError) -> list[Finding]:
+    """Makes a finding of each line of a ConfigError."""
     findings = []
     for line in error.problems:
         key, _, problem = line.partition(": ")
@@ -137,7 +127,7 @@ def _told(error: ConfigError) -> list[Finding]:
 
 
 def _metrics(config: Mapping[str, Any]) -> tuple[Logged, list[Finding]]:
-    """The names that the module of a config logs; and what is wrong with its class."""
+    """Reads the names that the module of a config logs; also finds what is wrong with its class."""
     model = config.get("model")
     target = model.get("_target_") if isinstance(model, Mapping) else None
     if target is None:
@@ -148,12 +138,12 @@ def _metrics(config: Mapping[str, Any]) -> tuple[Logged, list[Finding]]:
     try:
         return logged_by(locate(target, LightningModule, "model")), []
     except ConfigError as error:
-        return Logged(unknown=("the module cannot be read",)), _told(error)
+        return Logged(unknown=("the module cannot be read",)), _findings_in(error)
 
 
 @contextlib.contextmanager
 def import_path(folders: Sequence[str]) -> Iterator[None]:
-    """The folders in front of ``sys.path``, as they are when a script in them is started."""
+    """Puts folders in front of ``sys.path``, as they are when a script in them is started."""
     before = list(sys.path)
     sys.path[:0] = folders
     try:

@@ -1,4 +1,4 @@
-"""What is installed, and whether Hydra finds our presets: facts, and what is wrong with them."""
+"""Checks the installation: versions, extras, and whether Hydra finds our presets."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from types import ModuleType
 import lit_optim
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.imports import pip_line
-from lit_optim.versions import lack, release
+from lit_optim.versions import installed, lack, release
 
 PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "torchmetrics", "pytorch-lightning", "rich", "matplotlib")
 PLUGIN = "hydra_plugins.lit_optim.searchpath"
 NAMESPACE = "hydra_plugins"
 BLOCKLIST_SINCE = (1, 3, 6)  # of Hydra's blocklist of `_target_` there are no known ways around
 ABSENT = "not installed"
+AGAIN = "pip install --force-reinstall --no-deps lit-optim"
 NOT_FOR_USERS = ("dev", "examples", "test")
 
 
 def versions() -> dict[str, str]:
-    """The version of everything that matters.
+    """Lists the version of everything that matters.
 
     Example:
         >>> versions()["lit-optim"] == lit_optim.__version__
         True
     """
     found = {"python": sys.version.split()[0], "lit-optim": lit_optim.__version__}
-    return found | {name: _version(name) or ABSENT for name in PACKAGES}
+    return found | {name: installed(name) or ABSENT for name in PACKAGES}
 
 
 def plugin_findings(load: Callable[[str], ModuleType] = importlib.import_module) -> list[Finding]:
-    """Whether Hydra finds the plugin that brings our presets.
+    """Checks that Hydra finds the plugin that brings our presets.
 
     A package with a regular ``hydra_plugins/__init__.py`` hides every ``hydra_plugins`` folder elsewhere.
     """
@@ -45,34 +46,29 @@ def plugin_findings(load: Callable[[str], ModuleType] = importlib.import_module)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             load(PLUGIN)
-    except ModuleNotFoundError as error:
-        if not f"{PLUGIN}.".startswith(f"{error.name}."):
-            return [_broken(error)]
     except Exception as error:
-        return [_broken(error)]
-    else:
-        return []
+        problem, remedy = _plugin_problem(error)
+        return [Finding("plugin", "error", NAMESPACE, problem, remedy)]
+    return []
+
+
+def _plugin_problem(error: Exception) -> tuple[str, str]:
+    if not isinstance(error, ModuleNotFoundError) or not f"{PLUGIN}.".startswith(f"{error.name}."):
+        words = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+        problem = f"{PLUGIN} cannot be imported ({words}), so apps do not find our presets"
+        return problem, f"mend that import, or {AGAIN}"
     namespace = find_spec(NAMESPACE)
-    if namespace is not None and namespace.origin not in (None, "namespace"):
-        problem = f"{namespace.origin} makes {NAMESPACE} a regular package, which hides ours: no app finds our presets"
-        remedy = (
-            "delete that __init__.py (Hydra's plugins are namespace packages), or uninstall the package that it "
-            "belongs to; till then write hydra.searchpath: [pkg://lit_optim.conf] in your primary config"
-        )
-        return [Finding("plugin", "error", "hydra_plugins", problem, remedy)]
-    problem = "Hydra's plugin of lit-optim is not installed, so apps do not find our presets"
-    return [Finding("plugin", "error", "hydra_plugins", problem, "pip install --force-reinstall --no-deps lit-optim")]
-
-
-def _broken(error: Exception) -> Finding:
-    words = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-    problem = f"{PLUGIN} cannot be imported ({words}), so apps do not find our presets"
-    remedy = "mend that import, or pip install --force-reinstall --no-deps lit-optim"
-    return Finding("plugin", "error", "hydra_plugins", problem, remedy)
+    if namespace is None or namespace.origin in (None, "namespace"):
+        return "Hydra's plugin of lit-optim is not installed, so apps do not find our presets", AGAIN
+    return (
+        f"{namespace.origin} makes {NAMESPACE} a regular package, which hides ours: no app finds our presets",
+        "delete that __init__.py (Hydra's plugins are namespace packages), or uninstall the package that it "
+        "belongs to; till then write hydra.searchpath: [pkg://lit_optim.conf] in your primary config",
+    )
 
 
 def extra_findings(requires: Iterable[str] | None = None) -> list[Finding]:
-    """Extras whose packages are not there; they are a choice, so this is a note.
+    """Notes extras whose packages are not installed, which is the user's choice.
 
     Args:
         requires: as in a package's metadata; default: those of lit-optim.
@@ -84,7 +80,7 @@ def extra_findings(requires: Iterable[str] | None = None) -> list[Finding]:
     missing: dict[str, list[str]] = {}
     for line in _requires() if requires is None else requires:
         name, extra = re.match(r"[\w.-]+", line), re.search(r"extra == ['\"]([\w-]+)['\"]", line)
-        if name and extra and name[0] != "lit-optim" and extra[1] not in NOT_FOR_USERS and not _version(name[0]):
+        if name and extra and name[0] != "lit-optim" and extra[1] not in NOT_FOR_USERS and not installed(name[0]):
             missing.setdefault(extra[1], []).append(name[0])
     return [
         Finding("extra", "note", extra, f"{', '.join(names)} is not installed", f"pip install 'lit-optim[{extra}]'")
@@ -93,7 +89,7 @@ def extra_findings(requires: Iterable[str] | None = None) -> list[Finding]:
 
 
 def requirement_findings(requires: Iterable[str] | None = None) -> list[Finding]:
-    """Core dependencies in a version that we do not know to work.
+    """Finds core dependencies that are missing, or installed in another version than we need.
 
     Example:
         >>> print(*requirement_findings(["torch>=99"]))  # doctest: +ELLIPSIS
@@ -102,22 +98,18 @@ def requirement_findings(requires: Iterable[str] | None = None) -> list[Finding]
     from packaging.requirements import Requirement
 
     findings = []
-    for line in _requires() if requires is None else requires:
-        requirement = Requirement(line)
-        if requirement.marker is not None:
-            continue
-        version = _version(requirement.name)
-        if version is None or not requirement.specifier.contains(version, prereleases=True):
-            key = f"{requirement.name}={version or ABSENT}"
-            wanted = f"{requirement.name}{requirement.specifier}"
-            findings.append(
-                Finding("requirement", "error", key, f"lit-optim needs {wanted}", f"pip install '{wanted}'")
-            )
+    for requirement in map(Requirement, _requires() if requires is None else requires):
+        version = installed(requirement.name)
+        allowed = version and requirement.specifier.contains(version, prereleases=True)
+        if requirement.marker is None and not allowed:
+            key, wanted = f"{requirement.name}={version or ABSENT}", f"{requirement.name}{requirement.specifier}"
+            problem, remedy = f"lit-optim needs {wanted}", f"pip install '{wanted}'"
+            findings.append(Finding("requirement", "error", key, problem, remedy))
     return findings
 
 
 def preset_findings(targets: Mapping[str, str]) -> list[Finding]:
-    """Presets whose package is not there.
+    """Notes presets whose package is not installed.
 
     Args:
         targets: preset -> import path.
@@ -133,7 +125,7 @@ def preset_findings(targets: Mapping[str, str]) -> list[Finding]:
 
 
 def version_findings(needs: Mapping[str, Iterable[str]]) -> list[Finding]:
-    """Presets that need a newer version of a package than the installed one.
+    """Notes presets that need a newer version of a package than the installed one.
 
     Args:
         needs: preset -> entries of its ``# needs:`` line.
@@ -142,15 +134,12 @@ def version_findings(needs: Mapping[str, Iterable[str]]) -> list[Finding]:
         >>> print(*version_findings({"optimizer/x": ["closure", "torch 99"]}))  # doctest: +ELLIPSIS
         optimizer/x: needs torch 99 or newer, and torch ... is installed; pip install 'torch>=99'
     """
-    lacking = [(preset, lack(need)) for preset, words in needs.items() for need in words if lack(need)]
-    return [
-        Finding("preset", "note", preset, *problem.split("; ", 1))  # the problem, and the line to type
-        for preset, problem in lacking
-    ]
+    lacking = [(preset, lack(need)) for preset, words in needs.items() for need in words]
+    return [Finding("preset", "note", preset, *problem.split("; ", 1)) for preset, problem in lacking if problem]
 
 
-def hydra_findings(installed: Mapping[str, str]) -> list[Finding]:
-    """A Hydra without a blocklist of ``_target_``, or with ways around it; lit-optim's checks do not depend on it.
+def hydra_findings(found: Mapping[str, str]) -> list[Finding]:
+    """Warns of a Hydra whose blocklist of ``_target_`` is missing or can be bypassed.
 
     Example:
         >>> [finding.severity for finding in hydra_findings({"hydra-core": "1.3.5"})]
@@ -158,7 +147,7 @@ def hydra_findings(installed: Mapping[str, str]) -> list[Finding]:
         >>> hydra_findings({"hydra-core": "1.3.6"})
         []
     """
-    version = installed.get("hydra-core", ABSENT)
+    version = found.get("hydra-core", ABSENT)
     if not () < release(version) < BLOCKLIST_SINCE:
         return []
     state = "has no" if release(version) < (1, 3, 4) else "has a way around its"
@@ -170,29 +159,20 @@ def hydra_findings(installed: Mapping[str, str]) -> list[Finding]:
     return [Finding("hydra", "warning", f"hydra-core={version}", problem, remedy)]
 
 
-def twin_findings(installed: Mapping[str, str]) -> list[Finding]:
-    """``pytorch_lightning`` beside ``lightning``: the same names, other classes.
+def twin_findings(found: Mapping[str, str]) -> list[Finding]:
+    """Notes ``pytorch_lightning`` beside ``lightning``: the same names, other classes.
 
     Example:
         >>> [finding.severity for finding in twin_findings({"lightning": "2.6", "pytorch-lightning": "2.6"})]
         ['note']
     """
-    if installed.get("pytorch-lightning", ABSENT) == ABSENT:
+    version = found.get("pytorch-lightning", ABSENT)
+    if version == ABSENT:
         return []
     problem = "its classes are not those of lightning, and the mixin refuses them"
     remedy = "write 'import lightning as L' everywhere, never 'import pytorch_lightning'"
-    return [Finding("twin", "note", f"pytorch-lightning={installed['pytorch-lightning']}", problem, remedy)]
+    return [Finding("twin", "note", f"pytorch-lightning={version}", problem, remedy)]
 
 
 def _requires() -> list[str]:
-    try:
-        return metadata.requires("lit-optim") or []
-    except metadata.PackageNotFoundError:
-        return []
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+    return (metadata.requires("lit-optim") or []) if installed("lit-optim") else []

@@ -1,10 +1,18 @@
-"""``lit-optim list``: the presets, from the comments of their files."""
+"""``lit-optim list``: shows the presets, from the comments of their files.
+
+examples:
+  lit-optim list
+  lit-optim list 'adam*'
+  lit-optim list warmup --group scheduler
+  lit-optim list --json
+"""  # noqa: D405  # --help shows these lines
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
 from collections.abc import Sequence
+from typing import Any
 
 from lit_optim.cli.rendering import Block, Heading, Table, on_terminal, show
 from lit_optim.config.read import presets
@@ -13,39 +21,30 @@ from lit_optim.errors import ConfigError, did_you_mean
 from lit_optim.versions import installed, lack
 
 HEAD = ("name", "package", "needs", "summary")
-EXAMPLES = """examples:
-  lit-optim list
-  lit-optim list 'adam*'
-  lit-optim list warmup --group scheduler
-  lit-optim list --json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the verb."""
-    parser.epilog = EXAMPLES
+    """Adds the arguments of the verb."""
     parser.add_argument("pattern", nargs="?", default="*", help="shell wildcard, or a part of the name")
-    parser.add_argument(
-        "--group",
-        choices=presets.preset_groups(),
-        metavar="GROUP",
-        help=f"one group only: {', '.join(presets.preset_groups())}",
-    )
+    groups = presets.preset_groups()
+    parser.add_argument("--group", choices=groups, metavar="GROUP", help=f"one group only: {', '.join(groups)}")
 
 
 def run(args: argparse.Namespace) -> int:
     """Shows the presets whose names match."""
-    chosen = (args.group,) if args.group else presets.preset_groups()
-    found = matching(args.pattern, chosen)
-    show(page(found, chosen, titled=on_terminal()), data={"presets": [entry(h) for h in found]}, as_json=args.json)
+    groups = (args.group,) if args.group else presets.preset_groups()
+    found = matching(args.pattern, groups)
+    data = {"presets": [preset_data(preset) for preset in found]}
+    show(list_blocks(found, groups, titled=on_terminal()), data=data, as_json=args.json)
     return 0
 
 
-def matching(pattern: str, chosen: Sequence[str]) -> list[Header]:
-    """The presets of some groups whose name, with or without the group's, matches.
+def matching(pattern: str, groups: Sequence[str]) -> list[Header]:
+    """Finds the presets whose name, with or without the group's in front, matches.
 
     Args:
         pattern: shell wildcard, or a part of a name.
-        chosen: groups.
+        groups: where to look.
 
     Raises:
         ConfigError: where nothing matches, with the nearest name.
@@ -57,32 +56,33 @@ def matching(pattern: str, chosen: Sequence[str]) -> list[Header]:
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: list 'adamx': no preset of that name; did you mean 'adamax'?
     """
-    every = [(group, name) for group in chosen for name in presets.preset_names(group)]
+    every = [(group, name) for group in groups for name in presets.preset_names(group)]
 
     def fits(name: str) -> bool:
         return fnmatch.fnmatchcase(name, pattern) or pattern in name
 
     found = [header(group, name) for group, name in every if fits(name) or fits(f"{group}/{name}")]
     if not found:
-        raise ConfigError(
-            f"list {pattern!r}: no preset of that name{did_you_mean(pattern, [name for _, name in every])}"
-        )
+        hint = did_you_mean(pattern, [name for _, name in every])
+        raise ConfigError(f"list {pattern!r}: no preset of that name{hint}")
     return found
 
 
-def page(found: Sequence[Header], chosen: Sequence[str], *, titled: bool) -> list[Block]:
-    """One table; where there are titles, a table a group. Else the group is in the name, for grep."""
-    if titled and len(chosen) > 1:
-        blocks: list[Block] = []
-        for group in chosen:
-            rows = [_row(preset, preset.name) for preset in found if preset.group == group]
-            blocks += [Heading(group), Table(HEAD, rows), ""] if rows else []
-        return blocks
-    return [Table(HEAD, [_row(p, p.name if len(chosen) == 1 else f"{p.group}/{p.name}") for p in found])]
+def list_blocks(found: Sequence[Header], groups: Sequence[str], *, titled: bool) -> list[Block]:
+    """Lays presets out: with titles, a table a group; else one table with the group in the name, for grep."""
+    if len(groups) == 1:
+        return [_table(found)]
+    if not titled:
+        return [_table(found, with_group=True)]
+    blocks: list[Block] = []
+    for group in groups:
+        if inside := [preset for preset in found if preset.group == group]:
+            blocks += [Heading(group), _table(inside), ""]
+    return blocks
 
 
-def entry(preset: Header) -> dict[str, object]:
-    """A preset for programs."""
+def preset_data(preset: Header) -> dict[str, Any]:
+    """Collects a preset for programs."""
     return {
         "group": preset.group,
         "name": preset.name,
@@ -93,11 +93,14 @@ def entry(preset: Header) -> dict[str, object]:
     }
 
 
-def _row(preset: Header, name: str) -> list[str]:
-    return [name, preset.package, ", ".join(map(_need, preset.needs)), preset.summary]
+def _table(found: Sequence[Header], *, with_group: bool = False) -> Table:
+    rows = []
+    for preset in found:
+        name = f"{preset.group}/{preset.name}" if with_group else preset.name
+        rows.append([name, preset.package, ", ".join(map(_need, preset.needs)), preset.summary])
+    return Table(HEAD, rows)
 
 
 def _need(words: str) -> str:
-    """An entry of the needs; a version that the installed package lacks is marked."""
-    package = words.partition(" ")[0]
-    return f"{words} (installed: {installed(package)})" if lack(words) else words
+    """Marks a version that the installed package lacks."""
+    return f"{words} (installed: {installed(words.partition(' ')[0])})" if lack(words) else words

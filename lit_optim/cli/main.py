@@ -1,4 +1,4 @@
-"""The verbs of ``lit-optim``; the module of a verb is imported when the verb is used."""
+"""Runs the verbs of ``lit-optim``; the module of a verb is imported when the verb is used."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import lit_optim
 from lit_optim.errors import ConfigError, did_you_mean
@@ -38,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser(given)
     verb = next((word for word in given if not word.startswith("-")), None)
     if verb is not None and verb not in VERBS:
-        hint = did_you_mean(verb, VERBS)
-        parser.error(f"argument VERB: invalid choice: {verb!r} (choose from {', '.join(VERBS)}){hint}")
+        options = f"(choose from {', '.join(VERBS)}){did_you_mean(verb, VERBS)}"
+        parser.error(f"argument VERB: invalid choice: {verb!r} {options}")
     try:
         args, rest = parser.parse_known_args(given)
         late = [word for word in rest if hasattr(args, "overrides") and not word.startswith("-")]
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
         if late:  # argparse takes one run of words only, and there may be options between them
             args.overrides += late
-        code: int = importlib.import_module(f"lit_optim.cli.{args.verb}").run(args)
+        return importlib.import_module(f"lit_optim.cli.{args.verb}").run(args)  # type: ignore[no-any-return]
     except ConfigError as error:
         print(error, file=sys.stderr)
         return WRONG
@@ -59,7 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:  # a full disk
         print(error, file=sys.stderr)
         return 1
-    return code
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
@@ -72,15 +72,11 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lit-optim {lit_optim.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, text in VERBS.items():
-        described = text[0].upper() + text[1:] + "."
-        verb = verbs.add_parser(
-            name,
-            help=text,
-            description=described,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
+        how: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+        verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", **how)
         if name in given:
-            importlib.import_module(f"lit_optim.cli.{name}").add_arguments(verb)
+            module = importlib.import_module(f"lit_optim.cli.{name}")
+            verb.epilog = (module.__doc__ or "").partition("\n\n")[2].rstrip()  # its examples
+            module.add_arguments(verb)
             verb.add_argument("--json", action="store_true", help="for programs: JSON in place of a table")
     return parser

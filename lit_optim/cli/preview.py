@@ -1,4 +1,14 @@
-"""``lit-optim preview``: what a schedule will do to every hyper-parameter that it drives."""
+"""``lit-optim preview``: shows what a schedule will do to every hyper-parameter that it drives.
+
+examples:
+  lit-optim preview optimizer=adamw scheduler=wsd total_steps=10000 steps_per_epoch=500
+  lit-optim preview scheduler=warmup_cosine,wsd,one_cycle total_steps=10000 --out compared.svg
+  lit-optim preview scheduler=warmup_cosine scheduler.warmup=5% optimizer.lr=0.1,0.01 total_steps=1e4 --log
+  lit-optim preview scheduler=noam param_groups=no_decay total_steps=10000 --csv noam.csv --every 10
+
+Overrides are those of your app; values with commas are compared, all with all. The csv holds
+the very numbers of a training. A plateau is drawn at scale 1, for its metric is not known.
+"""  # noqa: D405  # --help shows these lines
 
 from __future__ import annotations
 
@@ -16,32 +26,21 @@ from lit_optim.config.read.command_line import choices
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.preview.csv_rows import rows
 from lit_optim.preview.curves import Curve, Preview, preview
-from lit_optim.preview.downsample import MOST, Downsampled, downsample
+from lit_optim.preview.downsample import MOST, Points, downsample
 from lit_optim.preview.sparkline import ASCII, BLOCKS, columns, sparkline
 
 HEAD = ("curve", "over the run", "min", "max", "first", "last")
 PICTURES = (".png", ".svg")
 DEFAULT_OUT = "schedule.png"
 NO_MATPLOTLIB = "no picture, because matplotlib is missing; pip install 'lit-optim[plot]'"
-EXAMPLES = """examples:
-  lit-optim preview optimizer=adamw scheduler=wsd total_steps=10000 steps_per_epoch=500
-  lit-optim preview scheduler=warmup_cosine,wsd,one_cycle total_steps=10000 --out compared.svg
-  lit-optim preview scheduler=warmup_cosine scheduler.warmup=5% optimizer.lr=0.1,0.01 total_steps=1e4 --log
-  lit-optim preview scheduler=noam param_groups=no_decay total_steps=10000 --csv noam.csv --every 10
-
-Overrides are those of your app; values with commas are compared, all with all. The csv holds
-the very numbers of a training. A plateau is drawn at scale 1, for its metric is not known."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the verb."""
-    parser.epilog = EXAMPLES
-    parser.add_argument(
-        "overrides", nargs="*", help="optimizer=sgd scheduler=wsd scheduler.warmup=5%% total_steps=1000"
-    )
-    parser.add_argument(
-        "--out", metavar="FILE", help=f"picture, .png or .svg; default: {DEFAULT_OUT}; none: no picture"
-    )
+    """Adds the arguments of the verb."""
+    words = "optimizer=sgd scheduler=wsd scheduler.warmup=5%% total_steps=1000"
+    picture = f"picture, .png or .svg; default: {DEFAULT_OUT}; none: no picture"
+    parser.add_argument("overrides", nargs="*", help=words)
+    parser.add_argument("--out", metavar="FILE", help=picture)
     parser.add_argument("--csv", metavar="FILE", help="every step of every curve")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth step only, in the csv")
     parser.add_argument("--log", action="store_true", help="a logarithmic scale of values, in the picture")
@@ -56,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
         if path and not Path(path).parent.is_dir():
             raise ConfigError(wrong(option, path, "there is no such folder; make it first"))
     previews = [preview(choice) for choice in choices(args.overrides)]
-    lanes = {id(curve.lane): (curve.lane, one.total_steps) for one in previews for curve in one.curves}
-    share = max(MOST // len(lanes), 1000)
-    points = {key: downsample(lane, total, share) for key, (lane, total) in lanes.items()}
+    lengths = {curve: one.total_steps for one in previews for curve in one.curves}
+    most = max(MOST // len(lengths), 1000)  # steps to look at
+    points = {curve: downsample(curve, total_steps, most) for curve, total_steps in lengths.items()}
     files, notes = {}, list(dict.fromkeys(note for one in previews for note in one.notes))
     if args.csv:
         with Path(args.csv).open("w", newline="", encoding="utf-8") as file:
@@ -71,59 +70,48 @@ def run(args: argparse.Namespace) -> int:
 
         draw_preview(previews, points, log=args.log).savefig(out)
         files["picture"] = str(out)
-    if not all(thin.exact for thin in points.values()):
-        notes.append(f"the run is long: of noisy curves, min and max are those of {share} steps")
-    data = {"configs": [entry(one, points) for one in previews], "files": files, "notes": notes}
+    if max(lengths.values()) > most:
+        notes.append(f"the run is long: of noisy curves, min and max are those of {most} steps")
+    data = {"configs": [preview_data(one, points) for one in previews], "files": files, "notes": notes}
     written = [f"{kind}: {path}" for kind, path in files.items()]
-    show([*page(previews, points), *written, *(f"note: {note}" for note in notes)], data=data, as_json=args.json)
+    blocks = [*preview_blocks(previews, points), *written, *(f"note: {note}" for note in notes)]
+    show(blocks, data=data, as_json=args.json)
     return 0
 
 
-def page(previews: Sequence[Preview], points: Mapping[int, Downsampled]) -> list[Block]:
-    """A table a configuration: a line a curve."""
+def preview_blocks(previews: Sequence[Preview], points: Mapping[Curve, Points]) -> list[Block]:
+    """Lays out a table a configuration, with a line a curve."""
+    marks, width = BLOCKS if _takes_blocks() else ASCII, _width()
     blocks: list[Block] = []
     for one in previews:
-        if one.label:
-            blocks.append(Heading(one.label))
-        blocks += [Table(HEAD, [row(curve, one.total_steps, points) for curve in one.curves]), _phases(one), ""]
+        table = []
+        for curve in one.curves:
+            shown = [curve.value(step) for step in columns(one.total_steps, width)]
+            numbers = [f"{number:.4g}" for number in summary(points[curve].values).values()]
+            table.append([curve.name, sparkline(shown, marks), *numbers])
+        blocks += [*([Heading(one.label)] if one.label else []), Table(HEAD, table), _phases(one), ""]
     return blocks
 
 
-def row(curve: Curve, total_steps: int, points: Mapping[int, Downsampled]) -> list[str]:
-    """A curve as a line."""
-    numbers = [f"{number:.4g}" for number in summary(curve, points).values()]
-    shown = [curve.value(step) for step in columns(total_steps, _width())]
-    return [curve.name, sparkline(shown, BLOCKS if _takes_blocks() else ASCII), *numbers]
-
-
-def summary(curve: Curve, points: Mapping[int, Downsampled]) -> dict[str, float]:
-    """The lowest and the highest value, those of the first and of the last step."""
-    values = [curve.initial * factor for factor in points[id(curve.lane)].factors]
+def summary(values: Sequence[float]) -> dict[str, float]:
+    """Finds the lowest and the highest value, those of the first and of the last step."""
     return {"min": min(values), "max": max(values), "first": values[0], "last": values[-1]}
 
 
-def entry(one: Preview, points: Mapping[int, Downsampled]) -> dict[str, Any]:
-    """A configuration for programs; the points are those of the picture."""
+def preview_data(one: Preview, points: Mapping[Curve, Points]) -> dict[str, Any]:
+    """Collects a configuration for programs; the points are those of the picture."""
+    curves = [{"key": c.key, "group": c.group, **summary(points[c].values), **points[c]._asdict()} for c in one.curves]
     return {
         "label": one.label,
         "total_steps": one.total_steps,
         "steps_per_epoch": one.steps_per_epoch,
         "phases": [vars(phase) for phase in one.phases],
-        "curves": [
-            {
-                "key": curve.key,
-                "group": curve.group,
-                **summary(curve, points),
-                "steps": points[id(curve.lane)].steps,
-                "values": [curve.initial * factor for factor in points[id(curve.lane)].factors],
-            }
-            for curve in one.curves
-        ],
+        "curves": curves,
     }
 
 
 def _phases(one: Preview) -> str:
-    """Where the phases lie, in words."""
+    """Writes out where the phases lie."""
     parts = [f"{p.name} {p.start}..{(one.total_steps if p.stop is None else p.stop) - 1}" for p in one.phases]
     return f"{one.total_steps} optimizer step{'s' * (one.total_steps > 1)}: {', '.join(parts)}"
 
@@ -140,7 +128,7 @@ def _picture_path(out: str | None) -> Path | None:
 
 
 def _width() -> int:
-    """Characters of a curve: what a terminal leaves beside names and numbers."""
+    """Returns the characters of a curve: what a terminal leaves beside names and numbers."""
     return min(max(shutil.get_terminal_size().columns - 70, 16), 48) if on_terminal() else 32
 
 

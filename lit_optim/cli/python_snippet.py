@@ -1,35 +1,26 @@
-"""A preset as the Python that one would write by hand; the tests run every one of them."""
+"""Writes a preset as the Python that one would write by hand; the tests run every one of them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 WIDTH = 88
-PARAGRAPH = "\n\n"
 
 
 def literal(value: Any) -> str:
-    """A value as Python source.
+    """Writes a value as Python source, with double quotes.
 
     Example:
         >>> literal({"betas": (0.9, 0.999), "shape": "cosine"})
         '{"betas": (0.9, 0.999), "shape": "cosine"}'
     """
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(literal(item) for item in value) + "]"
-    if isinstance(value, tuple):
-        return "(" + ", ".join(literal(item) for item in value) + (",)" if len(value) == 1 else ")")
-    return repr(value)
+    text = repr(value)
+    return text if '"' in text else text.replace("'", '"')
 
 
 def call(path: str, positional: list[str], arguments: Mapping[str, Any]) -> str:
-    """A call, on one line where it fits.
+    """Writes a call, on one line where it fits.
 
     Example:
         >>> call("torch.optim.SGD", ["model.parameters()"], {"lr": 0.1})
@@ -41,35 +32,40 @@ def call(path: str, positional: list[str], arguments: Mapping[str, Any]) -> str:
 
 
 def optimizer(path: str, arguments: Mapping[str, Any]) -> str:
-    """The optimizer of a preset; the values are those of a checked call."""
-    return _import(path) + PARAGRAPH + "optimizer = " + call(path, ["model.parameters()"], arguments)
+    """Writes the optimizer of a preset; the values are those of a checked call."""
+    return f"{_import(path)}\n\noptimizer = {call(path, ['model.parameters()'], arguments)}"
 
 
 def scheduler(path: str, arguments: Mapping[str, Any], *, own: bool) -> str:
-    """The scheduler of a preset, and who has to call it."""
+    """Writes the scheduler of a preset; for a ScheduleLR also the calls that drive it.
+
+    Args:
+        path: import path of the class.
+        arguments: of the preset.
+        own: whether the class is ScheduleLR.
+    """
     known = {"total_steps": 10_000} if own else {}
-    code = _import(path) + PARAGRAPH + "scheduler = " + call(path, ["optimizer"], {**arguments, **known})
-    if not own:
-        return code
-    code += "\n# total_steps: optimizer steps of your run; call scheduler.step() after each"
-    follows = isinstance(arguments.get("main"), Mapping) and arguments["main"].get("shape") == "plateau"
-    return code + ("\n# and scheduler.step_metric(value) after each validation" if follows else "")
+    code = f"{_import(path)}\n\nscheduler = {call(path, ['optimizer'], {**arguments, **known})}"
+    if own:
+        code += "\n# total_steps: optimizer steps of your run; call scheduler.step() after each"
+        if isinstance(main := arguments.get("main"), Mapping) and main.get("shape") == "plateau":
+            code += "\n# and scheduler.step_metric(value) after each validation"
+    return code
 
 
 def param_groups(rules: list[Any]) -> str:
-    """Rules as an argument of the builder."""
-    given = {"param_groups": rules} if rules else {}
-    built = call("lit_optim.build_optimizer", ['"adamw"', "model"], given)
-    return "import lit_optim" + PARAGRAPH + "optimizer = " + built
+    """Writes rules as an argument of the builder."""
+    arguments = {"param_groups": rules} if rules else {}
+    built = call("lit_optim.build_optimizer", ['"adamw"', "model"], arguments)
+    return f"import lit_optim\n\noptimizer = {built}"
 
 
 def callbacks(entries: list[tuple[str, Mapping[str, Any]]]) -> str:
-    """Callbacks for ``Trainer(callbacks=...)``."""
+    """Writes callbacks for ``Trainer(callbacks=...)``."""
     imports = "\n".join(dict.fromkeys(_import(path) for path, _ in entries))
     calls = ", ".join(call(path, [], arguments) for path, arguments in entries)
-    return (imports + PARAGRAPH if imports else "") + f"callbacks = [{calls}]"
+    return f"{imports}\n\ncallbacks = [{calls}]".lstrip()
 
 
 def _import(path: str) -> str:
-    module = path.rpartition(".")[0]
-    return "import torch" if module.startswith("torch.") else f"import {module}"
+    return "import torch" if path.startswith("torch.") else f"import {path.rpartition('.')[0]}"

@@ -1,4 +1,4 @@
-"""How a verb's result is shown: tables of rich on a terminal, aligned text in a pipe, or JSON."""
+"""Prints what a verb found: tables of rich on a terminal, aligned text in a pipe, or JSON."""
 
 from __future__ import annotations
 
@@ -8,113 +8,104 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
-ROOM = 36  # characters of a last column that reads well; with less, it goes under the others
+MIN_LAST_COLUMN = 36  # characters that read well; with less room, the last column goes under the others
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Rows of text, under a head if there is one; on a terminal a column that is empty in all rows is left out."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
 
 
-@dataclass(frozen=True)
-class Heading:
-    """A line that stands out."""
-
-    text: str
+class Heading(str):
+    """A line in bold."""
 
 
-@dataclass(frozen=True)
-class Code:
+class Code(str):
     """Lines to copy, which are never broken."""
 
-    text: str
 
-
-Block = Table | Heading | Code | str
+Block = Table | str
 
 
 def show(blocks: Sequence[Block], *, data: Any = None, as_json: bool = False) -> None:
-    """Prints a page to standard output.
+    """Prints blocks to standard output.
 
     Args:
-        blocks: the page for people.
+        blocks: what a person reads.
         data: the same for programs.
-        as_json: whether a program asks.
+        as_json: whether to print ``data`` instead.
     """
     if as_json:
         print(json.dumps(data, indent=2))
-    elif not on_terminal():
-        print("\n".join(plain(blocks)))
-    elif find_spec("rich") is None:
-        print("\n".join(plain(blocks, shutil.get_terminal_size().columns)))
+    elif on_terminal() and find_spec("rich") is not None:
+        _print_with_rich(blocks)
     else:
-        _draw(blocks)
+        print("\n".join(text_lines(blocks, shutil.get_terminal_size().columns if on_terminal() else None)))
     sys.stdout.flush()  # a closed pipe is noticed here, and not when the interpreter ends
 
 
 def on_terminal() -> bool:
-    """Whether a person reads along."""
+    """Whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
-def plain(blocks: Sequence[Block], width: int | None = None) -> Iterator[str]:
-    """The lines of a page without any drawing.
+def text_lines(blocks: Sequence[Block], width: int | None = None) -> Iterator[str]:
+    """Renders blocks as plain text, line by line.
 
     Args:
         blocks: what to show.
         width: characters of a terminal's line; None in a pipe, where no line is broken.
 
     Example:
-        >>> list(plain([Table(["name", "what"], [["sgd", "plain"], ["adamw", "a b c"]])]))
+        >>> list(text_lines([Table(["name", "what"], [["sgd", "plain"], ["adamw", "a b c"]])]))
         ['name   what', 'sgd    plain', 'adamw  a b c']
     """
     for block in blocks:
         if isinstance(block, Table):
             yield from aligned([*([block.head] if block.head else []), *block.rows], width)
         elif isinstance(block, Code):
-            yield from (f"  {line}".rstrip() for line in block.text.split("\n"))
+            yield from (f"  {line}".rstrip() for line in block.split("\n"))
         else:
-            text = block.text if isinstance(block, Heading) else block
-            yield from [text] if width is None else textwrap.wrap(text, width) or [""]
+            yield from _wrap(block, width)
 
 
 def aligned(rows: Sequence[Sequence[str]], width: int | None = None) -> Iterator[str]:
-    """Rows in columns; on a terminal the last one is broken where a line ends, or goes under the others.
+    """Aligns rows in columns; on a terminal the last column wraps in its place, or goes under the others.
 
     Example:
         >>> list(aligned([["lr", "how fast the weights move"]], width=26))
         ['lr', '    how fast the weights', '    move']
     """
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)][:-1]
-    left = sum(widths) + 2 * len(widths)
-    stacked = crowded(rows, width)
+    sizes = _widths(rows)[:-1]
+    left, stacked = sum(sizes) + 2 * len(sizes), is_crowded(rows, width)
     indent = 4 if stacked else left
-    for row in rows:
-        lead = "".join(f"{cell:<{size}}  " for cell, size in zip(row, widths, strict=False))
-        parts = textwrap.wrap(row[-1], max(width - indent, 1)) if width else [row[-1]]
-        if stacked:
-            lead = lead.rstrip()
-            yield from [lead] if width is None or len(lead) <= width else textwrap.wrap(lead, width)
-        else:
-            yield (lead + "".join(parts[:1])).rstrip()
-        yield from (" " * indent + part for part in parts[0 if stacked else 1 :])
+    for *others, last in rows:
+        lead = "".join(f"{cell:<{size}}  " for cell, size in zip(others, sizes, strict=True))
+        parts = _wrap(last, width and max(width - indent, 1))
+        yield from _wrap(lead.rstrip(), width) if stacked else [(lead + parts.pop(0)).rstrip()]
+        yield from (" " * indent + part for part in parts if part)
 
 
-def crowded(rows: Sequence[Sequence[str]], width: int | None) -> bool:
+def is_crowded(rows: Sequence[Sequence[str]], width: int | None) -> bool:
     """Whether the other columns leave too little of a line for the last one."""
-    others = [max(len(cell) for cell in column) + 2 for column in zip(*rows, strict=True)][:-1]
-    longest = max(len(row[-1]) for row in rows)
-    return width is not None and width - sum(others) < min(ROOM, longest)
+    *others, last = _widths(rows)
+    return width is not None and width - sum(others) - 2 * len(others) < min(MIN_LAST_COLUMN, last)
 
 
-def _draw(blocks: Sequence[Block]) -> None:
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def _wrap(text: str, width: int | None) -> list[str]:
+    return [text] if width is None else textwrap.wrap(text, width) or [""]
+
+
+def _print_with_rich(blocks: Sequence[Block]) -> None:
     import rich.box
     import rich.table
     from rich.console import Console
@@ -122,15 +113,15 @@ def _draw(blocks: Sequence[Block]) -> None:
 
     console = Console(color_system=None) if os.environ.get("NO_COLOR") else Console()
     for block in blocks:
-        if isinstance(block, Table) and block.head and not crowded([block.head, *block.rows], console.width):
-            drawn = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+        if isinstance(block, Table) and block.head and not is_crowded([block.head, *block.rows], console.width):
             used = [i for i in range(len(block.head)) if i == 0 or any(row[i] for row in block.rows)]
+            drawn = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
             for i in used:
                 drawn.add_column(Text(block.head[i]), overflow="fold", no_wrap=i != used[-1])
             for row in block.rows:
                 drawn.add_row(*(Text(row[i]) for i in used))
             console.print(drawn)
             continue
-        marked = 1 if isinstance(block, Heading) else 2 if isinstance(block, Table) and block.head else 0
-        for i, line in enumerate(plain([block], console.width)):
-            console.print(Text(line, style="bold" if i < marked else ""), soft_wrap=True)
+        bold = 2 if isinstance(block, Table) and block.head else 1 if isinstance(block, Heading) else 0  # lines
+        for i, line in enumerate(text_lines([block], console.width)):
+            console.print(Text(line, style="bold" if i < bold else ""), soft_wrap=True)

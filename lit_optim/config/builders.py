@@ -8,7 +8,7 @@ from lit_optim.config.build.callbacks import callbacks_from_spec
 from lit_optim.config.build.scheduler import build_checked_schedule, check_scheduler
 from lit_optim.config.read.spec import read_spec
 from lit_optim.config.resolve import resolve_specs
-from lit_optim.duration import Clock
+from lit_optim.duration import RunLength
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -69,7 +69,7 @@ def build_scheduler(
     checked = check_scheduler(read_spec(spec, "scheduler", overrides=overrides), monitored=False)
     if total_steps is not None:
         checked.reserved.pop("total_steps", None)
-    return build_checked_schedule(checked, optimizer, Clock(total_steps, steps_per_epoch))
+    return build_checked_schedule(checked, optimizer, RunLength(total_steps, steps_per_epoch))
 
 
 def build_callbacks(spec: Any) -> list[Callback]:

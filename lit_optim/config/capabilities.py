@@ -1,4 +1,4 @@
-"""The one table of what each optimizer preset needs and can do.
+"""Looks up what an optimizer preset needs and can do.
 
 Needs are read from the ``# needs:`` line of its file, the rest from ``capabilities.json``, which ``make capabilities``
 writes. Both are what the probes in ``tools/capabilities`` find.
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lit_optim.config.read import presets
-from lit_optim.config.read.preset_header import header
 from lit_optim.errors import ConfigError, did_you_mean
 from lit_optim.versions import is_need
 
@@ -77,7 +76,7 @@ class Capabilities:
         gpu: its parameters must be on a GPU.
         argument: it cannot be built without an argument that the preset does not give.
         versions: of packages that it needs, where they are newer than the oldest that lit-optim does: ``torch 2.9``.
-        measured: what it can do; None where nobody could try.
+        measured: what it can do; None where it could not be tried.
     """
 
     closure: bool = False
@@ -96,29 +95,27 @@ class Capabilities:
 
     @property
     def against_schedules(self) -> str:
-        """Why it should have none; empty where it may."""
+        """Why it should have no schedule; empty where it may have one."""
         if self.modes:
             return "averages its weights in place of a schedule; choose scheduler=none"
         return "reads its lr once: a schedule has no effect on it" if self.no_schedule else ""
 
 
 def capabilities(name: str) -> Capabilities:
-    """The entry of a preset.
+    """Looks up the needs and the measured cells of a preset.
 
     Example:
         >>> needs = capabilities("lbfgs")
         >>> needs.closure, needs.one_group, needs.sparse
         (True, True, False)
     """
-    flags, versions = {}, []
-    for word in presets.preset_needs("optimizer", name):
-        if is_need(word):
-            versions.append(word)
-            continue
-        if word not in WORDS:
+    words = presets.preset_needs("optimizer", name)
+    versions = tuple(word for word in words if is_need(word))
+    for word in words:
+        if word not in (*WORDS, *versions):
             raise ConfigError(f"conf/optimizer/{name}.yaml: needs {word!r}{did_you_mean(word, WORDS, list_all=True)}")
-        flags[WORDS[word]] = True
-    return Capabilities(versions=tuple(versions), measured=_measured().get(name), **flags)
+    flags = {WORDS[word]: True for word in words if word in WORDS}
+    return Capabilities(versions=versions, measured=_measured().get(name), **flags)
 
 
 @functools.cache
@@ -128,20 +125,13 @@ def _measured() -> dict[str, Measured]:
 
 
 @functools.cache
-def table() -> dict[str, Capabilities]:
-    """All optimizer presets with their entries."""
+def capability_table() -> dict[str, Capabilities]:
+    """Lists all optimizer presets with what they need and can do."""
     return {name: capabilities(name) for name in presets.preset_names("optimizer")}
 
 
 @functools.cache
-def _by_target() -> dict[str, Capabilities]:
-    """The entries by import path, from the headers' text: to parse all presets would take a quarter of a second."""
-    entries: dict[str, Capabilities] = {}
-    for name, entry in table().items():
-        entries.setdefault(header("optimizer", name).target, entry)
-    return entries
-
-
 def of_target(path: str) -> Capabilities:
-    """The entry of whatever preset targets the class at ``path``; of an unknown class, that it needs nothing."""
-    return _by_target().get(path, Capabilities())
+    """Looks up the first preset of the class at ``path``; a class without a preset needs nothing that we know of."""
+    name = presets.preset_of_target(path)
+    return capabilities(name) if name else Capabilities()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
-    from lit_optim.duration import Clock
+    from lit_optim.duration import RunLength
     from lit_optim.lightning_api import Callback
     from lit_optim.param_groups import Rule
 
@@ -43,7 +43,7 @@ class Resolved:
         """Build the optimizer over a module, parameters or param groups."""
         return build_checked(self.optimizer, params_or_module, self.param_groups)
 
-    def build_scheduler(self, optimizer: Optimizer, run: Clock) -> LRScheduler:
+    def build_scheduler(self, optimizer: Optimizer, run: RunLength) -> LRScheduler:
         """Build the scheduler of an optimizer for a run of some length."""
         return build_checked_schedule(self.scheduler, optimizer, run)
 

@@ -1,9 +1,9 @@
-"""What arguments of an optimizer may be; each message names the argument, the rule and the value."""
+"""Check the arguments of an optimizer; each message names the argument, the range and the value."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -13,46 +13,52 @@ from lit_optim.errors import ConfigError
 
 
 def check_at_least_0(group: Mapping[str, Any], *names: str) -> None:
-    """Refuses numbers below 0, infinite ones and nan.
+    """Reject numbers below 0, infinite ones and nan.
 
     Example:
         >>> check_at_least_0({"lr": -1.0}, "lr")
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: lr=-1.0: must be a finite number of at least 0
     """
-    for name in names:
-        if not 0 <= _number(group, name) < math.inf:
-            raise ConfigError(f"{name}={_shown(group[name])}: must be a finite number of at least 0")
+    _check(group, names, lambda x: 0 <= x < math.inf, "a finite number of at least 0")
 
 
 def check_above_0(group: Mapping[str, Any], *names: str) -> None:
-    """Refuses 0 as well.
+    """Reject 0 as well.
 
     Example:
         >>> check_above_0({"final_lr": 0.0}, "final_lr")
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: final_lr=0.0: must be a finite number above 0
     """
-    for name in names:
-        if not 0 < _number(group, name) < math.inf:
-            raise ConfigError(f"{name}={_shown(group[name])}: must be a finite number above 0")
+    _check(group, names, lambda x: 0 < x < math.inf, "a finite number above 0")
 
 
 def check_below_1(group: Mapping[str, Any], *names: str) -> None:
-    """Refuses what is no decay rate: below 0, or 1 and more.
+    """Reject what is no decay rate: below 0, or 1 and more.
 
     Example:
         >>> check_below_1({"momentum": 1.0}, "momentum")
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: momentum=1.0: must be at least 0 and below 1
     """
-    for name in names:
-        if not 0 <= _number(group, name) < 1:
-            raise ConfigError(f"{name}={_shown(group[name])}: must be at least 0 and below 1")
+    _check(group, names, lambda x: 0 <= x < 1, "at least 0 and below 1")
 
 
-def check_betas(group: Mapping[str, Any], n: int = 2) -> None:
-    """Refuses anything but ``n`` decay rates.
+def check_at_most_1(group: Mapping[str, Any], *names: str) -> None:
+    """Reject what is no share: below 0, or above 1.
+
+    Example:
+        >>> check_at_most_1({"dampening": 1.5}, "dampening")
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: dampening=1.5: must be at least 0 and at most 1
+    """
+    check_at_least_0(group, *names)
+    _check(group, names, lambda x: x <= 1, "at least 0 and at most 1")
+
+
+def check_betas(group: Mapping[str, Any]) -> None:
+    """Reject anything but two decay rates.
 
     Example:
         >>> check_betas({"betas": (0.9, 1.0)})
@@ -60,14 +66,14 @@ def check_betas(group: Mapping[str, Any], n: int = 2) -> None:
         lit_optim.errors.ConfigError: betas[1]=1.0: must be at least 0 and below 1
     """
     betas = group["betas"]
-    if not isinstance(betas, (tuple, list)) or len(betas) != n:
-        raise ConfigError(f"betas={betas!r}: must be {n} numbers, each at least 0 and below 1")
-    for i in range(n):
+    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+        raise ConfigError(f"betas={betas!r}: must be 2 numbers, each at least 0 and below 1")
+    for i in range(2):
         check_below_1({f"betas[{i}]": betas[i]}, f"betas[{i}]")
 
 
 def check_bools(group: Mapping[str, Any], *names: str) -> None:
-    """Refuses what only looks like yes or no.
+    """Reject anything but True and False.
 
     Example:
         >>> check_bools({"nesterov": "no"}, "nesterov")
@@ -79,6 +85,14 @@ def check_bools(group: Mapping[str, Any], *names: str) -> None:
             raise ConfigError(f"{name}={group[name]!r}: must be True or False")
 
 
+def _check(group: Mapping[str, Any], names: Iterable[str], fits: Callable[[float], bool], allowed: str) -> None:
+    for name in names:
+        value = _number(group, name)
+        if not fits(value):
+            shown = value if isinstance(group[name], Tensor) else group[name]
+            raise ConfigError(f"{name}={shown}: must be {allowed}")
+
+
 def _number(group: Mapping[str, Any], name: str) -> float:
     value = group[name]
     if isinstance(value, Tensor) and name == "lr":
@@ -88,7 +102,3 @@ def _number(group: Mapping[str, Any], name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ConfigError(f"{name}={value!r}: must be a number")
     return float(value)
-
-
-def _shown(value: Any) -> Any:
-    return float(value) if isinstance(value, Tensor) else value

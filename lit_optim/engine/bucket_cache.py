@@ -1,4 +1,4 @@
-"""Whether buckets still fit what they were made of: asked at each step, so that nobody has to tell of a change."""
+"""Keep the buckets of an optimizer for as long as they fit; asked at each step, so that any change is noticed."""
 
 from __future__ import annotations
 
@@ -15,58 +15,58 @@ _dtype = attrgetter("dtype")
 
 
 class BucketCache(NamedTuple):
-    """Buckets, and the objects that they were made of: kept here, so that none of them can come back as another one.
+    """Buckets, and the objects that they were made of: kept here, so that no other object can get the id of one.
 
     Attributes:
-        buckets: the parameters that have a gradient, arranged.
-        read: the values of a group that its text depends on.
-        heads: those of all groups.
-        active: those parameters, group by group.
+        buckets: the parameters that have a gradient.
+        read_key: reads the values of a group that its rule depends on.
+        bucket_keys: those values of all groups.
+        active: the parameters, group by group.
         state: of the optimizer.
         snapshot: see `identity_snapshot`.
     """
 
     buckets: list[ParamBucket]
-    read: Callable[[Any], tuple[Any, ...]]
-    heads: list[tuple[Any, ...]]
+    read_key: Callable[[Any], tuple[Any, ...]]
+    bucket_keys: list[tuple[Any, ...]]
     active: list[list[Tensor]]
     state: Mapping[Tensor, Any]
     snapshot: list[Any]
 
-    def fits(self, groups: list[Any], active: list[list[Tensor]], state: Mapping[Tensor, Any]) -> bool:
-        """Whether all of it is as it was, but for the values of groups."""
+    def is_valid(self, groups: list[Any], active: list[list[Tensor]], state: Mapping[Tensor, Any]) -> bool:
+        """Tell whether all is as it was, apart from the values of groups."""
         return (
             state is self.state
             and [*map(len, active)] == [*map(len, self.active)]
-            and is_same_layout(identity_snapshot(groups, active, state), self.snapshot)
-            and all(bucket.in_place() for bucket in self.buckets)
+            and are_same_objects(identity_snapshot(groups, active, state), self.snapshot)
+            and all(bucket.is_valid() for bucket in self.buckets)
         )
 
 
 def identity_snapshot(groups: list[Any], active: Iterable[Sequence[Tensor]], state: Mapping[Tensor, Any]) -> list[Any]:
-    """The groups, parameters and their dtypes, whose states these are, and all that is in them."""
+    """List the objects that buckets depend on: groups, parameters, their dtypes, and all entries of the state."""
     parameters = [*chain.from_iterable(active)]
     entries = [each.values() for each in state.values() if isinstance(each, dict)]
     return [*groups, *parameters, *map(_dtype, parameters), *state, *state.values(), *chain.from_iterable(entries)]
 
 
-def partition(heads: Sequence[Any]) -> list[int]:
-    """For each group the first one of equal values: who is arranged with whom.
+def partition(bucket_keys: Sequence[Any]) -> list[int]:
+    """Return for each group the first one with an equal key: equal partitions make equal buckets.
 
     Example:
         >>> partition([0.9, 0.8, 0.9])
         [0, 1, 0]
     """
     firsts: dict[Any, int] = {}
-    return [firsts.setdefault(head, i) for i, head in enumerate(heads)]
+    return [firsts.setdefault(key, i) for i, key in enumerate(bucket_keys)]
 
 
-def is_same_layout(now: Sequence[Any], before: Sequence[Any]) -> bool:
-    """Whether two lists hold the same objects.
+def are_same_objects(now: Sequence[Any], before: Sequence[Any]) -> bool:
+    """Tell whether two lists hold the same objects.
 
     Example:
         >>> one = object()
-        >>> is_same_layout([one], [one]), is_same_layout([one], [object()]), is_same_layout([one], [])
+        >>> are_same_objects([one], [one]), are_same_objects([one], [object()]), are_same_objects([one], [])
         (True, False, False)
     """
     return len(now) == len(before) and all(map(is_, now, before))

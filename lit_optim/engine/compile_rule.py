@@ -1,8 +1,8 @@
-"""One text, compiled: in-place operations on 1-D tensors become ONE kernel for any length, in one pass over the memory.
+"""Compile a rule: in-place operations on 1-D tensors become ONE kernel for any length, in one pass over the memory.
 
-The text is traced once, at a length of 2^20 (shorter ones get no threads), and handed to inductor without dynamo: no
+The rule is traced once, at a length of 2^20 (shorter ones get no threads), and handed to inductor without dynamo: no
 guards, so that nothing that changes from step to step - learning rates, which gradients there are, how many tensors -
-compiles anything again. Kernels are kept per process; whatever they depend on is in their key.
+compiles anything again. Kernels are kept per process; all that they depend on is in their key.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from torch import Tensor
 
 from lit_optim.versions import older
 
-Text = Callable[..., Any]
+RuleFn = Callable[..., Any]
 TRACED_LENGTH = 1 << 20
 ROW = 1 << 10  # elements that are added up by one program of a GPU's kernel
 INDEX_LIMIT = 1 << 30  # elements of one call: on a GPU the indices of a kernel have 32 bits
 NO_COMPILER = ("InvalidCxxCompiler", "CppCompileError", "FileNotFoundError", "TritonMissing", "GPUTooOldForTriton")
+OTHER_INDUCTOR = "this torch has not the inductor that lit_optim knows: compiled optimizers call dynamo on each step"
 _kernels: dict[Any, Callable[..., Any] | None] = {}
 _one_at_a_time = threading.Lock()  # tracing changes globals of torch's
 
 
 def compute_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The dtype that a rule computes in: 16 bits are widened to 32, nothing else is.
+    """Return the dtype that a rule computes in: 16 bits are widened to 32, nothing else is.
 
     Example:
         >>> compute_dtype(torch.bfloat16), compute_dtype(torch.float64)
@@ -39,26 +40,26 @@ def compute_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def compile_rule(
-    text: Text,
+    rule_fn: RuleFn,
     tensors: Sequence[Tensor],
     scalars: Tensor,
     vectors: Sequence[bool] = (),
     *,
     negated: bool = False,
-    **flags: bool,
+    **static_args: Any,
 ) -> Callable[..., Any] | None:
-    """The compiled form of ``text(*tensors, scratch, *scalars, **flags)``; None, after a warning, without a compiler.
+    """Compile ``rule_fn(*tensors, scratch, *scalars, **static_args)``; None, after a warning, without a compiler.
 
     Args:
-        text: in-place operations on 1-D tensors of one length; what it returns (0-dim tensors, say) is returned. On
-            a GPU a text that returns sums is given matrices, and returns the sum of each row.
-        tensors: examples of what it is called with; only dtypes and the device are looked at. 16-bit ones reach the
-            text in 32 bits, and are written back.
-        scalars: an example of the 1-D tensor that holds all numbers of a step, in the text's order.
-        vectors: for each number, whether it is a 1-D tensor of the tensors' length instead; empty: none is. Vectors
+        rule_fn: in-place operations on 1-D tensors of one length; what it returns (0-dim tensors, say) is returned. On
+            a GPU a rule that returns sums is given matrices, and returns the sum of each row.
+        tensors: examples of what it is called with; only dtypes and the device are used. 16-bit ones reach the rule
+            in 32 bits, and are written back.
+        scalars: an example of the 1-D tensor that holds all scalars of a step, in the rule's order.
+        vectors: for each scalar, whether it is a 1-D tensor of the tensors' length instead; empty: none is. Vectors
             come after the tensors, and have no place in ``scalars``.
-        negated: hand the second tensor, the gradient, to the text with its sign changed.
-        flags: constants of the text.
+        negated: pass the second tensor, the gradient, to the rule with its sign changed.
+        static_args: constants that the rule is specialised on.
 
     Returns:
         ``compiled([*tensors, *vectors, scalars])``. It checks neither lengths nor dtypes: those of the examples hold.
@@ -67,16 +68,16 @@ def compile_rule(
     device = tensors[0].device
     mask = tuple(vectors) or (False,) * scalars.numel()
     threads = torch.get_num_threads() if device.type == "cpu" else 0
-    key = (text, tuple(sorted(flags.items())), negated, dtypes, scalars.dtype, mask, device, threads)
+    key = (rule_fn, tuple(sorted(static_args.items())), negated, dtypes, scalars.dtype, mask, device, threads)
     with _one_at_a_time:
         if key not in _kernels:
-            whole = functools.partial(_whole, text, len(dtypes), mask, negated, flags)
+            traced = functools.partial(_traced, rule_fn, len(dtypes), mask, negated, static_args)
             all_dtypes = [*dtypes, *[compute_dtype(dtypes[0])] * mask.count(True)]
             numbers = torch.zeros(mask.count(False), dtype=scalars.dtype, device=device)
-            in_rows = device.type != "cpu" and bool(whole(*_examples((1,), all_dtypes, device), numbers))
-            shape = (TRACED_LENGTH // ROW + 7, ROW) if in_rows else (TRACED_LENGTH,)  # 7: a size of its own
+            in_rows = device.type != "cpu" and bool(traced(*_examples((1,), all_dtypes, device), numbers))
+            shape = (TRACED_LENGTH // ROW + 7, ROW) if in_rows else (TRACED_LENGTH,)  # 7: unlike any other size
             examples = [*_examples(shape, all_dtypes, device), numbers]
-            compiled = _compile(whole, examples, getattr(text, "__name__", "text"))
+            compiled = _compile(traced, examples, getattr(rule_fn, "__name__", "rule"))
             _kernels[key] = functools.partial(_by_rows, compiled) if in_rows and compiled else compiled
         return _kernels[key]
 
@@ -86,10 +87,10 @@ def _examples(shape: tuple[int, ...], dtypes: Sequence[torch.dtype], device: tor
 
 
 def _by_rows(compiled: Callable[..., Any], inputs: list[Tensor]) -> tuple[Tensor, ...]:
-    """Runs a kernel that returns sums, on a GPU: over rows, so that they are added up in the pass that makes them.
+    """Run a kernel that returns sums over rows, so that a GPU adds them up in the pass that makes them.
 
     Returns:
-        For each sum of the text its parts, 1-D.
+        For each sum of the rule its parts, 1-D.
     """
     *tensors, scalars = inputs
     n = tensors[0].numel()
@@ -105,53 +106,54 @@ def _by_rows(compiled: Callable[..., Any], inputs: list[Tensor]) -> tuple[Tensor
 
 
 def compiled_kernels() -> int:
-    """How many kernels this process has compiled."""
+    """Return how many kernels this process has compiled."""
     return sum(compiled is not None for compiled in _kernels.values())
 
 
-def _whole(text: Text, n: int, mask: Sequence[bool], negated: bool, flags: dict[str, bool], *inputs: Tensor) -> Any:
-    """What is traced: widen, run the text, write back."""
+def _traced(
+    rule_fn: RuleFn, n: int, mask: Sequence[bool], negated: bool, static_args: dict[str, Any], *inputs: Tensor
+) -> Any:
+    """Widen the tensors, run the rule and write back: the function that is traced."""
     given = inputs[:n]
     tensors = [t.to(compute_dtype(t.dtype)) for t in given]
     vectors, numbers = iter(inputs[n:-1]), iter(inputs[-1].unbind(0))
     scalars = [next(vectors) if is_vector else next(numbers) for is_vector in mask]
     used = [-t if negated and i == 1 else t for i, t in enumerate(tensors)]
-    returned = text(*used, torch.empty_like(tensors[0]), *scalars, **flags)
+    returned = rule_fn(*used, torch.empty_like(tensors[0]), *scalars, **static_args)
     for i, (before, after) in enumerate(zip(given, tensors, strict=True)):
         if before is not after and not (negated and i == 1):
             before.copy_(after)
     return () if returned is None else returned
 
 
-def _compile(whole: Callable[..., Any], examples: list[Tensor], name: str) -> Callable[..., Any] | None:
+def _compile(traced: Callable[..., Any], examples: list[Tensor], name: str) -> Callable[..., Any] | None:
     try:
         try:
-            return _with_inductor(whole, examples)
+            return _with_inductor(traced, examples)
         except (ImportError, AttributeError, TypeError):  # gone, or called otherwise
-            text = "this torch has not the inductor that lit_optim knows: compiled optimizers call dynamo on each step"
-            warnings.warn(text, RuntimeWarning, stacklevel=5)
-            return _with_dynamo(whole, examples)
+            warnings.warn(OTHER_INDUCTOR, RuntimeWarning, stacklevel=5)
+            return _with_dynamo(traced, examples)
     except Exception as error:
         if not _no_compiler(error):
             raise
         wanted, what = ("Triton", "it") if examples[0].is_cuda else ("C++ compiler", "one (g++, clang)")
-        text = f"compile=True: {name} runs uncompiled, because no {wanted} works here ({_first_line(error)})"
-        warnings.warn(f"{text}; install {what}, or write compile=False", RuntimeWarning, stacklevel=4)
+        message = f"compile=True: {name} runs uncompiled, because no {wanted} works here ({_first_line(error)})"
+        warnings.warn(f"{message}; install {what}, or write compile=False", RuntimeWarning, stacklevel=4)
         return None
 
 
-def _with_dynamo(whole: Callable[..., Any], examples: list[Tensor]) -> Callable[..., Any]:
-    """What torch has in public, with guards that are checked on each step."""
-    code = whole.func.__code__.replace(co_name="step")  # type: ignore[attr-defined]  # recompile limits are per code
-    step = functools.partial(types.FunctionType(code, globals()), *whole.args)  # type: ignore[attr-defined]
+def _with_dynamo(traced: Callable[..., Any], examples: list[Tensor]) -> Callable[..., Any]:
+    """Compile by torch's public entrance, whose guards are checked on each step."""
+    code = traced.func.__code__.replace(co_name="step")  # type: ignore[attr-defined]  # recompile limits are per code
+    step = functools.partial(types.FunctionType(code, globals()), *traced.args)  # type: ignore[attr-defined]
     compiled = torch.compile(step, dynamic=True, fullgraph=True)
     with torch.no_grad():
         compiled(*examples)  # compiles here, where a missing compiler is noticed
     return lambda inputs: compiled(*inputs)
 
 
-def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callable[..., Any]:
-    """Inductor alone, without dynamo and its guards; these entrances are not public, and are pinned by a test."""
+def _with_inductor(traced: Callable[..., Any], examples: list[Tensor]) -> Callable[..., Any]:
+    """Compile by inductor alone, without dynamo and its guards; not public entrances, which a test pins."""
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of torch's own modules, while they are imported
         from torch._guards import TracingContext, tracing
@@ -160,7 +162,7 @@ def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callabl
         from torch._inductor.decomposition import select_decomp_table
         from torch.fx.experimental.proxy_tensor import make_fx
 
-        pure = torch.func.functionalize(whole, remove="mutations_and_views")
+        pure = torch.func.functionalize(traced, remove="mutations_and_views")
         graph = make_fx(pure, decomposition_table=select_decomp_table(), tracing_mode="symbolic")(*examples)
         inputs = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
         settings = {} if examples[0].is_cuda else _half_vectors()
@@ -174,7 +176,7 @@ def _with_inductor(whole: Callable[..., Any], examples: list[Tensor]) -> Callabl
 
 
 def _half_vectors() -> dict[str, Any]:
-    """256 bits, where 512 can be had: as fast from memory, and half as long from the cache.
+    """Choose 256 bits where 512 are available: as fast from memory, and half as long from the cache.
 
     Allocators place tensors of one size 64 bytes apart, modulo a page. A load of 64 bytes then looks to the processor
     like one from the address that has just been written for another tensor, and waits.
@@ -185,7 +187,7 @@ def _half_vectors() -> dict[str, Any]:
 
 
 def _no_compiler(error: BaseException | None) -> bool:
-    """Whether what has failed is the search for a compiler, however deep the error lies."""
+    """Tell whether an error comes from the search for a compiler, however deep it lies."""
     while error is not None:
         if type(error).__name__ in NO_COMPILER:
             return True

@@ -1,4 +1,4 @@
-"""The words that rules are written in: one operation each, whatever kind of number the factor is.
+"""The in-place operations that rules are written in, one for each form of a factor.
 
 A factor is a float in eager mode, a 0-dim tensor where a rule is compiled, and a 1-D tensor where param groups that
 differ in it share a call. For a float torch has these as one call without a temporary.
@@ -14,18 +14,20 @@ from torch import Tensor
 Number: TypeAlias = "float | Tensor"
 
 
-def average_(mean: Tensor, new: Tensor, decay: Number, rest: Number) -> Tensor:
-    """``mean = decay mean + rest new``, in place; the two factors make 1.
+def average_(mean: Tensor, new: Tensor, decay: Number, one_minus_decay: Number) -> Tensor:
+    """Set ``mean = decay mean + one_minus_decay new``, in place.
 
     Example:
         >>> average_(torch.tensor([1.0]), torch.tensor([3.0]), 0.5, 0.5)
         tensor([2.])
     """
-    return mean.mul_(decay).add_(new * rest) if isinstance(rest, Tensor) else mean.lerp_(new, rest)
+    if isinstance(one_minus_decay, Tensor):
+        return mean.mul_(decay).add_(new * one_minus_decay)
+    return mean.lerp_(new, one_minus_decay)
 
 
 def add_(x: Tensor, y: Tensor, factor: Number) -> Tensor:
-    """``x = x + factor y``, in place.
+    """Set ``x = x + factor y``, in place.
 
     Example:
         >>> add_(torch.tensor([1.0]), torch.tensor([3.0]), -2.0)
@@ -35,7 +37,7 @@ def add_(x: Tensor, y: Tensor, factor: Number) -> Tensor:
 
 
 def add_product_(x: Tensor, y: Tensor, z: Tensor, factor: Number) -> Tensor:
-    """``x = x + factor y z``, in place.
+    """Set ``x = x + factor y z``, in place.
 
     Example:
         >>> add_product_(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([2.0]), 0.5)
@@ -45,7 +47,7 @@ def add_product_(x: Tensor, y: Tensor, z: Tensor, factor: Number) -> Tensor:
 
 
 def add_quotient_(x: Tensor, y: Tensor, z: Tensor, factor: Number) -> Tensor:
-    """``x = x + factor y / z``, in place.
+    """Set ``x = x + factor y / z``, in place.
 
     Example:
         >>> add_quotient_(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([2.0]), 2.0)
@@ -55,7 +57,7 @@ def add_quotient_(x: Tensor, y: Tensor, z: Tensor, factor: Number) -> Tensor:
 
 
 def scaled_sum_(x: Tensor, y: Tensor, factor: Number) -> Tensor:
-    """``x = factor x + y``, in place.
+    """Set ``x = factor x + y``, in place.
 
     Example:
         >>> scaled_sum_(torch.tensor([1.0]), torch.tensor([3.0]), 2.0)
@@ -65,7 +67,7 @@ def scaled_sum_(x: Tensor, y: Tensor, factor: Number) -> Tensor:
 
 
 def with_decay(g: Tensor, p: Tensor, weight_decay: Number, out: Tensor) -> Tensor:
-    """``out = g + weight_decay p``: the gradient of the loss with L2 regularization.
+    """Set ``out = g + weight_decay p``, the gradient of the loss with L2 regularization.
 
     Example:
         >>> with_decay(torch.tensor([1.0]), torch.tensor([3.0]), 0.5, torch.empty(1))
@@ -77,7 +79,7 @@ def with_decay(g: Tensor, p: Tensor, weight_decay: Number, out: Tensor) -> Tenso
 
 
 def dot(x: Tensor, y: Tensor) -> Tensor:
-    """The dot product in 64 bits, whatever the dtype of its factors; of matrices, that of each row.
+    """Return the dot product in 64 bits, whatever the dtype of its factors; of matrices, that of each row.
 
     Example:
         >>> dot(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))

@@ -1,4 +1,4 @@
-"""What parameters and gradients may be."""
+"""Reject parameters and gradients that no rule can update."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lit_optim.errors import ConfigError
 
 
 def check_parameters(name: str, parameters: Iterable[Tensor]) -> None:
-    """Refuses sparse parameters, views that are conjugated or negated as they are read, and several types of devices.
+    """Reject sparse parameters, views that are conjugated or negated as they are read, and several types of devices.
 
     Example:
         >>> check_parameters("SGDW", [torch.zeros(1), torch.zeros(1, device="meta")])
@@ -33,7 +33,7 @@ def check_parameters(name: str, parameters: Iterable[Tensor]) -> None:
 
 
 def check_gradients(name: str, parameters: Iterable[Tensor]) -> None:
-    """Refuses sparse gradients.
+    """Reject sparse gradients.
 
     Example:
         >>> table = torch.nn.Embedding(3, 2, sparse=True)

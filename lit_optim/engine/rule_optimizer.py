@@ -1,42 +1,44 @@
-"""The only ``step()``: a subclass names a rule, its state and its numbers; everything else is here."""
+"""The base class of our optimizers, with the only ``step()``: a subclass names a rule, its state and its scalars."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from operator import itemgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.optimizer import ParamsT
 
 from lit_optim.engine.arguments import check_bools
 from lit_optim.engine.bucket_cache import BucketCache, identity_snapshot, partition
-from lit_optim.engine.flat_bucket import ParamState
-from lit_optim.engine.param_bucket import Numbers, ParamBucket, Rule, largest
+from lit_optim.engine.param_bucket import ParamBucket
+from lit_optim.engine.param_state import ParamState
 from lit_optim.engine.parameters import check_gradients, check_parameters
-from lit_optim.engine.run_rule import Runner
-from lit_optim.engine.state_dict import counter, own, own_loaded, own_state
+from lit_optim.engine.run_rule import RuleSpec, Scalars, ScratchPool
+from lit_optim.engine.state_dict import make_counter, unshare_loaded, unshared_state
+from lit_optim.engine.weight_decay import Decay
 from lit_optim.engine.without_unused_hooks import without_unused_hooks
 from lit_optim.errors import ConfigError
-from lit_optim.state_loading.guard import fitted
+from lit_optim.state_loading.compatible_state import compatible_state
 from lit_optim.step_hooks import is_state_init_step
 
-__all__ = ["Numbers", "ParamsT", "Rule", "RuleOptimizer", "Sums"]
+__all__ = ["Counters", "Group", "RuleOptimizer", "RuleSpec", "Scalars", "Sums"]
 
-
-# a group, a parameter that the numbers are about, and what the text has returned
-Sums = tuple[dict[str, Any], Tensor, tuple[Tensor, ...]]
+Counters: TypeAlias = Mapping[str, float]
+Group: TypeAlias = Mapping[str, Any]
+Sums: TypeAlias = tuple[dict[str, Any], Tensor, tuple[Tensor, ...]]  # a group, one of its parameters, a rule's output
 
 
 class RuleOptimizer(Optimizer):
     """An optimizer made of a rule: in-place operations on 1-D tensors that read as the paper.
 
-    A subclass says which text it is (`rule`), with which constants (`flags`) and numbers (`numbers`). Parameters of
-    equal constants and equal step count are a bucket: large ones are walked over as they lie in memory, small ones
-    gathered into one tensor; groups that differ in `per_group` only share a call. All that matters to the result is in
-    ``param_groups``, ``state`` and ``defaults``; the arrangement is made anew whenever it does not fit them any more.
+    A subclass names the rule (`rule`), the constants it is specialised on (`static_args`) and its numbers at a step
+    (`step_scalars`). Parameters of equal constants and equal step count are a bucket: large ones are updated where they
+    lie in memory, small ones gathered into one tensor; groups that differ in `per_group` only share a bucket. All that
+    determines the result is in ``param_groups``, ``state`` and ``defaults``: the cached buckets are made again whenever
+    they do not fit these any more.
 
     Args:
         params: parameters, named parameters or groups of them.
@@ -44,39 +46,52 @@ class RuleOptimizer(Optimizer):
     """
 
     per_group: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
+    decay: ClassVar[Decay] = "l2"  # the form of weight decay, of groups without a `decoupled` argument
     counters: ClassVar[dict[str, float]] = {"step": 0.0}
     checks_what_it_loads: ClassVar[bool] = True
-    merges: ClassVar[bool] = True  # whether parameters of several groups may share a call
-    notes: ClassVar[tuple[str, ...]] = ()  # keys of groups that no text depends on
-
-    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
-        super().__init__(params, defaults)
+    shares_buckets: ClassVar[bool] = True  # whether parameters of several groups may share a call
+    untracked_keys: ClassVar[tuple[str, ...]] = ()  # keys of groups that no rule depends on
 
     def check(self, group: dict[str, Any]) -> None:
-        """Raises ConfigError for values of a group that are out of range."""
+        """Reject a group with a value that is out of range, by a ConfigError."""
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
-        """The text for a group; may depend on anything but `per_group`."""
+    def rule(self, group: Group) -> RuleSpec:
+        """Return the rule of a group; may depend on anything but `per_group`."""
         raise NotImplementedError
 
-    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Constants of the text, truthy where they cost something."""
-        return {}
+    def static_args(self, group: Group) -> dict[str, Any]:
+        """Return the keyword arguments that the rule is specialised on: by default ``decay``, so that none costs none.
 
-    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
-        """The numbers of the text at a step (``counters["step"]`` from 1); arithmetic only, for lrs may be vectors."""
+        Where groups share a bucket, ``group`` holds the largest of each of their values.
+        """
+        if not group["weight_decay"]:
+            return {"decay": "none"}
+        named = self.defaults.keys() & {"decoupled", "decoupled_weight_decay"}
+        is_decoupled = group[named.pop()] if named else self.decay == "decoupled"
+        return {"decay": "decoupled" if is_decoupled else "l2"}
+
+    def step_scalars(self, counters: Counters, group: Group, static_args: Group) -> Scalars:
+        """Return the rule's numbers at a step (``counters["step"]`` from 1); arithmetic only, as lrs may be vectors."""
         raise NotImplementedError
 
-    def advance(self, counters: dict[str, float], group: Mapping[str, Any]) -> dict[str, float]:
-        """The counters after one more step."""
+    def advance(self, counters: Counters, group: Group) -> dict[str, float]:
+        """Return the counters after one more step."""
         return {"step": counters["step"] + 1}
 
+    def observe(self, sums: list[Sums]) -> None:
+        """Receive what the rules have returned in this step."""
+
+    def complete(self, group: dict[str, Any]) -> None:
+        """Fill in the keys that a loaded group lacks."""
+        for name, value in self.defaults.items():
+            group.setdefault(name, value)
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Adds parameters, checked like the first ones, that begin at their own first step."""
+        """Add parameters, checked as the first ones are; they begin at their own first step."""
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         try:
-            self._as_tuples(group)
+            self._lists_to_tuples(group)
             check_bools(group, "maximize", "compile")
             self.check(group)
             check_parameters(type(self).__name__, (p for each in self.param_groups for p in each["params"]))
@@ -84,110 +99,104 @@ class RuleOptimizer(Optimizer):
             self.param_groups.pop()
             raise
 
-    def _as_tuples(self, group: dict[str, Any]) -> None:
-        """Lists of YAML files and checkpoints, which could be changed behind our back, as tuples."""
+    def _lists_to_tuples(self, group: dict[str, Any]) -> None:
+        """Replace lists of YAML files and checkpoints, which could be changed in place unnoticed."""
         group.update({name: tuple(group[name]) for name in self.defaults if isinstance(group.get(name), list)})
 
     @without_unused_hooks
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Takes one step; with a closure, which is called once with gradients enabled, returns its loss."""
+        """Take one step; with a closure, which is called once with gradients enabled, return its loss."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        buckets = self._cohorts()
+        buckets = self._buckets()
         if closure is None and is_state_init_step(self, (bucket.counters["step"] for bucket in buckets)):
             return loss
-        steps = [self._numbered(bucket) for bucket in buckets]  # all of them before anything is changed
+        steps = [self._step_arguments(bucket) for bucket in buckets]  # all of them before anything is changed
         sums = []
-        for bucket, after, numbers, flags, negated in steps:
+        for bucket, (after, scalars, static_args, maximize) in zip(buckets, steps, strict=True):
             try:
-                found = bucket.step(numbers, flags, negated)
+                outputs = bucket.step(scalars, static_args, maximize=maximize)
             except RuntimeError:
                 check_gradients(type(self).__name__, (m.p for m in bucket.members))
                 raise
             for name, value in bucket.counters.items():
                 value.fill_(after[name])
-            sums += [(bucket.groups[m.group], m.p, sum_) for m, sum_ in found]
+            sums += [(bucket.groups[m.group], m.p, output) for m, output in outputs]
         self.observe(sums)
         return loss
 
-    def _numbered(self, bucket: ParamBucket) -> tuple[ParamBucket, dict[str, float], Numbers, dict[str, Any], bool]:
-        """A bucket with its counters after this step, and what its text is to run with."""
-        group = bucket.alike(self.per_group)
+    def _step_arguments(self, bucket: ParamBucket) -> tuple[dict[str, float], Scalars, dict[str, Any], bool]:
+        """Return the counters of a bucket after this step, and what its rule runs with."""
+        group, largest = bucket.group_values(self.per_group)
         after = self.advance({name: float(value) for name, value in bucket.counters.items()}, group)
-        flags = self.flags(largest(group, self.per_group))
-        return bucket, after, self.numbers(after, group, flags), flags, group["maximize"]
+        static_args = self.static_args(largest)
+        return after, self.step_scalars(after, group, static_args), static_args, group["maximize"]
 
-    def observe(self, sums: list[Sums]) -> None:
-        """What the texts have returned in this step."""
-
-    def _cohorts(self) -> list[ParamBucket]:
-        """The arrangement of all parameters that have a gradient; as before, if that still fits."""
+    def _buckets(self) -> list[ParamBucket]:
+        """Return the buckets of all parameters that have a gradient: the cached ones, if they still fit."""
         active = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
-        known: BucketCache | None = self.__dict__.get("_arrangement")
-        if known is not None and known.fits(self.param_groups, active, self.state) and self._heads_fit(known):
-            return known.buckets
-        names = [name for name in self.defaults if name not in self.per_group and name not in self.notes]
-        read = itemgetter(*names, "maximize")
-        heads = self._heads(read)
-        buckets = self._arrange(heads, active)
-        made_of = identity_snapshot(self.param_groups, active, self.state)
-        self.__dict__["_arrangement"] = BucketCache(buckets, read, heads, active, self.state, made_of)
-        return buckets
+        cache: BucketCache | None = self.__dict__.get("_bucket_cache")
+        if cache is None or not cache.is_valid(self.param_groups, active, self.state) or not self._keys_fit(cache):
+            untracked = (*self.per_group, *self.untracked_keys)
+            read_key = itemgetter(*(name for name in self.defaults if name not in untracked), "maximize")
+            keys = self._bucket_keys(read_key)
+            buckets = self._make_buckets(keys, active)
+            snapshot = identity_snapshot(self.param_groups, active, self.state)
+            cache = BucketCache(buckets, read_key, keys, active, self.state, snapshot)
+            self.__dict__["_bucket_cache"] = cache
+        return cache.buckets
 
-    def _heads(self, read: Callable[[Any], tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        heads = [read(group) for group in self.param_groups]
-        if any(isinstance(value, list) for head in heads for value in head):
+    def _bucket_keys(self, read_key: Callable[[Any], tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        keys = [*map(read_key, self.param_groups)]
+        if any(isinstance(value, list) for key in keys for value in key):
             for group in self.param_groups:
-                self._as_tuples(group)
-            heads = [read(group) for group in self.param_groups]
-        return heads
+                self._lists_to_tuples(group)
+            keys = [*map(read_key, self.param_groups)]
+        return keys
 
-    def _heads_fit(self, known: BucketCache) -> bool:
-        """Whether groups have the values that they were arranged by, or scheduled others that part them alike."""
-        if [*map(known.read, self.param_groups)] == known.heads:
+    def _keys_fit(self, cache: BucketCache) -> bool:
+        """Tell whether groups have the values of their buckets, or scheduled others that make the same buckets."""
+        if [*map(cache.read_key, self.param_groups)] == cache.bucket_keys:
             return True
-        heads = self._heads(known.read)
-        fits = partition(heads) == partition(known.heads) and all(
-            self.rule(bucket.groups[0]) == bucket.rule and bucket.groups[0]["compile"] == bucket.run.compile
-            for bucket in known.buckets
+        keys = self._bucket_keys(cache.read_key)
+        fit = partition(keys) == partition(cache.bucket_keys) and all(
+            self.rule(bucket.groups[0]) == bucket.rule and bucket.groups[0]["compile"] == bucket.compile
+            for bucket in cache.buckets
         )
-        if fits:
-            self.__dict__["_arrangement"] = known._replace(heads=heads)
-        return fits
+        if fit:
+            self.__dict__["_bucket_cache"] = cache._replace(bucket_keys=keys)
+        return fit
 
-    def _arrange(self, heads: list[tuple[Any, ...]], active: list[list[Tensor]]) -> list[ParamBucket]:
-        runs: dict[bool, Runner] = {}
-        families: dict[Any, tuple[list[int], list[tuple[Tensor, int]], dict[str, float]]] = {}
-        check_gradients(type(self).__name__, (p for parameters in active for p in parameters))
-        for i, parameters in enumerate(active):
-            for p in dict.fromkeys(parameters):  # torch allows the same one twice, with a warning
-                counts = {name: float(self.state.get(p, {}).get(name, start)) for name, start in self.counters.items()}
-                key = (heads[i], *counts.values(), p.dtype, p.device, () if self.merges else i)
-                places, members, _ = families.setdefault(key, ([], [], counts))
-                if i not in places:
-                    places.append(i)
-                members.append((p, i))
+    def _make_buckets(self, keys: list[tuple[Any, ...]], active: list[list[Tensor]]) -> list[ParamBucket]:
+        check_gradients(type(self).__name__, (p for params in active for p in params))
+        members: dict[Any, list[tuple[Tensor, int]]] = {}
+        for i, params in enumerate(active):
+            for p in dict.fromkeys(params):  # torch allows the same one twice, with a warning
+                state = self.state.get(p, {})
+                counts = tuple(float(state.get(name, start)) for name, start in self.counters.items())
+                key = (counts, keys[i], p.dtype, p.device, None if self.shares_buckets else i)
+                members.setdefault(key, []).append((p, i))
+        scratch = ScratchPool()
         buckets = []
-        for places, members, counts in families.values():
-            group = self.param_groups[places[0]]
-            shared = {name: counter(name, value, members[0][0]) for name, value in counts.items()}
-            run = runs.setdefault(group["compile"], Runner(group["compile"]))
-            own_members = [ParamState(p, self.state[p], places.index(i)) for p, i in members]
+        for (counts, *_), pairs in members.items():
+            places = [*dict.fromkeys(i for _, i in pairs)]
             groups = [self.param_groups[i] for i in places]
-            buckets.append(ParamBucket(self.rule(group), own_members, groups, shared, run))
+            states = [ParamState(p, self.state[p], places.index(i)) for p, i in pairs]
+            counters = {n: make_counter(n, value, pairs[0][0]) for n, value in zip(self.counters, counts, strict=True)}
+            buckets.append(ParamBucket(self.rule(groups[0]), states, groups, counters, scratch))
         return buckets
 
     def state_dict(self) -> dict[str, Any]:
-        """As torch's; every tensor in it is one of its own."""
+        """Return torch's state dict, in which every tensor has memory that no other one shares."""
         saved = super().state_dict()
-        return {**saved, "state": {key: own_state(value, self.counters) for key, value in saved["state"].items()}}
+        return {**saved, "state": {key: unshared_state(value, self.counters) for key, value in saved["state"].items()}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """As torch's; takes copies, and keeps this run's ``compile``."""
-        last_hook = self.register_load_state_dict_pre_hook(_note_what_is_loaded)
+        """Load a state dict as torch does, but copy its tensors and keep this run's ``compile``."""
+        last_hook = self.register_load_state_dict_pre_hook(_keep_what_is_loaded)
         try:
             super().load_state_dict(state_dict)
         finally:
@@ -195,32 +204,27 @@ class RuleOptimizer(Optimizer):
             self.__dict__.pop("_loading", None)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Fills in what an older or another class's groups lack."""
         super().__setstate__(state)
-        self.__dict__.pop("_arrangement", None)
+        self.__dict__.pop("_bucket_cache", None)
         loading = self.__dict__.pop("_loading", None)
         if loading is not None:
             saved, compile_before = loading
-            own_loaded(self.state, self.param_groups, saved, self.counters)
+            unshare_loaded(self.state, self.param_groups, saved, self.counters)
             for group, value in zip(self.param_groups, compile_before, strict=True):
                 group["compile"] = value
         for group in self.param_groups:
             self.complete(group)
-            self._as_tuples(group)
-
-    def complete(self, group: dict[str, Any]) -> None:
-        """Fills in what a group lacks."""
-        for name, value in self.defaults.items():
-            group.setdefault(name, value)
+            self._lists_to_tuples(group)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles hold; every tensor one of its own."""
+        """Return what copies and pickles hold; every tensor has memory that no other one shares."""
         kept = super().__getstate__()
-        return {**kept, "state": own(kept["state"], self.counters)}
+        state = {p: unshared_state(entry, self.counters) for p, entry in kept["state"].items()}
+        return {**kept, "state": defaultdict(dict, state)}
 
 
-def _note_what_is_loaded(optimizer: Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
-    """Load pre-hook, the last one: what other hooks have made of a state dict is what is checked and counts."""
-    state_dict = fitted(optimizer, state_dict)
+def _keep_what_is_loaded(optimizer: Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
+    """Load pre-hook, the last one: keep what the other hooks have made of a state dict, which is what counts."""
+    state_dict = compatible_state(optimizer, state_dict)
     optimizer.__dict__["_loading"] = (state_dict, [group["compile"] for group in optimizer.param_groups])
     return state_dict

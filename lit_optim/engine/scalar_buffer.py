@@ -1,4 +1,4 @@
-"""The numbers of a step, where a compiled kernel reads them."""
+"""Put the scalars of a step where a compiled kernel reads them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ C_TYPES: dict[torch.dtype, Any] = {torch.float32: c_float, torch.float64: c_doub
 
 
 class ScalarBuffer:
-    """One 1-D tensor, written anew when its numbers change; on a CPU in its own memory, without a call of torch.
+    """One 1-D tensor, written when its numbers change; on a CPU without a call of torch.
 
     Example:
-        >>> written = ScalarBuffer(2, torch.float32, torch.device("cpu"))
-        >>> written((1.0, 2.0))
+        >>> buffer = ScalarBuffer(2, torch.float32, torch.device("cpu"))
+        >>> buffer((1.0, 2.0))
         tensor([1., 2.])
     """
 
@@ -31,7 +31,7 @@ class ScalarBuffer:
             self.tensor = torch.frombuffer(self.memory, dtype=dtype)
 
     def __call__(self, numbers: tuple[float, ...]) -> Tensor:
-        """The tensor that holds these numbers."""
+        """Return the tensor that holds these numbers."""
         if numbers != self.numbers:
             self.numbers = numbers
             if self.memory is not None:
@@ -42,7 +42,7 @@ class ScalarBuffer:
 
 
 def on_device(numbers: Sequence[float], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A 1-D tensor of numbers; the host goes on before a GPU has them, and may not change anything that it still reads.
+    """Make a 1-D tensor of numbers, without waiting until a GPU has them.
 
     Example:
         >>> on_device([1.0, 2.0], torch.float64, torch.device("cpu"))

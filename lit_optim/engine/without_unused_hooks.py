@@ -1,4 +1,4 @@
-"""Step hooks at no cost where there are none."""
+"""Skip torch's step-hook wrapper when no hook is registered."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch.optim import optimizer as shared
 
 
 def without_unused_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
-    """A ``step`` that torch's own wrapper, which runs hooks and names it in profiles, is around only where they are.
+    """Wrap ``step`` so that torch's own wrapper runs only for hooks and profiles.
 
     Torch wraps the ``step`` of each class when the first object is made, and opens a record for the profiler at each
     step, which takes longer than the arithmetic of a small model. A ``torch.compile`` around whole training steps
-    leaves this one out: it has kernels of its own.
+    does not trace this one, which has compiled kernels already.
     """
     with_hooks = Optimizer.profile_hook_step(step)
 

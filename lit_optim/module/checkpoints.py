@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lit_optim.callbacks.protocol import OptimizerCallback
-from lit_optim.checkpoint.compatibility import check_parameter_order, declared_names
+from lit_optim.checkpoint.compatibility import check_parameter_order, name_parameters
 from lit_optim.checkpoint.stamp import HPARAMS, environment, environment_difference, resumed_specs, stamp
 from lit_optim.config.read.plain_containers import all_strings, to_plain
 from lit_optim.config.read.presets import GROUPS
@@ -91,7 +91,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
         self._run_state.resumed_environment = saved.get("environment")
         trainable = {name for name, p in self.named_parameters() if p.requires_grad}
-        self._run_state.resumed_names = saved.get("param_names") or declared_names(checkpoint, trainable)
+        name_parameters(checkpoint, trainable)
         self._refuse_other_order(checkpoint)
         now = self.optim_specs()
         now = {**now, "optimizer": read_spec(now["optimizer"], "optimizer", overrides=self._overrides()).as_dict()}

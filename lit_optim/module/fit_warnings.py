@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
 from lit_optim.config.pitfalls import find_in_specs
-from lit_optim.config.pitfalls.run_length import RunLength
 from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.resolve import Resolved
-from lit_optim.duration import Clock
+from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_warn
 
 FATAL = ("two_owners", "one_cycle_too_short")  # what no value of a schedule mends; the rest may be meant
 
 
-def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trainer | None, run: Clock) -> None:
+def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trainer | None, run: RunLength) -> None:
     """Warn of specs that do not fit each other, the module, or the length of the run.
 
     Args:
@@ -57,13 +57,11 @@ def _check_backward(module: LightningModule, path: str) -> None:
         raise ConfigError(f"{problem}; {remedy}")
 
 
-def _warn_of_pitfalls(resolved: Resolved, trainer: Trainer, run: Clock) -> None:
-    limits: list[int | None] = [
-        None if limit is None or limit < 1 else limit for limit in (trainer.max_epochs, trainer.max_steps)
-    ]
-    length = RunLength(limits[0], limits[1], run.steps_per_epoch, run.total_steps)
+def _warn_of_pitfalls(resolved: Resolved, trainer: Trainer, run: RunLength) -> None:
+    limited = trainer.max_epochs is not None and trainer.max_epochs > 0
+    run = replace(run, max_epochs=trainer.max_epochs if limited else None)
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
-    findings = find_in_specs(optimizer, scheduler.spec, scheduler, resolved.param_groups, length)
+    findings = find_in_specs(optimizer, scheduler.spec, scheduler, resolved.param_groups, run)
     config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
     if isinstance(config, Mapping):
         strategy = {"_target_": type(trainer.strategy).__name__, "config": config}

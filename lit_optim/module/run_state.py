@@ -19,7 +19,6 @@ class RunState:
         allowed_packages: what the specs of the checkpoint that the module was loaded from may import; None: all.
         resumed_specs: the specs that the run goes on with, where the checkpoint's win.
         resumed_states: the ``optimizer_states`` of the checkpoint that the run is resumed from.
-        resumed_names: the names of the parameters in them.
         resumed_environment: the environment in which the checkpoint was written.
         applied_steps: counts the optimizer's steps where a gradient scaler may skip some.
         inputs: what `resolved` was made of.
@@ -31,7 +30,6 @@ class RunState:
     allowed_packages: frozenset[str] | None = None
     resumed_specs: dict[str, Any] | None = None
     resumed_states: Any = None
-    resumed_names: Any = None
     resumed_environment: Any = None
     applied_steps: AppliedStepCounter | None = None
     inputs: Any = None
@@ -41,11 +39,10 @@ class RunState:
         """Leave out what can be made again: a module must stay picklable, and a spec may hold any function."""
         return {**vars(self), "inputs": None, "resolved": None}
 
-    def take_resumed(self) -> tuple[Any, Any]:
-        """Return the resumed optimizer states and the names in them, once."""
-        states, names = self.resumed_states, self.resumed_names
-        self.resumed_states = self.resumed_names = None
-        return states, names
+    def take_resumed_states(self) -> Any:
+        """Return the resumed optimizer states, once."""
+        states, self.resumed_states = self.resumed_states, None
+        return states
 
     def forget_resume(self) -> None:
         """Forget the checkpoint of an earlier run, when a new one begins."""

@@ -17,7 +17,8 @@ from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.lightning_api import LightningModule
 from lit_optim.module.run_state import RunState
-from lit_optim.scheduler.schedule_lr import ScheduleLR, rescale
+from lit_optim.scheduler.rescale_lr import rescale_lr
+from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 WAYS = (
     "no optimizer is configured: either take it as an argument, def __init__(self, optimizer='adamw', "
@@ -102,7 +103,7 @@ class ModuleWithSpecs(LightningModule):
             if schedulers:
                 schedulers[0].rescale(lr)
             else:
-                rescale(optimizer, lr)
+                rescale_lr(optimizer, lr)
             lrs.append((optimizer, [group["lr"] for group in optimizer.param_groups]))
         if lrs:
             trainer: Any = self.trainer

@@ -1,56 +1,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lit_optim.engine.arguments import check_above_0, check_at_least_0, check_betas, check_bools
-from lit_optim.engine.ops import Number, add_product_, add_quotient_, average_
-from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer
-from lit_optim.engine.weight_decay import Decay, decay_number, decayed
+from lit_optim.engine.ops import Number, add_quotient_
+from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec
+from lit_optim.engine.weight_decay import Decay
 from lit_optim.errors import ConfigError
+from lit_optim.optimizers.adam_rules import MAX_MOMENTS, MOMENTS, moment_scalars, update_moments
+
+
+class AdaBoundScalars(NamedTuple):
+    """The numbers of `adabound` at a step."""
+
+    decay_by: Number
+    beta1: Number
+    one_minus_beta1: Number
+    beta2: Number
+    one_minus_beta2: Number
+    minus_step_size: Number
+    eps: Number
+    min_divisor: Number
+    max_divisor: Number
 
 
 def adabound(
-    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, scratch: Tensor, decay_by: Number,
-    beta1: Number, rest1: Number, beta2: Number, rest2: Number,
-    minus_step_size: Number, eps: Number, least: Number, most: Number, *, decay: Decay,
+    p: Tensor, g: Tensor, scratch: Tensor, s: AdaBoundScalars,
+    *, exp_avg: Tensor, exp_avg_sq: Tensor, max_exp_avg_sq: Tensor | None = None, decay: Decay,
 ) -> None:  # fmt: skip
-    """Algorithm 2: a step of Adam whose size per element is clipped between two bounds."""
-    g = decayed(p, g, decay_by, decay, out=scratch)
-    average_(exp_avg, g, beta1, rest1)
-    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
-    bounded_step(p, exp_avg, exp_avg_sq, scratch, minus_step_size, eps, least, most)
-
-
-def amsbound(
-    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, max_exp_avg_sq: Tensor, scratch: Tensor,
-    decay_by: Number, beta1: Number, rest1: Number, beta2: Number, rest2: Number,
-    minus_step_size: Number, eps: Number, least: Number, most: Number, *, decay: Decay,
-) -> None:  # fmt: skip
-    """Algorithm 3: the same with the largest second moment so far."""
-    g = decayed(p, g, decay_by, decay, out=scratch)
-    average_(exp_avg, g, beta1, rest1)
-    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
-    torch.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
-    bounded_step(p, exp_avg, max_exp_avg_sq, scratch, minus_step_size, eps, least, most)
-
-
-def bounded_step(
-    p: Tensor, exp_avg: Tensor, v: Tensor, scratch: Tensor,
-    minus_step_size: Number, eps: Number, least: Number, most: Number,
-) -> None:  # fmt: skip
-    """``p = p - step_size / clip(sqrt(v) + eps, least, most) exp_avg``.
+    """Update by Algorithm 2, or 3 with the largest second moment: Adam's step size per element is clipped.
 
     Instead of the quotient its divisor is clipped, between the step size over the upper bound and over the lower one.
     """
-    divisor = torch.sqrt(v, out=scratch).add_(eps)
-    divisor.clamp_(least, most)  # type: ignore[arg-type]  # both are numbers, or both tensors
-    add_quotient_(p, exp_avg, divisor, minus_step_size)
+    g, v = update_moments(p, g, scratch, s, exp_avg, exp_avg_sq, max_exp_avg_sq, decay)
+    divisor = torch.sqrt(v, out=scratch).add_(s.eps)
+    divisor.clamp_(s.min_divisor, s.max_divisor)  # type: ignore[arg-type]  # both are numbers, or both tensors
+    add_quotient_(p, exp_avg, divisor, s.minus_step_size)
 
 
 class AdaBound(RuleOptimizer):
@@ -92,7 +82,6 @@ class AdaBound(RuleOptimizer):
     Luo et al. 2019, Adaptive Gradient Methods with Dynamic Bound of Learning Rate, arXiv:1902.09843, Algorithms 2, 3.
     """
 
-    decay: ClassVar[Decay] = "l2"
     per_group = ("lr", "weight_decay", "base_lr")
 
     def __init__(
@@ -113,7 +102,7 @@ class AdaBound(RuleOptimizer):
         super().__init__(params, dict(**defaults, amsbound=amsbound, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
-        """Refuses a group whose values are out of range; remembers the lr that it begins with."""
+        """Reject a group with a value that is out of range; keep the lr that it begins with."""
         check_at_least_0(group, "lr", "eps", "weight_decay")
         check_above_0(group, "final_lr", "gamma")
         check_betas(group)
@@ -122,45 +111,44 @@ class AdaBound(RuleOptimizer):
         check_at_least_0(group, "base_lr")
 
     def complete(self, group: dict[str, Any]) -> None:
-        """Fills in what a group lacks; one without a ``base_lr`` begins here."""
+        """Fill in the keys that a group lacks; one without a ``base_lr`` begins here."""
         super().complete(group)
         group.setdefault("base_lr", float(group.get("initial_lr", group["lr"])))
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
-        """The text and its state."""
-        slots = ("exp_avg", "exp_avg_sq")
-        return Rule(amsbound, (*slots, "max_exp_avg_sq")) if group["amsbound"] else Rule(adabound, slots)
+    def rule(self, group: Group) -> RuleSpec:
+        """Return the rule, with its scalars and its state."""
+        return RuleSpec(adabound, AdaBoundScalars, MAX_MOMENTS if group["amsbound"] else MOMENTS)
 
-    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Without a decay nothing is spent on it."""
-        return {"decay": self.decay if group["weight_decay"] else "none"}
-
-    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
-        """What the text computes with at this step."""
+    def step_scalars(self, counters: Counters, group: Group, static_args: Group) -> AdaBoundScalars:
+        """Return the numbers of the rule at this step."""
         step = counters["step"]
         lr, (beta1, beta2), gamma = group["lr"], group["betas"], group["gamma"]
         correction = math.sqrt(1 - beta2**step) / (1 - beta1**step)
         # step_size / upper and step_size / lower, in which the lr cancels out
-        at_final = base(lr, group["base_lr"]) * (correction / group["final_lr"])
-        least, most = at_final * (gamma * step / (gamma * step + 1)), at_final * (1 + 1 / (gamma * step))
-        decay_by = decay_number(flags["decay"], lr, group["weight_decay"])
-        return decay_by, beta1, 1 - beta1, beta2, 1 - beta2, lr * -correction, group["eps"], least, most
+        final_divisor = nonzero_base_lr(lr, group["base_lr"]) * (correction / group["final_lr"])
+        return AdaBoundScalars(
+            *moment_scalars(group, static_args["decay"]),
+            minus_step_size=lr * -correction,
+            eps=group["eps"],
+            min_divisor=final_divisor * (gamma * step / (gamma * step + 1)),
+            max_divisor=final_divisor * (1 + 1 / (gamma * step)),
+        )
 
 
-def base(lr: Number, base_lr: Number) -> Number:
-    """The lr that a group began with, 1 where it has been 0 ever since: no step has a size then.
+def nonzero_base_lr(lr: Number, base_lr: Number) -> Number:
+    """Return the lr that a group began with, but 1 where it has been 0 ever since: no step has a size then.
 
     Raises:
         ConfigError: for a group that began with lr=0 and now has another.
 
     Example:
-        >>> base(0.05, 0.1), base(0.0, 0.0)
+        >>> nonzero_base_lr(0.05, 0.1), nonzero_base_lr(0.0, 0.0)
         (0.1, 1.0)
     """
     if isinstance(lr, Tensor) or isinstance(base_lr, Tensor):
         lrs, began = torch.as_tensor(lr), torch.as_tensor(base_lr)
         foreign = lrs[(lrs != 0) & (began == 0)]
-        return began.masked_fill(began == 0, base(foreign[0].item(), 0.0) if foreign.numel() else 1.0)
+        return began.masked_fill(began == 0, nonzero_base_lr(foreign[0].item(), 0.0) if foreign.numel() else 1.0)
     if lr and not base_lr:
         rule = "the bounds are final_lr * lr / base_lr, and the group began with lr=0; give it a base_lr"
         raise ConfigError(f"base_lr=0: must be above 0 once lr is ({lr:g}): {rule}")

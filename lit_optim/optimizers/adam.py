@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lit_optim.engine.arguments import check_at_least_0, check_betas, check_bools
-from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer
-from lit_optim.optimizers.adam_rules import adam, adam_numbers, amsgrad
+from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec
+from lit_optim.optimizers.adam_rules import MAX_MOMENTS, MOMENTS, AdamScalars, adam, adam_scalars
 
 
 class Adam(RuleOptimizer):
@@ -61,21 +60,15 @@ class Adam(RuleOptimizer):
         super().__init__(params, dict(**values, decoupled=decoupled, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
-        """Refuses a group whose values are out of range."""
+        """Reject a group with a value that is out of range."""
         check_at_least_0(group, "lr", "eps", "weight_decay")
         check_betas(group)
         check_bools(group, "amsgrad", "decoupled")
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
-        """The text and its state."""
-        slots = ("exp_avg", "exp_avg_sq")
-        return Rule(amsgrad, (*slots, "max_exp_avg_sq")) if group["amsgrad"] else Rule(adam, slots)
+    def rule(self, group: Group) -> RuleSpec:
+        """Return the rule, with its scalars and its state."""
+        return RuleSpec(adam, AdamScalars, MAX_MOMENTS if group["amsgrad"] else MOMENTS)
 
-    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Without a decay nothing is spent on it."""
-        kind = "decoupled" if group["decoupled"] else "l2"
-        return {"decay": kind if group["weight_decay"] else "none"}
-
-    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
-        """What the text computes with at this step."""
-        return adam_numbers(counters["step"], group, flags["decay"], "torch")
+    def step_scalars(self, counters: Counters, group: Group, static_args: Group) -> AdamScalars:
+        """Return the numbers of the rule at this step."""
+        return adam_scalars(counters["step"], group, static_args["decay"], "torch")

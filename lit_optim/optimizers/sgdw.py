@@ -1,42 +1,44 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lit_optim.engine.arguments import check_at_least_0, check_below_1, check_bools
+from lit_optim.engine.arguments import check_at_least_0, check_at_most_1, check_below_1, check_bools
 from lit_optim.engine.ops import Number, add_, scaled_sum_
-from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer
-from lit_optim.engine.weight_decay import Decay, decay_number, decayed
+from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec
+from lit_optim.engine.weight_decay import Decay, apply_decay, decay_scalar
 from lit_optim.errors import ConfigError
 
 
+class SGDWScalars(NamedTuple):
+    """The numbers of `sgdw` at a step."""
+
+    decay_by: Number
+    momentum: Number
+    one_minus_dampening: Number
+    minus_lr: Number
+    minus_lr_momentum: Number
+
+
 def sgdw(
-    p: Tensor, g: Tensor, momentum_buffer: Tensor, scratch: Tensor,
-    decay_by: Number, momentum: Number, rest: Number, minus_lr: Number, minus_lr_momentum: Number,
-    *, nesterov: bool, dampened: bool, decay: Decay,
+    p: Tensor, g: Tensor, scratch: Tensor, s: SGDWScalars,
+    *, momentum_buffer: Tensor | None = None, nesterov: bool, dampened: bool, decay: Decay,
 ) -> None:  # fmt: skip
-    """SGD with momentum; the weights shrink beside it."""
-    decayed(p, g, decay_by, decay, out=scratch)
+    """Update by SGD, with momentum where there is a buffer; the weights shrink beside it."""
+    apply_decay(p, g, s.decay_by, decay, out=scratch)
+    if momentum_buffer is None:
+        add_(p, g, s.minus_lr)
+        return
     if dampened:
-        add_(momentum_buffer.mul_(momentum), g, rest)
+        add_(momentum_buffer.mul_(s.momentum), g, s.one_minus_dampening)
     else:
-        scaled_sum_(momentum_buffer, g, momentum)
+        scaled_sum_(momentum_buffer, g, s.momentum)
     if nesterov:  # lr (g + momentum buffer), without a temporary
-        add_(add_(p, g, minus_lr), momentum_buffer, minus_lr_momentum)
+        add_(add_(p, g, s.minus_lr), momentum_buffer, s.minus_lr_momentum)
     else:
-        add_(p, momentum_buffer, minus_lr)
-
-
-def sgdw_plain(
-    p: Tensor, g: Tensor, scratch: Tensor, decay_by: Number, minus_lr: Number,
-    *, nesterov: bool, dampened: bool, decay: Decay,
-) -> None:  # fmt: skip
-    """Without momentum, and its memory."""
-    decayed(p, g, decay_by, decay, out=scratch)
-    add_(p, g, minus_lr)
+        add_(p, momentum_buffer, s.minus_lr)
 
 
 class SGDW(RuleOptimizer):
@@ -75,6 +77,8 @@ class SGDW(RuleOptimizer):
     Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization, arXiv:1711.05101, Algorithm 1.
     """
 
+    decay: ClassVar[Decay] = "decoupled"
+
     def __init__(
         self,
         params: ParamsT,
@@ -91,31 +95,27 @@ class SGDW(RuleOptimizer):
         super().__init__(params, dict(**values, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
-        """Refuses a group whose values are out of range."""
-        check_at_least_0(group, "lr", "dampening", "weight_decay")
+        """Reject a group with a value that is out of range."""
+        check_at_least_0(group, "lr", "weight_decay")
+        check_at_most_1(group, "dampening")
         check_below_1(group, "momentum")
         check_bools(group, "nesterov")
         if group["nesterov"] and not group["momentum"]:
             raise ConfigError("nesterov=True: looks a momentum step ahead, and momentum is 0; set it, 0.9 say")
-        if group["dampening"] > 1:
-            raise ConfigError(f"dampening={group['dampening']}: must be at least 0 and at most 1")
         if group["nesterov"] and group["dampening"]:
             raise ConfigError(f"dampening={group['dampening']}: must be 0 with nesterov=True")
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
-        """The text and its state."""
-        return Rule(sgdw, ("momentum_buffer",)) if group["momentum"] else Rule(sgdw_plain, ())
+    def rule(self, group: Group) -> RuleSpec:
+        """Return the rule, with its scalars and its state."""
+        return RuleSpec(sgdw, SGDWScalars, ("momentum_buffer",) if group["momentum"] else ())
 
-    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Without a decay nothing is spent on it."""
-        decay = "decoupled" if group["weight_decay"] else "none"
-        return {"nesterov": group["nesterov"], "dampened": group["dampening"] > 0, "decay": decay}
+    def static_args(self, group: Group) -> dict[str, Any]:
+        """Return the constants that the rule is specialised on."""
+        return {**super().static_args(group), "nesterov": group["nesterov"], "dampened": group["dampening"] > 0}
 
-    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
-        """What the text computes with at this step."""
+    def step_scalars(self, counters: Counters, group: Group, static_args: Group) -> SGDWScalars:
+        """Return the numbers of the rule at this step."""
         lr, momentum = group["lr"], group["momentum"]
-        decay_by = decay_number(flags["decay"], lr, group["weight_decay"])
-        if not momentum:
-            return decay_by, -lr
-        rest = 1 - group["dampening"] if counters["step"] > 1 else 1.0  # the first buffer is the gradient
-        return decay_by, momentum, rest, -lr, -lr * momentum
+        decay_by = decay_scalar(static_args["decay"], lr, group["weight_decay"])
+        one_minus_dampening = 1 - group["dampening"] if counters["step"] > 1 else 1.0  # the first buffer is g
+        return SGDWScalars(decay_by, momentum, one_minus_dampening, -lr, -lr * momentum)

@@ -1,4 +1,4 @@
-"""Named parameters -> param groups, by rules: the first that matches wins, the rest inherit."""
+"""Sorts named parameters into param groups by rules: the first that matches wins, the rest inherit."""
 
 from lit_optim.param_groups.grouping import Rule, group_parameters
 from lit_optim.param_groups.match import OwnedParameter, owned_parameters

@@ -1,6 +1,8 @@
+"""Rules, and the param groups that they make of a module's parameters."""
+
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +14,7 @@ REST = "default"
 
 @dataclass(frozen=True)
 class Rule:
-    """Parameters of these types get these options.
+    """Gives parameters of some types options of a param group.
 
     Args:
         types: ``norm``, ``bias``; any of them matches.
@@ -25,13 +27,12 @@ class Rule:
     name: str = "group"
 
     def matches(self, parameter: OwnedParameter) -> bool:
-        """Whether the rule speaks of this parameter."""
-        tests: list[Callable[[OwnedParameter], bool]] = [TYPES[word] for word in self.types]
-        return any(test(parameter) for test in tests)
+        """Returns whether the parameter is of one of the types."""
+        return any(TYPES[name](parameter) for name in self.types)
 
 
 def group_parameters(parameters: Iterable[OwnedParameter], rules: Sequence[Rule]) -> list[dict[str, Any]]:
-    """Param groups for an optimizer: the rest first, then one group a rule, each parameter in exactly one.
+    """Sorts parameters into param groups: the rest first, then one group a rule, each parameter in exactly one.
 
     Args:
         parameters: what to distribute.

@@ -1,4 +1,4 @@
-"""What a parameter is, told by the type of the module that owns it, never by the name that a model gave the module."""
+"""The type of a parameter - norm, bias - by the class of the module that owns it, not by the module's name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OwnedParameter:
 
 
 def owned_parameters(module: nn.Module) -> Iterator[OwnedParameter]:
-    """All parameters that require grad, once each, in the order of ``named_parameters``.
+    """Yields all parameters that require grad, once each, in the order of ``named_parameters``.
 
     Example:
         >>> [(p.name, type(p.owner).__name__) for p in owned_parameters(nn.Sequential(nn.Linear(2, 2)))]
@@ -35,10 +35,9 @@ def owned_parameters(module: nn.Module) -> Iterator[OwnedParameter]:
 
 
 def is_norm(parameter: OwnedParameter) -> bool:
-    """Whether it belongs to a normalization layer: one of torch's, or a class that calls itself a norm.
+    """Returns whether a parameter belongs to a normalization layer: torch's, or a class with ``norm`` in its name.
 
-    A class of the user's own (``LlamaRMSNorm``) is taken at its word for vectors only, as a ``NormedLinear`` may own
-    a matrix.
+    Of a user's class (``LlamaRMSNorm``) only vectors count, as a ``NormedLinear`` may own a matrix.
     """
     if isinstance(parameter.owner, NORMS):
         return True
@@ -46,7 +45,7 @@ def is_norm(parameter: OwnedParameter) -> bool:
 
 
 def is_bias(parameter: OwnedParameter) -> bool:
-    """Whether it is a bias of its layer: ``bias``, an LSTM's ``bias_ih_l0``, attention's ``in_proj_bias``."""
+    """Returns whether a parameter is a bias: ``bias``, an LSTM's ``bias_ih_l0``, attention's ``in_proj_bias``."""
     words = parameter.attribute.split("_")
     return "bias" in words and (parameter.tensor.ndim <= 1 or type(parameter.owner).__module__.startswith("torch.nn."))
 

@@ -1,1 +1,1 @@
-"""Pictures of schedules: one palette, one shading of phases."""
+"""Draws every picture, with one palette and one shading of phases."""

@@ -1,21 +1,22 @@
-"""The phases of a schedule behind its curves, for every picture that we draw."""
+"""Shades the phases of a schedule behind its curves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lit_optim.plots.panel import INK, SHADE
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from lit_optim.schedules.plan.plan import Phase
 
-INK, SHADE = "#444444", "#eef1f5"
-LETTER = 0.0105  # its width in a panel's
+LETTER = 0.0105  # width of a letter, as a share of the panel's
 
 
 def shade(axes: Axes, phases: Sequence[Phase]) -> None:
-    """Every other phase, so that the longest stays white; the name of a short one is written upwards.
+    """Shades every other phase, so that the longest stays white; the name of a short one is written upwards.
 
     Args:
         axes: with its final limits along x; what lies outside is cut off.

@@ -1,1 +1,1 @@
-"""The curves that a training would follow, computed without torch and without a run."""
+"""Computes the curves that a training would follow, without torch and without a run."""

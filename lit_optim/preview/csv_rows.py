@@ -1,16 +1,15 @@
-"""A preview as CSV: a row an optimizer step, a column a hyper-parameter and group."""
+"""Writes a preview as CSV: a row an optimizer step, a column a hyper-parameter and group."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lit_optim.preview.curves import Curve, Preview
-from lit_optim.scheduler.driven_value import DrivenValue
+from lit_optim.preview.curves import Preview
 
 
 def rows(previews: Sequence[Preview], every: int = 1) -> Iterator[list[Any]]:
-    """The rows, the header first; of several configurations the columns begin with their labels.
+    """Lists the rows, the header first; of several configurations the columns begin with their labels.
 
     Args:
         previews: configurations; where one run is shorter, the rest of its columns is empty.
@@ -27,9 +26,7 @@ def rows(previews: Sequence[Preview], every: int = 1) -> Iterator[list[Any]]:
     """
     columns = [(preview, curve) for preview in previews for curve in preview.curves]
     yield ["step", *(f"{p.label}:{curve.name}" if len(previews) > 1 else curve.name for p, curve in columns)]
-    lanes: dict[int, DrivenValue] = {id(curve.lane): curve.lane for _, curve in columns}
-    factor_of: list[tuple[int, Callable[[int], float]]] = [(key, lane.factor) for key, lane in lanes.items()]
-    cells: list[tuple[int, Curve, int]] = [(id(curve.lane), curve, p.total_steps) for p, curve in columns]
+    driven = {curve.driven for _, curve in columns}  # groups share them
     for step in range(0, max(preview.total_steps for preview in previews), every):
-        factors = {key: factor(step) for key, factor in factor_of}  # groups share lanes
-        yield [step, *(c.initial * factors[key] if step < total else "" for key, c, total in cells)]
+        factors = {value: value.factor(step) for value in driven}
+        yield [step, *(c.initial * factors[c.driven] if step < p.total_steps else "" for p, c in columns)]

@@ -1,56 +1,48 @@
-"""Few steps that show a whole curve: its extrema, the edges of its phases, and what lies between."""
+"""Picks few steps that show a whole curve: its extrema, the edges of its phases, and what lies between."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from lit_optim.scheduler.driven_value import DrivenValue
+from lit_optim.preview.curves import Curve
 
 MOST = 60_000  # steps that are looked at; of a longer run every second, third, ...
 PIECES = 600  # about as many as a picture has pixels
 
 
-@dataclass(frozen=True)
-class Downsampled:
-    """Factors of a lane at some steps, in order; its extrema are among them.
-
-    Args:
-        steps: optimizer steps.
-        factors: one a step.
-        exact: whether every step of the run was looked at.
-    """
+class Points(NamedTuple):
+    """Optimizer steps of a curve, in order, and its values there; its extrema are among them."""
 
     steps: list[int]
-    factors: list[float]
-    exact: bool
+    values: list[float]
 
 
-def downsample(lane: DrivenValue, total_steps: int, most: int = MOST) -> Downsampled:
-    """The factors of a lane over a run.
+def downsample(curve: Curve, total_steps: int, most: int = MOST) -> Points:
+    """Picks the steps of a run that show a curve.
 
     Args:
-        lane: what to show.
+        curve: what to show.
         total_steps: optimizer steps of the run.
         most: optimizer steps to look at.
     """
     stride = -(-total_steps // most)
     looked = range(0, total_steps, stride)
-    factor = lane.factor
+    factor = curve.driven.factor
     factors = [factor(step) for step in looked]
     kept = {looked[i] for i in extrema(factors, PIECES)} | {0, total_steps - 1}
-    for phase in lane.plan.phases:
+    for phase in curve.driven.plan.phases:
         kept |= {step for step in (phase.start - 1, phase.start) if 0 <= step < total_steps}
     if stride > 1:  # the very top and bottom may lie between the steps that were looked at
         for found in (factors.index(max(factors)), factors.index(min(factors))):
             near = range(max(looked[found] - stride, 0), min(looked[found] + stride + 1, total_steps))
             kept |= {max(near, key=factor), min(near, key=factor)}
     steps = sorted(kept)
-    return Downsampled(steps, [factor(step) for step in steps], stride == 1)
+    return Points(steps, [curve.initial * factor(step) for step in steps])
 
 
 def extrema(values: Sequence[float], pieces: int) -> list[int]:
-    """Where each piece of a sequence begins, and has its lowest and highest value; all places of a short one.
+    """Finds where each piece of a sequence begins, and its lowest and highest value; all places of a short one.
 
     Example:
         >>> extrema([0, 3, 1, 2, 9, 2, 2, 2, 2, 0, 1, 1, 1], 2)

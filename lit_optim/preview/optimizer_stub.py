@@ -1,4 +1,4 @@
-"""An optimizer's numbers in place of the optimizer: read from the presets, without torch where that can be."""
+"""Reads an optimizer's numbers from the presets, in place of the optimizer: without torch where that can be."""
 
 from __future__ import annotations
 
@@ -26,72 +26,63 @@ class OptimizerStub:
 
 
 def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] = ()) -> OptimizerStub:
-    """The stand-in for an optimizer, of a class with its name.
+    """Makes the stub of an optimizer, of a class with its name.
 
     Torch is imported where the class has to be asked: about arguments that the preset does not name, values that may
-    be out of range, rules of the user's own, and driven keys that only the class knows.
+    be out of range, rules that the user writes, and driven keys that only the class knows.
 
     Args:
-        preset: what was chosen; of a preset's name the values are known to be right.
+        preset: what was chosen; the values of a preset that is named are known to be right.
         spec: the optimizer's, with overrides.
         rules: the ``param_groups`` spec.
         driven: keys of the groups that schedules are for.
 
     Raises:
-        ConfigError: for what the class refuses, and for several groups where it takes one.
+        ConfigError: for what the class rejects, and for several groups where it takes one.
 
     Example:
-        >>> from lit_optim.config.read.spec import read
+        >>> from lit_optim.config.read.spec import read_spec
         >>> adamw = optimizer_stub("adamw", read_spec("adamw", "optimizer"), "no_decay")
         >>> type(adamw).__name__, [(group["name"], group["weight_decay"]) for group in adamw.param_groups]
         ('AdamW', [('default', 0.01), ('no_decay', 0.0)])
     """
-    if _is_plain(preset, spec, rules) and all(_has(spec.arguments, key) for key in driven):
-        defaults = {name: _number(value) for name, value in spec.arguments.items()}
-        entries = [
-            (rule["name"], _options(rule, defaults)) for rule in presets.load_preset("param_groups", rules)["rules"]
-        ]
-        path = str(spec.target)
+    if _is_preset_with_numbers(preset, spec, rules) and all(_gives_key(spec.arguments, key) for key in driven):
+        defaults = {name: _as_default(value) for name, value in spec.arguments.items()}
+        given = presets.load_preset("param_groups", rules)["rules"]
+        options = [(rule["name"], {k: v for k, v in rule.items() if k in defaults}) for rule in given]
     else:
-        defaults, entries = _asked(spec, rules)
-        path = spec.path
-    groups = [(REST, {}), *((name, options) for name, options in entries if options)]
-    name = path.rpartition(".")[2]
-    if len(groups) > 1 and capabilities.of_target(path).one_group:
+        defaults, options = _asked(spec, rules)
+    groups = [(REST, {}), *((name, values) for name, values in options if values)]
+    name = spec.path.rpartition(".")[2]
+    if len(groups) > 1 and capabilities.of_target(spec.path).one_group:
         raise ConfigError(f"param_groups: {name} takes one group only; choose param_groups=all")
     cls: type[OptimizerStub] = type(name, (OptimizerStub,), {})
     return cls(defaults, groups)
 
 
-def _is_plain(preset: Any, spec: Spec, rules: Any) -> bool:
-    if preset not in presets.preset_names("optimizer") or rules not in presets.preset_names(
-        "param_groups"
-    ):  # or no names at all
+def _is_preset_with_numbers(preset: Any, spec: Spec, rules: Any) -> bool:
+    """Whether both are presets, with no other changes than positive numbers at `QUICK` keys."""
+    if preset not in presets.preset_names("optimizer") or rules not in presets.preset_names("param_groups"):
         return False
     own = presets.load_preset("optimizer", preset)
-    changed = {name: value for name, value in spec.arguments.items() if name not in own or own[name] != value}
     return all(
-        name in QUICK and name in own and type(value) in (int, float) and 0 < value < math.inf
-        for name, value in changed.items()
+        name in own and (own[name] == value or (name in QUICK and type(value) in (int, float) and 0 < value < math.inf))
+        for name, value in spec.arguments.items()
     )
 
 
-def _has(arguments: Mapping[str, Any], key: str) -> bool:
+def _gives_key(arguments: Mapping[str, Any], key: str) -> bool:
     return split(key)[0] in arguments or (key == "momentum" and "betas" in arguments)
 
 
-def _number(value: Any) -> Any:
+def _as_default(value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(_number(item) for item in value)
+        return tuple(_as_default(item) for item in value)
     return float(value) if type(value) is int else value
 
 
-def _options(rule: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in rule.items() if name not in ("name", "match") and name in defaults}
-
-
 def _asked(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
-    """The defaults of the class itself, and the rules as it takes them."""
+    """Reads the defaults from the class itself, and the rules as it takes them."""
     from lit_optim.config.build.optimizer import build_on_dummy, check_optimizer, check_rules
     from lit_optim.config.build.param_groups import read_rules
 

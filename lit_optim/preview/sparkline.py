@@ -1,4 +1,4 @@
-"""A curve as one line of text."""
+"""Draws a curve as one line of text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ASCII = "_.-=+*%#"  # where the output cannot take blocks
 
 
 def sparkline(values: Sequence[float], marks: str = BLOCKS) -> str:
-    """One mark a value, from 0 up, or from the lowest where all lie in the upper half.
+    """Draws one mark a value, from 0 up, or from the lowest where all lie in the upper half.
 
     Example:
         >>> sparkline([0.0, 0.5, 1.0, 0.25]), sparkline([0.1, 0.1], ASCII), sparkline([0.85, 0.95])
@@ -21,13 +21,12 @@ def sparkline(values: Sequence[float], marks: str = BLOCKS) -> str:
         return marks[-1 if high else 0] * len(values)
     if 0 <= low <= high / 2:
         low = 0.0
-    return "".join(
-        marks[min(math.floor((value - low) / (high - low) * len(marks)), len(marks) - 1)] for value in values
-    )
+    places = [math.floor((value - low) / (high - low) * len(marks)) for value in values]
+    return "".join(marks[min(place, len(marks) - 1)] for place in places)
 
 
 def columns(total_steps: int, width: int) -> list[int]:
-    """The optimizer steps that a line of some width shows: the first, the last, and evenly between.
+    """Picks the optimizer steps that a line of some width shows: the first, the last, and evenly between.
 
     Example:
         >>> columns(100, 4), columns(2, 4)

@@ -1,1 +1,1 @@
-"""`ScheduleLR` and what it drives: values of param groups on a schedule's clock."""
+"""`ScheduleLR`, and the values of param groups that it drives."""

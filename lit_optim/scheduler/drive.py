@@ -1,4 +1,4 @@
-"""The lanes of a scheduler: which hyper-parameter of which groups follows what."""
+"""What a scheduler drives: which hyper-parameter of which groups follows which schedule."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.scheduler.driven_value import LR, DrivenValue, is_tensor, split
+from lit_optim.schedules.checks import is_number
 from lit_optim.schedules.plan.plan import Plan
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 PLAN_KEYS = ("warmup", "main", "cooldown", "phases", "order", "noise")
-DECAYS = ("momentum", "betas", "average_decay")  # of running means, which grow without bounds from 1 on
-SHARES = ("lookahead_alpha",)  # of a way, beyond whose end weights grow without bounds
+EXAMPLE = "{main: {shape: cosine}, values: [0.04, 0.4]}"
+DECAYS = ("momentum", "betas", "average_decay")  # a running mean grows without bounds from decay 1 on
+SHARES = ("lookahead_alpha",)  # above 1 the weights grow without bounds
 
 
 @dataclass(frozen=True)
 class DrivePlan:
-    """What one lane is built from.
+    """The configuration of one driven value.
 
     Args:
         key: the hyper-parameter.
-        slots: its schedule, as configured.
+        config: its schedule: slots, or phases and their order; noise.
         group: name of the only group; None for all.
         values: absolute values at factor 1 and 0.
         where: dotted name of the entry in the configuration.
     """
 
     key: str
-    slots: Mapping[str, Any]
+    config: Mapping[str, Any]
     group: str | None = None
     values: Sequence[float] | None = None
     where: str = "scheduler"
@@ -39,161 +41,140 @@ class DrivePlan:
 
 @dataclass
 class ScheduleConfig:
-    """What a scheduler was configured with: the schedule of the lr, of other keys, of single groups."""
+    """The configuration of a scheduler: the schedule of the lr, of other keys, of single groups."""
 
-    slots: Mapping[str, Any]
+    lr: Mapping[str, Any]
     drive: Mapping[str, Any] = field(default_factory=dict)
     groups: Mapping[str, Any] = field(default_factory=dict)
 
-    def lanes(self, key: str = "scheduler") -> list[DrivePlan]:
-        """All lanes, that of the lr of all groups first; those of single groups go before those of all.
+    def plans(self, key: str = "scheduler") -> list[DrivePlan]:
+        """Lists all that is driven, the lr of all groups first.
 
         Raises:
             ConfigError: for entries that are no schedules.
 
         Example:
             >>> drive = {"weight_decay": {"main": {"shape": "cosine"}, "values": [0.04, 0.4]}}
-            >>> [(lane.key, lane.values) for lane in ScheduleConfig({}, drive).lanes()]
+            >>> [(plan.key, plan.values) for plan in ScheduleConfig({}, drive).plans()]
             [('lr', None), ('weight_decay', (0.04, 0.4))]
         """
-        found = [DrivePlan(LR, self.slots, where=key), *_driven(self.drive, None, f"{key}.drive")]
+        plans = [DrivePlan(LR, self.lr, where=key), *_drive_plans(self.drive, None, f"{key}.drive")]
         if not isinstance(self.groups, Mapping):
             raise ConfigError(wrong(f"{key}.groups", self.groups, "expects a mapping: name of a group -> schedule"))
         for name, entry in self.groups.items():
             where = f"{key}.groups.{name}"
             if not isinstance(entry, Mapping):
-                raise ConfigError(
-                    wrong(where, entry, "expects a preset's name or slots, e.g. {main: {shape: constant}}")
-                )
-            if any(slot in entry for slot in PLAN_KEYS) or not entry.get("drive"):
-                found.append(DrivePlan(LR, _only_slots(entry, where, ("drive",)), str(name), where=where))
-            found += _driven(entry.get("drive") or {}, str(name), f"{where}.drive")
-        return found
+                rule = "expects a preset's name or slots, e.g. {main: {shape: constant}}"
+                raise ConfigError(wrong(where, entry, rule))
+            if not entry.keys().isdisjoint(PLAN_KEYS) or not entry.get("drive"):
+                plans.append(DrivePlan(LR, _schedule_of(entry, where, "drive"), str(name), where=where))
+            plans += _drive_plans(entry.get("drive") or {}, str(name), f"{where}.drive")
+        return plans
 
 
-def _driven(drive: Any, group: str | None, where: str) -> list[DrivePlan]:
+def _drive_plans(drive: Any, group: str | None, where: str) -> list[DrivePlan]:
     if not isinstance(drive, Mapping):
         raise ConfigError(wrong(where, drive, "expects a mapping: key of the groups -> schedule"))
-    found = []
+    plans = []
     for key, entry in drive.items():
         inside = f"{where}.{key}"
         if key == LR:
             raise ConfigError(f"{inside}: the lr has the scheduler's own slots; move it there")
         if not isinstance(entry, Mapping):
-            raise ConfigError(wrong(inside, entry, "expects slots, e.g. {main: {shape: cosine}, values: [0.04, 0.4]}"))
-        slots, values = _lifted(entry)
-        pair = _pair(values, str(key), inside)
-        found.append(DrivePlan(str(key), _only_slots(slots, inside, ("values",)), group, pair, inside))
-    return found
+            raise ConfigError(wrong(inside, entry, f"expects slots, e.g. {EXAMPLE}"))
+        config, main = dict(entry), entry.get("main")
+        values = config.pop("values", None)
+        if isinstance(main, Mapping) and "values" in main:  # where they are understood as well
+            config["main"] = {k: v for k, v in main.items() if k != "values"}
+            values = main["values"] if values is None else values
+        pair = None if values is None else _checked_values(values, str(key), f"{inside}.values")
+        plans.append(DrivePlan(str(key), _schedule_of(config, inside, "values"), group, pair, inside))
+    return plans
 
 
-def _lifted(entry: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
-    """The entry without ``values``, which may stand in ``main`` as well."""
-    slots, main = dict(entry), entry.get("main")
-    values = slots.pop("values", None)
-    if isinstance(main, Mapping) and "values" in main:
-        slots["main"] = {k: v for k, v in main.items() if k != "values"}
-        values = main["values"] if values is None else values
-    return slots, values
-
-
-def _pair(values: Any, key: str, where: str) -> tuple[float, float] | None:
-    if values is None:
-        return None
-    numbers = isinstance(values, (list, tuple)) and all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
-        for value in values
-    )
-    if not numbers or len(values) != 2:
-        raise ConfigError(wrong(f"{where}.values", values, "expects two numbers, at factor 1 and at factor 0"))
+def _checked_values(values: Any, key: str, where: str) -> tuple[float, float]:
+    if not isinstance(values, (list, tuple)) or len(values) != 2 or not all(map(is_number, values)):
+        raise ConfigError(wrong(where, values, "expects two numbers, at factor 1 and at factor 0"))
     if split(key)[0] in DECAYS and not all(0 <= value < 1 for value in values):
-        raise ConfigError(wrong(f"{where}.values", values, "both must be at least 0 and below 1"))
+        raise ConfigError(wrong(where, values, "both must be at least 0 and below 1"))
     if key in SHARES and not all(0 <= value <= 1 for value in values):
-        raise ConfigError(wrong(f"{where}.values", values, "both must be at least 0 and at most 1"))
+        raise ConfigError(wrong(where, values, "both must be at least 0 and at most 1"))
     return float(values[0]), float(values[1])
 
 
-def _only_slots(entry: Mapping[str, Any], where: str, also: tuple[str, ...]) -> dict[str, Any]:
+def _schedule_of(entry: Mapping[str, Any], where: str, also: str) -> dict[str, Any]:
+    """Returns the schedule in an entry; ``also`` is the key that may stand beside it."""
     for name in entry:
-        if name not in PLAN_KEYS and name not in also:
-            hint = did_you_mean(str(name), [*PLAN_KEYS, *also])
+        if name not in PLAN_KEYS and name != also:
+            hint = did_you_mean(str(name), [*PLAN_KEYS, also])
             if "shape" in entry:  # a slot in place of the mapping of slots
                 hint = f"; write main: {{shape: {entry['shape']}, ...}}"
             raise ConfigError(wrong(f"{where}.{name}", entry[name], f"no such key{hint}"))
     return {name: value for name, value in entry.items() if name in PLAN_KEYS}
 
 
-def build(
+def build_driven_values(
     plans: Sequence[DrivePlan], optimizer: Optimizer, compose: Callable[..., Plan], hold: int, key: str = "scheduler"
 ) -> list[DrivenValue]:
-    """The lanes on an optimizer.
+    """Builds what drives the groups of an optimizer.
 
     Args:
         plans: as configured.
         optimizer: whose groups are driven.
-        compose: ``(slots, base value, dotted name) -> Plan``.
+        compose: ``(config, base_lr=, key=) -> Plan``.
         hold: optimizer steps for which each value is held.
         key: dotted name of the scheduler.
 
     Raises:
         ConfigError: for keys that the groups do not have or that are driven twice, and names that no group has.
     """
-    lanes: list[DrivenValue] = []
+    values: list[DrivenValue] = []
     where: dict[tuple[str, str | None], str] = {}
     names = [group["name"] for group in optimizer.param_groups if "name" in group]
     for plan in plans:
         if plan.group is not None and plan.group not in names:
             hint = did_you_mean(plan.group, names, list_all=True) or "; the groups have no names, see param_groups"
             raise ConfigError(f"{key}.groups.{plan.group}: no group of that name{hint}")
-        driven = _existing(plan, optimizer)
-        _check_once(plan, driven, where)
-        default = _default(driven, optimizer)
-        base = default if driven == LR else 1.0
-        composed = compose(plan.slots, base or 1.0, plan.where)
-        lanes.append(DrivenValue(driven, composed, group=plan.group, hold=hold, default=default, values=plan.values))
-    return lanes
+        driven = _key_in_groups(plan, optimizer)
+        first = where.setdefault((driven, plan.group), plan.where)
+        if first != plan.where:  # momentum and betas[0] of an Adam
+            rule = f"the same value as {first.rpartition('.')[2]}, which has a schedule already; remove one of them"
+            raise ConfigError(f"{plan.where}: {rule}")
+        default = _number_at(optimizer.defaults, driven)
+        default = float(_number_at(optimizer.param_groups[0], driven) if default is None else default)
+        composed = compose(plan.config, base_lr=(default or 1.0) if driven == LR else 1.0, key=plan.where)
+        values.append(DrivenValue(driven, composed, group=plan.group, hold=hold, default=default, values=plan.values))
+    for value in values:
+        if value.group is None:
+            value.excluded = tuple(v.group for v in values if v.key == value.key and v.group is not None)
+    return values
 
 
-def _check_once(plan: DrivePlan, driven: str, where: dict[tuple[str, str | None], str]) -> None:
-    """Refuses two schedules of one value: ``momentum`` and ``betas[0]`` of an Adam."""
-    first = where.setdefault((driven, plan.group), plan.where)
-    if first != plan.where:
-        name = first.rpartition(".")[2]
-        raise ConfigError(f"{plan.where}: the same value as {name}, which has a schedule already; remove one of them")
-
-
-def _existing(plan: DrivePlan, optimizer: Optimizer) -> str:
-    """The key as the groups have it; ``momentum`` is the first beta where there are betas instead."""
-    name, index = split(plan.key)
+def _key_in_groups(plan: DrivePlan, optimizer: Optimizer) -> str:
+    """Returns the key as the groups have it: ``momentum`` is the first beta where there are betas instead."""
     group = optimizer.param_groups[0]
-    if plan.key == "momentum" and name not in group and "betas" in group:
+    if plan.key == "momentum" and "momentum" not in group and "betas" in group:
         return "betas[0]"
-    value = group.get(name)
-    if index is not None and isinstance(value, (tuple, list)) and index < len(value):
-        value = value[index]
-    elif index is not None or isinstance(value, (tuple, list)):
-        value = None
-    if isinstance(value, bool) or not (isinstance(value, (int, float)) or is_tensor(value)):
-        known = list(_numbers(group))
+    if _number_at(group, plan.key) is None:
+        known = [key for key in _keys(group) if _number_at(group, key) is not None]
         hint = did_you_mean(f"{plan.key}[0]" if f"{plan.key}[0]" in known else plan.key, known, list_all=True)
         rule = f"{type(optimizer).__name__} has no number {plan.key!r} in its param groups{hint}"
         raise ConfigError(f"{plan.where}: {rule}")
     return plan.key
 
 
-def _numbers(group: Mapping[str, Any]) -> Iterator[str]:
-    """The keys of a group that can be driven."""
-    for key, value in group.items():
-        if key in ("params", LR) or key.startswith("initial_"):
-            continue
-        if isinstance(value, (tuple, list)):
-            yield from (f"{key}[{i}]" for i, item in enumerate(value) if isinstance(item, (int, float)))
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield key
-
-
-def _default(key: str, optimizer: Optimizer) -> float:
+def _number_at(group: Mapping[str, Any], key: str) -> Any:
+    """Returns the number or the tensor that a key stands for; None where there is none."""
     name, index = split(key)
-    value = optimizer.defaults.get(name, optimizer.param_groups[0].get(name))
-    item: Any = value if index is None or value is None else value[index]
-    return float(item)  # `_existing` has looked
+    value = group.get(name)
+    if index is not None:
+        value = value[index] if isinstance(value, (tuple, list)) and index < len(value) else None
+    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_real or is_tensor(value) else None
+
+
+def _keys(group: Mapping[str, Any]) -> Iterator[str]:
+    """Lists the keys of a group that may be driven, each item of a tuple by itself."""
+    for key, value in group.items():
+        if key not in ("params", LR) and not key.startswith("initial_"):
+            yield from (f"{key}[{i}]" for i in range(len(value))) if isinstance(value, (tuple, list)) else (key,)

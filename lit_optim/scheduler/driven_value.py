@@ -1,4 +1,4 @@
-"""One hyper-parameter of the groups on a schedule's clock: who wrote it last, and what it is next."""
+"""One hyper-parameter of the param groups that follows a schedule: its last factor and its next one."""
 
 from __future__ import annotations
 
@@ -6,81 +6,82 @@ import math
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lit_optim.schedules.plan.plan import Plan
 from lit_optim.schedules.shapes.plateau import PlateauState
 
 LR = "lr"
-SAME = 1e-6  # relative: what rounding makes of one number in 32 bits
+SAME = 1e-6  # relative: two values that differ by less may be one number, rounded to 32 bits
 
 
+@dataclass(eq=False)
 class DrivenValue:
-    """Drives ``group[key] = initial * factor(step)``, and takes over what anybody else has written.
+    """Drives ``group[key] = initial * factor(step)``, and goes on from values that other code has written.
 
     Args:
-        key: of the groups; ``betas[0]`` is the first item of a tuple.
+        key: key of the groups; ``betas[0]`` is the first item of a tuple.
         plan: the schedule.
-        group: name of the only group that it drives; None for all that no other lane drives.
+        group: name of the only group that it drives; None for all groups but `excluded`.
         hold: optimizer steps for which each value is held.
-        default: the optimizer's own value, to which absolute ones are related; 0: factors are the values themselves.
+        default: the optimizer's default, to which absolute values are related; 0: factors are the values themselves.
         values: absolute values at factor 1 and at factor 0, in place of shares of the initial value.
     """
 
-    def __init__(
-        self,
-        key: str,
-        plan: Plan,
-        *,
-        group: str | None = None,
-        hold: int = 1,
-        default: float = 1.0,
-        values: Sequence[float] | None = None,
-    ) -> None:
-        self.key, self.plan, self.group, self.hold, self.values = key, plan, group, hold, values
-        self.name, self.index = split(key)
-        self.initial = f"initial_{key}"
-        self.default = default
-        self.absolute = values is not None and default == 0
-        self.offset, self.span = _line(values, 1.0 if self.absolute else default)  # factor = offset + span * schedule
-        self.states = [PlateauState() for _ in plan.plateaus]
-        self.scale = 1.0
+    key: str
+    plan: Plan
+    group: str | None = None
+    hold: int = 1
+    default: float = 1.0
+    values: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        """Derives the line from a schedule to factors, and begins with the counters of a new run."""
+        self.name, self.index = split(self.key)
+        self.initial = f"initial_{self.key}"
+        self.absolute = self.values is not None and self.default == 0
+        at_one, at_zero = (1.0, 0.0) if self.values is None else self.values
+        unit = 1.0 if self.values is None or self.absolute else self.default
+        self.offset, self.span = at_zero / unit, (at_one - at_zero) / unit  # factor = offset + span * schedule
+        self.excluded: tuple[str, ...] = ()  # groups that have a schedule of the same key for themselves
+        self.states = [PlateauState() for _ in self.plan.plateaus]
+        self.scale = 1.0  # of all plateaus
         self.loaded: float | None = None  # the factor behind a checkpoint's values, until the first step after it
         self.tensors = False
-        self.shared = False  # whether lanes of single groups drive the same key
         self.now = 1.0  # the factor that was written last
 
     @property
     def id(self) -> str:
-        """Its name in a state: ``lr``, ``weight_decay@head``."""
+        """The name in a state: ``lr``, ``weight_decay@head``."""
         return self.key if self.group is None else f"{self.key}@{self.group}"
 
     @property
     def careful(self) -> bool:
-        """Whether every group has to be looked at closely, and not only those that somebody else has written."""
-        return self.tensors or self.loaded is not None or self.group is not None or self.shared
+        """Whether every group goes through `write`, and not only those that other code has written."""
+        return self.tensors or self.loaded is not None or self.group is not None or bool(self.excluded)
 
-    def factor(self, step: int) -> float:
-        """The factor of optimizer step ``step``, without the scale of plateaus."""
-        return self.offset + self.span * self._schedule(step)
-
-    def scaled(self, step: int) -> float:
-        """The factor of optimizer step ``step``; plateaus lead it to the value at factor 0."""
-        return self.offset + self.span * (self._schedule(step) * self.scale)
-
-    def _schedule(self, step: int) -> float:
+    def factor(self, step: int, scale: float = 1.0) -> float:
+        """Returns the factor of optimizer step ``step``; a plateau's ``scale`` leads to the value at factor 0."""
         stop = self.plan.stop
         if stop is not None and step > stop:
             step = stop
-        return self.plan.schedule(step - step % self.hold if self.hold > 1 else step)
+        if self.hold > 1:
+            step -= step % self.hold
+        return self.offset + self.span * (self.plan.schedule(step) * scale)
 
-    def drives(self, group: dict[str, Any]) -> bool:
-        """Whether the group is one of its own and may be moved."""
-        return group.get("scheduled", True) and (self.group is None or group.get("name") == self.group)
+    def selects(self, group: Mapping[str, Any]) -> bool:
+        """Returns whether the group has this schedule."""
+        name = group.get("name")
+        return name not in self.excluded if self.group is None else name == self.group
 
-    def read(self, group: dict[str, Any]) -> float:
-        """The present value."""
+    def drives(self, group: Mapping[str, Any]) -> bool:
+        """Returns whether the group has this schedule and is not switched off by ``scheduled: False``."""
+        return group.get("scheduled", True) and self.selects(group)
+
+    def read(self, group: Mapping[str, Any]) -> float:
+        """Reads the present value."""
         value = group[self.name]
         return float(value if self.index is None else value[self.index])
 
@@ -100,16 +101,16 @@ class DrivenValue:
         if self.drives(group):
             self.fill(group, self.now)
 
-    def write(self, group: dict[str, Any], before: float, factor: float, own: float) -> None:
-        """Moves a group from the factor ``before`` to ``factor``; a foreign value becomes the one at ``before``.
+    def write(self, group: dict[str, Any], before: float, factor: float, defaults: Mapping[str, Any]) -> None:
+        """Moves a group from factor ``before`` to ``factor``; a value of other code becomes the one at ``before``.
 
-        Whoever scales value and initial value alike, as SWATS does, is none: the schedule goes on from that.
+        If the initial value was scaled alike, as SWATS does, nothing has to be taken over.
 
         Args:
             group: one that it drives.
             before: the factor that was written last.
             factor: the one to write.
-            own: the value that torch fills into groups that were added without one.
+            defaults: those of the optimizer, which torch fills into groups that are added without a value.
         """
         value, initial = self.read(group), group.get(self.initial)
         factors = (before,) if self.loaded is None else (before, self.loaded)
@@ -117,7 +118,7 @@ class DrivenValue:
         if is_tensor(group[self.name]):
             self.tensors = True
             written = [float(group[self.name].new_tensor(item)) for item in written]
-        if initial is None and (self.absolute or value == own):
+        if initial is None and (self.absolute or (self.name in defaults and value == self.read(defaults))):
             group[self.initial] = 1.0 if self.absolute else value
         elif not any(math.isclose(value, item, rel_tol=SAME) for item in written):
             group[self.initial] = value / before if before else value
@@ -127,22 +128,30 @@ class DrivenValue:
         self.fill(group, factor)
 
     def observe(self, step: int, value: float) -> bool:
-        """Feeds the plateau of this step with its metric; whether the scale has changed."""
+        """Feeds the plateau of this step with its metric; returns whether the scale has changed."""
         active = self.plan.plateau_at(step)
         if active is None:
             return False
         self.states[active] = self.plan.plateaus[active][1].observe(self.states[active], value)
-        return self.rescale()
-
-    def rescale(self) -> bool:
-        """Computes the scale of all plateaus; whether it has changed."""
-        before, self.scale = self.scale, 1.0
-        for state in self.states:
-            self.scale *= state.scale
+        before, self.scale = self.scale, self._product()
         return self.scale != before
 
+    def _product(self) -> float:
+        return math.prod((state.scale for state in self.states), start=1.0)
+
+    def continue_from(self, previous: DrivenValue | None, step: int) -> None:
+        """Takes the counters of the value that this one replaces, and moves to ``step`` without writing."""
+        if previous is not None:
+            self.states, self.loaded, self.tensors = previous.states, previous.loaded, previous.tensors
+        self.scale = self._product()
+        self.now = self.factor(step, self.scale)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves out the plan, whose closures cannot be pickled; the scheduler builds it again."""
+        return {k: v for k, v in self.__dict__.items() if k != "plan"}
+
     def state_dict(self) -> dict[str, Any]:
-        """The last factor and the counters of plateaus, in numbers."""
+        """Returns the last factor and the counters of plateaus, in numbers."""
         state: dict[str, Any] = {"factor": self.now}
         if len(self.states) == 1:
             state["plateau"] = self.states[0]._asdict()
@@ -151,34 +160,22 @@ class DrivenValue:
         return state
 
     def load_state_dict(self, state: dict[str, Any], step: int) -> None:
-        """Restores the counters, as far as they are those of this schedule."""
+        """Restores the counters if this schedule has as many plateaus."""
         saved = state.get("plateaus", [state["plateau"]] if "plateau" in state else [])
-        if len(saved) == len(self.states):
-            self.states = [PlateauState(**plateau) for plateau in saved]
-        else:
-            self.states = [PlateauState() for _ in self.states]
-        self.rescale()
-        factor = self.scaled(step)
-        self.loaded = float(state.get("factor", factor))
-        self.now = factor
-
-
-def _line(values: Sequence[float] | None, unit: float) -> tuple[float, float]:
-    """Where factor 0 is, and how far it is from there to factor 1, in units of the initial value."""
-    if values is None:
-        return 0.0, 1.0
-    at_one, at_zero = values
-    return at_zero / unit, (at_one - at_zero) / unit
+        known = saved if len(saved) == len(self.states) else [{} for _ in self.states]
+        self.states = [PlateauState(**plateau) for plateau in known]
+        self.scale = self._product()
+        self.loaded = float(state.get("factor", self.factor(step, self.scale)))
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether a hyper-parameter is a tensor; imports nothing, for if it is one, torch is loaded."""
+    """Returns whether a hyper-parameter is a tensor, without importing torch: if it is one, torch is imported."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 
 
 def split(key: str) -> tuple[str, int | None]:
-    """``betas[0]`` -> the name of a group's key, and the place in its tuple.
+    """Splits ``betas[0]`` into the key of the groups and the index into its tuple.
 
     Example:
         >>> split("betas[0]"), split("weight_decay")

@@ -1,21 +1,18 @@
-"""How many optimizer steps a Trainer is going to take, or why nobody can know."""
+"""The run length of a Trainer: how many optimizer steps it will take, or why that is unknown."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from lit_optim.duration import Clock
+from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-
-if TYPE_CHECKING:
-    from lit_optim.lightning_api import Trainer
+from lit_optim.lightning_api import GradientAccumulationScheduler, Timer, Trainer
 
 _SET = "set trainer.max_steps, or scheduler.total_steps"
 
 
-def run_length_of(trainer: Trainer) -> Clock:
-    """The length of the run and of an epoch in optimizer steps, with accumulation, devices and limits counted in.
+def run_length(trainer: Trainer) -> RunLength:
+    """Reads the length of the run and of an epoch from a Trainer: accumulation, devices and limits are counted in.
 
     Args:
         trainer: a Trainer that is fitting; its train dataloader is set up if it was not yet.
@@ -32,24 +29,24 @@ def run_length_of(trainer: Trainer) -> Clock:
     if math.isfinite(batches) and len(set(accumulation.values())) == 1:
         per_epoch = math.ceil(batches / next(iter(accumulation.values())))
     total, reason = _total(trainer, batches, accumulation)
-    return Clock(total, per_epoch, f"total_steps is unknown because {reason}; {_SET}")
+    return RunLength(total, per_epoch, f"total_steps is unknown because {reason}; {_SET}")
 
 
 def _training_batches(trainer: Trainer) -> float:
-    """Batches of an epoch; the dataloader is set up for it if it was not yet."""
+    """Counts the batches of an epoch; the dataloader is set up for it if it was not yet."""
     if trainer.train_dataloader is not None:
         return trainer.num_training_batches
     trainer.fit_loop.setup_data()
     batches = trainer.num_training_batches
     if trainer.ckpt_path is not None or trainer.strategy.restore_checkpoint_after_setup:  # which sets ckpt_path later
-        # Lightning gives a loader its restored state only while setting it up, and the checkpoint's loops are restored
+        # Lightning gives a loader its restored state only while setting it up, and restores the checkpoint's loops
         # later than this: without another set-up a run that is resumed within an epoch would begin that epoch anew
         trainer.fit_loop._combined_loader = None
     return batches
 
 
 def check_has_steps(trainer: Trainer) -> None:
-    """Refuses a run of no optimizer steps by the argument that makes it one.
+    """Checks that no argument of the Trainer makes it a run of no optimizer steps.
 
     Raises:
         ConfigError: names the argument of the Trainer.
@@ -62,9 +59,7 @@ def check_has_steps(trainer: Trainer) -> None:
 
 
 def _accumulation(trainer: Trainer) -> dict[int, int]:
-    """Batches an optimizer step, by the epoch it begins at."""
-    from lit_optim.lightning_api import GradientAccumulationScheduler
-
+    """Returns the batches of an optimizer step, by the epoch from which they count."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by the callback connector
         if isinstance(callback, GradientAccumulationScheduler):
             return {0: 1, **callback.scheduling}
@@ -72,17 +67,14 @@ def _accumulation(trainer: Trainer) -> dict[int, int]:
 
 
 def _total(trainer: Trainer, batches: float, accumulation: dict[int, int]) -> tuple[int | None, str]:
-    """Optimizer steps of the run; None with the reason where it has no known end."""
+    """Counts the optimizer steps of the run; where it has no known end, the reason is the second item."""
     max_steps = trainer.max_steps if trainer.max_steps != -1 else None
     epochs = trainer.max_epochs
-    if epochs is None or epochs == -1 or not math.isfinite(batches):
-        if not math.isfinite(batches):
-            reason = "the train dataloader has no length"
-        elif trainer.fit_loop.max_epochs == -1 and _max_time(trainer):
-            reason = "only max_time ends the run"
-        else:
-            reason = f"max_epochs={epochs}"
-        return max_steps, reason
+    if not math.isfinite(batches):
+        return max_steps, "the train dataloader has no length"
+    if epochs is None or epochs == -1:
+        only_time = trainer.fit_loop.max_epochs == -1 and _has_max_time(trainer)
+        return max_steps, "only max_time ends the run" if only_time else f"max_epochs={epochs}"
     starts = sorted(accumulation)
     ends = [*starts[1:], epochs]
     steps = sum(
@@ -92,7 +84,5 @@ def _total(trainer: Trainer, batches: float, accumulation: dict[int, int]) -> tu
     return (steps if max_steps is None else min(steps, max_steps)), ""
 
 
-def _max_time(trainer: Trainer) -> bool:
-    from lit_optim.lightning_api import Timer
-
+def _has_max_time(trainer: Trainer) -> bool:
     return any(isinstance(callback, Timer) for callback in trainer.callbacks)  # type: ignore[attr-defined]

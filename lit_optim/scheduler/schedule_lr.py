@@ -1,8 +1,8 @@
-"""The only LRScheduler: reads the groups live, writes ``group["lr"]``, remembers nothing but counters."""
+"""`ScheduleLR`, the only LRScheduler: it reads the groups live and keeps nothing but counters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -10,23 +10,24 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lit_optim.duration import COUNT, Clock, is_count
+from lit_optim.duration import COUNT, RunLength, is_count
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.scheduler.drive import ScheduleConfig, build
+from lit_optim.scheduler.drive import ScheduleConfig, build_driven_values
 from lit_optim.scheduler.driven_value import DrivenValue
+from lit_optim.scheduler.rescale_lr import rescale_lr
 from lit_optim.scheduler.write_lr import lr_writer
-from lit_optim.schedules.plan.plan import Phase, Plan
-from lit_optim.schedules.plan.slots import compose
+from lit_optim.schedules.plan.compose_plan import compose_plan
+from lit_optim.schedules.plan.plan import Phase
 from lit_optim.schedules.shapes.plateau import PlateauState
 
 
 class ScheduleLR(LRScheduler):
-    """Warmup, main schedule and cooldown of every param group, one factor per optimizer step.
+    """Schedules every param group in optimizer steps: warmup, main schedule and cooldown.
 
     Before the optimizer step with 0-based index t each group holds ``lr = initial_lr * schedule(t) * scale``, where
-    ``scale`` is 1 unless ``main`` is a plateau. Past the end the last value holds. Whoever else writes ``group["lr"]``
-    wins: the schedule goes on from that value (``initial_lr = lr / factor``). A group with ``scheduled: False`` is left
-    alone, one that is added later is scheduled from its first step.
+    ``scale`` is 1 unless ``main`` is a plateau. Past the end the last value holds. A value that other code writes into
+    ``group["lr"]`` is kept: the schedule goes on from it (``initial_lr = lr / factor``). A group with
+    ``scheduled: False`` is left alone, one that is added later is scheduled from its first step.
 
     Args:
         optimizer: whose groups are scheduled.
@@ -35,13 +36,13 @@ class ScheduleLR(LRScheduler):
         cooldown: slot - as ``main``; begins where ``main`` ends.
         total_steps: length of the run in optimizer steps, warmup included; None where the schedule does not need it.
         steps_per_epoch: optimizer steps an epoch; needed for durations in epochs only.
-        monitor: the metric that drives a plateau, for whoever feeds `step_metric`.
+        monitor: the metric that drives a plateau, for the code that feeds `step_metric`.
         mode: ``min`` or ``max``: when that metric is better.
         interval: ``step``, or ``epoch`` to hold each value for a whole epoch.
         phases: in place of the slots, any number of phases: name -> ``steps`` (a duration, or ``rest``), ``shape``, ...
         order: the order of the phases, by name.
         noise: multiplies the schedule, see `lit_optim.schedules.noise`: ``std``, ``limit``, ``seed``.
-        drive: further keys of the groups on the same clock: ``weight_decay``, ``momentum`` (where there is none, the
+        drive: schedules of other keys of the groups: ``weight_decay``, ``momentum`` (where there is none, the
             first beta), ``betas[1]`` -> slots, and ``values``: absolute values at factor 1 and at factor 0.
         groups: schedules of single groups, by their name: slots, and ``drive``.
 
@@ -57,6 +58,8 @@ class ScheduleLR(LRScheduler):
         ...     optimizer.step(); scheduler.step()
         0.05 0.1 0.1 0.075 0.05 0.025
     """
+
+    _write_step: Callable[[int], None]
 
     def __init__(
         self,
@@ -83,202 +86,163 @@ class ScheduleLR(LRScheduler):
             if choice not in allowed:
                 rule = f"must be one of {', '.join(allowed)}{did_you_mean(str(choice), allowed)}"
                 raise ConfigError(wrong(f"scheduler.{name}", choice, rule))
-        total_steps = _count(total_steps, "total_steps")
-        steps_per_epoch = _count(steps_per_epoch, "steps_per_epoch")
+        for name, length in (("total_steps", total_steps), ("steps_per_epoch", steps_per_epoch)):
+            if length is not None and not is_count(length):
+                raise ConfigError(wrong(f"scheduler.{name}", length, COUNT))
         self.optimizer = optimizer
         self.monitor = monitor
         self.last_epoch = 0  # torch's name of the step counter
-        clock = Clock(total_steps, steps_per_epoch)
-        slots = {"warmup": warmup, "main": main, "cooldown": cooldown, "phases": phases, "order": order, "noise": noise}
-        self._configured = ScheduleConfig(slots, drive or {}, groups or {})
-        self._compose = partial(compose, clock=clock, mode=mode)
-        self._hold = clock.epoch("scheduler.interval") if interval == "epoch" else 1
-        self._lanes: list[DrivenValue] = []
+        run_length = RunLength(total_steps and int(total_steps), steps_per_epoch and int(steps_per_epoch))
+        lr = {"warmup": warmup, "main": main, "cooldown": cooldown, "phases": phases, "order": order, "noise": noise}
+        self._config = ScheduleConfig(lr, drive or {}, groups or {})
+        self._compose = partial(compose_plan, run_length=run_length, mode=mode)
+        self._hold = run_length.epoch("scheduler.interval") if interval == "epoch" else 1
+        self._values: list[DrivenValue] = []
         self._replan()
         self.rewrite()
 
     def _replan(self) -> None:
-        """Builds the lanes, and keeps what the present ones know."""
-        before = {lane.id: lane for lane in self._lanes}
-        self._lanes = build(self._configured.lanes(), self.optimizer, self._plan_of, self._hold)
-        for lane in self._lanes:
-            if lane.id in before:
-                lane.states, lane.loaded, lane.tensors = (
-                    before[lane.id].states,
-                    before[lane.id].loaded,
-                    before[lane.id].tensors,
-                )
-            lane.rescale()
-            lane.now = lane.scaled(self.last_epoch)
-            lane.shared = any(other.key == lane.key and other is not lane for other in self._lanes)
-        self._main, *self._others = self._lanes
+        """Builds the driven values, and keeps the counters of the present ones."""
+        before = {value.id: value for value in self._values}
+        self._values = build_driven_values(self._config.plans(), self.optimizer, self._compose, self._hold)
+        for value in self._values:
+            value.continue_from(before.get(value.id), self.last_epoch)
 
     def _choose_step(self) -> None:
-        self._move_to = lr_writer(self._lanes, self.optimizer, self._write, self._move_all) or self._move_all
-
-    def _plan_of(self, slots: Mapping[str, Any], base: float, key: str) -> Plan:
-        return self._compose(slots, base_lr=base, key=key)
+        """Chooses the function with the fewest operations that can write the next steps."""
+        if any(value.careful for value in self._values):
+            self._write_step = self._write_all
+        elif len(self._values) > 1 or self._hold > 1:
+            self._write_step = self._write_expected
+        else:
+            self._write_step = lr_writer(self._values[0], self.optimizer, self._write, self._write_expected)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """The phases of the lr with their first and last + 1 optimizer step."""
-        return self._main.plan.phases
+        return self._values[0].plan.phases
 
     @property
-    def lanes(self) -> tuple[DrivenValue, ...]:
+    def driven_values(self) -> tuple[DrivenValue, ...]:
         """What is driven: the lr first, then other hyper-parameters and single groups."""
-        return tuple(self._lanes)
+        return tuple(self._values)
 
     @property
     def follows_metric(self) -> bool:
         """Whether `step_metric` has to be called after every validation."""
-        return any(lane.states for lane in self._lanes)
+        return any(value.states for value in self._values)
 
     @property
     def plateau(self) -> PlateauState:
         """The counters of the lr's first plateau."""
-        return self._main.states[0] if self._main.states else PlateauState()
+        return next(iter(self._values[0].states), PlateauState())
 
     def factor(self, step: int) -> float:
-        """The lr's factor of optimizer step ``step``, without a plateau's scale."""
-        return self._main.factor(step)
+        """Returns the lr's factor of optimizer step ``step``, without a plateau's scale."""
+        return self._values[0].factor(step)
 
     def step(self, epoch: int | None = None) -> None:
         """Moves on by one optimizer step, or to ``epoch`` (a step index, as in torch)."""
         self.last_epoch = step = self.last_epoch + 1 if epoch is None else epoch
-        self._move_to(step)
+        self._write_step(step)
 
-    def _move_all(self, step: int) -> None:
-        """Moves all groups, whatever has happened to them."""
-        restored = self._main.loaded is not None
-        for lane in self._lanes:
-            self._move(lane, step)
+    def _write_expected(self, step: int) -> None:
+        """Writes an optimizer step; checks only groups that are new, not scheduled, or written by other code."""
+        for value in self._values:
+            before, value.now = value.now, value.factor(step, value.scale)
+            factor, name, index, initial_name = value.now, value.name, value.index, value.initial
+            for group in self.optimizer.param_groups:
+                initial, present = group.get(initial_name), group[name]
+                item = present if index is None else present[index]
+                if initial is None or item != initial * before or "scheduled" in group:
+                    self._write(value, group, before, factor)
+                elif index is None:
+                    group[name] = initial * factor
+                else:
+                    items = [*present]  # less work than two slices
+                    items[index] = initial * factor
+                    group[name] = (*items,)
+
+    def _write_all(self, step: int) -> None:
+        """Writes an optimizer step and checks every group."""
+        restored = self._values[0].loaded is not None
+        for value in self._values:
+            self._write_value(value, step)
+            value.loaded = None
         if restored:
             self._choose_step()
 
-    def _move(self, lane: DrivenValue, step: int) -> None:
-        before, lane.now = lane.now, lane.scaled(step)
-        if lane.careful:
-            self._write_all(lane, before, lane.now)
-            lane.loaded = None
-            return
-        factor, name, index, initial_name = lane.now, lane.name, lane.index, lane.initial
+    def _write_value(self, value: DrivenValue, step: int) -> None:
+        """Writes one value of an optimizer step and checks every group."""
+        before, value.now = value.now, value.factor(step, value.scale)
         for group in self.optimizer.param_groups:
-            initial, value = group.get(initial_name), group[name]
-            item = value if index is None else value[index]
-            if initial is None or item != initial * before or "scheduled" in group:
-                self._write(lane, group, before, factor)
-            elif index is None:
-                group[name] = initial * factor
-            else:
-                group[name] = (*value[:index], initial * factor, *value[index + 1 :])
+            self._write(value, group, before, value.now)
+
+    def _write(self, value: DrivenValue, group: dict[str, Any], before: float, factor: float) -> None:
+        """Writes one value into one group, if it drives that group."""
+        if value.drives(group):
+            value.write(group, before, factor, self.optimizer.defaults)
+            if value.tensors:
+                self._write_step = self._write_all  # `write_lr` would put a number in its place
 
     def step_metric(self, value: float) -> None:
         """Feeds plateaus with one more value of their metric; values outside of their phases are not counted."""
-        for lane in self._lanes:
-            if lane.observe(self.last_epoch, float(value)):
-                before, lane.now = lane.now, lane.scaled(self.last_epoch)
-                self._write_all(lane, before, lane.now)
-
-    def _write_all(self, lane: DrivenValue, before: float, factor: float) -> None:
-        for group in self.optimizer.param_groups:
-            self._write(lane, group, before, factor)
-
-    def _write(self, lane: DrivenValue, group: dict[str, Any], before: float, factor: float) -> None:
-        """Moves one group, if it is one of the lane's."""
-        if not lane.drives(group) or (lane.group is None and self._has_own(lane.key, group)):
-            return
-        value = self.optimizer.defaults.get(lane.name, float("nan"))
-        lane.write(group, before, factor, float(value if lane.index is None else value[lane.index]))
-        if lane.tensors:
-            self._move_to = self._move_all  # the fast step would put a number in its place
-
-    def _has_own(self, key: str, group: dict[str, Any]) -> bool:
-        name = group.get("name")
-        return name is not None and any(lane.key == key and lane.group == name for lane in self._others)
+        for driven in self._values:
+            if driven.observe(self.last_epoch, float(value)):
+                self._write_value(driven, self.last_epoch)
 
     def rewrite(self) -> None:
         """Writes the values of the present step into every scheduled group, from its initial ones."""
-        for lane in self._lanes:
-            for group in self.optimizer.param_groups:
-                if lane.group is None and self._has_own(lane.key, group):
-                    continue
-                if lane.group is None or lane.group == group.get("name"):
-                    lane.begin(group)
+        for value in self._values:
+            for group in filter(value.selects, self.optimizer.param_groups):
+                value.begin(group)
         self._choose_step()
 
     def rescale(self, lr: float) -> None:
-        """Makes ``lr`` the optimizer's own; groups keep their ratios to it, absolute floors stay."""
-        rescale(self.optimizer, lr)
+        """Makes ``lr`` the optimizer's default; groups keep their ratios to it, absolute floors stay."""
+        rescale_lr(self.optimizer, lr)
         self._replan()
         self.rewrite()
 
     def get_last_lr(self) -> list[float | Tensor]:
-        """The groups' lrs as they are now."""
+        """Returns the groups' present lrs."""
         return [g["lr"].clone() if isinstance(g["lr"], Tensor) else g["lr"] for g in self.optimizer.param_groups]
 
     def get_lr(self) -> list[float | Tensor]:
-        """The same as `get_last_lr`: there is no other value."""
+        """Returns `get_last_lr`: torch's chained form has no other value here."""
         return self.get_last_lr()
 
     @property
     def base_lrs(self) -> list[float | Tensor]:  # type: ignore[override]  # torch stores a copy, which goes stale
-        """The groups' initial lrs as they are now."""
+        """The groups' present initial lrs."""
         return [group["initial_lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """The counters; everything else comes from the configuration and the optimizer's groups."""
-        state: dict[str, Any] = {"last_epoch": self.last_epoch, **self._main.state_dict()}
-        if self._others:
-            state["lanes"] = {lane.id: lane.state_dict() for lane in self._others}
+        """Returns the counters; everything else comes from the configuration and the optimizer's groups."""
+        lr, *others = self._values
+        state: dict[str, Any] = {"last_epoch": self.last_epoch, **lr.state_dict()}
+        if others:
+            state["lanes"] = {value.id: value.state_dict() for value in others}
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Restores the counters; groups whose values nobody else has written get those of the restored step.
+        """Restores the counters; groups that no other code has written get the values of the restored step.
 
         The optimizer may be restored before or after; the schedule may be another one than the checkpoint's.
         """
         self.last_epoch = int(state_dict["last_epoch"])
-        states = {self._main.id: dict(state_dict), **state_dict.get("lanes", {})}
-        for lane in self._lanes:
-            before = lane.now
-            lane.load_state_dict(states.get(lane.id, {}), self.last_epoch)
-            self._write_all(lane, before, lane.now)
+        states = {self._values[0].id: dict(state_dict), **state_dict.get("lanes", {})}
+        for value in self._values:
+            value.load_state_dict(states.get(value.id, {}), self.last_epoch)
+            self._write_value(value, self.last_epoch)
         self._choose_step()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the lanes' closures, which `__setstate__` builds again."""
-        kept = {k: v for k, v in self.__dict__.items() if k not in ("_lanes", "_main", "_others", "_move_to")}
-        return {**kept, "_kept": {lane.id: (lane.states, lane.loaded, lane.tensors) for lane in self._lanes}}
+        """Leaves out the function that writes a step; `__setstate__` chooses it again."""
+        return {k: v for k, v in self.__dict__.items() if k != "_write_step"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restores a pickled or copied scheduler."""
-        kept = state.pop("_kept")
-        self.__dict__.update(state, _lanes=[])
+        self.__dict__.update(state)
         self._replan()
-        for lane in self._lanes:
-            lane.states, lane.loaded, lane.tensors = kept[lane.id]
-            lane.rescale()
-            lane.now = lane.scaled(self.last_epoch)
         self._choose_step()
-
-
-def rescale(optimizer: Optimizer, lr: float) -> None:
-    """Makes ``lr`` the optimizer's own, and scales the initial and the present lr of every group along.
-
-    So it does with AdaBound's ``base_lr``: its bounds are final_lr * lr / base_lr, and are not to move.
-    """
-    before = float(optimizer.defaults["lr"])
-    for group in optimizer.param_groups:
-        for name in [name for name in ("initial_lr", "base_lr", "lr") if name in group]:
-            group[name] = group[name] * (lr / before) if before else lr  # nothing is in proportion to 0
-    optimizer.defaults["lr"] = lr
-
-
-def _count(value: Any, name: str) -> int | None:
-    """A number of optimizer steps, or None."""
-    if value is None:
-        return None
-    if not is_count(value):
-        raise ConfigError(wrong(f"scheduler.{name}", value, COUNT))
-    return int(value)

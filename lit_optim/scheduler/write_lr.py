@@ -1,12 +1,8 @@
-"""The step of the usual schedulers in few operations: the lr alone, or the lr and one other value of the groups.
-
-A group that somebody else has written, or that is new or not scheduled, goes to `Write`, as all groups of all other
-schedulers do. Both ways give the same numbers.
-"""
+"""The step of a scheduler that drives the lr alone, in few operations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from torch.optim import Optimizer
@@ -15,33 +11,22 @@ from lit_optim.duration import MOST
 from lit_optim.scheduler.driven_value import DrivenValue
 
 Write: TypeAlias = Callable[[DrivenValue, dict[str, Any], float, float], None]
-Move: TypeAlias = Callable[[int], None]
+Step: TypeAlias = Callable[[int], None]
 
 
-def lr_writer(lanes: Sequence[DrivenValue], optimizer: Optimizer, write: Write, past_end: Move) -> Move | None:
-    """``step -> None``, which moves all groups; None where lanes need more than that.
+def lr_writer(lr: DrivenValue, optimizer: Optimizer, write: Write, past_end: Step) -> Step:
+    """Returns a function that writes the lr of one optimizer step into all groups.
 
     Args:
-        lanes: of the scheduler, that of the lr first.
-        optimizer: whose groups they drive; its list of groups is read at every step.
-        write: takes a lane, a group, the factor that was written last and the new one.
-        past_end: moves all groups to a step at which a lane has come to its end.
+        lr: drives all groups, with a new factor at every step.
+        optimizer: whose groups are written; its list of groups is read at every step.
+        write: writes a group that has another value than expected, that is new or that is not scheduled; takes ``lr``,
+            the group, the factor that was written last and the new one.
+        past_end: writes all groups at a step behind the end of the schedule.
     """
-    if any(lane.careful or lane.hold > 1 for lane in lanes):
-        return None
-    end = min(MOST if lane.plan.stop is None else lane.plan.stop for lane in lanes)
-    if len(lanes) == 1:
-        return _lr(lanes[0], optimizer, write, past_end, end)
-    if len(lanes) > 2 or lanes[1].index not in (None, 0) or any(lane.states for lane in lanes):
-        return None
-    lr, other = lanes
-    return (_lr_and_number if other.index is None else _lr_and_first)(lr, other, optimizer, write, past_end, end)
+    schedule, end = lr.plan.schedule, MOST if lr.plan.stop is None else lr.plan.stop
 
-
-def _lr(lr: DrivenValue, optimizer: Optimizer, write: Write, past_end: Move, end: int) -> Move:
-    schedule = lr.plan.schedule
-
-    def move(step: int) -> None:
+    def write_lr(step: int) -> None:
         if step > end:
             past_end(step)
             return
@@ -58,64 +43,4 @@ def _lr(lr: DrivenValue, optimizer: Optimizer, write: Write, past_end: Move, end
             else:
                 group["lr"] = initial * factor
 
-    return move
-
-
-def _lr_and_number(
-    lr: DrivenValue, other: DrivenValue, optimizer: Optimizer, write: Write, past_end: Move, end: int
-) -> Move:
-    schedule, others = lr.plan.schedule, other.plan.schedule
-    offset, span, name, initial_name = other.offset, other.span, other.name, other.initial
-
-    def move(step: int) -> None:
-        if step > end:
-            past_end(step)
-            return
-        factor, its = schedule(step), offset + span * others(step)
-        before, its_before = lr.now, other.now
-        lr.now, other.now = factor, its
-        for group in optimizer.param_groups:
-            try:
-                initial, its_initial = group["initial_lr"], group[initial_name]
-                known = group["lr"] == initial * before and group[name] == its_initial * its_before
-                if known and "scheduled" not in group:
-                    group["lr"] = initial * factor
-                    group[name] = its_initial * its
-                    continue
-            except KeyError:  # new
-                pass
-            write(lr, group, before, factor)
-            write(other, group, its_before, its)
-
-    return move
-
-
-def _lr_and_first(
-    lr: DrivenValue, other: DrivenValue, optimizer: Optimizer, write: Write, past_end: Move, end: int
-) -> Move:
-    """As `_lr_and_number`, for the first of two items: ``betas``."""
-    schedule, others = lr.plan.schedule, other.plan.schedule
-    offset, span, name, initial_name = other.offset, other.span, other.name, other.initial
-
-    def move(step: int) -> None:
-        if step > end:
-            past_end(step)
-            return
-        factor, its = schedule(step), offset + span * others(step)
-        before, its_before = lr.now, other.now
-        lr.now, other.now = factor, its
-        for group in optimizer.param_groups:
-            try:
-                initial, its_initial = group["initial_lr"], group[initial_name]
-                first, second = group[name]
-                known = group["lr"] == initial * before and first == its_initial * its_before
-                if known and "scheduled" not in group:
-                    group["lr"] = initial * factor
-                    group[name] = (its_initial * its, second)
-                    continue
-            except (KeyError, ValueError):  # new, or of another number of items
-                pass
-            write(lr, group, before, factor)
-            write(other, group, its_before, its)
-
-    return move
+    return write_lr

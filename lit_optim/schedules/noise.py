@@ -1,4 +1,4 @@
-"""Noise on a schedule: a factor around 1, the same at a step whoever asks for it."""
+"""Noise on a schedule: a factor around 1 that depends on the seed and the step only."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ TRIES = 1000  # of a draw, where the noise is much wider than its limit
 
 
 def noise(*, std: float = 1.0, limit: float = 0.67, seed: int = 42, every: int = 1) -> Schedule:
-    """``f(t) = 1 + e`` with normal noise e of width ``std``, drawn again until ``|e| < limit``.
+    """Builds ``f(t) = 1 + e`` with normal noise e of width ``std``, drawn again until ``|e| < limit``.
 
     The draw depends on (seed, t) only: the same on all ranks, and after a resume.
 
     Args:
         std: standard deviation before the cut, above 0.
         limit: bound of the noise, in (0, 1], so that the factor stays above 0.
-        seed: of the draws.
+        seed: seed of the draws.
         every: optimizer steps for which one draw holds, at least 1.
 
     Raises:

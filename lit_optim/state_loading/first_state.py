@@ -1,9 +1,10 @@
-"""The state that a first step of an optimizer makes for a parameter: found by taking one, on a small stand-in."""
+"""Find the state that a first step of an optimizer makes for a parameter, by taking one on a small dummy parameter."""
 
 from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -13,17 +14,31 @@ import torch
 from torch import Tensor
 from torch.optim import Adagrad, Optimizer
 
-PRIMES = (5, 7, 11, 13, 17, 19, 23, 29)  # sizes of a stand-in: each says which dimension it stands for
-SMALL = 4_096  # elements; up to here a stand-in has the parameter's own shape
-SLOW = ("fused", "foreach", "capturable", "differentiable", "compile")  # change how a step is taken, not its state
-PLAIN = (bool, int, float, str, type(None))
+PRIMES = (5, 7, 11, 13, 17, 19, 23, 29)  # sizes of a dummy: each says which dimension it stands for
+SMALL = 4_096  # elements; up to here a dummy has the parameter's own shape
+STEP_FLAGS = (
+    "fused",
+    "foreach",
+    "capturable",
+    "differentiable",
+    "compile",
+)  # change how a step is taken, not its state
+VALUES = (bool, int, float, str, type(None))
+GRADIENTS: tuple[Callable[[Tensor], Tensor], ...] = (
+    lambda p: torch.ones_like(p, requires_grad=False),
+    lambda p: torch.autograd.grad((p * p).sum(), p, create_graph=True)[0],
+    lambda p: torch.ones_like(p, requires_grad=False).to_sparse(),
+)
 
 
-class Like(NamedTuple):
+State = dict[str, Any]  # of one parameter, by key
+
+
+class TensorLike(NamedTuple):
     """What a tensor of the state is like.
 
     Attributes:
-        shape: None where it does not follow from that of a stand-in.
+        shape: None where it does not follow from that of a dummy.
         dtype: as the class makes it.
         cls: its type.
     """
@@ -33,37 +48,34 @@ class Like(NamedTuple):
     cls: type = Tensor
 
 
-class First(NamedTuple):
+class FirstState(NamedTuple):
     """What a class keeps for a parameter.
 
     Attributes:
-        state: with `Like` in place of tensors; None where the class cannot be tried.
-        required: keys that are there after a first step, whenever it is taken.
-        late: whether it may be taken while other parameters have taken theirs.
-        error: why it may not.
-        foreign: whether the reason is the saved group, for with a live one it may.
+        state: with `TensorLike` in place of tensors; None where the class cannot be tried.
+        required: keys that have a value after a first step, whenever it is taken.
+        error: why no step with the saved param group can be the first one of the parameter; without a ``state``, why no
+            step can be taken with that group at all, while it can with a live one.
     """
 
-    state: dict[str, Any] | None
+    state: State | None
     required: frozenset[str]
-    late: bool
-    error: str
-    foreign: bool = False
+    error: str = ""
 
 
 class FirstStates:
-    """First states of an optimizer, each found once.
+    """Finds first states of an optimizer, each of them once.
 
     Args:
-        optimizer: it is not touched; what steps is another object of its class.
+        optimizer: it is not changed; another object of its class takes the steps.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self._known: dict[Any, Any] = {}
 
-    def __call__(self, group: Mapping[str, Any], p: Tensor, *, exact: bool = False) -> First:
-        """The first state of a parameter.
+    def __call__(self, group: Mapping[str, Any], p: Tensor, *, exact: bool = False) -> FirstState:
+        """Return the first state of a parameter.
 
         Args:
             group: hyper-parameters that the step is taken with.
@@ -72,48 +84,55 @@ class FirstStates:
         """
         shape = tuple(p.shape)
         size = shape if exact or p.numel() <= SMALL or p.ndim > len(PRIMES) else _primes(shape)
-        key = (id(group), size, p.dtype)
+        key = (id(group), shape, size, p.dtype)
         if key not in self._known:
-            # a saved group may count steps, and its class take a parameter without a state for granted from then on
-            defaults = self.optimizer.defaults
-            fresh = {k: defaults["step"] if k == "step" else v for k, v in group.items() if k in defaults}
-            late, error = self._tried(group, p, size)
-            made = self._tried(fresh, p, size)[0] if "step" in defaults or len(fresh) < len(group) - 1 else late
-            tries = [] if late is not None or made is not None else self.optimizer.param_groups
-            foreign = any(self._tried(live, p, size)[0] is not None for live in tries)
-            self._known[key] = late, made, error, foreign, group  # kept, so that its id stays its own
-        late, made, error, foreign, _ = self._known[key]
-        back = None if size == shape else dict(zip(size, shape, strict=True))
-        states = [state for state in (late, made) if state is not None]
-        whole = {k: _scaled(v, back) for state in states for k, v in state.items()} if states else None
-        required = frozenset(k for k in whole or () if all(k in state for state in states))
-        return First(whole, required, late is not None, error, foreign)
+            self._known[key] = self._found(group, p, size), group  # the group is kept, so that its id is not reused
+        first: FirstState = self._known[key][0]
+        return first
 
-    def _tried(self, group: Mapping[str, Any], p: Tensor, size: tuple[int, ...]) -> tuple[dict[str, Any] | None, str]:
-        first = ""
-        for device in dict.fromkeys(["cpu", str(p.device)]):
-            for gradient in (_dense, _differentiable, _sparse):
-                try:
-                    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.enable_grad():
-                        warnings.simplefilter("ignore")
-                        stand_in = torch.ones(size, dtype=p.dtype, device=device, requires_grad=True)
-                        return _like(_step(self.optimizer, group, stand_in, gradient)), ""
-                except Exception as error:
-                    first = first or f"{type(error).__name__} {error}"
-        return None, first
+    def _found(self, group: Mapping[str, Any], p: Tensor, size: tuple[int, ...]) -> FirstState:
+        # a saved group may count steps, and its class then rely on state that a first step has not made
+        defaults = self.optimizer.defaults
+        fresh = {k: defaults["step"] if k == "step" else v for k, v in group.items() if k in defaults}
+        is_fresh = "step" not in defaults and len(fresh) == len(group) - 1
+        resumed, error = self._try_step(group, p, size)
+        begun = resumed if is_fresh else self._try_step(fresh, p, size)[0]
+        states = [state for state in (resumed, begun) if state is not None]
+        if states:
+            required = {k for k in states[0] if all(state.get(k) is not None for state in states)}
+            return FirstState({**states[0], **states[-1]}, frozenset(required), error)
+        if all(self._try_step(live, p, size)[0] is None for live in self.optimizer.param_groups):
+            return FirstState(None, frozenset())
+        kind, _, key = error.partition(" ")
+        if kind == "KeyError":
+            error += f"; it was not written by {type(self.optimizer).__name__}, whose param groups have {key} too"
+        return FirstState(None, frozenset(), error)
+
+    def _try_step(self, group: Mapping[str, Any], p: Tensor, size: tuple[int, ...]) -> tuple[State | None, str]:
+        """Return the state after a first step, or None and why it failed."""
+        problem = ""
+        sizes = None if size == p.shape else dict(zip(size, p.shape, strict=True))
+        for device, gradient in itertools.product(dict.fromkeys(["cpu", str(p.device)]), GRADIENTS):
+            try:
+                with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.enable_grad():
+                    warnings.simplefilter("ignore")
+                    dummy = torch.ones(size, dtype=p.dtype, device=device, requires_grad=True)
+                    state = _step(self.optimizer, group, dummy, gradient)
+                return {k: _without_values(v, sizes) for k, v in state.items()}, ""
+            except Exception as error:
+                problem = problem or f"{type(error).__name__} {error}"
+        return None, problem
 
 
-def _step(
-    optimizer: Optimizer, group: Mapping[str, Any], p: Tensor, gradient: Callable[[Tensor], Tensor]
-) -> dict[str, Any]:
-    """The state of a stand-in after a step of another object of the optimizer's class."""
+def _step(optimizer: Optimizer, group: Mapping[str, Any], p: Tensor, gradient: Callable[[Tensor], Tensor]) -> State:
+    """Return the state of a dummy after a step of another object of the optimizer's class."""
     cls = type(optimizer)
     named = {k: v for k, v in inspect.signature(cls).parameters.items() if v.kind is not v.VAR_KEYWORD}
-    arguments = {k: _apart(v, p) for k, v in optimizer.defaults.items() if k in named}
-    twin = cls([p], **{**arguments, **{flag: False for flag in SLOW if flag in arguments}})
-    twin.__dict__.update({k: v for k, v in vars(optimizer).items() if isinstance(v, PLAIN) and k in vars(twin)})
-    values = {k: _apart(v, p) for k, v in group.items() if k not in ("params", "param_names")}
-    values.update({flag: False for flag in SLOW if flag in values})
+    arguments = {k: _copied(v, p) for k, v in optimizer.defaults.items() if k in named}
+    twin = cls([p], **{**arguments, **{flag: False for flag in STEP_FLAGS if flag in arguments}})
+    twin.__dict__.update({k: v for k, v in vars(optimizer).items() if isinstance(v, VALUES) and k in vars(twin)})
+    values = {k: _copied(v, p) for k, v in group.items() if k not in ("params", "param_names")}
+    values.update({flag: False for flag in STEP_FLAGS if flag in values})
     made = twin.state if cls is Adagrad else {}  # torch 2.6 makes it in the constructor, and misses it in a step
     twin.__setstate__({"state": defaultdict(dict, made), "param_groups": [{**values, "params": [p]}]})
     if callable(getattr(twin, "train", None)):  # schedule-free
@@ -123,25 +142,13 @@ def _step(
     return dict(twin.state.get(p, {}))
 
 
-def _apart(value: Any, p: Tensor) -> Any:
-    """A copy of a hyper-parameter."""
+def _copied(value: Any, p: Tensor) -> Any:
+    """Copy a hyper-parameter, to the device of the dummy."""
     return value.detach().to(p.device, copy=True) if isinstance(value, Tensor) else copy.deepcopy(value)
 
 
-def _dense(p: Tensor) -> Tensor:
-    return torch.ones_like(p, requires_grad=False)
-
-
-def _differentiable(p: Tensor) -> Tensor:
-    return torch.autograd.grad((p * p).sum(), p, create_graph=True)[0]
-
-
-def _sparse(p: Tensor) -> Tensor:
-    return _dense(p).to_sparse()
-
-
 def _primes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of a stand-in: dimensions of 0 and 1 as they are, each other one a prime of its own.
+    """Return the shape of a dummy: dimensions of 0 and 1 as they are, another prime for each other one.
 
     Example:
         >>> _primes((4096, 1, 512))
@@ -150,27 +157,18 @@ def _primes(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n if n <= 1 else prime for n, prime in zip(shape, PRIMES, strict=False))
 
 
-def _like(value: Any) -> Any:
-    """A state with `Like` in place of tensors."""
-    if isinstance(value, Tensor):
-        return Like(tuple(value.shape), value.dtype, type(value))
-    if isinstance(value, Mapping):
-        return {k: _like(v) for k, v in value.items()}
-    return [_like(v) for v in value] if isinstance(value, (list, tuple)) else value
-
-
-def _scaled(value: Any, back: Mapping[int, int] | None) -> Any:
-    """The state of a stand-in with the sizes of its parameter.
+def _without_values(value: Any, sizes: Mapping[int, int] | None) -> Any:
+    """Return a part of a dummy's state with `TensorLike` in place of tensors, in the sizes of the parameter.
 
     Example:
-        >>> _scaled({"row": Like((5, 1), torch.float32)}, {5: 4096, 7: 512})["row"].shape
+        >>> _without_values({"row": torch.zeros(5, 1)}, {5: 4096, 7: 512})["row"].shape
         (4096, 1)
     """
-    if back is None:
-        return value
-    if isinstance(value, Like):
-        known = all(n <= 1 or n in back for n in value.shape or ())
-        return value._replace(shape=tuple(back.get(n, n) for n in value.shape or ()) if known else None)
+    if isinstance(value, Tensor):
+        shape: tuple[int, ...] | None = tuple(value.shape)
+        if sizes is not None:
+            shape = tuple(sizes.get(n, n) for n in value.shape) if {*value.shape} <= {0, 1, *sizes} else None
+        return TensorLike(shape, value.dtype, type(value))
     if isinstance(value, Mapping):
-        return {k: _scaled(v, back) for k, v in value.items()}
-    return [_scaled(v, back) for v in value] if isinstance(value, list) else value
+        return {k: _without_values(v, sizes) for k, v in value.items()}
+    return [_without_values(v, sizes) for v in value] if isinstance(value, (list, tuple)) else value

@@ -1,16 +1,15 @@
-"""``fused``, ``foreach`` or the loop: the fastest implementation that computes the right thing.
+"""Choose ``fused``, ``foreach`` or the loop: the fastest implementation that is correct.
 
 On a CPU ``fused=True`` is 3 to 9 times faster than torch's default, but silently wrong where the strides of a
-parameter, its gradient and its state differ, and for SGD in 16 bits. So it is chosen by a rule, and kept true by hooks.
+parameter, its gradient and its state differ, and for SGD in 16 bits. It is chosen by a rule, and hooks keep it right.
 """
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, cast
 
@@ -20,22 +19,23 @@ from torch.nn.parameter import is_lazy
 from torch.optim import ASGD, SGD, Adagrad, Adam, AdamW, Optimizer
 
 from lit_optim.distributed import is_sharded
-from lit_optim.state_loading.guard import guard, names_of
+from lit_optim.state_loading.guard import guard
+from lit_optim.state_loading.parameter_names import optimizer_names
 from lit_optim.torch_backend.layout import WIDE, complete_momentum, is_dense, lay_out, lay_out_state
 
 FUSED = (Adam, AdamW, SGD, Adagrad)
 FLAGS = ("fused", "foreach", "capturable", "differentiable")
-SMALL = 8_192  # elements a tensor on average; below, the calls take the time and not the arithmetic
-MANY = 8  # tensors
+FOREACH_NUMEL = 8_192  # elements a tensor on average; below, the calls take the time and not the arithmetic
+FOREACH_TENSORS = 8  # at least
 
 
 def fastest(cls: type[Optimizer], parameters: Iterable[Tensor], given: Mapping[str, Any]) -> dict[str, bool]:
-    """The implementation flags to construct ``cls`` with; empty where the user or torch's own default decides.
+    """Return the implementation flags to construct ``cls`` with; none where the user or torch's default decides.
 
     Args:
         cls: optimizer class; only torch's own ones, not subclasses of them, are known to take the flags.
         parameters: all parameters it will own.
-        given: keyword arguments of the user's; any implementation flag among them ends the choice.
+        given: keyword arguments of the user's; with an implementation flag among them, that is the choice.
 
     Example:
         >>> fastest(torch.optim.AdamW, [torch.zeros(2, 3)], {})
@@ -46,21 +46,19 @@ def fastest(cls: type[Optimizer], parameters: Iterable[Tensor], given: Mapping[s
     parameters = list(parameters)
     if not parameters or any(given.get(flag) is not None for flag in FLAGS):
         return {}
-    if any(is_lazy(p) for p in parameters):  # nobody knows yet how it will lie in memory
+    if any(is_lazy(p) for p in parameters):  # its layout is not known yet
         return {}
     if cls in FUSED and fused_is_right(cls, parameters):
         return {"fused": True}
     return {"foreach": True} if foreach_pays(cls, parameters) else {}
 
 
-def fused_is_right(cls: type[Optimizer], parameters: Iterable[Tensor]) -> bool:
-    """Whether ``fused=True`` computes the same as the loop for these parameters."""
-    parameters = list(parameters)
+def fused_is_right(cls: type[Optimizer], parameters: Sequence[Tensor]) -> bool:
+    """Tell whether ``fused=True`` computes the same as the loop for these parameters."""
     devices = {p.device.type for p in parameters}
     if len(devices) != 1 or not devices <= {"cpu", "cuda"}:
         return False
-    sharded = any(is_sharded(p) for p in parameters)
-    if sharded and cls in (SGD, Adagrad):
+    if cls in (SGD, Adagrad) and any(map(is_sharded, parameters)):
         return False  # raises on DTensor
     if cls is Adagrad and devices != {"cpu"}:
         return False  # raises: it has no such kernel
@@ -69,88 +67,71 @@ def fused_is_right(cls: type[Optimizer], parameters: Iterable[Tensor]) -> bool:
     return all(p.is_floating_point() and p.layout is torch.strided and is_dense(p) for p in parameters)
 
 
-def foreach_pays(cls: type[Optimizer], parameters: Iterable[Tensor]) -> bool:
-    """Whether the foreach implementation is worth its temporaries: on a CPU, for many small tensors only.
+def foreach_pays(cls: type[Optimizer], parameters: Sequence[Tensor]) -> bool:
+    """Tell whether the foreach implementation is worth its temporaries: on a CPU, for many small tensors only.
 
     Elsewhere torch's own default already is foreach.
     """
-    parameters = list(parameters)
     if not cls.__module__.startswith("torch.optim.") or cls is ASGD:  # ASGD's foreach was never faster
         return False
     if "foreach" not in inspect.signature(cls).parameters:
         return False
-    plain = all(p.device.type == "cpu" and type(p) in (Tensor, torch.nn.Parameter) for p in parameters)
+    plain = all(p.is_cpu and type(p) in (Tensor, torch.nn.Parameter) for p in parameters)
     floating = all(p.is_floating_point() and p.layout is torch.strided for p in parameters)
-    return (
-        plain and floating and len(parameters) >= MANY and sum(p.numel() for p in parameters) < SMALL * len(parameters)
-    )
+    small = sum(p.numel() for p in parameters) < FOREACH_NUMEL * len(parameters)
+    return plain and floating and small and len(parameters) >= FOREACH_TENSORS
 
 
 def keep_exact(optimizer: Optimizer, names: Mapping[Tensor, tuple[str, ...]] | None = None) -> Optimizer:
-    """Keeps an optimizer right: state that does not fit is not loaded, and fused kernels get the strides they need.
+    """Keep an optimizer correct: reject state that does not fit, and give fused kernels the strides they need.
 
     Gradients are checked after the closure, so that what the step consumes is what was checked. A gradient or a state
-    with strides of its own is laid out as its parameter, a sparse gradient switches its group to the loop.
+    with other strides than its parameter is copied, a sparse gradient switches its group to the loop.
 
     Args:
         optimizer: of any class.
         names: of its parameters; state is matched by them.
     """
     guard(optimizer, names)
-    # copies and pickles lose their hooks, and would load and be fused without a check
+    # otherwise copies and pickles have no hooks, and load and are fused without a check
     itself = weakref.ref(optimizer)
-    optimizer.__deepcopy__ = functools.partial(_copy, itself)  # type: ignore[attr-defined]
     optimizer.__reduce_ex__ = functools.partial(_reduced, itself)  # type: ignore[method-assign]
+    if type(optimizer).__module__.startswith("torch.optim."):
+        optimizer.register_load_state_dict_pre_hook(_remember_flags)
+        optimizer.register_load_state_dict_post_hook(_restore_after_load)
     if type(optimizer) in FUSED:
         # fused kernels would unscale gradients themselves, which forbids clipping; with this the GradScaler does it
         optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]  # torch's own protocol
-        optimizer.register_step_pre_hook(_check_before_update)
-        optimizer.register_load_state_dict_pre_hook(_remember_flags)
-        optimizer.register_load_state_dict_post_hook(_restore_after_load)
-    elif type(optimizer).__module__.startswith("torch.optim."):
-        optimizer.register_load_state_dict_pre_hook(_remember_flags)
-        optimizer.register_load_state_dict_post_hook(_restore_flags)
+        optimizer.register_step_pre_hook(_lay_out_before_update)
     return optimizer
-
-
-def _copy(reference: weakref.ref[Optimizer], memo: dict[int, Any]) -> Optimizer:
-    optimizer = cast("Optimizer", reference())
-    twin = type(optimizer).__new__(type(optimizer))
-    memo[id(optimizer)] = twin
-    twin.__setstate__(copy.deepcopy(optimizer.__getstate__(), memo))
-    return _named(twin, chain.from_iterable(names_of(optimizer)))
 
 
 def _reduced(reference: weakref.ref[Optimizer], _: Any) -> tuple[Any, ...]:
     optimizer = cast("Optimizer", reference())
-    return _restored, (type(optimizer), optimizer.__getstate__(), [*chain.from_iterable(names_of(optimizer))])
+    return _restored, (type(optimizer), optimizer.__getstate__(), [*chain.from_iterable(optimizer_names(optimizer))])
 
 
 def _restored(cls: type[Optimizer], state: dict[str, Any], names: Iterable[tuple[str, ...]] = ()) -> Optimizer:
-    """What a pickle becomes."""
+    """Copy or unpickle an optimizer."""
     optimizer = cls.__new__(cls)
     optimizer.__setstate__(state)
-    return _named(optimizer, names)
-
-
-def _named(optimizer: Optimizer, names: Iterable[tuple[str, ...]]) -> Optimizer:
     parameters = (p for group in optimizer.param_groups for p in group["params"])
     return keep_exact(optimizer, {p: found for p, found in zip(parameters, names, strict=False) if found})
 
 
-def _check_before_update(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
-    """Step pre-hook; ``args`` begins with the optimizer itself."""
+def _lay_out_before_update(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
+    """Step pre-hook: lay gradients out after the closure; ``args`` begins with the optimizer itself."""
     closure = args[1] if len(args) > 1 else kwargs.get("closure")
     if closure is None:
         lay_out(optimizer)
         return None
 
-    def checked() -> Any:
+    def closure_then_layout() -> Any:
         loss = closure()
         lay_out(optimizer)
         return loss
 
-    return (optimizer, checked), {}
+    return (optimizer, closure_then_layout), {}
 
 
 def _remember_flags(optimizer: Optimizer, _: Any) -> None:
@@ -158,18 +139,14 @@ def _remember_flags(optimizer: Optimizer, _: Any) -> None:
     optimizer.__dict__["_lit_optim_flags"] = flags
 
 
-def _restore_flags(optimizer: Optimizer) -> None:
-    """A checkpoint brings its own implementation, ``capturable`` of a GPU's say: return to that of this run."""
-    for group, flags in zip(optimizer.param_groups, optimizer.__dict__.pop("_lit_optim_flags"), strict=True):
-        group.update(flags)
-
-
 def _restore_after_load(optimizer: Optimizer) -> None:
-    """A checkpoint brings its own flags and strides: return to the flags of this run, lay the state out anew."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    right = fused_is_right(type(optimizer), parameters)
+    """Return to the implementation of this run, ``capturable`` included, and lay the loaded state out for it."""
     for group, flags in zip(optimizer.param_groups, optimizer.__dict__.pop("_lit_optim_flags"), strict=True):
         group.update(flags)
+    if type(optimizer) not in FUSED:
+        return
+    right = fused_is_right(type(optimizer), [p for group in optimizer.param_groups for p in group["params"]])
+    for group in optimizer.param_groups:
         group["fused"] = group["fused"] and right
         if group["fused"]:
             for p in group["params"]:
@@ -182,7 +159,7 @@ def _restore_after_load(optimizer: Optimizer) -> None:
 
 
 def _complete_sums(optimizer: Optimizer) -> None:
-    """Gives Adagrad the state that a checkpoint lacks: torch 2.6 makes it in the constructor, not in the first step."""
+    """Create the state of Adagrad that a checkpoint lacks: torch 2.6 creates it in the constructor only."""
     if type(optimizer) is not Adagrad:
         return
     initial = optimizer.defaults["initial_accumulator_value"]
@@ -190,7 +167,5 @@ def _complete_sums(optimizer: Optimizer) -> None:
         for p in [p for p in group["params"] if not optimizer.state.get(p)]:
             optimizer.state[p] = {
                 "step": torch.zeros((), device=p.device if group["fused"] else None),
-                "sum": torch.full_like(
-                    p, complex(initial, initial) if p.is_complex() else initial, requires_grad=False
-                ),
+                "sum": torch.full_like(p, complex(initial, initial) if p.is_complex() else initial),
             }

@@ -1,4 +1,4 @@
-"""What fused kernels can walk over: gradients and state in the strides of their parameters, buffers for all or none."""
+"""Lay out gradients and state as fused kernels need them: in the strides of their parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARAMS, _VALUES, _NUMEL, _NOTHING = itemgetter("params"), methodcaller("values"
 
 
 def lay_out(optimizer: Optimizer) -> None:
-    """Gives gradients and state the strides of their parameter, where a fused kernel is going to walk over them."""
+    """Give gradients and state the strides of their parameter, where a fused kernel is going to read them."""
     if any(group.get("fused") for group in optimizer.param_groups):
         check_sizes(optimizer)
     sgd, adagrad = type(optimizer) is SGD, type(optimizer) is Adagrad
@@ -27,17 +27,15 @@ def lay_out(optimizer: Optimizer) -> None:
             continue
         if sgd and group["momentum"] and len(optimizer.state) < sum(map(len, map(_PARAMS, optimizer.param_groups))):
             complete_momentum(optimizer, group)  # a parameter has no state yet: one that is unfrozen, say
-        moved = adagrad and any(
-            p.device.type != "cpu" for p in group["params"][:1]
-        )  # to a GPU, for which it has no kernel
+        on_gpu = adagrad and any(not p.is_cpu for p in group["params"][:1])  # moved there: it has no such kernel
         for p in group["params"]:
             grad = p.grad
             if grad is None:
                 continue
-            without = moved or (sgd and p.dtype not in WIDE and p.device.type == "cpu")  # a right kernel
-            if not (without or grad.is_sparse) and p.is_contiguous() and grad.is_contiguous():
+            needs_loop = on_gpu or grad.is_sparse or (sgd and p.dtype not in WIDE and p.is_cpu)
+            if not needs_loop and p.is_contiguous() and grad.is_contiguous():
                 continue  # nearly always
-            if without or grad.is_sparse or not (p.is_contiguous() or is_dense(p)):
+            if needs_loop or not (p.is_contiguous() or is_dense(p)):
                 group["fused"] = False  # the loop is right for all three
                 break
             if not (grad.is_contiguous() and p.is_contiguous()):
@@ -51,9 +49,9 @@ def lay_out(optimizer: Optimizer) -> None:
 
 
 def check_sizes(optimizer: Optimizer) -> None:
-    """Rejects gradients and state of another size than their parameter: a kernel would run past their ends.
+    """Reject gradients and state of another size than their parameter: a kernel would run past their ends.
 
-    Sizes are compared at each step; the state is looked at again only where it holds new tensors.
+    Sizes are compared at each step; the state is checked again only where it holds new tensors.
 
     Raises:
         ConfigError: with the first one, and what to do.
@@ -75,7 +73,7 @@ def check_sizes(optimizer: Optimizer) -> None:
 
 
 def lay_out_state(optimizer: Optimizer) -> None:
-    """Gives state tensors of a parameter's shape its strides."""
+    """Give state tensors of a parameter's shape its strides."""
     for p, state in optimizer.state.items():
         for name, value in state.items():
             if isinstance(value, Tensor) and value.shape == p.shape and value.stride() != p.stride():
@@ -83,7 +81,7 @@ def lay_out_state(optimizer: Optimizer) -> None:
 
 
 def complete_momentum(optimizer: Optimizer, group: dict[str, Any]) -> None:
-    """Gives all parameters a buffer where some have one: fused SGD takes no mixture, which the loop begins anew."""
+    """Create the missing buffers where some parameters have one: fused SGD takes buffers for all or none."""
     buffers = {p: optimizer.state.get(p, {}).get("momentum_buffer") for p in group["params"]}
     if type(optimizer) is not SGD or not group["momentum"] or all(buffer is None for buffer in buffers.values()):
         return
@@ -95,7 +93,7 @@ def complete_momentum(optimizer: Optimizer, group: dict[str, Any]) -> None:
 
 
 def is_dense(tensor: Tensor) -> bool:
-    """Whether the elements fill one block of memory without gaps or overlaps, in whatever order of dimensions.
+    """Tell whether the elements fill one block of memory without gaps or overlaps, in any order of dimensions.
 
     Example:
         >>> is_dense(torch.zeros(4, 3).t()), is_dense(torch.zeros(4, 3)[:, :2]), is_dense(torch.zeros(1).expand(3))
@@ -107,6 +105,16 @@ def is_dense(tensor: Tensor) -> bool:
             return False
         expected *= size
     return True
+
+
+def flat_view(tensor: Tensor) -> Tensor:
+    """Return a dense tensor as the one block of memory that it is, in any order of dimensions.
+
+    Example:
+        >>> flat_view(torch.tensor([[1, 2], [3, 4]]).t())
+        tensor([1, 2, 3, 4])
+    """
+    return tensor.view(-1) if tensor.is_contiguous() else tensor.as_strided((tensor.numel(),), (1,))
 
 
 def _warn_once(optimizer: Optimizer, message: str) -> None:

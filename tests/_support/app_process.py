@@ -12,10 +12,11 @@ from pathlib import Path
 import fsspec
 from hydra import compose, initialize_config_dir
 
-import app.assemble
-import app.fit
-import app.metrics
-import app.progress  # noqa: F401 - imported once here, not in every fork
+import app.checks
+import app.console
+import app.data
+import app.nets
+import app.task  # noqa: F401 - imported once here, not in every fork
 
 TRAIN = Path(__file__).resolve().parents[2] / "examples" / "train.py"
 

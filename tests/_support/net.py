@@ -9,8 +9,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 import lit_optim
-from app.loader import ResumableLoader
-from app.sampler import EpochSampler
+from app.loader import EpochSampler, ResumableLoader
 
 BATCHES = 8
 

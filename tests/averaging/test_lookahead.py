@@ -9,7 +9,7 @@ from torch.distributed.checkpoint.state_dict import _init_optim_state
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lit_optim import ConfigError
-from lit_optim.averaging.lerp import BLOCK, lerp_and_reset_all, swap_
+from lit_optim.averaging.lerp import PAIR_BLOCK, lerp_and_reset_all, swap_
 from lit_optim.callbacks import Lookahead as LookaheadCallback
 from lit_optim.optimizers import SWATS, ExponentialMovingAverage, Lookahead
 
@@ -225,7 +225,7 @@ def test_evaluation_shows_the_slow_weights_and_gives_the_fast_ones_back():
     assert torch.equal(optimizer.state[p]["slow"], slow)
     assert p.data_ptr() == address
     lookahead.swap_in()
-    step(p, optimizer, 5)  # whoever forgets to swap out does not train the slow weights
+    step(p, optimizer, 5)  # a step swaps out first: the slow weights are not trained
     assert torch.equal(optimizer.state[p]["slow"], p), "the sixth step synchronizes"
     assert not torch.equal(p, slow)
 
@@ -295,7 +295,7 @@ class Allocations(TorchDispatchMode):
 
 
 def test_one_extra_copy_of_the_weights_and_no_temporaries():
-    p = torch.randn(5 * BLOCK, requires_grad=True)
+    p = torch.randn(5 * PAIR_BLOCK, requires_grad=True)
     small = torch.randn(10, requires_grad=True)
     bare = torch.optim.SGD([p, small], lr=0.1)
     lookahead = Lookahead(2).attach(bare)
@@ -310,7 +310,7 @@ def test_one_extra_copy_of_the_weights_and_no_temporaries():
     assert not [size for size in made.sizes if size > 1], "steps and synchronizations make nothing"
     with Allocations() as made, lookahead.evaluation():
         pass
-    assert max(made.sizes) <= BLOCK
+    assert max(made.sizes) <= PAIR_BLOCK
     held = [t for t in bare.state[p].values() if isinstance(t, torch.Tensor) and t.numel() == p.numel()]
     assert len(held) == 1
     assert not lookahead._before
@@ -380,7 +380,7 @@ def test_compiled_is_the_same_but_for_rounding(dtype, monkeypatch):
     for compiled in (False, True):
         generator = torch.Generator().manual_seed(3)
         parameters = [
-            torch.randn(n, generator=generator).to(dtype).requires_grad_() for n in (3, 20_000, 3 * BLOCK + 5)
+            torch.randn(n, generator=generator).to(dtype).requires_grad_() for n in (3, 20_000, 3 * PAIR_BLOCK + 5)
         ]
         optimizer = torch.optim.SGD(parameters, lr=0.1)
         Lookahead(2, 0.3, compile=compiled).attach(optimizer)

@@ -34,7 +34,7 @@ class Problem:
         self.optimizer.step(closure)
 
 
-ONES = [  # a schedule-free optimizer has an average of its own, and the two refuse each other under a Trainer
+ONES = [  # a schedule-free optimizer averages by itself, and the two reject each other under a Trainer
     name
     for name in OPTIMIZERS
     if not name.startswith("compiled/") and "ScheduleFree" not in presets.load_preset("optimizer", name)["_target_"]

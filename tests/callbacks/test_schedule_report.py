@@ -7,7 +7,7 @@ import pytest
 import lit_optim
 from _support.net import BATCHES, Net, fit
 from lit_optim import ConfigError
-from lit_optim.callbacks import ScheduleReport, schedule_report
+from lit_optim.callbacks import ScheduleReport, report_files, schedule_report
 
 
 def read(path):
@@ -58,7 +58,7 @@ def test_fast_dev_run_writes_nothing(tmp_path):
 
 
 def test_without_matplotlib_there_is_the_pip_line(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(schedule_report, "find_spec", lambda name: None)
+    monkeypatch.setattr(report_files, "find_spec", lambda name: None)
     monkeypatch.setattr(logging.getLogger("lightning.pytorch"), "propagate", True)
     with caplog.at_level(logging.INFO):
         fit(tmp_path, Net(optim_callbacks="schedule_report"), max_epochs=1)

@@ -205,9 +205,9 @@ def test_a_missing_package_leaves_what_the_file_says(monkeypatch, tmp_path):
     (tmp_path / "optimizer").mkdir()
     (tmp_path / "optimizer" / "far.yaml").write_text("# Far away.\n_target_: not_there.Far\nlr: 1.0  # how far\n")
     (tmp_path / "__init__.py").touch()
-    monkeypatch.setattr(presets, "conf", lambda: tmp_path)
-    monkeypatch.setattr(presets, "groups", lambda: ("optimizer",))
-    monkeypatch.setattr(presets, "names", lambda group: ("far",))
+    monkeypatch.setattr(presets, "conf_folder", lambda: tmp_path)
+    monkeypatch.setattr(presets, "preset_groups", lambda: ("optimizer",))
+    monkeypatch.setattr(presets, "preset_names", lambda group: ("far",))
     (found,) = info("far")
     assert "no package 'not_there'" in found["missing"]
     assert [(key["key"], key["preset"], key["meaning"]) for key in found["keys"]] == [("lr", 1.0, "how far")]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import lit_optim
-from lit_optim.cli import rendering as pages
+from lit_optim.cli import rendering
 from lit_optim.cli.main import VERBS, main
-from lit_optim.cli.rendering import Code, Heading, Table, aligned, plain
+from lit_optim.cli.rendering import Code, Heading, Table, aligned, text_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "lit_optim"]
@@ -154,15 +154,15 @@ def test_a_closed_pipe_is_no_error():
     assert done.stderr == ""
     assert done.stdout.startswith("name")
     read, write = os.pipe()
-    os.close(read)  # nobody reads at all
+    os.close(read)  # a pipe without a reader
     done = subprocess.run([*COMMAND, "list", "--json"], env=environment, stdout=write, stderr=subprocess.PIPE, text=True, check=False)  # fmt: skip
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_without_rich_a_terminal_gets_plain_text_that_fits(monkeypatch, capsys):
-    monkeypatch.setattr(pages, "find_spec", lambda name: None)
-    monkeypatch.setattr(pages, "on_terminal", lambda: True)
+    monkeypatch.setattr(rendering, "find_spec", lambda name: None)
+    monkeypatch.setattr(rendering, "on_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "70")
     assert main(["info", "lbfgs"]) == 0
     out = capsys.readouterr().out
@@ -192,5 +192,5 @@ def test_a_last_column_with_room_is_broken_in_its_place():
 
 
 def test_code_is_never_broken():
-    assert list(plain([Heading("one two"), Code("x" * 90)], width=5)) == ["one", "two", "  " + "x" * 90]
-    assert list(plain([Table((), [["a", "b"]])])) == ["a  b"]
+    assert list(text_lines([Heading("one two"), Code("x" * 90)], width=5)) == ["one", "two", "  " + "x" * 90]
+    assert list(text_lines([Table((), [["a", "b"]])])) == ["a  b"]

@@ -291,13 +291,13 @@ def test_without_matplotlib_there_is_a_note(monkeypatch, capsys, tmp_path):
 def test_few_points_keep_extrema_and_edges():
     assert extrema([0, 3, 1, 2, 9, 2, 2, 2, 2, 0, 1, 1, 1], 2) == [0, 4, 7, 9]
     [choice] = choices(["scheduler=warmup_cosine_restarts", "optimizer.lr=1.0", "total_steps=100000"])
-    lane = preview(choice).curves[0].lane
-    every = [lane.factor(step) for step in range(100000)]
+    curve = preview(choice).curves[0]
+    every = [curve.value(step) for step in range(100000)]
     for most in (100_000, 7_777):
-        thin = downsample(lane, 100_000, most)
+        thin = downsample(curve, 100_000, most)
         assert len(thin.steps) < 2000
-        assert thin.factors == [every[step] for step in thin.steps]
-        assert (min(thin.factors), max(thin.factors)) == (min(every), max(every))
+        assert thin.values == [every[step] for step in thin.steps]
+        assert (min(thin.values), max(thin.values)) == (min(every), max(every))
         assert {0, 4999, 5000, 99999} <= {*thin.steps}
 
 
@@ -354,5 +354,5 @@ def test_callbacks_are_taken_and_a_switch_is_noted(capsys):
     assert main(words) == 0
     without = capsys.readouterr().out
     assert main([*words, "optim_callbacks=[swats,lookahead]", "optim_callbacks.swats.at=50%"]) == 0
-    note = "note: SWATS: at its switch, which nobody knows before, all lrs are multiplied by one factor"
+    note = "note: SWATS: at its switch, which is not known before, all lrs are multiplied by one factor"
     assert capsys.readouterr().out.replace(note, "").split() == without.split()

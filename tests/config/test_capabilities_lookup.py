@@ -13,12 +13,12 @@ from lit_optim.config.read.preset_header import header
 WITHOUT_YAML = """
 import sys
 sys.modules["yaml"] = sys.modules["omegaconf"] = None  # an import of one of them fails
-from lit_optim.config.capabilities import Capabilities, capabilities, of_target, table
+from lit_optim.config.capabilities import Capabilities, capabilities, of_target, capability_table
 
 assert of_target("torch.optim.LBFGS").closure
 assert of_target("lit_optim.optimizers.SGDW") == capabilities("sgdw")
 assert of_target("somewhere.Else") == Capabilities()
-assert len(table()) > 40
+assert len(capability_table()) > 40
 """
 
 

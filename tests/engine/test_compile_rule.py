@@ -1,4 +1,4 @@
-"""Compiled texts: how many, when again, and what happens without a compiler or without inductor's inner entrances."""
+"""Compiled rules: how many, when again, and what happens without a compiler or without inductor's inner entrances."""
 
 import os
 import subprocess
@@ -49,7 +49,7 @@ def add_scaled(p, g, scratch, factor, *, twice):
 
 @pytest.mark.slow
 def test_the_entrance_to_inductor_is_the_one_we_know(recwarn):
-    """Neither is public: if this fails under a new torch, mend `kernel._with_inductor`."""
+    """Neither is public: if this fails under a new torch, mend `compile_rule._with_inductor`."""
     p, g = torch.arange(5.0), torch.ones(5)
     compiled = compile_rule(add_scaled, [p, g], torch.tensor([0.5]), twice=True)
     (total,) = compiled([p, g, torch.tensor([0.25])])
@@ -182,7 +182,7 @@ def test_continues_bit_for_bit_compiled():
 
 @pytest.mark.slow
 def test_threads_that_compile_at_once(monkeypatch):
-    """Each optimizer's first step is in a thread of its own; tracing would fall over the globals of another's."""
+    """Each optimizer takes its first step in another thread; tracing changes globals of torch's."""
     monkeypatch.setattr(kernels, "_kernels", {})
     ends = []
 
@@ -241,7 +241,7 @@ def test_without_a_compiler_it_says_so_and_runs_uncompiled(tmp_path):
     assert lines[0] == "-0.25 -0.25"
     assert lines[1].startswith("compile=True: sgdw runs uncompiled, because no C++ compiler works here (")
     assert lines[1].endswith("install one (g++, clang), or write compile=False")
-    assert lines[2:] == ["0"], "told once for a text"
+    assert lines[2:] == ["0"], "one warning for a rule"
 
 
 @pytest.mark.slow
@@ -277,10 +277,10 @@ def test_compiles_in_its_own_process(monkeypatch):
     for name in ("pool", "process_pool", "submit"):
         monkeypatch.setattr(AsyncCompile, name, asked)
 
-    def text(p, g, scratch, factor):
+    def rule(p, g, scratch, factor):
         p.sub_(g * factor + 0.123456)
 
-    compiled = compile_rule(text, [torch.zeros(4)] * 2, torch.zeros(1))
+    compiled = compile_rule(rule, [torch.zeros(4)] * 2, torch.zeros(1))
     p = torch.ones(3)
     compiled([p, torch.ones(3), torch.tensor([0.5])])
     torch.testing.assert_close(p, torch.full((3,), 1 - 0.5 - 0.123456))

@@ -12,7 +12,7 @@ LARGE = 20 * BLOCK
 
 
 class Allocations(TorchDispatchMode):
-    """Notes the bytes of every tensor that has a memory of its own which was not there before."""
+    """Notes the bytes of every tensor whose memory was not there before."""
 
     def __init__(self, known):
         super().__init__()
@@ -69,12 +69,12 @@ def test_compiled_steps_allocate_nothing(name):
 
 
 def test_groups_that_share_a_call_need_no_memory_of_the_size_of_their_parameters():
-    """Only where small parameters of several groups lie in one gathering, each element has numbers of its own."""
+    """Only where small parameters of several groups share a flat bucket, scalars are spread over its elements."""
     params = [[torch.nn.Parameter(torch.ones(BLOCK // 8)) for _ in range(24)] for _ in range(2)]
     optimizer = CASES["Adam"].build([{"params": p, "lr": 0.1 * (i + 1)} for i, p in enumerate(params)])
     everything = [p for group in params for p in group]
     allocated(optimizer, everything)
     optimizer.param_groups[0]["lr"] = 0.05
     bytes_ = allocated(optimizer, everything)
-    assert len(optimizer._cohorts()) == 1
-    assert sum(bytes_) <= 3 * BLOCK * 4 + 10_000, "scratch: parameters, gradients, and the text's own"
+    assert len(optimizer._buckets()) == 1
+    assert sum(bytes_) <= 3 * BLOCK * 4 + 10_000, "scratch: parameters, gradients, and the rule's own"

@@ -372,7 +372,7 @@ def test_groups_that_differ_in_lr_and_decay_share_a_call(name, dtype):
         optimizer.step()
         for reference in references:
             reference.step()
-    assert len(optimizer._cohorts()) == 1
+    assert len(optimizer._buckets()) == 1
     tolerance = 1e-5 if dtype is torch.float32 else 1e-12
     for p, q in zip([p for g in together for p in g], [p for g in alone for p in g], strict=True):
         torch.testing.assert_close(p, q, rtol=tolerance, atol=tolerance)
@@ -417,24 +417,24 @@ def test_numbers_that_change_mid_run(name):
     assert equal(params, others)
 
 
-def test_a_schedule_of_betas_keeps_the_arrangement(monkeypatch):
+def test_a_schedule_of_betas_keeps_the_buckets(monkeypatch):
     """OneCycleLR drives them at every step; to gather all small tensors anew would cost ten times the step."""
-    arranged = []
-    arrange = AdaBound._arrange
+    made = []
+    make = AdaBound._make_buckets
     params = parameters()
     optimizer = AdaBound([{"params": params[:2]}, {"params": params[2:], "lr": 0.01}])
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=8)
-    monkeypatch.setattr(AdaBound, "_arrange", lambda *args: arranged.append(1) or arrange(*args))
+    monkeypatch.setattr(AdaBound, "_make_buckets", lambda *args: made.append(1) or make(*args))
     for step in range(8):
         train(optimizer, params, [step])
         schedule.step()
-    assert len(arranged) == 1
+    assert len(made) == 1
     optimizer.param_groups[1]["betas"] = [0.3, 0.4]  # no longer those of the other group
     train(optimizer, params, [9])
-    assert len(arranged) == 2
-    optimizer.param_groups[0]["amsbound"] = optimizer.param_groups[1]["amsbound"] = True  # another text
+    assert len(made) == 2
+    optimizer.param_groups[0]["amsbound"] = optimizer.param_groups[1]["amsbound"] = True  # another rule
     train(optimizer, params, [10])
-    assert len(arranged) == 3
+    assert len(made) == 3
     assert all("max_exp_avg_sq" in optimizer.state[p] for p in params)
 
 

@@ -10,7 +10,7 @@ from lit_optim.optimizers import SGDW
 
 
 class Calm(SGDW):
-    """A subclass with a step of its own."""
+    """A subclass that overrides step."""
 
     def step(self, closure=None):
         return super().step(closure)

@@ -1,13 +1,15 @@
 """The example's last.ckpt holds the weights that the run ended with, whatever became of the metric."""
 
+from typing import NamedTuple
+
+import lightning as L
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
 from _support.app_process import TRAIN
 from _support.net import weights
-from app.assemble import assemble
-from app.fit import fit
+from train import build, fit
 
 # the lr is so small that the accuracy of the first epoch is never surpassed, though each step moves the weights
 STUCK = (
@@ -21,10 +23,16 @@ STUCK = (
 THREE = ("trainer.max_epochs=3", "optim_callbacks=none")
 
 
+class Run(NamedTuple):
+    trainer: L.Trainer
+    model: L.LightningModule
+    data: L.LightningDataModule
+
+
 def assembled(folder, overrides):
     """A run of the app in this process, so that its module can be looked at."""
     with initialize_config_dir(str(TRAIN.parent / "conf"), version_base="1.3"):
-        return assemble(compose("train", [*STUCK, *overrides, f"output_dir='{folder}'"]))
+        return Run(*build(compose("train", [*STUCK, *overrides, f"output_dir='{folder}'"])))
 
 
 def saved(path):
@@ -47,7 +55,7 @@ def saved(path):
 def test_last_is_the_end_of_the_run_though_the_metric_never_improves(tmp_path, overrides):
     run = assembled(tmp_path, overrides)
     initial = weights(run.model)
-    fit(run)
+    fit(*run)
     checkpoints = tmp_path / "checkpoints"
     _best, *others = sorted(path.name for path in checkpoints.iterdir())
     assert others == ["last.ckpt"], "two files: the best and the last"
@@ -60,7 +68,7 @@ def test_last_is_the_end_of_the_run_though_the_metric_never_improves(tmp_path, o
 
 def test_best_stays_the_best(tmp_path):
     run = assembled(tmp_path, THREE)
-    fit(run)
+    fit(*run)
     monitored = run.trainer.checkpoint_callback
     assert monitored.monitor == "val/acc"
     assert monitored.best_model_path == str(tmp_path / "checkpoints" / "epoch_000.ckpt")
@@ -82,15 +90,15 @@ def test_a_run_that_is_killed_within_an_epoch_leaves_a_recent_last(tmp_path):
 
     run.model.training_step = killed
     with pytest.raises(SystemExit):
-        fit(run)
+        fit(*run)
     assert found == [4]
 
 
 def test_a_resumed_run_goes_on_with_the_same_last(tmp_path):
-    fit(assembled(tmp_path, ("trainer.max_epochs=1", "optim_callbacks=none")))
+    fit(*assembled(tmp_path, ("trainer.max_epochs=1", "optim_callbacks=none")))
     last = tmp_path / "checkpoints" / "last.ckpt"
     first = saved(last)["global_step"]
     run = assembled(tmp_path, THREE)
-    fit(run, str(last))
+    fit(*run, str(last))
     assert saved(last)["global_step"] == run.trainer.global_step == 3 * first
     assert [path.name for path in sorted((tmp_path / "checkpoints").iterdir())] == ["epoch_000.ckpt", "last.ckpt"]

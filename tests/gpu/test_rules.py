@@ -1,10 +1,10 @@
-"""Our own rules on a GPU: gathered and large tensors, layouts, groups; against the CPU, which the papers judge."""
+"""Our own rules on a GPU: flat buckets and large tensors, layouts, groups; against the CPU, which the papers judge."""
 
 import pytest
 import torch
 
 from _support.rule_cases import CASES
-from lit_optim.engine import flat_bucket as work
+from lit_optim.engine import flat_bucket
 
 STEPS = 4
 LARGE = 3000  # elements, with the limits lowered
@@ -12,8 +12,8 @@ LARGE = 3000  # elements, with the limits lowered
 
 @pytest.fixture(autouse=True)
 def _low_limits(monkeypatch):
-    monkeypatch.setattr(work, "DEVICE_SMALL", 1000)
-    monkeypatch.setattr(work, "DEVICE_SMALL_COMPILED", 1000)
+    monkeypatch.setattr(flat_bucket, "DEVICE_SMALL", 1000)
+    monkeypatch.setattr(flat_bucket, "DEVICE_SMALL_COMPILED", 1000)
 
 
 def tensors(dtype, device):

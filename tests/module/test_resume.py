@@ -20,7 +20,7 @@ SCHEDULERS = {
     "plateau": PLATEAU,
     "warmup_plateau": {**PLATEAU, "warmup": "1.5ep"},
     "plateau of training": {**PLATEAU, "monitor": "train/loss"},
-    "plateaus of several lanes": {
+    "plateaus of several values": {
         **PLATEAU,
         "drive": {"weight_decay": {"main": {**PLATEAU["main"], "factor": 0.3}}},
         "groups": {"no_decay": {"warmup": 5, "main": {**PLATEAU["main"], "patience": 1}}},
@@ -67,7 +67,7 @@ def test_bit_equal_from_every_kind_of_checkpoint(tmp_path, name, optimizer):
 
 
 @pytest.mark.parametrize("name", ["warmup_cosine", "warmup_plateau"])
-def test_the_one_case_that_cannot_be_exact_is_told(tmp_path, name):
+def test_the_one_case_that_cannot_be_exact_warns(tmp_path, name):
     """A step checkpoint of an epoch's last batch: Lightning never runs the validation that was due."""
     expected, counters = unbroken(tmp_path, SCHEDULERS[name])
     path = tmp_path / f"steps/epoch=1-step={2 * BATCHES}.ckpt"
@@ -322,7 +322,7 @@ class TestTheEnvironment:
             ({"compiled": ["AdaBound"]}, r"written with compiled=\['AdaBound'\], resumed with compiled=\[\]"),
         ],
     )  # fmt: skip
-    def test_a_difference_is_told_once(self, tmp_path, change, message):
+    def test_a_difference_warns_once(self, tmp_path, change, message):
         _, run = fit(tmp_path, Net(), max_epochs=1)
         run.save_checkpoint(tmp_path / "c.ckpt")
         checkpoint = torch.load(tmp_path / "c.ckpt", weights_only=True)

@@ -1,11 +1,11 @@
-"""AdaBound's bounds follow the schedule, whoever moves the lr and wherever the run goes on."""
+"""AdaBound's bounds follow the schedule, by whatever the lr is changed, also in resumed runs."""
 
 import pytest
 import torch
 
 import lit_optim
 from lit_optim.optimizers import AdaBound, AdaBoundW
-from lit_optim.scheduler.schedule_lr import rescale
+from lit_optim.scheduler.rescale_lr import rescale_lr
 
 
 def upper_bound(optimizer, p):
@@ -78,7 +78,7 @@ def test_another_lr_for_all_does_not_move_the_bounds(scheduled):
     if scheduled:
         lit_optim.build_scheduler("constant", optimizer).rescale(0.03)
     else:
-        rescale(optimizer, 0.03)
+        rescale_lr(optimizer, 0.03)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.03)
     assert upper_bound(optimizer, p) == pytest.approx(0.1, rel=1e-9)
 

@@ -129,7 +129,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("rules", "message"), BAD)
-def test_wrong_rules_are_refused_in_words(rules, message):
+def test_wrong_rules_are_rejected(rules, message):
     with pytest.raises(ConfigError) as caught:
         lit_optim.build_optimizer("adamw", nn.Linear(2, 2), param_groups=rules)
     assert message in str(caught.value)

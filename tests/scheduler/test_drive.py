@@ -1,4 +1,4 @@
-"""Other hyper-parameters and single groups on the schedule's clock, chains of phases, noise."""
+"""Other hyper-parameters and single groups that follow schedules, chains of phases, noise."""
 
 import copy
 import math
@@ -196,7 +196,7 @@ def test_several_plateaus_each_in_its_phase():
         optimizer.step()
         scheduler.step_metric(1.0)
         scheduler.step()
-    # the first value of each plateau is its best one; every further one halves; values in `hold` count for nobody
+    # the first value of each plateau is its best one; every further one halves; values in `hold` do not count
     assert seen == pytest.approx([0.1, 0.1, 0.05, 0.025, 0.025, 0.025, 0.025, 0.0125, 0.00625])
     again = ScheduleLR(sgd(), phases=phases, order=["one", "hold", "two"], monitor="loss")
     again.load_state_dict(scheduler.state_dict())
@@ -271,7 +271,7 @@ def test_copies_go_on_alike(copied):
     assert run(twin, its, 5, values) == run(optimizer, scheduler, 5, values)
 
 
-def test_whoever_else_writes_a_driven_key_wins():
+def test_a_foreign_value_of_a_driven_key_wins():
     optimizer = adamw()
     scheduler = ScheduleLR(
         optimizer, total_steps=TOTAL, drive={"weight_decay": {"main": {"shape": "linear", "end_factor": 0.5}}}
@@ -327,7 +327,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("spec", "message"), WRONG, ids=[message[:45] for _, message in WRONG])
-def test_what_is_wrong_is_told(spec, message):
+def test_what_is_wrong_is_named(spec, message):
     with pytest.raises(ConfigError) as caught:
         lit_optim.build_scheduler(spec, adamw(), total_steps=TOTAL)
     assert message in str(caught.value)

@@ -1,4 +1,4 @@
-"""The number of optimizer steps the clock tells is the number the Trainer takes."""
+"""The run length that is read from a Trainer is the number of optimizer steps that it takes."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from torch.utils.data import IterableDataset
 from _support.fork import on_two_ranks
 from _support.net import Net, fit, loader, trainer
 from lit_optim import ConfigError
-from lit_optim.scheduler.run_length import run_length_of
+from lit_optim.scheduler.run_length import run_length
 
 
 class Stream(IterableDataset):
@@ -24,10 +24,10 @@ def stream():
 
 
 class Asks(Net):
-    """Keeps what the clock told when optimizers were configured."""
+    """Keeps the run length that is known when optimizers are configured."""
 
     def configure_optimizers(self):
-        self.clock = run_length_of(self.trainer)
+        self.length = run_length(self.trainer)
         return super().configure_optimizers()
 
 
@@ -55,7 +55,7 @@ CASES = {
 def test_counts_what_the_trainer_does(tmp_path, case):
     options, total, per_epoch = CASES[case]
     module, run = fit(tmp_path, Asks(), **options)
-    assert (module.clock.total_steps, module.clock.steps_per_epoch) == (total, per_epoch)
+    assert (module.length.total_steps, module.length.steps_per_epoch) == (total, per_epoch)
     assert run.global_step == total
 
 
@@ -64,7 +64,7 @@ def test_counts_what_the_trainer_does(tmp_path, case):
 )
 def test_data_without_a_length(tmp_path, options, total):
     module, run = fit(tmp_path, Asks(), train=stream(), **options)
-    assert module.clock.total_steps == total == run.global_step
+    assert module.length.total_steps == total == run.global_step
 
 
 UNKNOWN = {
@@ -130,7 +130,7 @@ def test_two_devices(tmp_path):
         module = Asks(scheduler="linear")
         run = trainer(tmp_path, devices=2, strategy="ddp", max_epochs=2)
         run.fit(module, loader(), loader(8))
-        return module.clock.total_steps, module.clock.steps_per_epoch, run.global_step, module.used
+        return module.length.total_steps, module.length.steps_per_epoch, run.global_step, module.used
 
     first, second = on_two_ranks(work)
     assert first == second

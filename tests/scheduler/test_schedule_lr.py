@@ -51,7 +51,7 @@ def test_min_lr_is_absolute_and_every_shape_takes_it():
     assert run(scheduler, 2) == pytest.approx([0.1, 0.18])
 
 
-def test_whoever_else_writes_the_lr_wins_and_the_schedule_goes_on_from_there():
+def test_a_foreign_lr_wins_and_the_schedule_goes_on_from_there():
     opt = optimizer(1.0)
     scheduler = ScheduleLR(opt, **LINEAR)
     run(scheduler, 5)
@@ -91,7 +91,7 @@ def test_a_group_without_an_lr_of_its_own_follows_the_others():
     assert opt.param_groups[1]["lr"] == pytest.approx(0.1)
 
 
-def test_a_foreign_lr_at_a_small_factor_is_told():
+def test_a_foreign_lr_at_a_small_factor_is_warned_about():
     tiny = ScheduleLR(optimizer(1.0), warmup={"steps": 5, "start_factor": 1e-3})
     tiny.optimizer.param_groups[0]["lr"] = 0.05
     with pytest.warns(UserWarning, match="stands at factor 0.001; it goes on from there, towards 50 at factor 1"):
@@ -162,7 +162,7 @@ def test_tensor_lrs_are_written_in_place_and_never_shared():
 
 def test_plateau_after_warmup_counts_from_the_end_of_the_warmup():
     scheduler = ScheduleLR(optimizer(), warmup=4, main={"shape": "plateau", "factor": 0.5, "patience": 1})
-    for _ in range(4):  # flat values during the warmup are not its business
+    for _ in range(4):  # flat values during the warmup do not count
         scheduler.step_metric(1.0)
         scheduler.step()
     assert scheduler.plateau.num_bad == 0
@@ -231,6 +231,20 @@ def test_copies_go_on_alike(again):
     assert run(twin, 20) == run(scheduler, 20)
 
 
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+def test_a_reduction_survives_a_copy_and_another_lr(again):
+    scheduler = ScheduleLR(optimizer(), main={"shape": "plateau", "factor": 0.5, "patience": 1})
+    for _ in range(4):
+        scheduler.step_metric(1.0)
+    copied = again(scheduler)
+    assert copied.plateau == scheduler.plateau
+    copied.rescale(3.0)
+    copied.step()
+    assert copied.optimizer.param_groups[0]["lr"] == 1.5
+    copied.step_metric(1.0)
+    assert copied.optimizer.param_groups[0]["lr"] == 0.75
+
+
 def test_it_does_not_touch_the_optimizer_beyond_its_groups():
     opt = optimizer()
     step = opt.step
@@ -266,7 +280,7 @@ def test_state_loads_as_plain_data(tmp_path):
         ({"main": {"shape": "step", "step_size": "1ep"}}, "length of an epoch is unknown"),
     ],
 )
-def test_what_cannot_be_a_schedule_is_refused_in_words(arguments, message):
+def test_what_cannot_be_a_schedule_is_rejected(arguments, message):
     with pytest.raises(ConfigError, match=message):
         ScheduleLR(optimizer(), **arguments)
 

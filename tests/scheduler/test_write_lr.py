@@ -1,4 +1,4 @@
-"""The fast step gives the numbers of the general one, whatever others do to the groups in between."""
+"""Steps that write groups in few operations give the numbers of those that look at every group, whatever other code writes."""
 
 import random
 
@@ -30,7 +30,7 @@ def scheduler_for(drive, fast, **options):
     )  # fmt: skip
     if not fast:
         scheduler._choose_step = lambda: None
-        scheduler._move_to = scheduler._move_all
+        scheduler._write_step = scheduler._write_all
     return scheduler
 
 
@@ -39,7 +39,7 @@ def values(scheduler):
 
 
 def disturb(scheduler, what):
-    """What others do to an optimizer in the middle of a run."""
+    """Does to an optimizer what other code may do in the middle of a run."""
     groups = scheduler.optimizer.param_groups
     if what == "lr":
         groups[0]["lr"] = 0.5
@@ -71,7 +71,7 @@ EVENTS = ("lr", "momentum", "decay", "off", "on", "add", "list", "rescale", "rel
 @pytest.mark.filterwarnings("ignore:.*was written where the schedule stands")
 @pytest.mark.parametrize("drive", DRIVES)
 @pytest.mark.parametrize("seed", range(12))
-def test_it_equals_the_general_step_under_all_disturbances(drive, seed):
+def test_it_equals_the_step_that_looks_at_every_group_under_all_disturbances(drive, seed):
     draw = random.Random(seed)
     both = [scheduler_for(drive, fast) for fast in (True, False)]
     for _ in range(TOTAL + 10):
@@ -86,15 +86,15 @@ def test_it_equals_the_general_step_under_all_disturbances(drive, seed):
         assert both[0].state_dict() == both[1].state_dict()
 
 
-@pytest.mark.parametrize("drive", ["lr", "number", "first"])
+@pytest.mark.parametrize("drive", DRIVES)
 def test_it_is_in_use(drive):
     scheduler = scheduler_for(drive, fast=True)
-    fast = scheduler._move_to
-    assert fast != scheduler._move_all
+    expected = "write_lr" if drive == "lr" else "_write_expected"
+    assert scheduler._write_step.__name__ == expected
     scheduler.load_state_dict(scheduler.state_dict())
-    assert scheduler._move_to == scheduler._move_all, "the step after a restore looks at every group"
+    assert scheduler._write_step == scheduler._write_all, "the step after a restore looks at every group"
     scheduler.step()
-    assert scheduler._move_to != scheduler._move_all
+    assert scheduler._write_step.__name__ == expected
 
 
 @pytest.mark.parametrize("drive", ["lr", "number", "first"])

@@ -1,4 +1,4 @@
-"""Other libraries' words for a shape's arguments, and arguments that stand one level too high, are told in ours."""
+"""Other libraries' names of a shape's arguments, and arguments that stand one level too high, are answered with ours."""
 
 import pytest
 import torch
@@ -57,7 +57,7 @@ def test_every_word_leads_to_an_argument_that_some_shape_has():
 
 
 def test_a_peak_may_be_absolute_in_every_preset_that_has_one():
-    """The preset's own max_factor of 1 is no second wish."""
+    """The preset's max_factor of 1 does not conflict with max_lr."""
     for name in ("triangular", "triangular2", "exp_range", "one_cycle"):
         main = {**load_preset("scheduler", name)["main"], "max_lr": 0.4}
         scheduler = lit_optim.build_scheduler(
@@ -68,7 +68,7 @@ def test_a_peak_may_be_absolute_in_every_preset_that_has_one():
 
 @pytest.mark.parametrize("name", ["triangular", "triangular2", "exp_range", "exponential", "cosine", "wsd"])
 def test_min_lr_stands_in_for_the_lower_end_of_a_preset(name):
-    """The preset's own lower end is no second wish either."""
+    """The preset's lower end does not conflict with min_lr."""
     main = {**load_preset("scheduler", name)["main"], "min_lr": 0.004}
     scheduler = lit_optim.build_scheduler(name, torch.optim.SGD([torch.zeros(1)], lr=0.1), total_steps=1000, main=main)
     assert min(map(scheduler.factor, range(1001))) == pytest.approx(0.04, rel=1e-12)

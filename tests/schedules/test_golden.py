@@ -5,9 +5,9 @@ import math
 import pytest
 
 from lit_optim import ConfigError, schedules
-from lit_optim.duration import Clock
+from lit_optim.duration import RunLength
 from lit_optim.schedules import join, warmup
-from lit_optim.schedules.plan.slots import compose
+from lit_optim.schedules.plan.compose_plan import compose_plan
 
 GOLDEN = [
     # shape, total steps, arguments, {step: factor}
@@ -125,7 +125,7 @@ WARMUPS = [
 
 @pytest.mark.parametrize(("slot", "expected"), WARMUPS, ids=lambda value: str(value)[:50])
 def test_warmups_of_every_shape(slot, expected):
-    plan = compose({"warmup": {"steps": 4, **slot}, "main": {"shape": "constant"}}, Clock(10), base_lr=2.0)
+    plan = compose_plan({"warmup": {"steps": 4, **slot}, "main": {"shape": "constant"}}, RunLength(10), base_lr=2.0)
     assert [plan.schedule(t) for t in range(4)] == pytest.approx(expected, rel=1e-12)
     assert [plan.schedule(t) for t in (4, 5, 10, 11)] == [1.0] * 4
 
@@ -133,25 +133,25 @@ def test_warmups_of_every_shape(slot, expected):
 @pytest.mark.parametrize("shape", ["constant", "exponential"])
 def test_a_warmup_that_cannot_begin_at_0_asks_for_a_start_factor(shape):
     with pytest.raises(ConfigError, match=r"scheduler\.warmup\.start_factor: .* write e\.g\. start_factor: 0\.01"):
-        compose({"warmup": {"steps": 4, "shape": shape}}, Clock(10))
+        compose_plan({"warmup": {"steps": 4, "shape": shape}}, RunLength(10))
 
 
 def test_a_constant_cooldown_holds_what_main_ends_at():
     slots = {"main": {"shape": "linear", "end_factor": 0.3}, "cooldown": {"steps": 4, "shape": "constant"}}
-    plan = compose(slots, Clock(10))
+    plan = compose_plan(slots, RunLength(10))
     assert [plan.schedule(t) for t in (0, 6, 9, 10)] == pytest.approx([1.0, 0.3, 0.3, 0.3])
 
 
 @pytest.mark.parametrize(("shape", "arguments"), [(shape, arguments) for shape, _, arguments, _ in GOLDEN])
 def test_a_phase_of_no_steps_is_as_good_as_not_there(shape, arguments):
     phases = {"off": {"steps": 0, "shape": shape, **arguments}, "fall": {"shape": "linear"}}
-    plan = compose({"phases": phases, "order": ["off", "fall"]}, Clock(total_steps=4))
+    plan = compose_plan({"phases": phases, "order": ["off", "fall"]}, RunLength(total_steps=4))
     assert [plan.schedule(t) for t in range(5)] == [1.0, 0.75, 0.5, 0.25, 0.0]
     assert [phase.name for phase in plan.phases] == ["fall"]
 
 
 def test_a_cooldown_that_leaves_nothing_to_main_begins_where_the_warmup_ends():
-    plan = compose({"warmup": 2, "main": {"shape": "cosine"}, "cooldown": 2}, Clock(total_steps=4))
+    plan = compose_plan({"warmup": 2, "main": {"shape": "cosine"}, "cooldown": 2}, RunLength(total_steps=4))
     assert [plan.schedule(t) for t in range(5)] == [0.5, 1.0, 1.0, 0.5, 0.0]
 
 
@@ -184,7 +184,7 @@ def test_after_a_warmup_the_next_phase_begins_at_its_own_step_0_and_ends_with_th
     ],
 )
 def test_edges_of_phases_are_rounded_cumulatively(total, warmup_share, cooldown_share, edges):
-    plan = compose({"warmup": warmup_share, "cooldown": cooldown_share}, Clock(total))
+    plan = compose_plan({"warmup": warmup_share, "cooldown": cooldown_share}, RunLength(total))
     assert [phase.stop for phase in plan.phases] == edges
 
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lit_optim import ConfigError, schedules
-from lit_optim.duration import Clock
+from lit_optim.duration import RunLength
 from lit_optim.schedules import join, warmup
-from lit_optim.schedules.plan.slots import SLOTS, compose
+from lit_optim.schedules.plan.compose_plan import compose_plan
+from lit_optim.schedules.plan.slots import SLOTS
 
 factors = st.floats(0.0, 10.0)
 lengths = st.integers(1, 2000)
@@ -56,7 +57,7 @@ def test_warmup_and_main_meet_at_1(n, w, after):
 )
 def test_rounded_phases_sum_to_the_run(total, shares):
     slots = {"warmup": f"{shares[0]}%", "main": {"shape": "cosine"}, "cooldown": f"{shares[1]}%"}
-    plan = compose(slots, Clock(total))
+    plan = compose_plan(slots, RunLength(total))
     assert plan.stop == total
     edges = [(phase.start, phase.stop) for phase in plan.phases]
     assert edges[0][0] == 0
@@ -70,7 +71,7 @@ def test_a_cooldown_begins_where_main_ends(total, cooldown, end, main_end):
     if cooldown >= total:
         return
     slots = {"main": {"shape": "linear", "end_factor": main_end}, "cooldown": {"steps": cooldown, "end_factor": end}}
-    plan = compose(slots, Clock(total))
+    plan = compose_plan(slots, RunLength(total))
     assert plan.schedule(total - cooldown) == pytest.approx(main_end)
     assert plan.schedule(total) == pytest.approx(end)
 

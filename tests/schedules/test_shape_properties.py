@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import lit_optim
 from conftest import SCHEDULERS
 from lit_optim import ConfigError, schedules
-from lit_optim.duration import Clock
-from lit_optim.schedules.plan.slots import SLOTS, compose
+from lit_optim.duration import RunLength
+from lit_optim.schedules.plan.compose_plan import compose_plan
+from lit_optim.schedules.plan.slots import SLOTS
 from lit_optim.schedules.shapes.wsd import TAILS
 
 lengths = st.integers(1, 400)
@@ -248,7 +249,7 @@ def test_a_shape_that_needs_its_length_says_so(factory):
 @pytest.mark.parametrize("total", [100, 1000, 12_345])
 def test_warmup_presets_meet_their_main_phase(name, total):
     slots = {k: v for k, v in lit_optim.compose([f"scheduler={name}"]).scheduler.items() if k in SLOTS}  # fmt: skip
-    plan = compose(slots, Clock(total))
+    plan = compose_plan(slots, RunLength(total))
     begins = plan.phases[1].start
     assert plan.schedule(begins - 1) == 1.0
     assert plan.schedule(begins) == pytest.approx(1.0, abs=0.1 if "noam" in name else 1e-3)
@@ -256,7 +257,7 @@ def test_warmup_presets_meet_their_main_phase(name, total):
 
 def test_noam_with_its_ramp_in_the_warmup_slot_is_noam():
     plain, slotted = (
-        compose(dict(lit_optim.compose([f"scheduler={name}"]).scheduler), Clock(1000)) for name in ("noam", "warmup_noam")
+        compose_plan(dict(lit_optim.compose([f"scheduler={name}"]).scheduler), RunLength(1000)) for name in ("noam", "warmup_noam")
     )  # fmt: skip
     for t in range(1002):
         assert slotted.schedule(t) == pytest.approx(plain.schedule(t), rel=1e-12)
@@ -266,7 +267,7 @@ def test_every_preset_works_in_the_shortest_runs():
     for name in SCHEDULERS:
         slots = {k: v for k, v in lit_optim.compose([f"scheduler={name}"]).scheduler.items() if k in SLOTS}
         for total in (1, 2, 3, 9, 10):
-            plan = compose(slots, Clock(total))
+            plan = compose_plan(slots, RunLength(total))
             assert all(0 <= plan.schedule(t) <= 1 for t in range(total + 2)), (name, total)
 
 
@@ -285,7 +286,7 @@ LONG = [
 @pytest.mark.parametrize("main", LONG, ids=lambda main: main["shape"])
 def test_lengths_in_steps_are_checked_against_the_run_and_no_other(main):
     lit_optim.validate({"optimizer": "sgd", "scheduler": {"main": main}})
-    assert compose({"main": main}, Clock(10**6, 10**4)).schedule(0) > 0
+    assert compose_plan({"main": main}, RunLength(10**6, 10**4)).schedule(0) > 0
 
 
 WRONG = [

@@ -45,7 +45,7 @@ class Saved:
         self.end = net.by_name()
 
     def load(self):
-        """The state dict, of its own."""
+        """Read the state dict from the file again."""
         self.file.seek(0)
         self.weights, state = torch.load(self.file, weights_only=True)
         return state

@@ -50,6 +50,25 @@ def test_a_class_that_calls_no_hooks():
         other.load_state_dict(saved)
 
 
+class Slow(torch.optim.SGD):
+    """Keeps a key of its state that is named as those of shadow weights are."""
+
+    def step(self, closure=None):
+        for p in self.param_groups[0]["params"]:
+            self.state[p].update({"step": 1, "slow_buffer": p.detach().clone()})
+
+
+def test_a_class_may_name_its_state_as_shadow_weights_are():
+    net = layer()
+    saved = stepped({"_target_": Slow, "lr": 0.1}, net).state_dict()
+    optimizer = lit_optim.build_optimizer({"_target_": Slow, "lr": 0.1}, net)
+    optimizer.load_state_dict(saved)
+    assert torch.equal(optimizer.state[net.bias]["slow_buffer"], net.bias)
+    del saved["state"][0]["slow_buffer"]
+    with pytest.raises(ConfigError, match=r"weight: its state \(step\) lacks 'slow_buffer'"):
+        optimizer.load_state_dict(saved)
+
+
 @pytest.mark.parametrize(
     ("wrote", "takes", "words"),
     [
@@ -139,7 +158,7 @@ def test_a_lazy_parameter_has_no_shape_to_compare():
 
 
 def test_large_factored_states_follow_from_small_ones(monkeypatch):
-    """No stand-in has the size of a large parameter, unless something does not fit."""
+    """No dummy parameter has the size of a large parameter, unless something does not fit."""
     sizes = []
     ones = torch.ones
     monkeypatch.setattr(torch, "ones", lambda *a, **k: (sizes.append(ones(*a, **k).numel()), ones(*a, **k))[1])
@@ -176,7 +195,7 @@ def test_random_numbers_go_on_as_if_nothing_had_been_loaded():
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_whole_and_sharded_states_are_told_apart():
+def test_whole_and_sharded_states_do_not_fit_each_other():
     def work(rank):
         torch.distributed.init_process_group("gloo")
         mesh = init_device_mesh("cpu", (2,))

@@ -13,7 +13,7 @@ from capabilities.subject import Subject
 from capabilities.verdict import NO, WRONG, YES, verdict
 from conftest import OPTIMIZERS, STEPPED, TESTED, UNTESTED, preset_names
 from lit_optim.cli.main import main
-from lit_optim.config.capabilities import WORDS, Measured, capabilities, table
+from lit_optim.config.capabilities import WORDS, Measured, capabilities, capability_table
 
 ROOT = Path(__file__).resolve().parents[2]
 STORED = json.loads((ROOT / "lit_optim" / "config" / "capabilities.json").read_text(encoding="utf-8"))
@@ -35,7 +35,7 @@ def test_every_need_is_probed_but_those_that_cannot_be_here():
 def test_every_tested_preset_is_measured_and_nothing_else():
     assert [*STORED] == sorted(TESTED), AGAIN
     assert all({*QUICK, *SLOW} == {*row} for row in STORED.values()), AGAIN
-    assert {name for name, entry in table().items() if entry.measured is not None} == {*TESTED}
+    assert {name for name, entry in capability_table().items() if entry.measured is not None} == {*TESTED}
 
 
 @pytest.mark.parametrize("name", STEPPED)
@@ -56,7 +56,7 @@ def test_only_random_numbers_may_cost_the_exact_resume(name):
 
 
 def test_the_readme_shows_it():
-    assert markdown(table()) in (ROOT / "README.md").read_text(encoding="utf-8"), AGAIN
+    assert markdown(capability_table()) in (ROOT / "README.md").read_text(encoding="utf-8"), AGAIN
 
 
 def test_info_shows_it(capsys):

@@ -29,9 +29,9 @@ def main(names: list[str]) -> None:
         print(name, *stored[name].values(), flush=True)
     rows = (f"  {json.dumps(name)}: {json.dumps(stored[name])}" for name in sorted(OPTIMIZERS) if name in stored)
     STORED.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
-    for read in (capabilities._measured, capabilities.table):
+    for read in (capabilities._measured, capabilities.capability_table):
         read.cache_clear()
-    README.write_text(with_table(README.read_text(encoding="utf-8"), capabilities.table()), encoding="utf-8")
+    README.write_text(with_table(README.read_text(encoding="utf-8"), capabilities.capability_table()), encoding="utf-8")
 
 
 main(sys.argv[1:])

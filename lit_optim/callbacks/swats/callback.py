@@ -6,17 +6,21 @@ from typing import Any, Literal
 
 import torch
 
+from lit_optim.callbacks.metric_feeder import MetricFeeder
 from lit_optim.callbacks.protocol import OptimizerCallback
-from lit_optim.callbacks.swats.metric import SwitchOnMetric
-from lit_optim.callbacks.swats.report import History, advice, write
-from lit_optim.callbacks.swats.schedule import refuse_other_schedules
+from lit_optim.callbacks.report_files import write_report
+from lit_optim.callbacks.swats.foreign_schedulers import refuse_other_schedules
+from lit_optim.callbacks.swats.metric import read_on_metric
+from lit_optim.callbacks.swats.report import History, advice, estimates_table
 from lit_optim.callbacks.swats.spec import swats_spec
 from lit_optim.config.read.spec import Spec
 from lit_optim.duration import parse
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_info, rank_zero_warn
 from lit_optim.optimizers.swats.optimizer import SWATS as Optimizer
-from lit_optim.scheduler.run_length import run_length_of
+from lit_optim.plots.lr_estimates import draw_estimates
+from lit_optim.scheduler.run_length import run_length
+from lit_optim.schedules.shapes.plateau import PlateauState
 
 NEVER = "never"
 BUILT_BY_HAND = (
@@ -25,11 +29,11 @@ BUILT_BY_HAND = (
 )
 
 
-class SWATS(OptimizerCallback):
+class SWATS(MetricFeeder, OptimizerCallback):
     """Switches from Adam to SGD: when the estimate of SGD's learning rate has settled, at a time, or on a metric.
 
-    The mathematics, and what the options mean, is in `lit_optim.optimizers.SWATS`, which the mixin builds from the
-    configured Adam. This decides what the optimizer cannot know, and reports: ``swats/gamma``, ``swats/sgd_lr``,
+    The rule and its options are in `lit_optim.optimizers.SWATS`, which the mixin builds from the configured Adam. The
+    callback decides what the optimizer cannot know, and reports: ``swats/gamma``, ``swats/sgd_lr``,
     ``swats/distance`` to the loggers, ``swats/sgd`` (0, and 1 after the switch) to the progress bar, and ``swats.csv``
     with a picture of the estimate.
 
@@ -58,6 +62,9 @@ class SWATS(OptimizerCallback):
     Keskar & Socher 2017, arXiv:1712.07628.
     """
 
+    key = "optim_callbacks.swats.on_metric.monitor"
+    taker = "the switch of SWATS"
+
     def __init__(
         self,
         switch_tol: float = 1e-9,
@@ -72,14 +79,17 @@ class SWATS(OptimizerCallback):
         compile: bool = False,
         folder: str | Path = "optim",
     ) -> None:
-        options: dict[str, Any] = dict(switch_tol=switch_tol, switch_rtol=switch_rtol, min_steps=min_steps, scope=scope)
-        options |= dict(max_sgd_lr=max_sgd_lr, normalize_by_lr=normalize_by_lr, follow_schedule=follow_schedule)
-        self.options: dict[str, Any] = {**options, **({"compile": True} if compile else {})}
-        Optimizer([torch.zeros(1)], **self.options)  # refuses what is out of range
+        self.options: dict[str, Any] = dict(
+            switch_tol=switch_tol, switch_rtol=switch_rtol, min_steps=min_steps, scope=scope, max_sgd_lr=max_sgd_lr,
+            normalize_by_lr=normalize_by_lr, follow_schedule=follow_schedule, **({"compile": True} if compile else {}),
+        )  # fmt: skip
+        Optimizer([torch.zeros(1)], **self.options)  # rejects what is out of range
         self.at = None if at is None or at == NEVER else parse(at, "at")
         if self.at is not None and self.at.amount == 0:
             raise ConfigError(wrong("at", at, "must be after the first step; SGD from the start is optimizer=momentum"))
-        self.metric = SwitchOnMetric(on_metric) if on_metric is not None and on_metric != {} else None
+        watched = None if on_metric is None or on_metric == {} else read_on_metric(on_metric)
+        self.plateau, self.plateau_state = watched and watched[1], PlateauState()
+        super().__init__(watched and watched[0])
         self.folder = Path(folder)
         self._histories: list[History] = []
         self._due: int | None = None
@@ -95,32 +105,32 @@ class SWATS(OptimizerCallback):
             group["armed"] = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuses what could not work, before a first step is taken."""
+        """Rejects what cannot work, before a first step is taken."""
         group = self._optimizer(trainer).param_groups[0]
-        clock = run_length_of(trainer)
+        run = run_length(trainer)
         schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-        refuse_other_schedules(schedulers, clock.total_steps, follow=group["follow_schedule"])
+        refuse_other_schedules(schedulers, run.total_steps, follow=group["follow_schedule"])
         if self.at is not None:
-            self._due = self.at.steps(clock, "optim_callbacks.swats.at")
-            if clock.total_steps is not None and self._due >= clock.total_steps and not _is_short(trainer):
+            self._due = self.at.steps(run, "optim_callbacks.swats.at")
+            if run.total_steps is not None and self._due >= run.total_steps and not _is_short(trainer):
                 rank_zero_warn(
                     f"optim_callbacks.swats.at: a switch after {self._due} optimizer steps never comes, the run has "
-                    f"{clock.total_steps}; write a share of it, e.g. at=50%"
+                    f"{run.total_steps}; write a share of it, e.g. at=50%"
                 )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begins to tell; everything has been restored by now."""
-        optimizer = self._optimizer(trainer)
-        for group in optimizer.param_groups:
+        """Arms the criterion and begins the report; a checkpoint has been restored by now."""
+        groups = self._optimizer(trainer).param_groups
+        for group in groups:
             group.update(armed=True, replicated=trainer.world_size > 1)
-        of_groups = [str(group.get("name") or i) for i, group in enumerate(optimizer.param_groups)]
-        self._shown = None
-        self._histories = [History(name) for name in (of_groups if _separate(optimizer) else [""])]
-        if self.metric is not None and _in_sgd(optimizer.param_groups) < 1:
-            self.metric.on_train_start(trainer, pl_module)
+        separate = len(groups) > 1 and groups[0]["scope"] == "group"
+        names = [str(group.get("name") or i) for i, group in enumerate(groups)] if separate else [""]
+        self._histories, self._shown = [History(name) for name in names], None
+        if self.monitor is not None and _share_in_sgd(groups) < 1:
+            super().on_train_start(trainer, pl_module)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Asks for the switch at the end of the step that is the last one of Adam."""
+        """Requests the switch, which takes place at the end of the step that is the last one of Adam."""
         if self._due is not None and trainer.global_step >= self._due - 1:
             self._due = None
             for group in self._optimizer(trainer).param_groups:
@@ -129,62 +139,57 @@ class SWATS(OptimizerCallback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Notes the estimate of a step that was taken; loggers are told as often as the Trainer says."""
+        """Records the estimate of a step that was taken, and logs it as often as the Trainer logs."""
         groups, step = trainer.optimizers[0].param_groups, trainer.global_step
-        for i, history in enumerate(self._histories):
-            if not history.note(step, groups[i], _scale(groups[i : i + 1] if history.name else groups)):
+        for group, history in zip(groups, self._histories, strict=False):
+            sharing = [group] if history.name else groups
+            scale = float(max(each["adam_lr"] for each in sharing)) if group["normalize_by_lr"] else 1.0
+            if not history.note(step, group, scale):
                 continue
             if history.switched_at is not None:
-                of = f" (group {history.name})" if history.name else ""
-                beta1, rate = groups[i]["betas"][0], groups[i]["sgd_lr"]
-                text = f"SWATS{of}: SGD with momentum {beta1:g} from optimizer step {history.switched_at + 1} on"
-                rank_zero_info(f"{text}, lr {(1 - beta1) * rate:.3g} = (1 - {beta1:g}) * {rate:.3g}")
+                beta1, rate = group["betas"][0], group["sgd_lr"]
+                text = f"SGD with momentum {beta1:g} from optimizer step {history.switched_at + 1} on"
+                lr = f"lr {(1 - beta1) * rate:.3g} = (1 - {beta1:g}) * {rate:.3g}"
+                rank_zero_info(f"SWATS{history.of_group}: {text}, {lr}")
             elif step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
                 continue
             for logger in trainer.loggers:
                 logger.log_metrics(history.last, step=trainer.fit_loop.epoch_loop._batches_that_stepped)
-        switched = _in_sgd(groups)
+        switched = _share_in_sgd(groups)
         if switched != self._shown or batch_idx == 0:  # the progress bar keeps it for an epoch
             self._shown = switched
             pl_module.log("swats/sgd", switched, prog_bar=True, logger=False, on_step=True, on_epoch=False)
 
-    def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Finds a wrong name of a metric before anything is trained."""
-        if self.metric is not None:
-            self.metric.on_sanity_check_end(trainer, pl_module)
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Looks at the metric."""
-        if self.metric is not None:
-            self.metric.on_validation_end(trainer, pl_module)
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Looks at a metric of training."""
-        if self.metric is not None:
-            self.metric.on_train_epoch_end(trainer, pl_module)
+    def feed(self, trainer: Trainer, value: float) -> None:
+        """Switches where the metric has stopped improving."""
+        assert self.plateau is not None
+        self.plateau_state = self.plateau.observe(self.plateau_state, value)
+        if self.plateau_state.scale < 1:
+            self._optimizer(trainer).switch()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes the report, and says if it never came to a switch."""
+        """Writes the report, and gives advice if there was no switch."""
         if not _is_short(trainer) and self.at is None:
             group = self._optimizer(trainer).param_groups[0]
             moves = not group["normalize_by_lr"] and group["lr"] != group.get("initial_lr", group["lr"])
             for history in self._histories:
-                if history.never_switched:
+                if history.steps and history.switched_at is None:
                     rank_zero_warn(advice(history, group["switch_tol"], lr_moves=moves))
         self._write(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Writes what there is."""
+        """Writes the report so far."""
         self._write(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """What is known of the metric; everything else is the optimizer's."""
-        return {} if self.metric is None else self.metric.state_dict()
+        """Returns the state of the metric's plateau; all else is in the optimizer's."""
+        return {} if self.monitor is None else {**super().state_dict(), "watched": self.plateau_state._asdict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores it."""
-        if self.metric is not None and state_dict:
-            self.metric.load_state_dict(state_dict)
+        """Restores the state of the metric's plateau."""
+        if self.monitor is not None and state_dict:
+            super().load_state_dict(state_dict)
+            self.plateau_state = PlateauState(**state_dict["watched"])
 
     def _optimizer(self, trainer: Trainer) -> Optimizer:
         found = trainer.optimizers
@@ -194,27 +199,16 @@ class SWATS(OptimizerCallback):
         return found[0]
 
     def _write(self, trainer: Trainer) -> None:
-        if not trainer.is_global_zero or _is_short(trainer):
-            return
-        try:
-            write(self._histories, Path(trainer.default_root_dir) / self.folder)
-        except OSError as error:  # a report is not worth a finished run
-            rank_zero_warn(f"the report of SWATS could not be written: {error}")
+        histories = [history for history in self._histories if history.steps]
+        if histories:
+            rows = estimates_table(histories)
+            write_report(trainer, self.folder, "swats", rows, lambda: draw_estimates(histories))
 
 
 def _is_short(trainer: Trainer) -> bool:
-    return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]
+    return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]  # set by a connector
 
 
-def _separate(optimizer: Optimizer) -> bool:
-    return len(optimizer.param_groups) > 1 and optimizer.param_groups[0]["scope"] == "group"
-
-
-def _in_sgd(groups: list[dict[str, Any]]) -> float:
-    """The share of groups that have switched."""
+def _share_in_sgd(groups: list[dict[str, Any]]) -> float:
+    """Returns the share of groups that have switched."""
     return sum(bool(group["phase"] == "sgd") for group in groups) / len(groups)
-
-
-def _scale(groups: list[dict[str, Any]]) -> float:
-    """Adam's lr, where the estimate is relative to it."""
-    return float(max(group["adam_lr"] for group in groups)) if groups[0]["normalize_by_lr"] else 1.0

@@ -1,37 +1,27 @@
-"""What SWATS estimated at every step of a fit: a table and a picture."""
+"""What SWATS estimated at each step of a fit: the record, its table and picture, and advice on the tolerance."""
 
 from __future__ import annotations
 
-import csv
-import itertools
 import math
 from array import array
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lit_optim.optimizers.swats.estimate import Estimate, distance
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-INK, SWITCH = "#444444", "#d1622b"
-COLORS = (("#b9c7dc", "#1f5fa8"), ("#c3dcc9", "#3b8f5a"), ("#d8c3df", "#8a4fa3"), ("#e3d5b4", "#b3873b"))
-
 
 class History:
-    """The estimates of one fit: of the groups that share one.
+    """The estimates of one fit, over the param groups that share an estimate.
 
     Args:
-        name: of the param group, where each has an estimate of its own.
+        name: of the param group, where each group has its own estimate.
 
     Example:
         >>> history = History()
         >>> history.note(1, {"k": 1, "gamma": 0.1, "lam": 0.05, "sgd_lr": 0.1, "phase": "adam", "betas": (0.9, 0.5)})
         True
-        >>> list(history.rows())
-        [[1, 0.1, 0.1, 0.0]]
+        >>> list(estimates_table([history]))
+        [['step', 'gamma', 'sgd_lr', 'distance'], [1, 0.1, 0.1, 0.0]]
     """
 
     def __init__(self, name: str = "") -> None:
@@ -41,24 +31,26 @@ class History:
         self._last = -1
 
     def note(self, step: int, group: Mapping[str, Any], scale: float = 1.0) -> bool:
-        """Takes down one more step of Adam, or a switch between two steps; whether there was one of them.
+        """Records one more step of Adam, or a switch between two steps.
 
         Args:
             step: optimizer steps of the run so far.
             group: one of the groups.
             scale: Adam's lr, where the estimate is relative to it.
+
+        Returns:
+            Whether Adam has taken a step, or has been left, since the last call.
         """
         if self.switched_at is not None:
             return False
-        first = self._last == -1
-        if group["k"] == self._last:
-            self.switched_at = self.steps[-1] if group["phase"] == "sgd" else None
-            return self.switched_at is not None
+        first, is_new, in_sgd = self._last == -1, group["k"] != self._last, bool(group["phase"] == "sgd")
         self._last = group["k"]
-        if group["phase"] == "sgd":
-            self.switched_at = step
-            if first and step != group["switched_at"]:  # resumed after the switch: there is nothing to tell
+        if in_sgd:
+            self.switched_at = step if is_new else self.steps[-1]
+            if first and step != group["switched_at"]:  # resumed after the switch: there is nothing to report
                 return False
+        if not is_new:
+            return in_sgd
         self.steps.append(step)
         self.gammas.append(group["gamma"] * scale)
         self.sgd_lrs.append(group["sgd_lr"])
@@ -66,89 +58,42 @@ class History:
         return True
 
     @property
+    def of_group(self) -> str:
+        """The group, for messages; empty where all groups share the estimate."""
+        return f" (group {self.name})" if self.name else ""
+
+    @property
     def last(self) -> dict[str, float]:
-        """The last estimate, as loggers are told it."""
+        """The last estimate, for loggers."""
         end = f"/{self.name}" if self.name else ""
         values = {"gamma": self.gammas, "sgd_lr": self.sgd_lrs, "distance": self.distances}
         return {f"swats/{key}{end}": series[-1] for key, series in values.items()}
 
-    @property
-    def never_switched(self) -> bool:
-        """Whether Adam took steps, to the last one."""
-        return self.switched_at is None and len(self.steps) > 0
-
-    def closest(self) -> tuple[float, int]:
-        """The closest that average and estimate came, and at which step; the first step says nothing of it."""
-        found = [(d, step) for d, lr, step in zip(self.distances, self.sgd_lrs, self.steps, strict=True) if lr > 0]
-        return min(found[1:] or found, default=(math.inf, 0))
-
-    def rows(self) -> Iterator[list[Any]]:
-        """The rows of the table."""
-        for row in zip(self.steps, self.gammas, self.sgd_lrs, self.distances, strict=True):
-            yield [*([self.name] if self.name else []), *row]
-
 
 def advice(history: History, switch_tol: float, *, lr_moves: bool) -> str:
-    """What to do about a run that never switched."""
-    away, step = history.closest()
-    last = history.sgd_lrs[-1]
+    """Returns what to do about a run that never switched, from how close average and estimate came."""
+    series = zip(history.distances, history.sgd_lrs, history.steps, strict=True)
+    distances = [(each, step) for each, sgd_lr, step in series if sgd_lr > 0]
+    away, step = min(distances[1:] or distances, default=(math.inf, 0))  # that of the first step is always 0
+    near = "the average was never positive"
     if step:
         near = f"average and estimate came within {away:.1e} of each other (step {step}), the tolerance is"
-        near += f" switch_tol={switch_tol:g}, and the average is now {last:.2g}"
-    else:
-        near = "the average was never positive"
-    where = f" (group {history.name})" if history.name else ""
+        near += f" switch_tol={switch_tol:g}, and the average is now {history.sgd_lrs[-1]:.2g}"
     moves = "; a schedule moves the lr, and the estimate with it: normalize_by_lr=true" if lr_moves else ""
     return (
-        f"SWATS{where} did not switch in {len(history.steps)} steps of Adam: {near}. Write "
+        f"SWATS{history.of_group} did not switch in {len(history.steps)} steps of Adam: {near}. Write "
         f"optim_callbacks.swats.switch_tol={away * 2:.0e} or more, or be sure with optim_callbacks.swats.at=50%{moves}"
     )
 
 
-def write(histories: list[History], folder: Path) -> None:
-    """Writes ``swats.csv``, and with matplotlib ``swats.png``."""
-    told = [history for history in histories if history.steps]
-    if not told:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "swats.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow([*(["group"] if told[0].name else []), "step", "gamma", "sgd_lr", "distance"])
-        for history in told:
-            rows.writerows(history.rows())
-    if find_spec("matplotlib") is not None:
-        draw_estimates(told).savefig(folder / "swats.png")
+def estimates_table(histories: list[History]) -> Iterator[list[Any]]:
+    """Yields the rows of the csv file, the header first.
 
-
-def draw_estimates(histories: list[History]) -> Figure:
-    """Both estimates over the steps of Adam, the switch marked."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(8, 4), dpi=100, layout="constrained")
-    axes = figure.subplots()
-    for history, (pale, strong) in zip(histories, itertools.cycle(COLORS)):
-        single: dict[str, Any] = {"marker": "o"} if len(history.steps) == 1 else {}
-        of = f" ({history.name})" if history.name else ""
-        axes.plot(history.steps, history.gammas, color=pale, linewidth=1, label=f"estimate of each step{of}", **single)
-        axes.plot(history.steps, history.sgd_lrs, color=strong, linewidth=2, label=f"running average{of}", **single)
-    if any(lr > 0 for history in histories for lr in history.sgd_lrs):
-        axes.set_yscale("log")
-    for i, history in enumerate(histories):
-        if history.switched_at is not None:
-            axes.axvline(history.switched_at, color=SWITCH, linewidth=1.5)
-            right = history.switched_at < (min(history.steps) + max(history.steps)) / 2
-            axes.annotate(
-                f"SGD{' of ' * bool(history.name)}{history.name} from here: {history.sgd_lrs[-1]:.3g}",
-                (history.switched_at, 1.0), (4 if right else -4, -4 - 14 * i),
-                xycoords=("data", "axes fraction"), textcoords="offset points", va="top", color=SWITCH,
-                ha="left" if right else "right",
-            )  # fmt: skip
-    axes.set_title("the learning rate with which SGD would take Adam's steps", loc="left", fontsize=12, color=INK)
-    axes.set_xlabel("optimizer step", color=INK)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.tick_params(which="both", length=0, colors=INK)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
-    axes.spines[:].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=INK)
-    return figure
+    Example:
+        >>> list(estimates_table([History("bias")]))
+        [['group', 'step', 'gamma', 'sgd_lr', 'distance']]
+    """
+    yield [*(["group"] if histories[0].name else []), "step", "gamma", "sgd_lr", "distance"]
+    for history in histories:
+        for row in zip(history.steps, history.gammas, history.sgd_lrs, history.distances, strict=True):
+            yield [*([history.name] if history.name else []), *row]

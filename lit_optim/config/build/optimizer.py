@@ -26,7 +26,7 @@ from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
 from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Rule, group_parameters, owned_parameters
-from lit_optim.state_loading.guard import module_names
+from lit_optim.state_loading.parameter_names import module_names
 
 
 class CheckedOptimizer(NamedTuple):

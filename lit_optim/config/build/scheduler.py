@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import ChainedScheduler, LRScheduler, ReduceLROnPl
 
 from lit_optim.config.build.optimizer import check_nested
 from lit_optim.config.checks.call import check_call
-from lit_optim.config.checks.drive import check_lanes, configured_phases
+from lit_optim.config.checks.drive import check_driven_values, configured_phases
 from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightning_keys
 from lit_optim.config.checks.locate import locate_class_or_factory
 from lit_optim.config.checks.scheduler_trial import try_scheduler
@@ -19,7 +19,7 @@ from lit_optim.config.checks.signature import named_arguments, only_kwargs_takes
 from lit_optim.config.checks.slots import has_length, take_misplaced, without_aliases
 from lit_optim.config.checks.unused_kwargs import check_unused_kwargs
 from lit_optim.config.read.spec import Spec
-from lit_optim.duration import Clock, LengthUnknown
+from lit_optim.duration import LengthUnknown, RunLength
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.shape_factory import shape_factory
@@ -113,7 +113,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     if extra := only_kwargs_takes(cls, arguments, supplied=1):
         check_unused_kwargs(cls, extra, spec.key, problems, supplied=1)
     if own:
-        arguments = check_lanes(arguments, spec.key, problems)
+        arguments = check_driven_values(arguments, spec.key, problems)
         if reserved.pop("frequency", 1) != 1:
             problems.append(f"{spec.key}.frequency: a ScheduleLR moves at every optimizer step; remove it")
     problems.raise_if_any()
@@ -124,7 +124,7 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     return checked
 
 
-def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, clock: Clock) -> LRScheduler:
+def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_length: RunLength) -> LRScheduler:
     """Build the scheduler of an optimizer for a run.
 
     Raises:
@@ -133,16 +133,16 @@ def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, clock
     arguments = dict(checked.arguments)
     if checked.own:
         arguments = {
-            "total_steps": checked.reserved.get("total_steps", clock.total_steps),
-            "steps_per_epoch": clock.steps_per_epoch,
+            "total_steps": checked.reserved.get("total_steps", run_length.total_steps),
+            "steps_per_epoch": run_length.steps_per_epoch,
             **arguments,
             **{k: checked.reserved[k] for k in ("monitor", "mode", "interval") if k in checked.reserved},
         }
     try:
         scheduler = checked.cls(optimizer, **arguments)
     except LengthUnknown as error:
-        if arguments.get("total_steps") is None and Clock.unknown_because in str(error):
-            raise LengthUnknown(f"scheduler: {clock.unknown_because}") from None
+        if arguments.get("total_steps") is None and RunLength.unknown_because in str(error):
+            raise LengthUnknown(f"scheduler: {run_length.unknown_because}") from None
         raise
     except ConfigError:
         raise

@@ -9,10 +9,10 @@ from lit_optim.config.checks.slots import check_slots
 from lit_optim.config.read import presets
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.scheduler.drive import PLAN_KEYS, ScheduleConfig
-from lit_optim.schedules.plan.slots import PhaseConfig, parts_of
+from lit_optim.schedules.plan.slots import PhaseConfig, phase_configs
 
 
-def check_lanes(arguments: Mapping[str, Any], key: str, problems: Problems) -> dict[str, Any]:
+def check_driven_values(arguments: Mapping[str, Any], key: str, problems: Problems) -> dict[str, Any]:
     """Check and coerce all schedules among the arguments of a ScheduleLR.
 
     Args:
@@ -22,7 +22,7 @@ def check_lanes(arguments: Mapping[str, Any], key: str, problems: Problems) -> d
 
     Example:
         >>> found = Problems()
-        >>> checked = check_lanes({"groups": {"head": "constant"}}, "scheduler", found)
+        >>> checked = check_driven_values({"groups": {"head": "constant"}}, "scheduler", found)
         >>> checked["groups"]["head"]["main"]["shape"], found
         ('constant', [])
     """
@@ -31,12 +31,12 @@ def check_lanes(arguments: Mapping[str, Any], key: str, problems: Problems) -> d
         for name in ("drive", "groups"):
             if arguments.get(name):
                 checked[name] = _load_named_presets(arguments[name], f"{key}.{name}")
-        plans = schedule_config(checked).lanes(key)
+        plans = schedule_config(checked).plans(key)
     except ConfigError as error:
         problems.take(error)
-        plans = ScheduleConfig(_slots(checked)).lanes(key)
+        plans = ScheduleConfig(_slots(checked)).plans(key)
     for plan in plans:
-        slots = check_slots(plan.slots, plan.where, problems)
+        slots = check_slots(plan.config, plan.where, problems)
         if plan.where == key:
             checked |= slots
             for name in set(_slots(checked)) - set(slots):
@@ -51,7 +51,7 @@ def schedule_config(arguments: Mapping[str, Any]) -> ScheduleConfig:
 
 def configured_phases(arguments: Mapping[str, Any]) -> list[PhaseConfig]:
     """List the phases of all schedules among the arguments of a ScheduleLR."""
-    return [part for plan in schedule_config(arguments).lanes() for part in parts_of(plan.slots, plan.where)]
+    return [part for plan in schedule_config(arguments).plans() for part in phase_configs(plan.config, plan.where)]
 
 
 def _slots(arguments: Mapping[str, Any]) -> dict[str, Any]:

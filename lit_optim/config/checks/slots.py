@@ -8,12 +8,13 @@ from typing import Any
 
 from lit_optim.config.checks.call import check_call
 from lit_optim.config.checks.coerce import Mismatch, coerce
-from lit_optim.duration import Clock, parse
+from lit_optim.duration import RunLength, parse
 from lit_optim.errors import ConfigError, Problems, wrong
 from lit_optim.scheduler.drive import PLAN_KEYS
+from lit_optim.schedules.plan.compose_plan import compose_plan
 from lit_optim.schedules.plan.foreign_names import WORDS, meaning_elsewhere
 from lit_optim.schedules.plan.shape_factory import accepted_arguments, length_arguments, shape_factory
-from lit_optim.schedules.plan.slots import SLOT_KEYS, SLOTS, PhaseConfig, compose, parts_of, slot
+from lit_optim.schedules.plan.slots import SLOT_KEYS, SLOTS, PhaseConfig, phase_configs, slot
 
 # timm's and transformers' spellings -> the slot and its key
 ALIASES = {
@@ -23,7 +24,7 @@ ALIASES = {
     "min_lr": ("main", "min_lr"),
 }
 SCHEDULE_KEYS = (*PLAN_KEYS, "drive", "groups", "total_steps", "steps_per_epoch")  # of a ScheduleLR
-TRIAL_RUN = Clock(total_steps=1000, steps_per_epoch=100)
+TRIAL_RUN = RunLength(total_steps=1000, steps_per_epoch=100)
 
 
 def without_aliases(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,11 +86,11 @@ def check_slots(slots: Mapping[str, Any], key: str, problems: Problems) -> dict[
         _try_slots({"noise": slots["noise"]}, key, problems)
     named = bool(slots.get("phases") or slots.get("order"))
     try:
-        phases = parts_of(slots, key)
+        phases = phase_configs(slots, key)
     except ConfigError as error:
         problems.take(error)
-        phases = [] if named else parts_of({**slots, "main": None}, key)  # of the slots, only main can be no slot
-    warm = any(phase.rises and has_length(phase.steps) for phase in phases)
+        phases = [] if named else phase_configs({**slots, "main": None}, key)  # of the slots, only main can be no slot
+    warm = any(phase.is_warmup and has_length(phase.steps) for phase in phases)
     options = {phase.name: _check_phase(phase, key, problems, warm=warm) for phase in phases}
     if named:
         return {**{k: v for k, v in slots.items() if k not in SLOTS}, "phases": options}
@@ -131,7 +132,7 @@ def _check_phase(phase: PhaseConfig, key: str, problems: Problems, *, warm: bool
     if not found:
         low = absolute.get("min_lr")  # an lr of 1 is tried, and what is relative to it has to be below
         floor = {"min_lr": min(low, 0.5)} if isinstance(low, float) and low >= 0 else {}
-        trial = {"shape": shape, "steps": 10 if phase.rises else 100, **options, **floor}
+        trial = {"shape": shape, "steps": 10 if phase.is_warmup else 100, **options, **floor}
         slots: dict[str, Any] = {**({"warmup": {"steps": 10}} if warm else {}), phase.name: trial}
         if "phases" in phase.key:
             slots = {"phases": slots, "order": [*slots]}
@@ -144,7 +145,7 @@ def _check_phase(phase: PhaseConfig, key: str, problems: Problems, *, warm: bool
 
 def _try_slots(slots: Mapping[str, Any], key: str, problems: Problems) -> None:
     try:
-        compose(slots, TRIAL_RUN, key=key)
+        compose_plan(slots, TRIAL_RUN, key=key)
     except ConfigError as error:
         problems.take(error)
 

@@ -5,6 +5,5 @@
 
 from lit_optim.config.pitfalls.every import find, find_in_specs
 from lit_optim.config.pitfalls.finding import Finding
-from lit_optim.config.pitfalls.run_length import RunLength
 
-__all__ = ["Finding", "RunLength", "find", "find_in_specs"]
+__all__ = ["Finding", "find", "find_in_specs"]

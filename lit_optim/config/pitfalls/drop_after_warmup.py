@@ -11,7 +11,8 @@ from lit_optim.config.read import presets
 from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError
 from lit_optim.scheduler.schedule_lr import ScheduleLR
-from lit_optim.schedules.plan.slots import SLOTS, compose, slot
+from lit_optim.schedules.plan.compose_plan import compose_plan
+from lit_optim.schedules.plan.slots import SLOTS, slot
 
 CHECK = "drop_after_warmup"
 
@@ -34,7 +35,7 @@ choose scheduler=warmup_one_cycle, which goes on from there, or write scheduler.
     try:
         given = without_aliases(scheduler.arguments)
         main = slot(given.get("main"), "main")
-        plan = compose({name: given.get(name) for name in SLOTS}, TRIAL_RUN, base_lr=_lr_of(main))
+        plan = compose_plan({name: given.get(name) for name in SLOTS}, TRIAL_RUN, base_lr=_lr_of(main))
     except ConfigError:
         return []  # told by the check of its values, or not to be told on a run of this length
     begin = plan.falls_after_warmup()

@@ -15,11 +15,11 @@ from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
 from lit_optim.config.pitfalls.logged import Logged
 from lit_optim.config.pitfalls.momentum_cycling import momentum_cycling
 from lit_optim.config.pitfalls.monitor_not_logged import monitor_not_logged
-from lit_optim.config.pitfalls.run_length import RunLength
 from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
 from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
 from lit_optim.config.read.spec import Spec, read_spec
+from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.param_groups import Rule
 
@@ -37,7 +37,7 @@ def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = Non
         >>> [finding.check for finding in find(config, Logged())]
         ['warmup_too_long']
     """
-    run = RunLength.of(config)
+    run = RunLength.from_config(config)
     trainer, model = config.get("trainer"), config.get("model")
     findings: list[Finding] = []
     for prefix, level in (("", config), ("model.", model)):

@@ -8,8 +8,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lit_optim.config.pitfalls.classes import called, number, numbers
 from lit_optim.config.pitfalls.finding import Finding
-from lit_optim.config.pitfalls.run_length import RunLength
 from lit_optim.config.read.spec import Spec
+from lit_optim.duration import RunLength
 
 # argument that is a number of calls -> what does not happen in fewer calls
 LENGTHS = {
@@ -43,7 +43,7 @@ set scheduler.interval=step to count optimizer steps, or scheduler.T_max=10
         return []
     cls, arguments = found
     per_epoch = arguments.get("interval", "epoch") == "epoch"
-    limit = run.epochs if per_epoch else run.steps
+    limit = run.epochs if per_epoch else run.total_steps
     calls = None if limit is None else limit // int(number(arguments.get("frequency")) or 1)
     if cls.__name__ == "OneCycleLR":
         return _one_cycle(scheduler.key, arguments, calls, per_epoch=per_epoch)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch.optim.lr_scheduler import LRScheduler
 
 from lit_optim.config.checks.slots import without_aliases
 from lit_optim.config.pitfalls.classes import called, number
 from lit_optim.config.pitfalls.finding import Finding
-from lit_optim.config.pitfalls.run_length import RunLength
 from lit_optim.config.read.spec import Spec
-from lit_optim.duration import Clock, Duration, LengthUnknown, parse
+from lit_optim.duration import Duration, LengthUnknown, RunLength, parse
 from lit_optim.errors import ConfigError
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.slots import slot
@@ -24,7 +25,7 @@ def warmup_too_long(scheduler: Spec, run: RunLength) -> list[Finding]:
 
     Example:
         >>> spec = Spec("lit_optim.ScheduleLR", {"warmup": {"steps": 2000}}, "scheduler")
-        >>> print(*warmup_too_long(spec, RunLength(max_steps=1000)))
+        >>> print(*warmup_too_long(spec, RunLength(total_steps=1000)))
         scheduler.warmup.steps=2000: a warmup of 2000 optimizer steps fills the whole run of 1000; \
 write a share of the run, e.g. scheduler.warmup.steps=5%
     """
@@ -32,13 +33,13 @@ write a share of the run, e.g. scheduler.warmup.steps=5%
     if found is None or found[0] is not ScheduleLR:
         return []
     total = number(scheduler.arguments.get("total_steps"))
-    steps = int(total) if total else run.steps
+    run = replace(run, total_steps=int(total)) if total else run
     try:
         value = slot(without_aliases(scheduler.arguments).get("warmup"), "warmup")["steps"]
         length = parse(value)
     except ConfigError:
         return []  # told by the check of its values
-    lengths = _lengths(length, RunLength(run.max_epochs, run.max_steps, run.steps_per_epoch, steps))
+    lengths = _lengths(length, run)
     if lengths is None or lengths[0] < lengths[1]:
         return []
     warmup, whole, unit = lengths
@@ -54,9 +55,9 @@ def _lengths(length: Duration, run: RunLength) -> tuple[float, float, str] | Non
     if length.unit == "share":
         return float(length.amount * 100), 100.0, "percent"
     try:
-        steps = float(length.exact_steps(Clock(run.steps, run.steps_per_epoch)))
-        if run.steps is not None:
-            return steps, run.steps, "optimizer steps"
+        steps = float(length.exact_steps(run))
+        if run.total_steps is not None:
+            return steps, run.total_steps, "optimizer steps"
     except LengthUnknown:
         pass
     if length.unit == "ep" and run.epochs is not None:

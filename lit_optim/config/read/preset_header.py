@@ -1,4 +1,4 @@
-"""What the comments of a preset say, read as text: quick, for listing presets must not load YAML, let alone torch.
+"""Reads the comments of a preset from its text: listing presets must load neither YAML nor torch.
 
 A header is the first lines of a file: what it is, then fields - ``# paper: ...``, ``# source: ...``,
 ``# untested: ...``, ``# needs: ...`` - that go on in lines with three spaces.
@@ -7,16 +7,17 @@ A header is the first lines of a file: what it is, then fields - ``# paper: ...`
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from lit_optim.config.read import presets
 
-_KEY = re.compile(r"^(?P<indent> *)(?P<item>- )?(?P<key>\w+):(?P<rest>.*)$")
+_KEY = re.compile(r"^( *)(- )?(\w+):(?:.*? # (.*))?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Header:
-    """A preset in words. ``target`` is the import path, empty where the preset names none."""
+    """What the comments of a preset say. ``target`` is the import path, empty where the preset names none."""
 
     group: str
     name: str
@@ -34,7 +35,7 @@ class Header:
 
 
 def header(group: str, name: str) -> Header:
-    """The header of a preset.
+    """Reads the header of a preset.
 
     Example:
         >>> header("optimizer", "adamw").paper
@@ -42,36 +43,24 @@ def header(group: str, name: str) -> Header:
         >>> header("scheduler", "warmup_cosine").target
         'lit_optim.ScheduleLR'
     """
-    text = presets.preset_text(group, name)
-    summary, found = fields(text)
-    needs = tuple(word.strip() for word in found.get("needs", "").split(",") if word.strip())
+    summary, found = fields(presets.preset_text(group, name))
     words = {field: found.get(field, "") for field in ("paper", "source", "untested")}
-    return Header(group, name, summary, _target(group, name), needs=needs, **words)
+    return Header(group, name, summary, _target(group, name), needs=(*presets.preset_needs(group, name),), **words)
 
 
 def fields(text: str) -> tuple[str, dict[str, str]]:
-    r"""The first line of a file, and the fields of its header.
+    r"""Splits the header of a file into its first line and its fields.
 
     Example:
         >>> fields("# What it is.\n# source: A 2012,\n#   and B\nlr: 1")
         ('What it is.', {'source': 'A 2012, and B'})
     """
-    lines = text.splitlines()
-    end = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    first, *rest = [line.removeprefix("#") for line in lines[:end]] or [""]
-    found: dict[str, str] = {}
-    field = ""
-    for line in rest:
-        begins = re.match(r" (\w+): (.*)", line)
-        if begins:
-            field, found[begins[1]] = begins[1], begins[2].strip()
-        elif field and line.startswith("   "):
-            found[field] += f" {line.strip()}"
-    return first.strip(), found
+    lines = re.sub(r"\n#   +", " ", re.match(r"(#.*\n?)*", text)[0])  # type: ignore[index]  # matches every text
+    return lines.partition("\n")[0].strip("# "), dict(re.findall(r"^# (\w+): (.*)", lines, re.MULTILINE))
 
 
 def comments(text: str) -> dict[str, str]:
-    r"""The trailing comment of each key, by its dotted path.
+    r"""Finds the trailing comment of each key, by its dotted path.
 
     Example:
         >>> comments("lr: 1  # how fast\nrules:\n  - name: a  # of the group\n    x: 1  # the rest")
@@ -79,42 +68,34 @@ def comments(text: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     above: list[tuple[int, str]] = []  # indentation and path of the keys that the line may lie in
-    items: dict[str, int] = {}
-    for line in text.splitlines():
-        match = _KEY.match(line)
-        if not match:
-            continue
-        depth = len(match["indent"])
-        above = [(indent, path) for indent, path in above if indent < depth]
+    items: Counter[str] = Counter()
+    for indent, item, key, comment in _KEY.findall(text):
+        depth = len(indent)
+        above = [(before, path) for before, path in above if before < depth]
         parent = above[-1][1] if above else ""
-        if match["item"]:
-            items[parent] = items.get(parent, -1) + 1
-            above.append((depth, parent := f"{parent}[{items[parent]}]"))
-            depth += 2
-        path = f"{parent}.{match['key']}" if parent else match["key"]
-        above.append((depth, path))
-        _, mark, comment = match["rest"].partition(" # ")
-        if mark:
+        if item:
+            items[parent] += 1
+            above.append((depth, parent := f"{parent}[{items[parent] - 1}]"))
+            depth += len(item)
+        above.append((depth, path := f"{parent}.{key}".lstrip(".")))
+        if comment:
             found[path] = comment.strip()
     return found
 
 
-def meanings(group: str, name: str) -> dict[str, str]:
-    """The comments of a preset's keys, with those of the presets that it extends."""
+def key_comments(group: str, name: str) -> dict[str, str]:
+    """Collects the comments of a preset's keys, with those of the presets that it extends."""
     text = presets.preset_text(group, name)
-    inherited = [meanings(group, base) for base in _bases(text)]
+    inherited = [key_comments(group, base) for base in _bases(text)]
     return {key: comment for found in [*inherited, comments(text)] for key, comment in found.items()}
 
 
 def _target(group: str, name: str) -> str:
     text = presets.preset_text(group, name)
-    named = re.search(r"^ *_target_: *(\S+)", text, re.MULTILINE)
-    if named:
-        return named[1]
-    return next((target for target in (_target(group, base) for base in _bases(text)) if target), "")
+    return presets.target_in(text) or next(filter(None, (_target(group, base) for base in _bases(text))), "")
 
 
 def _bases(text: str) -> list[str]:
-    """The presets of the same group that ``defaults`` lists."""
+    """Finds the presets of the same group that ``defaults`` lists."""
     listed = re.search(r"^defaults:(.*(?:\n +- .*)*)", text, re.MULTILINE)
     return [word for word in re.findall(r"[\w/]+", listed[1]) if word != "_self_"] if listed else []

@@ -1,4 +1,4 @@
-"""The presets: commented YAML under conf/, found in a wheel and in a checkout, read without Hydra."""
+"""Finds the presets, commented YAML under conf/, in a wheel and in a checkout, and reads them without Hydra."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 
 GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")  # in the order of a configuration
+_TARGET = re.compile(r"^ *_target_: *(\S+)", re.MULTILINE)
 
 
 @functools.cache
 def conf_folder() -> Path:
-    """The folder of the presets: ``lit_optim/conf`` in a wheel, ``conf_folder`` beside the package in a checkout."""
+    """Finds the folder of the presets: ``lit_optim/conf`` in a wheel, ``conf`` beside the package in a checkout."""
     for folder in sys.modules["lit_optim"].__path__:
         if (Path(folder) / "conf" / "__init__.py").is_file():
             return Path(folder) / "conf"
@@ -31,14 +32,14 @@ def conf_folder() -> Path:
 
 @functools.cache
 def preset_groups() -> tuple[str, ...]:
-    """The groups that there are presets of: those of a configuration in its order, then others."""
+    """Lists the groups that have presets: those of a configuration in its order, then others."""
     found = {entry.name for entry in conf_folder().iterdir() if entry.is_dir() and not entry.name.startswith("_")}
     return (*(group for group in GROUPS if group in found), *sorted(found - {*GROUPS}))
 
 
 @functools.cache
 def preset_names(group: str) -> tuple[str, ...]:
-    """The presets of a group, sorted.
+    """Lists the presets of a group, sorted.
 
     Example:
         >>> "adamw" in preset_names("optimizer")
@@ -48,8 +49,13 @@ def preset_names(group: str) -> tuple[str, ...]:
     return tuple(sorted(str(file.relative_to(folder).with_suffix("")) for file in folder.rglob("*.yaml")))
 
 
+def all_presets() -> list[tuple[str, str]]:
+    """Lists the group and the name of every preset."""
+    return [(group, name) for group in preset_groups() for name in preset_names(group)]
+
+
 def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
-    """Names of presets and what they are, in one line each.
+    """Lists presets by name, with one line on what each is.
 
     Args:
         group: ``optimizer``, ``scheduler``, ``param_groups`` or ``optim_callbacks``.
@@ -63,15 +69,14 @@ def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
         ['nadamw', 'radamw']
     """
     if group not in preset_groups():
-        raise ConfigError(
-            f"group={group!r}: no group of that name{did_you_mean(group, preset_groups(), list_all=True)}"
-        )
+        hint = did_you_mean(group, preset_groups(), list_all=True)
+        raise ConfigError(f"group={group!r}: no group of that name{hint}")
     found = fnmatch.filter(preset_names(group), pattern)
     return {name: preset_text(group, name).split("\n", 1)[0].lstrip("# ").strip() for name in found}
 
 
 def load_preset(group: str, name: str, key: str | None = None) -> dict[str, Any]:
-    """A preset as a plain dict, with the presets that its ``defaults`` name merged in.
+    """Loads a preset as a plain dict, with the presets that its ``defaults`` name merged in.
 
     Raises:
         ConfigError: for an unknown name, with the nearest one.
@@ -87,9 +92,38 @@ def load_preset(group: str, name: str, key: str | None = None) -> dict[str, Any]
 
 
 def preset_needs(group: str, name: str) -> list[str]:
-    """What a preset's header asks for (``# needs: closure, one group``), as a list of words."""
+    """Reads what a preset's header asks for (``# needs: closure, one group``), as a list."""
     found = re.search(r"^# needs: (.*)$", preset_text(group, name), re.MULTILINE)
     return [word.strip() for word in found[1].split(",")] if found else []
+
+
+def target_in(text: str) -> str:
+    r"""Finds the import path that a preset's text names; empty where it names none.
+
+    Example:
+        >>> target_in("# Plain SGD.\n_target_: torch.optim.SGD\nlr: 0.01")
+        'torch.optim.SGD'
+    """
+    found = _TARGET.search(text)
+    return found[1] if found else ""
+
+
+def preset_of_target(path: str) -> str:
+    """Finds the first optimizer preset of a class by its import path; empty where there is none.
+
+    Example:
+        >>> preset_of_target("torch.optim.RAdam"), preset_of_target("somewhere.Else")
+        ('radam', '')
+    """
+    return _optimizers_by_target().get(path, "")
+
+
+@functools.cache
+def _optimizers_by_target() -> dict[str, str]:
+    """Maps import paths to presets, from the files' text: parsing all of them takes a quarter of a second."""
+    folder, names = conf_folder() / "optimizer", reversed(preset_names("optimizer"))  # the first of a class wins
+    found = {name: _TARGET.search((folder / f"{name}.yaml").read_text(encoding="utf-8")) for name in names}
+    return {target[1]: name for name, target in found.items() if target}
 
 
 @functools.cache
@@ -111,5 +145,5 @@ def _merged(group: str, name: str) -> Any:
 
 @functools.cache
 def preset_text(group: str, name: str) -> str:
-    """The file of a preset."""
+    """Reads the file of a preset."""
     return (conf_folder() / group / f"{name}.yaml").read_text(encoding="utf-8")

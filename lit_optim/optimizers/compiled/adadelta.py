@@ -1,28 +1,36 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lit_optim.engine.arguments import check_at_least_0
+from lit_optim.engine.arguments import check_at_least_0, check_at_most_1
 from lit_optim.engine.ops import Number, add_, add_product_
-from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer
-from lit_optim.engine.weight_decay import Decay, decayed
-from lit_optim.errors import ConfigError
+from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec
+from lit_optim.engine.weight_decay import Decay, apply_decay
+
+
+class AdadeltaScalars(NamedTuple):
+    """The numbers of `adadelta` at a step."""
+
+    weight_decay: Number
+    rho: Number
+    one_minus_rho: Number
+    eps: Number
+    minus_lr: Number
 
 
 def adadelta(
-    p: Tensor, g: Tensor, square_avg: Tensor, acc_delta: Tensor, scratch: Tensor, weight_decay: Number,
-    rho: Number, rest: Number, eps: Number, minus_lr: Number, *, decay: Decay,
+    p: Tensor, g: Tensor, scratch: Tensor, s: AdadeltaScalars,
+    *, square_avg: Tensor, acc_delta: Tensor, decay: Decay,
 ) -> None:  # fmt: skip
-    """Algorithm 1: the root of past updates over the root of past gradients is the step size."""
-    g = decayed(p, g, weight_decay, decay, out=scratch)
-    add_product_(square_avg.mul_(rho), g, g, rest)
-    delta = (acc_delta + eps).sqrt_().div_((square_avg + eps).sqrt_()).mul_(g)
-    add_product_(acc_delta.mul_(rho), delta, delta, rest)
-    add_(p, delta, minus_lr)
+    """Update by Algorithm 1: the step size is the root of past updates over the root of past gradients."""
+    g = apply_decay(p, g, s.weight_decay, decay, out=scratch)
+    add_product_(square_avg.mul_(s.rho), g, g, s.one_minus_rho)
+    delta = (acc_delta + s.eps).sqrt_().div_((square_avg + s.eps).sqrt_()).mul_(g)
+    add_product_(acc_delta.mul_(s.rho), delta, delta, s.one_minus_rho)
+    add_(p, delta, s.minus_lr)
 
 
 class Adadelta(RuleOptimizer):
@@ -40,7 +48,7 @@ class Adadelta(RuleOptimizer):
         eps: added under both roots, at least 0.
         weight_decay: L2, at least 0.
         maximize: ascend.
-        compile: off, the rule runs in blocks.
+        compile: run one compiled kernel; otherwise the rule runs in blocks.
 
     Raises:
         ConfigError: a ValueError, for arguments out of range.
@@ -71,20 +79,15 @@ class Adadelta(RuleOptimizer):
         super().__init__(params, dict(**values, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
-        """Refuses a group whose values are out of range."""
-        check_at_least_0(group, "lr", "rho", "eps", "weight_decay")
-        if group["rho"] > 1:
-            raise ConfigError(f"rho={group['rho']}: must be at least 0 and at most 1")
+        """Reject a group with a value that is out of range."""
+        check_at_least_0(group, "lr", "eps", "weight_decay")
+        check_at_most_1(group, "rho")
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
-        """The text and its state."""
-        return Rule(adadelta, ("square_avg", "acc_delta"))
+    def rule(self, group: Group) -> RuleSpec:
+        """Return the rule, with its scalars and its state."""
+        return RuleSpec(adadelta, AdadeltaScalars, ("square_avg", "acc_delta"))
 
-    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Without a decay nothing is spent on it."""
-        return {"decay": "l2" if group["weight_decay"] else "none"}
-
-    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
-        """What the text computes with at this step."""
+    def step_scalars(self, counters: Counters, group: Group, static_args: Group) -> AdadeltaScalars:
+        """Return the numbers of the rule at this step."""
         rho = group["rho"]
-        return group["weight_decay"], rho, 1 - rho, group["eps"], -group["lr"]
+        return AdadeltaScalars(group["weight_decay"], rho, 1 - rho, group["eps"], -group["lr"])

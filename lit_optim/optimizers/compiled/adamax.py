@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,19 +8,29 @@ from torch.optim.optimizer import ParamsT
 
 from lit_optim.engine.arguments import check_at_least_0, check_betas
 from lit_optim.engine.ops import Number, add_quotient_, average_
-from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer
-from lit_optim.engine.weight_decay import Decay, decayed
+from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec
+from lit_optim.engine.weight_decay import Decay, apply_decay
+
+
+class AdamaxScalars(NamedTuple):
+    """The numbers of `adamax` at a step."""
+
+    weight_decay: Number
+    beta1: Number
+    one_minus_beta1: Number
+    beta2: Number
+    eps: Number
+    minus_step_size: Number
 
 
 def adamax(
-    p: Tensor, g: Tensor, exp_avg: Tensor, exp_inf: Tensor, scratch: Tensor, weight_decay: Number,
-    beta1: Number, rest1: Number, beta2: Number, eps: Number, minus_step_size: Number, *, decay: Decay,
-) -> None:  # fmt: skip
-    """Algorithm 2: Adam by the infinity norm."""
-    g = decayed(p, g, weight_decay, decay, out=scratch)
-    average_(exp_avg, g, beta1, rest1)
-    torch.maximum(exp_inf.mul_(beta2), torch.abs(g, out=scratch).add_(eps), out=exp_inf)
-    add_quotient_(p, exp_avg, exp_inf, minus_step_size)
+    p: Tensor, g: Tensor, scratch: Tensor, s: AdamaxScalars, *, exp_avg: Tensor, exp_inf: Tensor, decay: Decay
+) -> None:
+    """Update by Algorithm 2: Adam with the infinity norm."""
+    g = apply_decay(p, g, s.weight_decay, decay, out=scratch)
+    average_(exp_avg, g, s.beta1, s.one_minus_beta1)
+    torch.maximum(exp_inf.mul_(s.beta2), torch.abs(g, out=scratch).add_(s.eps), out=exp_inf)
+    add_quotient_(p, exp_avg, exp_inf, s.minus_step_size)
 
 
 class Adamax(RuleOptimizer):
@@ -38,7 +47,7 @@ class Adamax(RuleOptimizer):
         eps: added to the gradient's absolute value, at least 0.
         weight_decay: L2, at least 0.
         maximize: ascend.
-        compile: off, the rule runs in blocks.
+        compile: run one compiled kernel; otherwise the rule runs in blocks.
 
     Raises:
         ConfigError: a ValueError, for arguments out of range.
@@ -68,21 +77,16 @@ class Adamax(RuleOptimizer):
         super().__init__(params, dict(**values, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
-        """Refuses a group whose values are out of range."""
+        """Reject a group with a value that is out of range."""
         check_at_least_0(group, "lr", "eps", "weight_decay")
         check_betas(group)
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
-        """The text and its state."""
-        return Rule(adamax, ("exp_avg", "exp_inf"))
+    def rule(self, group: Group) -> RuleSpec:
+        """Return the rule, with its scalars and its state."""
+        return RuleSpec(adamax, AdamaxScalars, ("exp_avg", "exp_inf"))
 
-    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Without a decay nothing is spent on it."""
-        return {"decay": "l2" if group["weight_decay"] else "none"}
-
-    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
-        """What the text computes with at this step."""
-        step = counters["step"]
+    def step_scalars(self, counters: Counters, group: Group, static_args: Group) -> AdamaxScalars:
+        """Return the numbers of the rule at this step."""
         beta1, beta2 = group["betas"]
-        minus_step_size = group["lr"] * (-1 / (1 - beta1**step))
-        return group["weight_decay"], beta1, 1 - beta1, beta2, group["eps"], minus_step_size
+        minus_step_size = group["lr"] * (-1 / (1 - beta1 ** counters["step"]))
+        return AdamaxScalars(group["weight_decay"], beta1, 1 - beta1, beta2, group["eps"], minus_step_size)

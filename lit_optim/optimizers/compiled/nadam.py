@@ -1,30 +1,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lit_optim.engine.arguments import check_at_least_0, check_betas, check_bools
-from lit_optim.engine.ops import Number, add_product_, add_quotient_, average_
-from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer
-from lit_optim.engine.weight_decay import Decay, decay_number, decayed
+from lit_optim.engine.ops import Number, add_quotient_
+from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec
+from lit_optim.engine.weight_decay import Decay
+from lit_optim.optimizers.adam_rules import MOMENTS, moment_scalars, update_moments
+
+
+class NAdamScalars(NamedTuple):
+    """The numbers of `nadam` at a step."""
+
+    decay_by: Number
+    beta1: Number
+    one_minus_beta1: Number
+    beta2: Number
+    one_minus_beta2: Number
+    bias_root: Number
+    eps: Number
+    g_factor: Number
+    exp_avg_factor: Number
 
 
 def nadam(
-    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, scratch: Tensor, decay_by: Number,
-    beta1: Number, rest1: Number, beta2: Number, rest2: Number,
-    root: Number, eps: Number, of_g: Number, of_exp_avg: Number, *, decay: Decay,
-) -> None:  # fmt: skip
-    """Adam with Nesterov momentum: gradient and average enter with weights of their own."""
-    g = decayed(p, g, decay_by, decay, out=scratch)
-    average_(exp_avg, g, beta1, rest1)
-    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
-    denominator = exp_avg_sq.sqrt().div_(root).add_(eps)
-    add_quotient_(p, g, denominator, of_g)
-    add_quotient_(p, exp_avg, denominator, of_exp_avg)
+    p: Tensor, g: Tensor, scratch: Tensor, s: NAdamScalars, *, exp_avg: Tensor, exp_avg_sq: Tensor, decay: Decay
+) -> None:
+    """Update by Adam with Nesterov momentum: the gradient enters beside its average."""
+    g, v = update_moments(p, g, scratch, s, exp_avg, exp_avg_sq, None, decay)
+    denominator = v.sqrt().div_(s.bias_root).add_(s.eps)
+    add_quotient_(p, g, denominator, s.g_factor)
+    add_quotient_(p, exp_avg, denominator, s.exp_avg_factor)
 
 
 class NAdam(RuleOptimizer):
@@ -44,7 +54,7 @@ class NAdam(RuleOptimizer):
         momentum_decay: how fast the momentum grows to its full value, at least 0.
         decoupled_weight_decay: NAdamW: take the decay from the weights instead of adding it to the gradient.
         maximize: ascend.
-        compile: off, the rule runs in blocks.
+        compile: run one compiled kernel; otherwise the rule runs in blocks.
 
     Raises:
         ConfigError: a ValueError, for arguments out of range.
@@ -80,38 +90,35 @@ class NAdam(RuleOptimizer):
         super().__init__(params, dict(**values, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
-        """Refuses a group whose values are out of range."""
+        """Reject a group with a value that is out of range."""
         check_at_least_0(group, "lr", "eps", "weight_decay", "momentum_decay")
         check_betas(group)
         check_bools(group, "decoupled_weight_decay")
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
-        """The text and its state."""
-        return Rule(nadam, ("exp_avg", "exp_avg_sq"))
+    def rule(self, group: Group) -> RuleSpec:
+        """Return the rule, with its scalars and its state."""
+        return RuleSpec(nadam, NAdamScalars, MOMENTS)
 
-    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Without a decay nothing is spent on it."""
-        kind = "decoupled" if group["decoupled_weight_decay"] else "l2"
-        return {"decay": kind if group["weight_decay"] else "none"}
-
-    def advance(self, counters: dict[str, float], group: Mapping[str, Any]) -> dict[str, float]:
-        """One step more, and one factor more in the product."""
+    def advance(self, counters: Counters, group: Group) -> dict[str, float]:
+        """Count one more step, and multiply the product by its momentum."""
         step = counters["step"] + 1
         return {"step": step, "mu_product": counters["mu_product"] * mu(step, group)}
 
-    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
-        """What the text computes with at this step."""
+    def step_scalars(self, counters: Counters, group: Group, static_args: Group) -> NAdamScalars:
+        """Return the numbers of the rule at this step."""
         step, mu_product = counters["step"], counters["mu_product"]
-        lr, (beta1, beta2), following = group["lr"], group["betas"], mu(step + 1, group)
-        of_g = lr * (-(1 - mu(step, group)) / (1 - mu_product))
-        of_exp_avg = lr * (-following / (1 - mu_product * following))
-        root = math.sqrt(1 - beta2**step)
-        decay_by = decay_number(flags["decay"], lr, group["weight_decay"])
-        return decay_by, beta1, 1 - beta1, beta2, 1 - beta2, root, group["eps"], of_g, of_exp_avg
+        lr, next_mu = group["lr"], mu(step + 1, group)
+        return NAdamScalars(
+            *moment_scalars(group, static_args["decay"]),
+            bias_root=math.sqrt(1 - group["betas"][1] ** step),
+            eps=group["eps"],
+            g_factor=lr * (-(1 - mu(step, group)) / (1 - mu_product)),
+            exp_avg_factor=lr * (-next_mu / (1 - mu_product * next_mu)),
+        )
 
 
-def mu(step: float, group: Mapping[str, Any]) -> float:
-    """The momentum of a step.
+def mu(step: float, group: Group) -> float:
+    """Return the momentum of a step.
 
     Example:
         >>> round(mu(1, {"betas": (0.9, 0.999), "momentum_decay": 0.0}), 3)

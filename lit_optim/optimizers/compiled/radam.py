@@ -1,34 +1,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lit_optim.engine.arguments import check_at_least_0, check_betas, check_bools
-from lit_optim.engine.ops import Number, add_product_, average_
-from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer
-from lit_optim.engine.weight_decay import Decay, decay_number, decayed
+from lit_optim.engine.ops import Number
+from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec
+from lit_optim.engine.weight_decay import Decay
+from lit_optim.optimizers.adam_rules import MOMENTS, moment_scalars, update_moments
+
+
+class RAdamScalars(NamedTuple):
+    """The numbers of `radam` at a step."""
+
+    decay_by: Number
+    beta1: Number
+    one_minus_beta1: Number
+    beta2: Number
+    one_minus_beta2: Number
+    adaptive_size: Number
+    eps: Number
+    plain_size: Number
 
 
 def radam(
-    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, scratch: Tensor, decay_by: Number,
-    beta1: Number, rest1: Number, beta2: Number, rest2: Number,
-    adaptive: Number, eps: Number, plain: Number, *, decay: Decay,
-) -> None:  # fmt: skip
-    """``p = p - (adaptive / (sqrt(v) + eps) + plain) m``; of the two sizes one is 0."""
-    g = decayed(p, g, decay_by, decay, out=scratch)
-    average_(exp_avg, g, beta1, rest1)
-    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
-    size = torch.sqrt(exp_avg_sq, out=scratch).add_(eps).reciprocal_().mul_(adaptive).add_(plain)
+    p: Tensor, g: Tensor, scratch: Tensor, s: RAdamScalars, *, exp_avg: Tensor, exp_avg_sq: Tensor, decay: Decay
+) -> None:
+    """Update ``p = p - (adaptive_size / (sqrt(v) + eps) + plain_size) m``; one of the two sizes is 0."""
+    _, v = update_moments(p, g, scratch, s, exp_avg, exp_avg_sq, None, decay)
+    size = torch.sqrt(v, out=scratch).add_(s.eps).reciprocal_().mul_(s.adaptive_size).add_(s.plain_size)
     p.addcmul_(size, exp_avg, value=-1)
 
 
 def rectification(step: float, beta2: float) -> float | None:
-    """The factor r of a step; None where the variance of the second moment is not tractable yet (torch: rho <= 5).
+    """Return the factor r of a step; None while the variance of the second moment is not tractable (torch: rho <= 5).
 
     Example:
         >>> rectification(5, 0.999) is None, round(rectification(6, 0.999), 4)
@@ -61,7 +70,7 @@ class RAdam(RuleOptimizer):
         weight_decay: at least 0.
         decoupled_weight_decay: take the decay from the weights instead of adding it to the gradient.
         maximize: ascend.
-        compile: off, the rule runs in blocks.
+        compile: run one compiled kernel; otherwise the rule runs in blocks.
 
     Raises:
         ConfigError: a ValueError, for arguments out of range.
@@ -94,26 +103,21 @@ class RAdam(RuleOptimizer):
         super().__init__(params, dict(**values, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
-        """Refuses a group whose values are out of range."""
+        """Reject a group with a value that is out of range."""
         check_at_least_0(group, "lr", "eps", "weight_decay")
         check_betas(group)
         check_bools(group, "decoupled_weight_decay")
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
-        """The text and its state."""
-        return Rule(radam, ("exp_avg", "exp_avg_sq"))
+    def rule(self, group: Group) -> RuleSpec:
+        """Return the rule, with its scalars and its state."""
+        return RuleSpec(radam, RAdamScalars, MOMENTS)
 
-    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Without a decay nothing is spent on it."""
-        kind = "decoupled" if group["decoupled_weight_decay"] else "l2"
-        return {"decay": kind if group["weight_decay"] else "none"}
-
-    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
-        """What the text computes with at this step."""
+    def step_scalars(self, counters: Counters, group: Group, static_args: Group) -> RAdamScalars:
+        """Return the numbers of the rule at this step."""
         step = counters["step"]
         lr, (beta1, beta2) = group["lr"], group["betas"]
         r = rectification(step, beta2)
         size = lr / (1 - beta1**step)
         adaptive, plain = (0 * size, size) if r is None else (size * r * math.sqrt(1 - beta2**step), 0 * size)
-        decay_by = decay_number(flags["decay"], lr, group["weight_decay"])
-        return decay_by, beta1, 1 - beta1, beta2, 1 - beta2, adaptive, group["eps"], plain
+        moments = moment_scalars(group, static_args["decay"])
+        return RAdamScalars(*moments, adaptive_size=adaptive, eps=group["eps"], plain_size=plain)

@@ -1,69 +1,43 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from lit_optim.engine.arguments import check_at_least_0, check_bools
+from lit_optim.engine.arguments import check_at_least_0, check_at_most_1, check_bools
 from lit_optim.engine.ops import Number, add_, add_product_, add_quotient_, average_
-from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer
-from lit_optim.engine.weight_decay import Decay, decayed
-from lit_optim.errors import ConfigError
+from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec
+from lit_optim.engine.weight_decay import Decay, apply_decay
+
+
+class RMSpropScalars(NamedTuple):
+    """The numbers of `rmsprop` at a step."""
+
+    weight_decay: Number
+    alpha: Number
+    one_minus_alpha: Number
+    eps: Number
+    momentum: Number
+    minus_lr: Number
 
 
 def rmsprop(
-    p: Tensor, g: Tensor, square_avg: Tensor, scratch: Tensor, weight_decay: Number,
-    alpha: Number, rest: Number, eps: Number, momentum: Number, minus_lr: Number, *, decay: Decay,
+    p: Tensor, g: Tensor, scratch: Tensor, s: RMSpropScalars,
+    *, square_avg: Tensor, grad_avg: Tensor | None = None, momentum_buffer: Tensor | None = None, decay: Decay,
 ) -> None:  # fmt: skip
-    """The gradient over the root of its running square."""
-    g = decayed(p, g, weight_decay, decay, out=scratch)
-    add_product_(square_avg.mul_(alpha), g, g, rest)
-    add_quotient_(p, g, square_avg.sqrt().add_(eps), minus_lr)
-
-
-def rmsprop_momentum(
-    p: Tensor, g: Tensor, square_avg: Tensor, momentum_buffer: Tensor, scratch: Tensor, weight_decay: Number,
-    alpha: Number, rest: Number, eps: Number, momentum: Number, minus_lr: Number, *, decay: Decay,
-) -> None:  # fmt: skip
-    """The same, with the quotient in a momentum buffer."""
-    g = decayed(p, g, weight_decay, decay, out=scratch)
-    add_product_(square_avg.mul_(alpha), g, g, rest)
-    momentum_buffer.mul_(momentum).addcdiv_(g, square_avg.sqrt().add_(eps))
-    add_(p, momentum_buffer, minus_lr)
-
-
-def rmsprop_centered(
-    p: Tensor, g: Tensor, square_avg: Tensor, grad_avg: Tensor, scratch: Tensor, weight_decay: Number,
-    alpha: Number, rest: Number, eps: Number, momentum: Number, minus_lr: Number, *, decay: Decay,
-) -> None:  # fmt: skip
-    """The gradient over its running standard deviation."""
-    g = decayed(p, g, weight_decay, decay, out=scratch)
-    add_product_(square_avg.mul_(alpha), g, g, rest)
-    average_(grad_avg, g, alpha, rest)
-    add_quotient_(p, g, square_avg.addcmul(grad_avg, grad_avg, value=-1).sqrt_().add_(eps), minus_lr)
-
-
-def rmsprop_centered_momentum(
-    p: Tensor, g: Tensor, square_avg: Tensor, grad_avg: Tensor, momentum_buffer: Tensor, scratch: Tensor,
-    weight_decay: Number, alpha: Number, rest: Number, eps: Number, momentum: Number, minus_lr: Number, *, decay: Decay,
-) -> None:  # fmt: skip
-    """Both."""
-    g = decayed(p, g, weight_decay, decay, out=scratch)
-    add_product_(square_avg.mul_(alpha), g, g, rest)
-    average_(grad_avg, g, alpha, rest)
-    root = square_avg.addcmul(grad_avg, grad_avg, value=-1).sqrt_().add_(eps)
-    momentum_buffer.mul_(momentum).addcdiv_(g, root)
-    add_(p, momentum_buffer, minus_lr)
-
-
-RULES = {
-    (False, False): Rule(rmsprop, ("square_avg",)),
-    (False, True): Rule(rmsprop_momentum, ("square_avg", "momentum_buffer")),
-    (True, False): Rule(rmsprop_centered, ("square_avg", "grad_avg")),
-    (True, True): Rule(rmsprop_centered_momentum, ("square_avg", "grad_avg", "momentum_buffer")),
-}
+    """Update by the gradient over the root of its running square; centered, over its running standard deviation."""
+    g = apply_decay(p, g, s.weight_decay, decay, out=scratch)
+    add_product_(square_avg.mul_(s.alpha), g, g, s.one_minus_alpha)
+    if grad_avg is None:
+        root = square_avg.sqrt().add_(s.eps)
+    else:
+        average_(grad_avg, g, s.alpha, s.one_minus_alpha)
+        root = square_avg.addcmul(grad_avg, grad_avg, value=-1).sqrt_().add_(s.eps)
+    if momentum_buffer is None:
+        add_quotient_(p, g, root, s.minus_lr)
+    else:
+        add_(p, momentum_buffer.mul_(s.momentum).addcdiv_(g, root), s.minus_lr)
 
 
 class RMSprop(RuleOptimizer):
@@ -84,7 +58,7 @@ class RMSprop(RuleOptimizer):
         momentum: decay rate of the buffer, at least 0.
         centered: divide by the standard deviation instead of the root mean square.
         maximize: ascend.
-        compile: off, the rule runs in blocks.
+        compile: run one compiled kernel; otherwise the rule runs in blocks.
 
     Raises:
         ConfigError: a ValueError, for arguments out of range.
@@ -117,21 +91,18 @@ class RMSprop(RuleOptimizer):
         super().__init__(params, dict(**values, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
-        """Refuses a group whose values are out of range."""
-        check_at_least_0(group, "lr", "alpha", "eps", "weight_decay", "momentum")
+        """Reject a group with a value that is out of range."""
+        check_at_least_0(group, "lr", "eps", "weight_decay", "momentum")
+        check_at_most_1(group, "alpha")
         check_bools(group, "centered")
-        if group["alpha"] > 1:
-            raise ConfigError(f"alpha={group['alpha']}: must be at least 0 and at most 1")
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
-        """The text and its state."""
-        return RULES[group["centered"], group["momentum"] > 0]
+    def rule(self, group: Group) -> RuleSpec:
+        """Return the rule, with its scalars and its state."""
+        optional = {"grad_avg": group["centered"], "momentum_buffer": group["momentum"] > 0}
+        names = ("square_avg", *(name for name, is_used in optional.items() if is_used))
+        return RuleSpec(rmsprop, RMSpropScalars, names)
 
-    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Without a decay nothing is spent on it."""
-        return {"decay": "l2" if group["weight_decay"] else "none"}
-
-    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
-        """What the text computes with at this step."""
+    def step_scalars(self, counters: Counters, group: Group, static_args: Group) -> RMSpropScalars:
+        """Return the numbers of the rule at this step."""
         alpha = group["alpha"]
-        return group["weight_decay"], alpha, 1 - alpha, group["eps"], group["momentum"], -group["lr"]
+        return RMSpropScalars(group["weight_decay"], alpha, 1 - alpha, group["eps"], group["momentum"], -group["lr"])

@@ -1,4 +1,4 @@
-"""Which values the arguments of SWATS may have."""
+"""Checks the arguments of SWATS."""
 
 from __future__ import annotations
 

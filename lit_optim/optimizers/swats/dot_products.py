@@ -1,32 +1,32 @@
-"""The dot products of a step, on their way from a GPU to the host, which reads them one step later."""
+"""The dot products of one step of Adam; those of a GPU are read by the host one step later."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 
 class Row(NamedTuple):
-    """What a step of Adam was in one param group.
+    """The step of one param group.
 
     Args:
         pp: dot product of the step with itself.
         pg: of the step with the gradient.
-        lr: absolute learning rate that it was taken with.
-        active: whether the group has taken it.
+        lr: absolute learning rate of the step.
+        active: whether the group has taken the step.
     """
 
-    pp: float
-    pg: float
-    lr: float
-    active: bool
+    pp: float = 0.0
+    pg: float = 0.0
+    lr: float = 0.0
+    active: bool = False
 
 
 def in_one(rows: Sequence[Row]) -> tuple[float, float]:
-    """p.p and p.S g over several groups, with S the lr of a group relative to the largest.
+    """Returns p.p and p.S g over several groups, with S the lr of a group relative to the largest.
 
     Example:
         >>> in_one([Row(4.0, -2.0, 0.1, True), Row(1.0, -1.0, 0.05, True)])
@@ -37,12 +37,12 @@ def in_one(rows: Sequence[Row]) -> tuple[float, float]:
 
 
 class DotProducts:
-    """p.p and p.g of each param group in one step.
+    """The rows of all param groups, which a GPU copies to the host without a wait.
 
     Args:
-        totals: a row for each group, in 64 bits.
+        totals: p.p and p.g of each group, in 64 bits.
         lrs: absolute learning rates of the groups.
-        active: places of the groups that have taken the step.
+        active: indices of the groups that have taken the step.
 
     Example:
         >>> DotProducts(torch.tensor([[4.0, -2.0]]), [0.1], {0}).rows()
@@ -59,20 +59,8 @@ class DotProducts:
                 self.arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
                 self.arrived.record()
 
-    @classmethod
-    def of_groups(cls, groups: Iterable[Mapping[str, Any]]) -> DotProducts:
-        """Those that a checkpoint holds, under ``unseen`` in each group."""
-        rows = [Row(*group["unseen"]) if group["unseen"] else cls.without_step(group) for group in groups]
-        totals = torch.tensor([row[:2] for row in rows], dtype=torch.float64)
-        return cls(totals, [row.lr for row in rows], {i for i, row in enumerate(rows) if row.active})
-
-    @staticmethod
-    def without_step(group: Mapping[str, Any]) -> Row:
-        """The row of a group that has not taken the step."""
-        return Row(0.0, 0.0, float(group["lr"]), False)
-
     def rows(self) -> list[Row]:
-        """A row a group; waits until a GPU has finished the step that they are of, the one before the present."""
+        """Returns a row a group; waits until a GPU has finished the step that they belong to."""
         if not self.is_ready:
             self.arrived.synchronize()
         found = zip(self.totals.tolist(), self.lrs, strict=True)

@@ -1,4 +1,4 @@
-"""SWATS' estimate of the learning rate with which SGD would take Adam's steps. Pure: numbers in, numbers out."""
+"""Estimates the learning rate with which SGD would take Adam's steps. Pure: numbers in, numbers out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Estimate(NamedTuple):
-    """What is known after ``k`` steps of Adam.
+    """The estimate after ``k`` steps of Adam.
 
     Args:
         k: steps of Adam so far.
@@ -20,7 +20,7 @@ class Estimate(NamedTuple):
 
 
 def observe(before: Estimate, pp: float, pg: float, beta2: float) -> Estimate:
-    """The estimate after one more step ``p`` of Adam on the gradient ``g``.
+    """Updates the estimate by one more step ``p`` of Adam on the gradient ``g``.
 
     gamma_k = p.p / -(p.g),  lam_k = beta2 lam_{k-1} + (1 - beta2) gamma_k;  where p.g = 0 both stay as they are.
 
@@ -41,7 +41,7 @@ def observe(before: Estimate, pp: float, pg: float, beta2: float) -> Estimate:
 
 
 def sgd_lr(estimate: Estimate, beta2: float) -> float:
-    """The learning rate for SGD, Lambda: ``lam`` without its bias; 0 before the first step.
+    """Returns the learning rate for SGD, Lambda: ``lam`` without its bias; 0 before the first step.
 
     Example:
         >>> sgd_lr(Estimate(1, 2.0, 0.5), beta2=0.75)
@@ -51,7 +51,7 @@ def sgd_lr(estimate: Estimate, beta2: float) -> float:
 
 
 def distance(estimate: Estimate, beta2: float) -> float:
-    """How far the average is from the last estimate: what has to get small.
+    """Returns how far the average is from the last estimate; the criterion asks for a small one.
 
     Example:
         >>> distance(Estimate(1, 2.0, 0.5), beta2=0.75)
@@ -61,7 +61,7 @@ def distance(estimate: Estimate, beta2: float) -> float:
 
 
 def has_settled(estimate: Estimate, beta2: float, tol: float, rtol: float, min_steps: int) -> bool:
-    """The criterion: the average is positive, and closer to the last estimate than the tolerance.
+    """Evaluates the criterion: the average is positive, and closer to the last estimate than the tolerance.
 
     Args:
         estimate: after the present step.

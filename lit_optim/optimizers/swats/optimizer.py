@@ -1,22 +1,23 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lit_optim.distributed import sum_over_ranks
-from lit_optim.engine.rule_optimizer import Numbers, Rule, RuleOptimizer, Sums
+from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec, Scalars, Sums
 from lit_optim.errors import ConfigError, wrong
-from lit_optim.optimizers.adam_rules import Eps, adam_numbers
+from lit_optim.optimizers.adam_rules import MAX_MOMENTS, MOMENTS, AdamScalars, Eps, adam_scalars
 from lit_optim.optimizers.swats.arguments import OPTIONS, check_arguments
-from lit_optim.optimizers.swats.dot_products import DotProducts, in_one
+from lit_optim.optimizers.swats.dot_products import DotProducts, Row, in_one
 from lit_optim.optimizers.swats.estimate import Estimate, has_settled, observe, sgd_lr
 from lit_optim.optimizers.swats.phases import switch_to_sgd
-from lit_optim.optimizers.swats.rules import swats_adam, swats_amsgrad, swats_sgd
+from lit_optim.optimizers.swats.rules import MomentumScalars, swats_adam, swats_sgd
 
-FOUND: dict[str, Any] = {  # what is known so far, in each group
+FOUND: dict[str, Any] = {  # the estimate, the switch and its requests, in each group
     **dict(k=0, gamma=0.0, lam=0.0, sgd_lr=0.0, adam_lr=0.0, decay_lr=0.0, switched_at=0),
     **dict(switch_requested=False, armed=True, replicated=False, unseen=None),
 }
@@ -82,8 +83,8 @@ class SWATS(RuleOptimizer):
     Algorithm 1.
     """
 
-    notes = (*FOUND, *OPTIONS)
-    merges: ClassVar[bool] = False  # sums are told apart by their groups
+    untracked_keys = (*FOUND, *OPTIONS)
+    shares_buckets: ClassVar[bool] = False  # sums are told apart by their groups
 
     def __init__(
         self,
@@ -113,76 +114,64 @@ class SWATS(RuleOptimizer):
         super().__init__(params, dict(**adam, **switch, phase="adam", **FOUND, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
-        """Refuses a group whose values are out of range; one that is added later shares what is known."""
+        """Rejects a group whose values are out of range; one that is added later takes over a shared estimate."""
         check_arguments(group)
         first = self.param_groups[0]
         if first is not group and group["scope"] == "global":
             if group["betas"] != first["betas"]:
                 rule = f"one estimate over all groups needs the same betas, and the first has {first['betas']}"
                 raise ConfigError(wrong("betas", group["betas"], f"{rule}; choose scope=group"))
-            group.update({name: first[name] for name in ("phase", "k", "gamma", "lam", "sgd_lr", "switched_at")})
-            group["decay_lr"] = first["decay_lr"]
+            shared = ("phase", "k", "gamma", "lam", "sgd_lr", "switched_at", "decay_lr")
+            group.update({name: first[name] for name in shared})
 
-    def rule(self, group: Mapping[str, Any]) -> Rule:
-        """The text of the phase; the state is that of Adam in both."""
-        slots = ("exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else []))
+    def rule(self, group: Group) -> RuleSpec:
+        """Return the rule of the phase; the state is that of Adam in both."""
+        state = MAX_MOMENTS if group["amsgrad"] else MOMENTS
         if group["phase"] == "sgd":
-            return Rule(swats_sgd, slots)
-        return Rule(swats_amsgrad if group["amsgrad"] else swats_adam, slots)
+            return RuleSpec(swats_sgd, MomentumScalars, state)
+        return RuleSpec(swats_adam, AdamScalars, state)
 
-    def flags(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Without a decay nothing is spent on it."""
-        kind = "decoupled" if group["decoupled"] else "l2"
-        return {"decay": kind if group["weight_decay"] else "none"}
-
-    def numbers(self, counters: Mapping[str, float], group: Mapping[str, Any], flags: Mapping[str, Any]) -> Numbers:
-        """What the text computes with at this step."""
+    def step_scalars(self, counters: Counters, group: Group, static_args: Group) -> Scalars:
+        """Return the numbers of the rule at this step."""
         if group["phase"] == "adam":
-            return adam_numbers(counters["step"], group, flags["decay"], group["eps_placement"])
+            return adam_scalars(counters["step"], group, static_args["decay"], group["eps_placement"])
         decay_by = group["weight_decay"]
-        if flags["decay"] == "decoupled":
+        if static_args["decay"] == "decoupled":
             decay_by = 1 - group["lr"] * group["decay_lr"] * decay_by
-        return decay_by, group["betas"][0], -group["lr"]
+        return MomentumScalars(decay_by, group["betas"][0], -group["lr"])
 
     def observe(self, sums: list[Sums]) -> None:
         """Updates the estimate, and switches where it has settled or a switch is due.
 
-        On a GPU it takes the dot products of the step before: the host waits for that one at most.
+        On a GPU it takes the dot products of the step before, so that the host waits for that step at most.
         """
         if not sums:
             return
         now = self._dot_products(sums)
+        if not now.is_ready:
+            self._observe_last(behind=1)
+            if all(group["phase"] == "sgd" for group in self.param_groups):
+                return
+        self.__dict__["_unseen"] = now
         if now.is_ready:
-            self._look(now)
-        else:
-            self._look_at_last(behind=1)
-            if any(group["phase"] == "adam" for group in self.param_groups):
-                self.__dict__["_unseen"] = now
+            self._observe_last()
 
-    def _look_at_last(self, behind: int = 0) -> None:
-        """Looks at the dot products of the last step, if that has not been done; ``behind`` steps were taken since."""
-        unseen = self.__dict__.pop("_unseen", None)
-        if unseen is None and any(group["unseen"] is not None for group in self.param_groups):
-            unseen = DotProducts.of_groups(self.param_groups)  # of a checkpoint
-        for group in self.param_groups:
-            group["unseen"] = None
-        if unseen is not None:
-            self._look(unseen, behind)
-
-    def _look(self, at: DotProducts, behind: int = 0) -> None:
-        rows = {id(group): row for group, row in zip(self.param_groups, at.rows(), strict=False)}
+    def _observe_last(self, behind: int = 0) -> None:
+        """Updates the estimate by the last dot products that it has not seen; ``behind`` steps were taken since."""
+        self._write_unseen()
         for groups in self._scopes(self.param_groups):
-            first, own = groups[0], [rows.get(id(group), at.without_step(group)) for group in groups]
-            if first["phase"] != "adam" or not any(row.active for row in own):
+            first, rows = groups[0], [Row(*group["unseen"] or (0.0, 0.0, float(group["lr"]))) for group in groups]
+            for group in groups:
+                group["unseen"] = None
+            if first["phase"] != "adam" or not any(row.active for row in rows):
                 continue
-            pp, pg = in_one(own)
-            lrs = [row.lr for row in own]
+            pp, pg = in_one(rows)
             beta2 = first["betas"][1]
-            scale = max(lrs) if first["normalize_by_lr"] else 1.0
-            after = observe(_estimate(first), pp / (scale or 1.0), pg, beta2)
-            found = dict(after._asdict(), sgd_lr=_capped(sgd_lr(after, beta2) * scale, first["max_sgd_lr"]))
-            for group, lr in zip(groups, lrs, strict=True):
-                group.update(found, adam_lr=lr)
+            scale = max(row.lr for row in rows) if first["normalize_by_lr"] else 1.0
+            after = observe(Estimate(first["k"], first["gamma"], first["lam"]), pp / (scale or 1.0), pg, beta2)
+            capped = min(sgd_lr(after, beta2) * scale, first["max_sgd_lr"] or math.inf)
+            for group, row in zip(groups, rows, strict=True):
+                group.update(after._asdict(), sgd_lr=capped, adam_lr=row.lr)
             tolerance = (first["switch_tol"], first["switch_rtol"], first["min_steps"])
             if first["switch_requested"] or (first["armed"] and has_settled(after, beta2, *tolerance)):
                 switch_to_sgd(groups, self.state, behind=behind)
@@ -194,9 +183,9 @@ class SWATS(RuleOptimizer):
             groups: of this optimizer; all, unless ``scope`` is ``group``.
 
         Returns:
-            Whether it has: where Lambda is not positive yet, the switch takes place as soon as it is.
+            Whether it has; where Lambda is not positive yet, the switch takes place as soon as it is.
         """
-        self._look_at_last()
+        self._observe_last()
         done = True
         for several in self._scopes(self.param_groups if groups is None else groups):
             if several[0]["phase"] == "adam":
@@ -204,14 +193,14 @@ class SWATS(RuleOptimizer):
         return done
 
     def _scopes(self, groups: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-        """Groups that share an estimate."""
+        """Returns the groups in lists that share an estimate."""
         listed = list(groups)
         if self.param_groups[0]["scope"] == "group":
             return [[group] for group in listed]
         return [self.param_groups] if listed else []
 
     def _dot_products(self, sums: list[Sums]) -> DotProducts:
-        """Those of this step, for each group over all its parameters, in 64 bits."""
+        """Adds up the dot products of this step, for each group over all its parameters and ranks, in 64 bits."""
         places = {id(group): i for i, group in enumerate(self.param_groups)}
         parts = [(places[id(group)], p, found) for group, p, found in sums]
         order = (p for group in self.param_groups for p in group["params"])
@@ -219,32 +208,23 @@ class SWATS(RuleOptimizer):
         return DotProducts(totals, [float(group["lr"]) for group in self.param_groups], {i for i, _, _ in parts})
 
     def state_dict(self) -> dict[str, Any]:
-        """As torch's, with the dot products that have not been looked at yet."""
-        self._keep_unseen()
+        """Returns what torch's returns; the groups hold the dot products that the estimate has not seen."""
+        self._write_unseen()
         return super().state_dict()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles hold."""
-        self._keep_unseen()
-        kept = super().__getstate__()
-        kept.pop("_unseen", None)
-        return kept
+        """Returns what copies and pickles hold."""
+        self._write_unseen()
+        return super().__getstate__()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Forgets what was not looked at before a load: the groups of what is loaded have their own."""
+        """Drops dot products from before a load: the loaded groups hold theirs."""
         self.__dict__.pop("_unseen", None)
         super().__setstate__(state)
 
-    def _keep_unseen(self) -> None:
-        unseen: DotProducts | None = self.__dict__.get("_unseen")
+    def _write_unseen(self) -> None:
+        """Writes dot products that the estimate has not seen into the groups."""
+        unseen: DotProducts | None = self.__dict__.pop("_unseen", None)
         if unseen is not None:
             for group, row in zip(self.param_groups, unseen.rows(), strict=False):
                 group["unseen"] = tuple(row)
-
-
-def _estimate(group: Mapping[str, Any]) -> Estimate:
-    return Estimate(group["k"], group["gamma"], group["lam"])
-
-
-def _capped(value: float, cap: float | None) -> float:
-    return value if cap is None else min(value, cap)

@@ -1,4 +1,4 @@
-"""What a switch from Adam to SGD does to param groups and their state."""
+"""Switches param groups and their state from Adam to SGD."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor
 
 
 def switch_to_sgd(groups: Sequence[dict[str, Any]], state: Mapping[Tensor, Any], behind: int = 0) -> bool:
-    """Gives groups that share an estimate the lr and the momentum of SGD, in the ratios of their lrs.
+    """Sets the lr and the momentum of SGD in groups that share an estimate; their lrs keep their ratios.
 
     Args:
         groups: with the estimate ``sgd_lr`` and Adam's last ``adam_lr``.
         state: of their parameters; SGD's buffer begins at 0.
-        behind: steps of Adam that were taken after those that the estimate knows of.
+        behind: steps of Adam that were taken after the last one in the estimate.
 
     Returns:
-        Whether they have switched: where Lambda is not positive yet, they are to switch as soon as it is.
+        Whether they have switched; where Lambda is not positive yet, they switch as soon as it is.
 
     Example:
         >>> group = dict(lr=0.1, adam_lr=0.1, sgd_lr=2.0, betas=(0.9, 0.99), follow_schedule=True, k=7, params=[])

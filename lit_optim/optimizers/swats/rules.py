@@ -1,47 +1,41 @@
-"""What SWATS does to a tensor: a step of Adam that also tells its dot products, and a step of SGD on the same state."""
+"""The rules of SWATS: a step of Adam that returns its dot products, and a step of SGD on the same state."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from lit_optim.engine.compile_rule import ROW
-from lit_optim.engine.ops import Number, add_, add_product_, average_, dot, scaled_sum_
-from lit_optim.engine.weight_decay import Decay, decayed
+from lit_optim.engine.ops import Number, add_, dot, scaled_sum_
+from lit_optim.engine.weight_decay import Decay, apply_decay
+from lit_optim.optimizers.adam_rules import AdamScalars, update_moments
 
 PIECE = 1 << 16  # elements; half a megabyte in 64 bits
 
 
+class MomentumScalars(NamedTuple):
+    """The numbers of `swats_sgd` at a step."""
+
+    decay_by: Number
+    momentum: Number
+    minus_lr: Number
+
+
 def swats_adam(
-    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, scratch: Tensor, decay_by: Number,
-    beta1: Number, rest1: Number, beta2: Number, rest2: Number, minus_step_size: Number, eps: Number, *, decay: Decay,
+    p: Tensor, g: Tensor, scratch: Tensor, s: AdamScalars,
+    *, exp_avg: Tensor, exp_avg_sq: Tensor, max_exp_avg_sq: Tensor | None = None, decay: Decay,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """A step of Adam, and its dot products with itself and with the gradient; a decoupled decay is no part of it."""
-    g = decayed(p, g, decay_by, decay, out=scratch)
-    average_(exp_avg, g, beta1, rest1)
-    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
-    return taken(p, g, exp_avg, exp_avg_sq, scratch, minus_step_size, eps)
-
-
-def swats_amsgrad(
-    p: Tensor, g: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, max_exp_avg_sq: Tensor, scratch: Tensor,
-    decay_by: Number, beta1: Number, rest1: Number, beta2: Number, rest2: Number, minus_step_size: Number, eps: Number,
-    *, decay: Decay,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The same with the largest second moment so far."""
-    g = decayed(p, g, decay_by, decay, out=scratch)
-    average_(exp_avg, g, beta1, rest1)
-    add_product_(exp_avg_sq.mul_(beta2), g, g, rest2)
-    torch.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
-    return taken(p, g, exp_avg, max_exp_avg_sq, scratch, minus_step_size, eps)
+    g, v = update_moments(p, g, scratch, s, exp_avg, exp_avg_sq, max_exp_avg_sq, decay)
+    return taken(p, g, exp_avg, v, scratch, s.minus_step_size, s.eps)
 
 
 def taken(
     p: Tensor, g: Tensor, exp_avg: Tensor, square: Tensor, scratch: Tensor, minus_step_size: Number, eps: Number
 ) -> tuple[Tensor, Tensor]:
-    """Takes the step ``minus_step_size exp_avg / (sqrt(square) + eps)``; its dot products, in 64 bits.
+    """Takes the step ``minus_step_size exp_avg / (sqrt(square) + eps)``; returns its dot products, in 64 bits.
 
     Example:
         >>> p, g = torch.tensor([1.0]), torch.tensor([2.0])
@@ -56,7 +50,7 @@ def taken(
 
 
 def dots(x: Tensor, y: Tensor, *, in_pieces: bool) -> tuple[Tensor, Tensor]:
-    """``x.x`` and ``x.y``, added up in 64 bits; on a CPU in pieces whose copies of twice the size stay in the cache.
+    """Returns ``x.x`` and ``x.y``, added up in 64 bits; on a CPU in pieces whose copies in 64 bits stay in the cache.
 
     Example:
         >>> dots(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), in_pieces=True)
@@ -74,7 +68,7 @@ def dots(x: Tensor, y: Tensor, *, in_pieces: bool) -> tuple[Tensor, Tensor]:
 
 
 def sum_of_rows(x: Tensor) -> Tensor:
-    """The sum of all elements in 64 bits, but for rows of 1,024, which are added up in the dtype of ``x``.
+    """Adds up all elements in 64 bits, but rows of 1,024 in the dtype of ``x``.
 
     Half the time on a GPU, at an error of some 1e-11 of the sum of all magnitudes.
 
@@ -87,9 +81,10 @@ def sum_of_rows(x: Tensor) -> Tensor:
     return rows.sum(dtype=torch.float64) + rest
 
 
-def swats_sgd(p: Tensor, g: Tensor, momentum_buffer: Tensor, *rest: Any, decay: Decay) -> None:
+def swats_sgd(
+    p: Tensor, g: Tensor, scratch: Tensor, s: MomentumScalars, *, exp_avg: Tensor, decay: Decay, **_: Tensor
+) -> None:
     """SGD with momentum, whose buffer lives where Adam's first moment was; Adam's other state stays as it is."""
-    scratch, decay_by, momentum, minus_lr = rest[-4:]
-    g = decayed(p, g, decay_by, decay, out=scratch)
-    scaled_sum_(momentum_buffer, g, momentum)
-    add_(p, momentum_buffer, minus_lr)
+    g = apply_decay(p, g, s.decay_by, decay, out=scratch)
+    scaled_sum_(exp_avg, g, s.momentum)
+    add_(p, exp_avg, s.minus_lr)

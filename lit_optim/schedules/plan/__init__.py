@@ -1,1 +1,1 @@
-"""From a scheduler's slots and phases to one schedule over a whole run."""
+"""Composes a scheduler's slots and phases to one schedule over a whole run."""

@@ -1,4 +1,4 @@
-"""What torch, timm and others call a shape's arguments: not taken, for they may mean something else, but known."""
+"""Other libraries' names of a shape's arguments: not accepted, as they may mean something else, but explained."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from lit_optim.errors import did_you_mean
 
-# their word -> ours, the first that the shape has; and what becomes of the value
+# their name -> ours, the first that the shape has; and how the value is converted
 WORDS: dict[str, tuple[tuple[str, ...], str]] = {
     "T_0": (("period",), ""),
     "T_max": (("steps",), "; without it the phase ends with the run"),
@@ -48,12 +48,12 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 def meaning_elsewhere(word: str, accepted: Collection[str], key: str = "") -> str:
-    """The tail of a message about an argument that a shape does not have: our word for it, or the nearest ones.
+    """Returns the tail of a message about an argument that a shape does not have: our name for it, or the nearest ones.
 
     Args:
         word: what the user wrote.
         accepted: the arguments that there are.
-        key: dotted name of the scheduler, where the word stands there and not in the slot.
+        key: dotted name of the scheduler, if the word was written there and not in the slot.
 
     Example:
         >>> meaning_elsewhere("div_factor", ["start_factor"]), meaning_elsewhere("end_factr", ["end_factor"])

@@ -11,11 +11,11 @@ REST = (None, "rest")
 
 
 def phases_in_order(config: Mapping[str, Any], slots: Sequence[str], key: str) -> dict[str, dict[str, Any]]:
-    """The phases, in their order; ``steps`` is missing from the one that takes what the others leave.
+    """Returns the options of the phases in order, without ``steps`` for the one that takes what the others leave.
 
     Args:
         config: with ``phases`` (name -> shape, steps, arguments) and ``order`` (names).
-        slots: names that would say the same again.
+        slots: names of the slots, which must be empty beside ``phases``.
         key: dotted name of the scheduler.
 
     Raises:
@@ -29,21 +29,18 @@ def phases_in_order(config: Mapping[str, Any], slots: Sequence[str], key: str) -
     phases, order = config["phases"], config.get("order")
     if not isinstance(phases, Mapping):
         raise ConfigError(wrong(f"{key}.phases", phases, "expects a mapping name -> {steps: 5%, shape: linear}"))
+    names = [str(name) for name in phases]
     for name in slots:
-        if _filled(config.get(name)):
+        if _is_filled(config.get(name)):
             raise ConfigError(wrong(f"{key}.{name}", config[name], "give either the three slots, or phases and order"))
     if not isinstance(order, (list, tuple)) or not order:
-        raise ConfigError(
-            wrong(f"{key}.order", order, f"write the order of the phases: [{', '.join(map(str, phases))}]")
-        )
+        raise ConfigError(wrong(f"{key}.order", order, f"write the order of the phases: [{', '.join(names)}]"))
     for name in order:
         if name not in phases:
-            raise ConfigError(
-                wrong(f"{key}.order", name, f"no such phase{did_you_mean(str(name), map(str, phases), list_all=True)}")
-            )
-    missing = [name for name in phases if name not in order]
-    if missing or len(set(order)) != len(order):
-        raise ConfigError(wrong(f"{key}.order", list(order), f"must name each of {', '.join(map(str, phases))} once"))
+            rule = f"no such phase{did_you_mean(str(name), names, list_all=True)}"
+            raise ConfigError(wrong(f"{key}.order", name, rule))
+    if len(set(order)) != len(order) or len(order) != len(names):
+        raise ConfigError(wrong(f"{key}.order", list(order), f"must name each of {', '.join(names)} once"))
     chain = {str(name): _phase(phases[name], f"{key}.phases.{name}") for name in order}
     rests = [name for name, options in chain.items() if "steps" not in options]
     if len(rests) > 1:
@@ -55,13 +52,12 @@ def phases_in_order(config: Mapping[str, Any], slots: Sequence[str], key: str) -
 def _phase(value: Any, key: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ConfigError(wrong(key, value, "expects a mapping, e.g. {steps: 5%, shape: linear}"))
-    default = "linear" if key.endswith(".warmup") else "constant"
-    options = {"shape": default, **value}
+    options = {"shape": "linear" if key.endswith(".warmup") else "constant", **value}
     return {k: v for k, v in options.items() if k != "steps" or v not in REST}
 
 
-def _filled(slot: Any) -> bool:
-    """Whether a slot says anything: presets hold all three."""
+def _is_filled(slot: Any) -> bool:
+    """Returns whether a slot is used: presets hold all three."""
     if isinstance(slot, Mapping):
         return slot.get("steps", 0) not in (0, None) or slot.get("shape", "constant") not in ("constant", "linear")
     return bool(slot)

@@ -1,4 +1,4 @@
-"""What a configuration comes to on a run: one schedule over all its steps, and where its phases lie."""
+"""The plan of a run: one schedule over all its steps, and where its phases lie."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lit_optim.schedules.base import Schedule
 from lit_optim.schedules.shapes.plateau import Plateau
 
-NEAR = 0.9  # of the top; a root's sqrt(W / (W + 1)) and a cycle's first step are no fall
+NEAR = 0.9  # of factor 1; a root's sqrt(W / (W + 1)) and a cycle's first step are no fall
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Plan:
     plateaus: tuple[tuple[Phase, Plateau], ...] = ()
 
     def falls_after_warmup(self) -> float | None:
-        """The factor at which the phase behind the warmup begins, if it has a ramp of its own; None if it goes on."""
+        """Returns the factor at which the phase after the warmup begins, if it has another ramp; None if it goes on."""
         if len(self.phases) < 2 or self.phases[0].name != "warmup":
             return None
         begin = self.schedule(self.phases[1].start)
         return begin if begin < NEAR else None
 
     def plateau_at(self, step: int) -> int | None:
-        """Which of the plateaus the metric of this step belongs to; the last one goes on if nothing follows it.
+        """Returns which of the plateaus the metric of this step belongs to; the last phase goes on after its end.
 
         Example:
             >>> from lit_optim.schedules.shapes.plateau import plateau

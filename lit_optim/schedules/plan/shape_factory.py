@@ -1,4 +1,4 @@
-"""A shape's name -> its factory, and what the factory can be given."""
+"""The factory behind a shape's name, and the arguments that it accepts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lit_optim.schedules.base import ScheduleFactory, Steps
 
 
 def shape_factory(name: Any, key: str) -> ScheduleFactory:
-    """The factory that a slot names: a shape of ours, a dotted path to the user's own, or a callable."""
+    """Finds the factory that a slot names: a shape of ours, a dotted path to the user's own, or a callable."""
     if callable(name):
         return cast("ScheduleFactory", name)
     schedules = importlib.import_module("lit_optim.schedules")
@@ -31,20 +31,17 @@ def shape_factory(name: Any, key: str) -> ScheduleFactory:
 
 @functools.cache
 def accepted_arguments(shape: Callable[..., Any]) -> tuple[str, ...]:
-    """The keyword arguments of a shape."""
+    """Lists the keyword arguments of a shape."""
     return tuple(inspect.signature(shape).parameters)[1:]
 
 
 @functools.cache
 def length_arguments(shape: Callable[..., Any]) -> dict[str, bool]:
-    """The arguments of a shape that are lengths, by its annotations: name -> whether it is a list of them."""
-    hints = get_type_hints(shape, include_extras=True)
-    hints = {name: _without_none(hint) for name, hint in hints.items()}
-    lengths = {name: False for name, hint in hints.items() if hint == Steps}
-    return lengths | {name: True for name, hint in hints.items() if hint != Steps and Steps in get_args(hint)}
-
-
-def _without_none(hint: Any) -> Any:
-    """The one option beside None, if there is one."""
-    options = [option for option in get_args(hint) if option is not type(None)]
-    return options[0] if type(None) in get_args(hint) and len(options) == 1 else hint
+    """Finds the arguments of a shape that are annotated as lengths: name -> whether it is a list of them."""
+    lengths = {}
+    for name, hint in get_type_hints(shape, include_extras=True).items():
+        options = get_args(hint) if type(None) in get_args(hint) else (hint,)
+        for option in options:
+            if option == Steps or Steps in get_args(option):
+                lengths[name] = option != Steps
+    return lengths

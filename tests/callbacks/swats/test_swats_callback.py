@@ -429,4 +429,4 @@ def test_preset_validates(preset):
     spec = {"optimizer": "adam", "optim_callbacks": presets.load_preset("optim_callbacks", preset)}
     lit_optim.validate(spec)
     (callback,) = lit_optim.build_callbacks(spec["optim_callbacks"])
-    assert (callback.at, callback.metric) == (None, None)
+    assert (callback.at, callback.monitor) == (None, None)

@@ -7,7 +7,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from lit_optim.config.build.scheduler import check_scheduler
-from lit_optim.config.pitfalls import Finding, RunLength, find
+from lit_optim.config.pitfalls import Finding, find
 from lit_optim.config.pitfalls.drop_after_warmup import drop_after_warmup
 from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
 from lit_optim.config.pitfalls.logged import Logged
@@ -18,6 +18,7 @@ from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
 from lit_optim.config.read import presets
 from lit_optim.config.read.spec import Spec, read_spec
+from lit_optim.duration import RunLength
 from lit_optim.param_groups import Rule
 
 
@@ -33,7 +34,7 @@ def told(findings):
     return [(finding.severity, finding.key) for finding in findings]
 
 
-EPOCHS, STEPS = RunLength(max_epochs=10), RunLength(max_epochs=10, steps_per_epoch=100)
+EPOCHS, STEPS = RunLength(max_epochs=10), RunLength(1000, 100, max_epochs=10)
 STEPPED = [
     (torchs("OneCycleLR", max_lr=1, total_steps=1000), EPOCHS, [("error", "scheduler.total_steps=1000")]),
     (torchs("OneCycleLR", max_lr=1, total_steps=10), EPOCHS, []),
@@ -55,7 +56,7 @@ STEPPED = [
     (torchs("CosineAnnealingLR", T_max=1000, interval="step"), EPOCHS, []),
     (torchs("CosineAnnealingLR", T_max=1000), RunLength(), []),
     (torchs("CosineAnnealingLR", T_max=10, frequency=2), EPOCHS, [("error", "scheduler.T_max=10")]),
-    (torchs("CosineAnnealingLR", T_max=1000), RunLength(max_steps=1000, steps_per_epoch=100), [("error", "scheduler.T_max=1000")]),
+    (torchs("CosineAnnealingLR", T_max=1000), RunLength(total_steps=1000, steps_per_epoch=100), [("error", "scheduler.T_max=1000")]),
     (torchs("LinearLR", total_iters=500), EPOCHS, [("error", "scheduler.total_iters=500")]),
     (torchs("LinearLR"), EPOCHS, []),  # its default is 5
     (torchs("LinearLR"), RunLength(max_epochs=3), [("error", "scheduler.total_iters=5")]),
@@ -97,15 +98,15 @@ def test_one_cycle_really_raises_past_its_end():
 
 
 WARMUPS = [
-    ({"warmup": {"steps": 1000}}, RunLength(max_steps=1000), ["scheduler.warmup.steps=1000"]),
-    ({"warmup": {"steps": 999}}, RunLength(max_steps=1000), []),
+    ({"warmup": {"steps": 1000}}, RunLength(total_steps=1000), ["scheduler.warmup.steps=1000"]),
+    ({"warmup": {"steps": 999}}, RunLength(total_steps=1000), []),
     ({"warmup": 1000}, RunLength(total_steps=1000), ["scheduler.warmup.steps=1000"]),
-    ({"warmup": 1000, "total_steps": 5000}, RunLength(max_steps=1000), []),
+    ({"warmup": 1000, "total_steps": 5000}, RunLength(total_steps=1000), []),
     ({"warmup": 1000, "total_steps": 500}, RunLength(), ["scheduler.warmup.steps=1000"]),
     ({"warmup": "1e3"}, STEPS, ["scheduler.warmup.steps=1e3"]),
     ({"warmup": "9ep"}, EPOCHS, []),
     ({"warmup": "10ep"}, EPOCHS, ["scheduler.warmup.steps=10ep"]),
-    ({"warmup": "2ep"}, RunLength(max_steps=150, steps_per_epoch=100), ["scheduler.warmup.steps=2ep"]),
+    ({"warmup": "2ep"}, RunLength(total_steps=150, steps_per_epoch=100), ["scheduler.warmup.steps=2ep"]),
     ({"warmup": "100%"}, RunLength(), ["scheduler.warmup.steps=100%"]),
     ({"warmup": "99%"}, STEPS, []),
     ({"warmup": 0}, STEPS, []),
@@ -256,6 +257,7 @@ LENGTHS = [
     ({"trainer": {"max_epochs": 3}, "steps_per_epoch": 10}, (30, 3)),
     ({"trainer": {"max_epochs": 3, "max_steps": 12}, "steps_per_epoch": 10}, (12, 2)),
     ({"total_steps": 7, "trainer": {"max_steps": 100}}, (7, None)),
+    ({"total_steps": 90, "trainer": {"max_epochs": 3}, "steps_per_epoch": 10}, (90, 3)),
     ({"trainer": {"max_epochs": "many", "max_steps": True}}, (None, None)),
     ({"trainer": "none"}, (None, None)),
     ({}, (None, None)),
@@ -264,8 +266,8 @@ LENGTHS = [
 
 @pytest.mark.parametrize(("config", "expected"), LENGTHS)
 def test_run_length(config, expected):
-    run = RunLength.of(config)
-    assert (run.steps, run.epochs) == expected
+    run = RunLength.from_config(config)
+    assert (run.total_steps, run.epochs) == expected
 
 
 def test_every_check_is_called_and_a_mount_under_model_is_looked_at_once():

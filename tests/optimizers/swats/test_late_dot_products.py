@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lit_optim.optimizers import SWATS
-from lit_optim.optimizers import swats as module
+from lit_optim.optimizers.swats import optimizer as module
 from lit_optim.optimizers.swats.dot_products import DotProducts
 
 

@@ -1,1 +1,0 @@
-"""The example application: data, networks and modules, and how a config becomes a run."""

@@ -1,0 +1,41 @@
+"""A callback's report: a table, and a picture where matplotlib is installed."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lit_optim.lightning_api import Trainer, rank_zero_info, rank_zero_warn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write_report(
+    trainer: Trainer, folder: Path, name: str, rows: Iterable[Sequence[Any]], draw: Callable[[], Figure]
+) -> None:
+    """Writes ``name.csv`` and ``name.png`` on rank 0; what cannot be written is a warning, as the run is finished.
+
+    Args:
+        trainer: nothing is written in its ``fast_dev_run``.
+        folder: a relative one lies in the Trainer's ``default_root_dir``.
+        name: of both files.
+        rows: of the table, the header first.
+        draw: the picture.
+    """
+    if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by a connector
+        return
+    folder = Path(trainer.default_root_dir) / folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+        if find_spec("matplotlib") is None:
+            rank_zero_info(f"{folder / name}.csv: for a picture of it, pip install 'lit-optim[plot]'")
+        else:
+            draw().savefig(folder / f"{name}.png")
+    except OSError as error:
+        rank_zero_warn(f"the report {name}.csv could not be written: {error}")

@@ -1,0 +1,93 @@
+"""What Hydra rejects, in an app that `exit_on_config_error` guards: one line with the key, and exit code 2."""
+
+import pytest
+
+from _support.app_process import run
+from lit_optim.errors import hydra_message
+
+APP = """
+import hydra
+import lit_optim
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="main")
+@lit_optim.exit_on_config_error
+def main(cfg):
+    if cfg.bug:
+        raise ZeroDivisionError("a bug of the app")
+    print(cfg.text)
+    hydra.utils.instantiate(cfg.model.net)
+
+if __name__ == "__main__":
+    lit_optim.exit_on_config_error(main)()
+"""
+PARTS = """
+class Net:
+    def __init__(self, width=1):
+        if width == "?":
+            raise LookupError("no width")
+        if width < 1:
+            raise ValueError(f"width={width}: must be at least 1")
+"""
+MAIN = """
+defaults: [_self_, {data: small}, {override hydra/hydra_logging: none}, {override hydra/job_logging: none}]
+bug: false
+text: fine
+model: {net: {_target_: parts.Net, width: 2}}
+hydra: {output_subdir: null, run: {dir: .}}
+"""
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    (tmp_path / "conf" / "data").mkdir(parents=True)
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "parts.py").write_text(PARTS)
+    (tmp_path / "conf" / "main.yaml").write_text(MAIN)
+    (tmp_path / "conf" / "data" / "small.yaml").write_text("size: 3")
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    return lambda *overrides: run(tmp_path / "app.py", tmp_path, tmp_path, *overrides)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("+model.net.wdth=3", "model.net.wdth: Net.__init__() got an unexpected keyword argument 'wdth'"),
+        ("model.net.width=0", "model.net.width=0: must be at least 1"),
+        ("model.net.width=?", "model.net: LookupError: no width"),
+        ("model.net._target_=no_such_package.Net", "model.net: ImportError: Error loading 'no_such_package.Net'"),
+        ("model.net._target_=null", "model.net: Expected a callable target, got 'None' of type 'NoneType'"),
+        ("text=${nowhere}", "text='${nowhere}': Interpolation key 'nowhere' not found"),
+        ("text=${oc.env:NOPE}", "text='${oc.env:NOPE}': Environment variable 'NOPE' not found"),
+        ("~text", "text: Key 'text' is not in struct; there are: bug, data, model"),
+        ("model.net.widht=3", "model.net.widht: Could not override 'model.net.widht'. To append"),
+        ("model.net.widht=3", "Key 'widht' is not in struct; did you mean 'width'?"),
+        ("data=smal", "In 'main': Could not find 'data/smal'; did you mean 'small'?"),
+        ("data=null", "data=null: ValueError: Config group override must be"),
+        ("text={a:", "text={a:: no viable alternative"),
+        ("hydra.run.dir=/dev/null/x", "hydra.run.dir=/dev/null/x: NotADirectoryError: "),
+    ],
+)
+def test_is_one_line_with_the_key(app, override, message):
+    outcome = app(override)
+    assert outcome.code == 2, outcome.err
+    assert message in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_a_bug_keeps_its_traceback_without_the_frames_of_hydra(app):
+    outcome = app("bug=true")
+    assert outcome.code == 1
+    assert 'raise ZeroDivisionError("a bug of the app")' in outcome.err
+    assert "run_job" not in outcome.err
+
+
+def test_hydra_full_error_shows_all(app, monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    outcome = app("model.net.width=0")
+    assert outcome.code == 1
+    assert "Traceback" in outcome.err
+    assert "must be at least 1" in outcome.err
+
+
+def test_errors_of_other_packages_are_none_of_hydra():
+    assert hydra_message(RuntimeError("a bug")) == ""
