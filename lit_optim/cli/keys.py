@@ -9,7 +9,7 @@ from typing import Any
 
 from lit_optim.cli.argument_docs import MEANINGS, RULES, SCHEDULE, argument_docs
 from lit_optim.config.checks.coerce import describe
-from lit_optim.config.checks.signature import expected
+from lit_optim.config.checks.signature import call_signature
 from lit_optim.config.read.spec import HYDRA_KEYS
 from lit_optim.schedules.plan.shape_factory import length_arguments, shape_factory
 from lit_optim.schedules.plan.slots import DEFAULT_SHAPES, SLOTS, slot
@@ -47,11 +47,11 @@ def of_call(
         >>> [(key.key, key.type, key.default) for key in of_call(linear, {}, {}, supplied=1)]
         [('start_factor', 'float', 1.0), ('end_factor', 'float', 0.0)]
     """
-    known, _, _ = expected(target, supplied)
+    known, needed, *_ = call_signature(target, supplied)
     parameters, docs = inspect.signature(target).parameters, argument_docs(target)
     keys = []
     for name in dict.fromkeys([*given, *known]):
-        hint, required = known.get(name, (Any, False))
+        hint, required = known.get(name, Any), name in needed
         default = parameters[name].default if name in known and not required else None
         meaning = comments.get(prefix + name) or MEANINGS.get(name) or docs.get(name, "")
         keys.append(Key(prefix + name, describe(hint), required, default, name in given, given.get(name), meaning))
@@ -92,7 +92,7 @@ def of_mapping(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Ke
 def _of_slot(name: str, given: Any) -> list[Key]:
     named = given if isinstance(given, Mapping) else {}
     shape = shape_factory(slot(given, name)["shape"], f"{name}.shape")
-    known, lengths = expected(shape, 1)[0], length_arguments(shape)
+    known, lengths = call_signature(shape, 1).hints, length_arguments(shape)
 
     def key(argument: str, kind: str, default: Any, required: bool = False, meaning: str = "") -> Key:
         meaning = SCHEDULE.get(f"{name}.{argument}") or meaning or SCHEDULE.get(argument, "")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lit_optim.config.build.callbacks import callbacks_from_spec
 from lit_optim.config.build.scheduler import build_checked_schedule, check_scheduler
 from lit_optim.config.read.spec import read_spec
-from lit_optim.config.resolve import resolve
+from lit_optim.config.resolve import resolve_specs
 from lit_optim.duration import RunLength
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def build_optimizer(spec: Any, params_or_module: Any, *, param_groups: Any = Non
         >>> [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
         [(0.0003, 0.01), (0.0003, 0.0)]
     """
-    resolved = resolve({"optimizer": spec, "param_groups": param_groups}, overrides=overrides)
+    resolved = resolve_specs({"optimizer": spec, "param_groups": param_groups}, overrides=overrides)
     return resolved.build_optimizer(params_or_module)
 
 

@@ -1,4 +1,4 @@
-"""Specs in a form in which those of one process can be held against those of another."""
+"""Write specs in a form in which those of two processes can be compared."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from lit_optim.duration import Duration, parse
 
 
 def canonical_specs(resolved: Resolved, callbacks: Any = None) -> dict[str, Any]:
-    """Write specs in plain containers: however they were written, the same settings look the same.
+    """Write specs in plain containers, so that the same settings look the same in whatever form they were given.
 
     Args:
         resolved: the specs.
         callbacks: the spec of ``optim_callbacks``.
 
     Example:
-        >>> from lit_optim.config.resolve import resolve
-        >>> canonical_specs(resolve({"optimizer": "sgd"}, overrides={"lr": 0.5}))["optimizer"]
+        >>> from lit_optim.config.resolve import resolve_specs
+        >>> canonical_specs(resolve_specs({"optimizer": "sgd"}, overrides={"lr": 0.5}))["optimizer"]
         {'_target_': 'torch.optim.SGD', 'lr': 0.5, 'momentum': 0.0, 'weight_decay': 0.0}
     """
     optimizer, scheduler = resolved.optimizer, resolved.scheduler
-    schedule = {"_target_": scheduler.spec.path, **_lengths(scheduler.arguments), **scheduler.reserved}
+    schedule = {"_target_": scheduler.spec.path, **_with_parsed_durations(scheduler.arguments), **scheduler.reserved}
     return {
-        "optimizer": _leaf({"_target_": optimizer.spec.path, **optimizer.arguments}),
-        "scheduler": _leaf(schedule),
-        "param_groups": _leaf([[rule.name, list(rule.types), rule.options] for rule in resolved.param_groups]),
-        "optim_callbacks": _leaf(to_plain(callbacks)),
+        "optimizer": _canonical({"_target_": optimizer.spec.path, **optimizer.arguments}),
+        "scheduler": _canonical(schedule),
+        "param_groups": _canonical([[rule.name, list(rule.types), rule.options] for rule in resolved.param_groups]),
+        "optim_callbacks": _canonical(to_plain(callbacks)),
     }
 
 
-def _lengths(slots: Any) -> Any:
-    """Durations as they are read: ``5%`` is 0.05."""
+def _with_parsed_durations(slots: Any) -> Any:
+    """Parse the durations among slots: ``5%`` equals 0.05."""
     if not isinstance(slots, Mapping):
         return slots
-    return {k: parse(v) if k == "steps" else _lengths(v) for k, v in slots.items()}
+    return {k: parse(v) if k == "steps" else _with_parsed_durations(v) for k, v in slots.items()}
 
 
 def differences(one: Any, other: Any, key: str = "") -> list[tuple[str, Any, Any]]:
-    """Where two plain structures differ: (dotted key, value here, value there).
+    """List where two plain structures differ: (dotted key, value here, value there).
 
     Example:
         >>> differences({"lr": 1, "betas": [0.9, 0.99]}, {"lr": 1, "betas": [0.9, 0.999]})
@@ -56,11 +56,12 @@ def differences(one: Any, other: Any, key: str = "") -> list[tuple[str, Any, Any
     return [found for name in keys for found in differences(one.get(name), other.get(name), names[name])]
 
 
-def _leaf(value: Any) -> Any:
+def _canonical(value: Any) -> Any:
+    """Convert a value to plain containers; objects become their import paths."""
     if isinstance(value, Mapping):
-        return {str(name): _leaf(item) for name, item in value.items()}
+        return {str(name): _canonical(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_leaf(item) for item in value]
+        return [_canonical(item) for item in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, Duration):

@@ -1,4 +1,4 @@
-"""The four specs of a configuration, read, checked and coerced once; everything else takes the result."""
+"""Read, check and coerce the four specs of a configuration once; everything else takes the result."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Resolved:
-    """Specs that can be built.
+    """The four specs of a configuration, checked.
 
     Args:
-        optimizer: checked; None where there is no such spec, or its problems are known from elsewhere.
-        scheduler: checked; of no spec the preset ``none``.
+        optimizer: None where there is no such spec, or its problems are known from elsewhere.
+        scheduler: the preset ``none`` where there is no spec.
         param_groups: the rules, checked against the optimizer.
         callbacks: those of ``optim_callbacks``.
     """
@@ -48,7 +48,7 @@ class Resolved:
         return build_checked_schedule(self.scheduler, optimizer, run)
 
 
-def resolve(
+def resolve_specs(
     specs: Mapping[str, Any],
     *,
     overrides: Mapping[str, Any] | None = None,
@@ -71,7 +71,7 @@ def resolve(
         ConfigError: one, with the problems of all groups.
 
     Example:
-        >>> resolved = resolve({"optimizer": "sgd", "scheduler": "cosine"}, overrides={"lr": "0.5"})
+        >>> resolved = resolve_specs({"optimizer": "sgd", "scheduler": "cosine"}, overrides={"lr": "0.5"})
         >>> resolved.optimizer.arguments["lr"], resolved.scheduler.arguments["main"]["shape"]
         (0.5, 'cosine')
     """

@@ -8,7 +8,7 @@ from typing import Any
 from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.config.canonical_specs import canonical_specs
 from lit_optim.config.read.plain_containers import to_plain
-from lit_optim.config.resolve import Resolved, resolve
+from lit_optim.config.resolve import Resolved, resolve_specs
 from lit_optim.lightning_api import Callback
 from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.rank_agreement import raise_on_all_ranks
@@ -35,7 +35,7 @@ class ModuleWithResolvedSpecs(SpecsInCheckpoints):
         others = [callback for callback in replacing if callback not in chosen]
         inputs = [to_plain(specs, "specs"), overrides, others]
         if state.resolved is None or not _are_equal(inputs, state.inputs):
-            state.resolved = resolve(specs, overrides=overrides, callbacks=others)
+            state.resolved = resolve_specs(specs, overrides=overrides, callbacks=others)
             state.inputs = inputs
         return state.resolved
 

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any, cast
 
 from lit_optim.config import capabilities
-from lit_optim.config.checks.drive import check_driven_values, configured
-from lit_optim.config.checks.lightning_keys import RESERVED, check_reserved
+from lit_optim.config.checks.drive import check_driven_values, schedule_config
+from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightning_keys
 from lit_optim.config.checks.slots import take_misplaced, without_aliases
 from lit_optim.config.read import presets
 from lit_optim.config.read.command_line import NUMBERS, Choice
@@ -90,7 +90,7 @@ def preview(choice: Choice) -> Preview:
     chosen = DEFAULTS | {group: spec for group, spec in given.items() if spec is not None or group == "optimizer"}
     arguments, reserved = _checked(_read_chosen("scheduler", chosen, choice))
     run = _run_length(choice, reserved)
-    plans = configured(arguments).plans()
+    plans = schedule_config(arguments).plans()
     optimizer_spec = _read_chosen("optimizer", chosen, choice)
     rules = _param_group_rules(chosen["param_groups"], choice.overrides.get("param_groups"))
     optimizer = optimizer_stub(chosen["optimizer"], optimizer_spec, rules, [plan.key for plan in plans])
@@ -131,11 +131,11 @@ def _checked(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
         raise ConfigError(f"scheduler._target_={target}: only schedules of lit_optim.ScheduleLR can be previewed")
     problems = Problems()
     given = without_aliases(spec.arguments)
-    reserved = {name: given.pop(name) for name in RESERVED if name in given}
-    check_reserved(reserved, spec.key, problems)
+    reserved = {name: given.pop(name) for name in LIGHTNING_KEYS if name in given}
+    check_lightning_keys(reserved, spec.key, problems)
     take_misplaced(given, spec.key, problems)
     for name in [name for name in given if name not in KEYS]:
-        hint = did_you_mean(name, [*KEYS, *RESERVED], list_all=True)
+        hint = did_you_mean(name, [*KEYS, *LIGHTNING_KEYS], list_all=True)
         problems.add(f"{spec.key}.{name}", given.pop(name), f"ScheduleLR has no argument {name!r}{hint}")
     arguments = check_driven_values(given, spec.key, problems)
     problems.raise_if_any()

@@ -83,10 +83,10 @@ def _as_default(value: Any) -> Any:
 
 def _asked(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
     """Reads the defaults from the class itself, and the rules as it takes them."""
-    from lit_optim.config.build.optimizer import check_optimizer, check_rules, on_dummy
+    from lit_optim.config.build.optimizer import build_on_dummy, check_optimizer, check_rules
     from lit_optim.config.build.param_groups import read_rules
 
     checked = check_optimizer(spec)
     found = check_rules(read_rules(rules), checked)
-    defaults = on_dummy(checked.cls, **checked.arguments).defaults
+    defaults = build_on_dummy(checked.cls, **checked.arguments).defaults
     return dict(defaults), [(rule.name, dict(rule.options)) for rule in found]

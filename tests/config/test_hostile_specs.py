@@ -14,7 +14,7 @@ import lit_optim
 from _support.net import Net, fit
 from lit_optim import ConfigError
 from lit_optim.config.canonical_specs import canonical_specs, differences
-from lit_optim.config.resolve import resolve
+from lit_optim.config.resolve import resolve_specs
 
 TORCH = "torch.optim.lr_scheduler."
 
@@ -219,7 +219,7 @@ EQUAL = [
 
 @pytest.mark.parametrize(("one", "other"), EQUAL, ids=str)
 def test_however_it_is_written_the_same_is_the_same(one, other):
-    one, other = (canonical_specs(resolve({"optimizer": "sgd", **specs})) for specs in (one, other))
+    one, other = (canonical_specs(resolve_specs({"optimizer": "sgd", **specs})) for specs in (one, other))
     assert differences(one, other) == []
 
 

@@ -13,7 +13,7 @@ from _support.fork import free_port, on_two_ranks
 from _support.net import Net, loader, trainer
 from lit_optim import ConfigError
 from lit_optim.config.canonical_specs import canonical_specs, differences
-from lit_optim.config.resolve import resolve
+from lit_optim.config.resolve import resolve_specs
 
 ADVICE = "every process runs a sweep by itself under this strategy; use trainer.strategy=ddp_fork for sweeps"
 
@@ -71,7 +71,7 @@ def test_all_ranks_stop_with_one_message(tmp_path, specs, message):
     assert ranks[0] == ranks[1]
 
 
-@pytest.mark.parametrize("where", ["resolve", "canonical_specs"])
+@pytest.mark.parametrize("where", ["resolve_specs", "canonical_specs"])
 def test_any_other_error_of_a_rank_stops_all(tmp_path, monkeypatch, where):
     def work(rank):
         if rank == 0:
@@ -111,7 +111,7 @@ def test_objects_and_tensors_are_compared_by_what_they_are():
     class One: ...
 
     specs = [
-        canonical_specs(resolve({"optimizer": "sgd"}), {"a": {"_target_": "x.Y", "lr": lr, "thing": One()}})
+        canonical_specs(resolve_specs({"optimizer": "sgd"}), {"a": {"_target_": "x.Y", "lr": lr, "thing": One()}})
         for lr in (torch.tensor(1.0), 1.0)
     ]
     assert differences(*specs) == []

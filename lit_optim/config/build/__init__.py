@@ -1,1 +1,1 @@
-"""From checked specs to objects: optimizers, schedulers, callbacks, param groups."""
+"""Build optimizers, schedulers, callbacks and param groups from specs."""

@@ -1,4 +1,4 @@
-"""The ``optim_callbacks`` spec -> Lightning callbacks."""
+"""Build Lightning callbacks from the ``optim_callbacks`` spec."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.optimizer import check_nested
-from lit_optim.config.checks.call import check_call, named_arguments, swallows
+from lit_optim.config.checks.call import check_call
 from lit_optim.config.checks.locate import locate
-from lit_optim.config.checks.unused_kwargs import check_unused_kwargs, hands_on
+from lit_optim.config.checks.signature import only_kwargs_takes
+from lit_optim.config.checks.unused_kwargs import check_unused_kwargs, uses_kwargs
 from lit_optim.config.read.class_path import from_class_path, name_alone
 from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.config.read.presets import load_preset
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def callbacks_from_spec(spec: Any, key: str = "optim_callbacks") -> list[Callback]:
-    """Callbacks from a mapping name -> spec (what Hydra composes), a name, a list of names or callbacks, or None.
+    """Build callbacks from a mapping name -> spec (what Hydra composes), a name, a list of both, or None.
 
     Raises:
         ConfigError: with all that is wrong.
@@ -30,45 +31,48 @@ def callbacks_from_spec(spec: Any, key: str = "optim_callbacks") -> list[Callbac
     problems = Problems()
     callbacks: list[Callback] = []
     singles: dict[type[Callback], str] = {}
-    for name, given in _entries(spec, key).items():
+    for name, given in _callback_entries(spec, key).items():
         if isinstance(given, Callback):
             callbacks.append(given)
             continue
         where = f"{key}.{name}" if name else key
         try:
-            entry = from_class_path(given, where)
-            if not isinstance(entry, Mapping) or "_target_" not in entry:
-                raise ConfigError(wrong(where, entry, "not a callback; give a mapping with _target_, or remove it"))
-            if entry.get("_args_"):
-                raise ConfigError(f"{where}._args_: positional arguments are not taken; name them")
-            cls = locate(entry["_target_"], Callback, where)
-            found = Problems()
-            arguments = check_call(
-                cls, {k: v for k, v in entry.items() if k not in HYDRA_KEYS}, where, found, check_nested=check_nested
-            )
-            if (extra := swallows(cls, arguments)) and not hands_on(cls):
-                check_unused_kwargs(cls, extra, where, found, names=dict.fromkeys(named_arguments(cls)))
-            found.raise_if_any()
-            callbacks.append(_built(cls, arguments, where))
-            if getattr(cls, "single", False) and cls in singles:
+            callback = _build_callback(given, where)
+            callbacks.append(callback)
+            if (cls := type(callback)) in singles and getattr(cls, "single", False):
                 raise ConfigError(f"{where}: a second {cls.__name__}, beside {singles[cls]}; keep one of them")
             singles[cls] = where
         except ConfigError as error:
             problems.take(error)
-        except Exception as error:
-            problems.append(f"{where}: {cls.__name__} refused these values: {error}")
     problems.raise_if_any()
     return callbacks
 
 
-def _built(cls: type[Callback], arguments: dict[str, Any], where: str) -> Callback:
+def _build_callback(given: Any, where: str) -> Callback:
+    from lit_optim.lightning_api import Callback
+
+    entry = from_class_path(given, where)
+    if not isinstance(entry, Mapping) or "_target_" not in entry:
+        raise ConfigError(wrong(where, entry, "not a callback; give a mapping with _target_, or remove it"))
+    if entry.get("_args_"):
+        raise ConfigError(f"{where}._args_: positional arguments are not taken; name them")
+    cls: type[Callback] = locate(entry["_target_"], Callback, where)
+    found = Problems()
+    given = {k: v for k, v in entry.items() if k not in HYDRA_KEYS}
+    arguments = check_call(cls, given, where, found, check_nested=check_nested)
+    if (extra := only_kwargs_takes(cls, arguments)) and not uses_kwargs(cls):
+        check_unused_kwargs(cls, extra, where, found)
+    found.raise_if_any()
     try:
         return cls(**arguments)
     except ConfigError as error:  # of our own callbacks, which do not know where they are configured
         raise ConfigError(*(f"{where}.{problem}" for problem in error.problems)) from None
+    except Exception as error:
+        raise ConfigError(f"{where}: {cls.__name__} refused these values: {error}") from error
 
 
-def _entries(spec: Any, key: str) -> dict[str, Any]:
+def _callback_entries(spec: Any, key: str) -> dict[str, Any]:
+    """Read the spec as a mapping name -> callback or its spec."""
     from lit_optim.lightning_api import Callback
 
     if spec is None:
@@ -83,7 +87,7 @@ def _entries(spec: Any, key: str) -> dict[str, Any]:
     if isinstance(spec, (list, tuple)):
         entries: dict[str, Any] = {}
         for i, entry in enumerate(spec):
-            found = _entries(entry, f"{key}[{i}]")
-            entries.update({name if name not in entries else f"{name}[{i}]": value for name, value in found.items()})
+            for name, value in _callback_entries(entry, f"{key}[{i}]").items():
+                entries[name if name not in entries else f"{name}[{i}]"] = value
         return entries
     raise ConfigError(f"{key}={spec!r}: not a list of callbacks; give names of presets, or a mapping name -> spec")

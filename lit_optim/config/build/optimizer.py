@@ -1,26 +1,28 @@
-"""An optimizer spec: checked without parameters, built with them."""
+"""Check an optimizer spec without parameters, and build the optimizer with them."""
 
 from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
-from lit_optim.config.checks.call import check_call, named_arguments, swallows, trial
-from lit_optim.config.checks.factory import is_factory, own_factory
-from lit_optim.config.checks.locate import locate
-from lit_optim.config.checks.parameters_fit import check_parameters_fit, check_sparse_fit
+from lit_optim.config.build.given_groups import given_groups
+from lit_optim.config.checks.call import check_call, checked_arguments
+from lit_optim.config.checks.locate import locate_class_or_factory
+from lit_optim.config.checks.parameters_fit import check_parameters_fit
 from lit_optim.config.checks.ranges import check_ranges
-from lit_optim.config.checks.unused_kwargs import check_unused_kwargs, inherited
+from lit_optim.config.checks.signature import only_kwargs_takes
+from lit_optim.config.checks.trial import check_by_building
+from lit_optim.config.checks.unused_kwargs import check_unused_kwargs, inherited_arguments
 from lit_optim.config.read.plain_containers import import_path_of
 from lit_optim.config.read.spec import Spec
-from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
+from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
 from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Rule, group_parameters, owned_parameters
@@ -28,7 +30,7 @@ from lit_optim.state_loading.parameter_names import module_names
 
 
 class CheckedOptimizer(NamedTuple):
-    """An optimizer spec that can be built: the spec, its class or factory, the keyword arguments."""
+    """A checked optimizer spec: with its class or factory, and the keyword arguments for it."""
 
     spec: Spec
     cls: Any
@@ -41,19 +43,19 @@ def check_optimizer(spec: Spec) -> CheckedOptimizer:
     Raises:
         ConfigError: with all that is wrong.
     """
-    if is_factory(spec.target):
-        factory = own_factory(spec.target, Optimizer, spec.key)
-        return CheckedOptimizer(spec, factory, dict(spec.arguments))  # its result is checked
-    cls = locate(spec.target, Optimizer, spec.key)
+    cls = locate_class_or_factory(spec.target, Optimizer, spec.key)
+    if not isinstance(cls, type):
+        return CheckedOptimizer(spec, cls, dict(spec.arguments))  # the factory's result is checked
     problems = Problems()
     arguments = check_call(cls, spec.arguments, spec.key, problems, supplied=1, finite=True, check_nested=check_nested)
+    extra = only_kwargs_takes(cls, arguments, supplied=1)
     if not problems:
         check_ranges(cls, arguments, spec.key, problems)
-        extra = swallows(cls, arguments, supplied=1)
-        names = inherited(cls) if extra else ()
-        trial(functools.partial(on_dummy, cls), cls.__name__, arguments, spec.key, problems, names)
-    if not problems and extra:
-        _check_extra(cls, arguments, extra, spec.key, problems)
+        names = inherited_arguments(cls) if extra else ()
+        build = functools.partial(build_on_dummy, cls)
+        check_by_building(build, cls.__name__, arguments, spec.key, problems, names)
+    if extra and not problems:
+        _check_extra_arguments(cls, arguments, extra, spec.key, problems)
     problems.raise_if_any()
     return CheckedOptimizer(spec, cls, arguments)
 
@@ -66,27 +68,23 @@ def check_nested(cls: type, arguments: dict[str, Any], key: str) -> dict[str, An
     """
     if issubclass(cls, Optimizer):
         return check_optimizer(Spec(cls, arguments, key)).arguments
-    problems = Problems()
-    checked = check_call(cls, arguments, key, problems, check_nested=check_nested)
-    problems.raise_if_any()
-    return checked
+    return checked_arguments(cls, arguments, key, check_nested)
 
 
-def _check_extra(
+def _check_extra_arguments(
     cls: type[Optimizer], arguments: dict[str, Any], extra: dict[str, Any], key: str, problems: Problems
 ) -> None:
-    """Compares keys that only ``**kwargs`` takes with the defaults of an optimizer that was built without them."""
+    """Compare the keys that only ``**kwargs`` takes with the defaults of an optimizer that is built without them."""
     try:
-        defaults = on_dummy(cls, **{k: v for k, v in arguments.items() if k not in extra}).defaults
+        defaults = build_on_dummy(cls, **{k: v for k, v in arguments.items() if k not in extra}).defaults
     except Exception:  # it needs one of them
         defaults = {}
-    settings = on_dummy(cls, **arguments).defaults
-    names = {**dict.fromkeys(named_arguments(cls, supplied=1)), **defaults}
-    check_unused_kwargs(cls, extra, key, problems, names=names, settings=settings)
+    settings = build_on_dummy(cls, **arguments).defaults
+    check_unused_kwargs(cls, extra, key, problems, supplied=1, defaults=defaults, settings=settings)
 
 
-def on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
-    """An optimizer over one small parameter; torch's own, and what tested presets target, have taken a step."""
+def build_on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
+    """Build an optimizer over one small parameter, and step it where it is torch's or a tested preset's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dummy = torch.zeros(2, 2, requires_grad=True)
@@ -106,8 +104,8 @@ def on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
 def _can_step(cls: type[Optimizer]) -> bool:
     if cls.__module__.startswith("torch.optim."):
         return True
-    needs = capabilities.of_target(import_path_of(cls))  # of a class that no preset targets, nobody knows what it needs
-    return needs.measured is not None and not needs.second_order
+    needs = capabilities.of_target(import_path_of(cls))
+    return needs.measured is not None and not needs.second_order  # not measured: what it needs is unknown
 
 
 def build_checked(checked: CheckedOptimizer, params_or_module: Any, rules: Sequence[Rule] = ()) -> Optimizer:
@@ -122,19 +120,21 @@ def build_checked(checked: CheckedOptimizer, params_or_module: Any, rules: Seque
         ConfigError: for parameters that the optimizer cannot take.
     """
     spec, cls, arguments = checked
-    names: dict[Tensor, tuple[str, ...]] = {}
     if isinstance(params_or_module, nn.Module):
-        groups = _groups(params_or_module, rules, spec)
-        names = module_names(params_or_module)
+        owned = list(owned_parameters(params_or_module))
+        groups, names = group_parameters(owned, rules), module_names(params_or_module)
+        if len(groups) == 1 and groups[0]["name"] == "default":
+            del groups[0]["name"]
+    elif rules:
+        raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
     else:
-        if rules:
-            raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
-        groups = _given_groups(params_or_module, names)
-    parameters = [p for group in groups for p in group["params"]]
-    check_parameters_fit(spec, groups)
+        owned = []
+        groups, names = given_groups(params_or_module)
+    check_parameters_fit(spec, groups, owned)
     if arguments.get("capturable") is True and not torch.accelerator.is_available():
         raise ConfigError(f"{spec.key}.capturable=True: is for parameters on a GPU, and there is none; remove it")
     if isinstance(cls, type):
+        parameters = [p for group in groups for p in group["params"]]
         arguments = {**arguments, **fastest(cls, parameters, arguments)}
     try:
         optimizer = cls(groups, **arguments)
@@ -147,52 +147,17 @@ def build_checked(checked: CheckedOptimizer, params_or_module: Any, rules: Seque
     return keep_exact(optimizer, names)
 
 
-def _given_groups(params: Any, names: dict[Tensor, tuple[str, ...]]) -> list[dict[str, Any]]:
-    if isinstance(params, Tensor) or not isinstance(params, Iterable):
-        raise ConfigError("params: give a module, an iterable of tensors, or a list of param groups")
-    items: list[Any] = list(params.items()) if isinstance(params, Mapping) else list(params)
-    if not any(isinstance(item, Mapping) for item in items):
-        return [{"params": _tensors(items, names)}]
-    for item in items:
-        if not isinstance(item, Mapping) or "params" not in item:
-            raise ConfigError("params: a list of param groups holds mappings with the key 'params', and nothing else")
-    return [{**group, "params": _tensors(group["params"], names)} for group in items]
-
-
-def _tensors(params: Any, names: dict[Tensor, tuple[str, ...]]) -> list[Tensor]:
-    """The tensors among parameters and named ones, whose names are added to ``names``."""
-    listed = [params] if isinstance(params, Tensor) else list(params)
-    pairs = [item if isinstance(item, tuple) and len(item) == 2 else (None, item) for item in listed]
-    tensors = [tensor for _, tensor in pairs]
-    names.update((p, (name,)) for name, p in pairs if isinstance(name, str) and isinstance(p, Tensor))
-    if not tensors:
-        raise ConfigError("params: empty, so there is nothing to train")
-    for item in tensors:
-        if not isinstance(item, Tensor):
-            raise ConfigError(wrong("params", item, f"a {type(item).__name__} among the parameters; give tensors"))
-    return cast("list[Tensor]", tensors)
-
-
-def _groups(module: nn.Module, rules: Sequence[Rule], spec: Spec) -> list[dict[str, Any]]:
-    owned = list(owned_parameters(module))
-    groups = group_parameters(owned, rules)
-    if len(groups) == 1 and groups[0]["name"] == "default":
-        del groups[0]["name"]
-    check_sparse_fit(spec, owned)
-    return groups
-
-
 def check_rules(rules: list[Rule], checked: CheckedOptimizer, key: str = "param_groups") -> list[Rule]:
     """Check and coerce the options of rules; a ``weight_decay: 0`` is dropped where the optimizer has no decay.
 
     Raises:
-        ConfigError: for options that the optimizer does not have, or whose values it refuses.
+        ConfigError: for options that the optimizer does not have, or whose values it rejects.
     """
     _, cls, arguments = checked
     if not rules or not isinstance(cls, type):
         return rules
-    defaults = on_dummy(cls, **arguments).defaults
-    problems, found_rules = Problems(), []
+    defaults = build_on_dummy(cls, **arguments).defaults
+    problems, checked_rules = Problems(), []
     for i, rule in enumerate(rules):
         where, found = f"{key}.rules[{i}]", Problems()
         options = {k: v for k, v in rule.options.items() if k in defaults or k != "weight_decay" or v != 0}
@@ -204,15 +169,16 @@ def check_rules(rules: list[Rule], checked: CheckedOptimizer, key: str = "param_
             options = {k: v for k, v in whole.items() if k in options}
         if not found:
             check_ranges(cls, options, where, found)
-            trial(lambda **given: on_dummy(cls, **{**arguments, **given}), cls.__name__, options, where, found)
+            build = functools.partial(build_on_dummy, cls, **arguments)
+            check_by_building(build, cls.__name__, options, where, found)
         problems.extend(found)
-        found_rules.append(Rule(rule.types, {**options, **ours}, rule.name))
+        checked_rules.append(Rule(rule.types, {**options, **ours}, rule.name))
     problems.raise_if_any()
-    return found_rules
+    return checked_rules
 
 
 def _keys_of_callbacks(options: dict[str, Any], key: str, problems: Problems) -> dict[str, Any]:
-    """Takes out the options that no optimizer knows, but a callback reads from its groups."""
+    """Remove and return the options that no optimizer knows, but a callback reads from its groups."""
     if GROUP_KEY not in options:
         return {}
     try:

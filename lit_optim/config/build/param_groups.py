@@ -1,4 +1,4 @@
-"""The ``param_groups`` spec -> rules."""
+"""Read the ``param_groups`` spec as rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lit_optim.param_groups.match import TYPES
 
 
 def read_rules(spec: Any, key: str = "param_groups") -> list[Rule]:
-    """Rules from a preset's name, a mapping with ``rules``, a list of rules, or None (one group).
+    """Read rules from a preset's name, a mapping with ``rules``, a list of rules, or None (one group).
 
     Raises:
         ConfigError: for unknown presets, keys and types, all at once.

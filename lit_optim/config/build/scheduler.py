@@ -1,8 +1,8 @@
-"""A scheduler spec: checked without a run, built with one."""
+"""Check a scheduler spec without a run, and build the scheduler for one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,73 +10,78 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ChainedScheduler, LRScheduler, ReduceLROnPlateau, SequentialLR
 
 from lit_optim.config.build.optimizer import check_nested
-from lit_optim.config.checks.call import check_call, named_arguments, swallows
-from lit_optim.config.checks.drive import check_driven_values, parts
-from lit_optim.config.checks.factory import is_factory, own_factory
-from lit_optim.config.checks.lightning_keys import RESERVED, check_reserved
-from lit_optim.config.checks.locate import locate
+from lit_optim.config.checks.call import check_call
+from lit_optim.config.checks.drive import check_driven_values, configured_phases
+from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightning_keys
+from lit_optim.config.checks.locate import locate_class_or_factory
 from lit_optim.config.checks.scheduler_trial import try_scheduler
-from lit_optim.config.checks.slots import take_misplaced, without_aliases
+from lit_optim.config.checks.signature import named_arguments, only_kwargs_takes
+from lit_optim.config.checks.slots import has_length, take_misplaced, without_aliases
 from lit_optim.config.checks.unused_kwargs import check_unused_kwargs
 from lit_optim.config.read.spec import Spec
-from lit_optim.duration import LengthUnknown, RunLength, parse
+from lit_optim.duration import LengthUnknown, RunLength
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.shape_factory import shape_factory
+from lit_optim.schedules.plan.slots import PhaseConfig
 from lit_optim.schedules.shapes.plateau import plateau
 
-_CHAINS = "it is made of schedulers that are built already; write warmup, main and cooldown instead"
-_NOT_ALONE: dict[type, str] = {
-    LRScheduler: "it is the base of all schedulers, and none itself",
-    ChainedScheduler: _CHAINS,
-    SequentialLR: _CHAINS,
-}
+_CHAIN = "it is made of schedulers that are built already; write warmup, main and cooldown instead"
+_BASE = "it is the base of all schedulers, and none itself"
+_REJECTED: dict[type, str] = {LRScheduler: _BASE, ChainedScheduler: _CHAIN, SequentialLR: _CHAIN}
 
 
 @dataclass(frozen=True)
 class CheckedSchedule:
-    """A scheduler spec that can be built: the class, its keyword arguments, and the keys that are Lightning's."""
+    """A checked scheduler spec: with its class, the keyword arguments for it, and the keys that are Lightning's."""
 
     spec: Spec
     cls: Any
     arguments: dict[str, Any]
     reserved: dict[str, Any] = field(default_factory=dict)
 
+    @functools.cached_property
+    def phases(self) -> list[PhaseConfig]:
+        """List the phases of all schedules of a ScheduleLR; of another class there are none."""
+        return configured_phases(self.arguments) if self.own else []
+
     @property
     def own(self) -> bool:
-        """Whether it is a ScheduleLR, which counts optimizer steps."""
+        """Test whether it is a ScheduleLR, which counts optimizer steps."""
         return self.cls is ScheduleLR
 
     @property
     def moves(self) -> bool:
-        """Whether the lr changes at all during a run."""
+        """Test whether the lr changes at all during a run."""
         if not self.own:
             return True
-        filled = (part for part in parts(self.arguments) if part.name == "main" or _long(part.steps))
-        return any(part.options["shape"] != "constant" or part.name != "main" for part in filled)
+        return any(
+            part.options["shape"] != "constant" if part.name == "main" else has_length(part.steps)
+            for part in self.phases
+        )
 
     @property
     def lightning_keys(self) -> dict[str, Any]:
-        """What goes beside ``scheduler`` into Lightning's ``lr_scheduler`` mapping."""
+        """Return what goes beside ``scheduler`` into Lightning's ``lr_scheduler`` mapping."""
         if self.own:  # it counts optimizer steps, whatever rhythm its values have
             return {"name": self.reserved.get("name", "lr"), "interval": "step"}
         return {"name": "lr", **{k: v for k, v in self.reserved.items() if k != "total_steps"}}
 
     @property
     def fed_metric(self) -> str | None:
-        """The metric that has to be fed to a ScheduleLR; None where none is."""
+        """Return the metric that has to be fed to a ScheduleLR; None where none has."""
         return self.reserved.get("monitor") if self.own and self.follows_metric else None
 
     @property
     def follows_metric(self) -> bool:
-        """Whether a metric drives it."""
+        """Test whether a metric drives it."""
         if self.own:
-            return any(shape_factory(part.options["shape"], part.key) is plateau for part in parts(self.arguments))
+            return any(shape_factory(part.options["shape"], part.key) is plateau for part in self.phases)
         return isinstance(self.cls, type) and issubclass(self.cls, ReduceLROnPlateau)
 
 
 def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
-    """Everything that can be told before the length of the run is known.
+    """Check and coerce the arguments of a scheduler spec, as far as the length of the run does not matter.
 
     Args:
         spec: what to check.
@@ -85,18 +90,19 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     Raises:
         ConfigError: with all that is wrong.
     """
-    if is_factory(spec.target):
-        own = own_factory(spec.target, LRScheduler, spec.key)
-        return CheckedSchedule(spec, own, dict(spec.arguments))  # its result is checked
-    cls = locate(spec.target, LRScheduler, spec.key)
-    if reason := _NOT_ALONE.get(cls):
+    cls = locate_class_or_factory(spec.target, LRScheduler, spec.key)
+    if not isinstance(cls, type):
+        return CheckedSchedule(spec, cls, dict(spec.arguments))  # the factory's result is checked
+    if reason := _REJECTED.get(cls):
         raise ConfigError(f"{spec.key}._target_={spec.path}: {reason}")
     problems = Problems()
-    given = without_aliases(spec.arguments) if cls is ScheduleLR else _without_empty(spec.arguments)
-    signature = named_arguments(cls, supplied=1)
-    reserved = {k: given.pop(k) for k in RESERVED if k in given and (cls is ScheduleLR or k not in signature)}
-    check_reserved(reserved, spec.key, problems)
-    if cls is ScheduleLR:
+    own, named = cls is ScheduleLR, named_arguments(cls, supplied=1)
+    # a preset leaves `drive: {}` and `groups: {}` behind where only `_target_` was changed
+    left = {k: v for k, v in spec.arguments.items() if k not in ("drive", "groups") or v}
+    given = without_aliases(spec.arguments) if own else left
+    reserved = {k: given.pop(k) for k in LIGHTNING_KEYS if k in given and (own or k not in named)}
+    check_lightning_keys(reserved, spec.key, problems)
+    if own:
         take_misplaced(given, spec.key, problems)
     names = [name for name in ("lr_lambda",) if isinstance(given.get(name), str)]  # try_scheduler says what to write
     arguments = check_call(
@@ -104,32 +110,30 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     )
     if not problems:
         arguments = try_scheduler(cls, arguments, spec.key, problems)
-    if extra := swallows(cls, arguments, supplied=1):
-        check_unused_kwargs(cls, extra, spec.key, problems, names=dict.fromkeys(named_arguments(cls, supplied=1)))
-    if cls is ScheduleLR:
+    if extra := only_kwargs_takes(cls, arguments, supplied=1):
+        check_unused_kwargs(cls, extra, spec.key, problems, supplied=1)
+    if own:
         arguments = check_driven_values(arguments, spec.key, problems)
         if reserved.pop("frequency", 1) != 1:
             problems.append(f"{spec.key}.frequency: a ScheduleLR moves at every optimizer step; remove it")
     problems.raise_if_any()
     checked = CheckedSchedule(spec, cls, arguments, reserved)
     if monitored and checked.follows_metric and "monitor" not in reserved:
-        raise ConfigError(
-            f"{spec.key}.monitor: missing; name the logged metric that the plateau follows, e.g. val/loss"
-        )
+        rule = "missing; name the logged metric that the plateau follows, e.g. val/loss"
+        raise ConfigError(f"{spec.key}.monitor: {rule}")
     return checked
 
 
 def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_length: RunLength) -> LRScheduler:
-    """Builds the scheduler for an optimizer and a run.
+    """Build the scheduler of an optimizer for a run.
 
     Raises:
         ConfigError: where the phases do not fit the run, or need a length that is not known.
     """
     arguments = dict(checked.arguments)
     if checked.own:
-        total = checked.reserved.get("total_steps", run_length.total_steps)
         arguments = {
-            "total_steps": total,
+            "total_steps": checked.reserved.get("total_steps", run_length.total_steps),
             "steps_per_epoch": run_length.steps_per_epoch,
             **arguments,
             **{k: checked.reserved[k] for k in ("monitor", "mode", "interval") if k in checked.reserved},
@@ -148,12 +152,3 @@ def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_l
     if not isinstance(scheduler, LRScheduler):
         raise ConfigError(f"scheduler: got a {type(scheduler).__name__}, not a torch LRScheduler")
     return scheduler
-
-
-def _without_empty(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Without ``drive: {}`` and ``groups: {}``, which a preset leaves behind where only ``_target_`` was changed."""
-    return {k: v for k, v in arguments.items() if k not in ("drive", "groups") or v}
-
-
-def _long(steps: Any) -> bool:
-    return steps is None or parse(steps).amount > 0

@@ -1,1 +1,1 @@
-"""Whether a call, a value or a schedule is right: pure checks that collect all problems."""
+"""Check calls, values and schedules, and collect all problems."""

@@ -1,18 +1,17 @@
-"""Keyword arguments against the signature of the class in the installed version; all problems at once."""
+"""Check keyword arguments against the signature of a class in its installed version."""
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from lit_optim.config.checks.coerce import Mismatch, coerce, not_finite
-from lit_optim.config.checks.nested_objects import Check, build_nested
-from lit_optim.config.checks.signature import expected
-from lit_optim.errors import Problems, did_you_mean, wrong
+from lit_optim.config.checks.nested_objects import NestedCheck, build_nested
+from lit_optim.config.checks.signature import call_signature
+from lit_optim.errors import Problems, did_you_mean
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
+def _nearest_argument(name: str, known: Sequence[str]) -> str:
     return did_you_mean(name, known, list_all=True)
 
 
@@ -25,11 +24,10 @@ def check_call(
     supplied: int = 0,
     finite: bool = False,
     unchecked: Container[str] = (),
-    also: Sequence[str] = (),
-    meant: Callable[[str, Sequence[str]], str] = _nearest,
-    check_nested: Check | None = None,
+    suggest: Callable[[str, Sequence[str]], str] = _nearest_argument,
+    check_nested: NestedCheck | None = None,
 ) -> dict[str, Any]:
-    """The arguments as ``target`` wants them; what is wrong with them goes into ``problems``.
+    """Convert the arguments of a call to the types that ``target`` expects, and collect all problems.
 
     Args:
         target: class or function.
@@ -37,10 +35,9 @@ def check_call(
         key: dotted name of the spec, for messages.
         problems: collects one line a wrong key or value.
         supplied: how many leading parameters the caller will fill in (``params``, ``optimizer``, ``total_steps``).
-        finite: refuse NaN and infinities.
+        finite: reject NaN and infinities.
         unchecked: names whose values the caller checks.
-        also: further names that the user may have meant.
-        meant: ``(name, known ones) -> the tail of the message`` about an unknown one.
+        suggest: ``(unknown name, known ones) -> the tail of the message``.
         check_nested: checks the arguments of objects inside the arguments; default: this function.
 
     Example:
@@ -52,108 +49,56 @@ def check_call(
         optimizer.lrr=0.0001: AdamW has no argument 'lrr'; did you mean 'lr'?
     """
     name = getattr(target, "__name__", str(target))
-    known, takes_any, reserved = expected(target, supplied)
+    signature = call_signature(target, supplied)
     clean: dict[str, Any] = {}
     for argument, given in arguments.items():
-        where = f"{key}.{argument}"
-        before = len(problems)
-        hint = known[argument][0] if argument in known else Any
-        value = given if argument in unchecked else build_nested(given, where, problems, check_nested or _checked, hint)
+        where, hint, found = f"{key}.{argument}", signature.hints.get(argument, Any), Problems()
+        value = given
+        if argument not in unchecked:
+            value = build_nested(given, where, found, check_nested or checked_arguments, hint)
         if finite and hint is Any:
-            value = _number(value)  # nobody says what it expects; a number as text is never meant
-        if len(problems) > before:
-            continue
-        if argument in reserved:
+            value = _text_as_number(value)  # without a hint: a number as text is never meant
+        if found:
+            problems.extend(found)
+        elif argument in signature.supplied:
             problems.add(where, value, f"{name} is given {argument!r} at run time; remove it")
-        elif argument in known and argument in unchecked:
-            clean[argument] = value
-        elif argument in known:
-            try:
-                clean[argument] = coerce(value, hint)
-            except Mismatch as mismatch:
-                problems.add(where, value, f"{name} {mismatch}")
-                continue
-            if finite and not_finite(clean[argument]):
-                problems.add(where, value, f"{name} expects a finite number")
-        elif takes_any:
+        elif argument not in signature.hints and not signature.takes_any:
+            hint_at = suggest(argument, list(signature.hints))
+            problems.add(where, value, f"{name} has no argument {argument!r}{hint_at}")
+        elif argument not in signature.hints or argument in unchecked:
             clean[argument] = value
         else:
-            problems.add(where, value, f"{name} has no argument {argument!r}{meant(argument, [*known, *also])}")
-    for argument, (_, required) in known.items():
-        if required and argument not in arguments:
+            try:
+                clean[argument] = coerce(value, hint)
+                if finite and not_finite(clean[argument]):
+                    raise Mismatch("expects a finite number")
+            except Mismatch as mismatch:
+                problems.add(where, value, f"{name} {mismatch}")
+    for argument in signature.required:
+        if argument not in arguments:
             problems.append(f"{key}.{argument}: {name} needs a value for it")
     return clean
 
 
-def _checked(cls: type, arguments: dict[str, Any], key: str) -> dict[str, Any]:
+def checked_arguments(
+    cls: type, arguments: Mapping[str, Any], key: str, check_nested: NestedCheck | None = None
+) -> dict[str, Any]:
+    """Check the arguments of a call as `check_call` does, and raise what it finds.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
     problems = Problems()
-    checked = check_call(cls, arguments, key, problems)
+    checked = check_call(cls, arguments, key, problems, check_nested=check_nested)
     problems.raise_if_any()
     return checked
 
 
-def _number(value: Any) -> Any:
-    """A text that is a number as the number, also in a list."""
+def _text_as_number(value: Any) -> Any:
+    """Convert a text that is a number to the number, also in a list."""
     if type(value) in (list, tuple):
-        return type(value)(_number(item) for item in value)
+        return type(value)(_text_as_number(item) for item in value)
     try:
         return coerce(value, float) if isinstance(value, str) else value
     except Mismatch:
         return value
-
-
-def refused(error: BaseException, name: str, what: str = "it") -> str:
-    """The tail of a message about a value that a constructor refused."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"{name} refused {what}: {lines[0]}"
-
-
-def named_arguments(target: Any, supplied: int = 0) -> tuple[str, ...]:
-    """The arguments that a target has by name, without those that the caller supplies."""
-    return tuple(expected(target, supplied)[0])
-
-
-def swallows(target: Any, arguments: Mapping[str, Any], supplied: int = 0) -> dict[str, Any]:
-    """The arguments that only ``**kwargs`` takes."""
-    known, takes_any, _ = expected(target, supplied)
-    return {k: v for k, v in arguments.items() if k not in known} if takes_any else {}
-
-
-def trial(
-    build: typing.Callable[..., Any],
-    name: str,
-    arguments: Mapping[str, Any],
-    key: str,
-    problems: Problems,
-    names: typing.Iterable[str] = (),
-) -> None:
-    """A dry run: what only the class knows. Names the single values that it refuses, else the combination.
-
-    Args:
-        build: takes the arguments.
-        name: of what is built, for messages.
-        arguments: to try.
-        key: dotted name of the spec.
-        problems: collects what is refused.
-        names: that the user may have meant by one that turns out to be unknown.
-    """
-    try:
-        build(**arguments)
-        return
-    except (Exception, SystemExit) as error:
-        whole = error
-    culprits = Problems()
-    for argument, value in arguments.items():
-        try:
-            build(**{argument: value})
-        except (Exception, SystemExit) as error:
-            # an error that comes without this value too is not about it
-            words = refused(error, name)
-            if "unexpected keyword" in words:  # to which newer Pythons add a suggestion
-                words = words.partition(". Did you mean")[0] + did_you_mean(argument, names)
-            culprits.append(wrong(f"{key}.{argument}", value, words))
-    try:
-        build()
-    except (Exception, SystemExit):
-        culprits.clear()
-    problems.extend(culprits or [f"{key}: {refused(whole, name, 'these values')}"])

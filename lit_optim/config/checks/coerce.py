@@ -1,4 +1,4 @@
-"""One value against one type hint: taken as it is, converted where nothing is lost, or refused."""
+"""Convert one value to one type hint where nothing is lost; reject it otherwise."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import collections.abc
 import inspect
 import math
 import types
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from lit_optim.errors import did_you_mean
+
+_UNIONS = (Union, types.UnionType)
+_ITERABLES = {list, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection}
+_BOOLS = {"true": True, "false": False}
 
 
 class Mismatch(Exception):
-    """A value does not fit its hint; the text is what was expected, and what came."""
+    """A value does not fit its hint; the text says what was expected, and what came."""
 
 
 def coerce(value: Any, hint: Any) -> Any:
-    """``value`` as the hint wants it.
+    """Convert ``value`` to the type that ``hint`` names.
 
     A text that is a number becomes the number, a list becomes a tuple of the right length, 5.0 becomes 5; a bool is
     never a number.
@@ -36,157 +41,109 @@ def coerce(value: Any, hint: Any) -> Any:
 
 
 def describe(hint: Any) -> str:
-    """A hint as a user would write it.
+    """Write a hint as a user would.
 
     Example:
         >>> describe(tuple[float, int] | None)
         'tuple[float, int] | None'
     """
-    if get_origin(hint) is Annotated:
-        return describe(get_args(hint)[0])
-    if get_origin(hint) in (Union, types.UnionType):
-        return " | ".join(describe(option) for option in get_args(hint))
-    if get_origin(hint) is Literal:
-        return " | ".join(repr(option) for option in get_args(hint))
-    if hint is type(None) or hint is None:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return describe(arguments[0])
+    if origin in _UNIONS:
+        return " | ".join(map(describe, arguments))
+    if origin is Literal:
+        return " | ".join(map(repr, arguments))
+    if hint is None or hint is types.NoneType:
         return "None"
     if hint is Ellipsis:
         return "..."
-    if get_args(hint):
-        inner = (
-            [describe(arg) for arg in get_args(hint)] if get_origin(hint) is not collections.abc.Callable else ["..."]
-        )
-        name = getattr(get_origin(hint), "__name__", str(get_origin(hint)))
-        return f"{name}[{', '.join(inner)}]"
-    return getattr(hint, "__name__", str(hint))
+    named = origin if arguments else hint
+    name = getattr(named, "__name__", str(named))
+    inner = "..." if origin is collections.abc.Callable else ", ".join(map(describe, arguments))
+    return f"{name}[{inner}]" if arguments else name
 
 
-def _refuse(value: Any, hint: Any) -> Mismatch:
+def not_finite(value: Any) -> bool:
+    """Test whether a number, or one in a list, is NaN or infinite."""
+    if isinstance(value, (list, tuple)):
+        return any(not_finite(item) for item in value)
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _mismatch(value: Any, hint: Any) -> Mismatch:
     return Mismatch(f"expects {describe(hint)}, got {type(value).__name__}")
 
 
 def _fit(value: Any, hint: Any, *, convert: bool) -> Any:
-    origin = get_origin(hint)
-    if origin is Annotated:
-        return _fit(value, get_args(hint)[0], convert=convert)
+    origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any or hint is inspect.Parameter.empty or isinstance(hint, (str, TypeVar)):
         return value
-    if origin in (Union, types.UnionType):
-        return _first(value, get_args(hint), hint, convert=convert)
+    if hint in (float, int, bool):
+        return _fit_scalar(value, hint, convert=convert)
+    if origin is Annotated:
+        return _fit(value, arguments[0], convert=convert)
+    if origin in _UNIONS:
+        return _fit_union(value, hint, convert=convert)
     if origin is Literal:
-        if value in get_args(hint) and not isinstance(value, bool):
+        if value in arguments and not isinstance(value, bool):
             return value
-        raise _refuse_literal(value, hint)
-    if hint is None or hint is type(None):
-        if value is None:
-            return None
-        raise _refuse(value, hint)
-    if hint in _SCALARS:
-        return _SCALARS[hint](value, convert)
+        raise Mismatch(f"expects {describe(hint)}{did_you_mean(str(value), map(str, arguments))}")
     if origin is tuple or hint is tuple:
-        return _tuple(value, hint, convert=convert)
-    if origin is collections.abc.Callable or hint is collections.abc.Callable:
-        if callable(value):
-            return value
-        raise _refuse(value, hint)
-    return _container_or_instance(value, hint, origin, convert=convert)
+        return _fit_tuple(value, hint, convert=convert)
+    return _fit_instance(value, hint, convert=convert)
 
 
-def _first(value: Any, options: Iterable[Any], hint: Any, *, convert: bool) -> Any:
-    special = None
-    for option in options:
+def _fit_scalar(value: Any, hint: Any, *, convert: bool) -> Any:
+    number = (int, float) if hint is float else hint
+    if isinstance(value, number) and isinstance(value, bool) == (hint is bool):
+        try:
+            return float(value) if hint is float else value
+        except OverflowError:
+            raise Mismatch("is too large for a float") from None
+    if convert and hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if convert and isinstance(value, str) and value.isascii():  # Python reads digits of any script
+        try:
+            return _BOOLS[value.lower()] if hint is bool else hint(value)
+        except (ValueError, KeyError):
+            pass
+    raise _mismatch(value, hint)
+
+
+def _fit_union(value: Any, hint: Any, *, convert: bool) -> Any:
+    too_large = None
+    for option in get_args(hint):
         try:
             return _fit(value, option, convert=convert)
         except Mismatch as mismatch:
-            if "too large" in str(mismatch):
-                special = mismatch
-    raise special or _refuse(value, hint)
+            if "too large" in str(mismatch):  # says more than the list of options
+                too_large = mismatch
+    raise too_large or _mismatch(value, hint)
 
 
-def _container_or_instance(value: Any, hint: Any, origin: Any, *, convert: bool) -> Any:
-    kind = origin or hint
+def _fit_tuple(value: Any, hint: Any, *, convert: bool) -> Any:
+    arguments = get_args(hint)
+    if not isinstance(value, (list, tuple)) or (isinstance(value, list) and not convert):
+        raise _mismatch(value, hint)
+    if not arguments or arguments[-1] is Ellipsis:
+        arguments = (*arguments, Any)[:1] * len(value)
+    if len(arguments) != len(value):
+        raise Mismatch(f"expects {describe(hint)}, got {len(value)} value{'s' * (len(value) != 1)}")
+    return tuple(_fit(item, part, convert=convert) for item, part in zip(value, arguments, strict=True))
+
+
+def _fit_instance(value: Any, hint: Any, *, convert: bool) -> Any:
+    kind = types.NoneType if hint is None else get_origin(hint) or hint
     if not isinstance(kind, type):
         return value
     try:
         fits = isinstance(value, kind)
     except TypeError:  # a protocol that cannot be checked
         return value
-    if not fits or (isinstance(value, str) and kind is not str and kind in _ITERABLES):
-        raise _refuse(value, hint)
+    if not fits or (isinstance(value, str) and kind in _ITERABLES):
+        raise _mismatch(value, hint)
     arguments = get_args(hint)
     if kind in _ITERABLES and len(arguments) == 1 and isinstance(value, (list, tuple)):
         return type(value)(_fit(item, arguments[0], convert=convert) for item in value)
     return value
-
-
-def _tuple(value: Any, hint: Any, *, convert: bool) -> Any:
-    arguments = get_args(hint)
-    if not isinstance(value, (list, tuple)) or (isinstance(value, list) and not convert):
-        raise _refuse(value, hint)
-    if arguments and arguments[-1] is Ellipsis:
-        arguments = (arguments[0],) * len(value)
-    if arguments and len(arguments) != len(value):
-        raise Mismatch(f"expects {describe(hint)}, got {len(value)} value{'s' * (len(value) != 1)}")
-    return tuple(
-        _fit(item, arg, convert=convert) for item, arg in zip(value, arguments or (Any,) * len(value), strict=True)
-    )
-
-
-def _refuse_literal(value: Any, hint: Any) -> Mismatch:
-    from lit_optim.errors import did_you_mean
-
-    options = [str(option) for option in get_args(hint)]
-    return Mismatch(f"expects {describe(hint)}{did_you_mean(str(value), options)}")
-
-
-def _float(value: Any, convert: bool) -> float:
-    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
-        try:
-            return float(value)
-        except OverflowError:
-            raise Mismatch("is too large for a float") from None
-    if convert and isinstance(value, str) and value.isascii():  # Python reads digits of any script
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    raise _refuse(value, float)
-
-
-def _int(value: Any, convert: bool) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if convert and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if convert and isinstance(value, str) and value.isascii():
-        try:
-            return int(value)
-        except ValueError:
-            pass
-    raise _refuse(value, int)
-
-
-def _bool(value: Any, convert: bool) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"true": True, "false": False}
-    if convert and isinstance(value, str) and value.lower() in words:
-        return words[value.lower()]
-    raise _refuse(value, bool)
-
-
-def _str(value: Any, convert: bool) -> str:  # noqa: ARG001 - the signature of all scalars
-    if isinstance(value, str):
-        return value
-    raise _refuse(value, str)
-
-
-_SCALARS: dict[Any, Any] = {float: _float, int: _int, bool: _bool, str: _str}
-_ITERABLES = {list, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection}
-
-
-def not_finite(value: Any) -> bool:
-    """Whether a number, or one in a list, is NaN or infinite."""
-    if isinstance(value, (list, tuple)):
-        return any(not_finite(item) for item in value)
-    return isinstance(value, float) and not math.isfinite(value)

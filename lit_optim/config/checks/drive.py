@@ -1,8 +1,8 @@
-"""``drive`` and ``groups`` of a scheduler: presets' names spelled out, every schedule in them checked."""
+"""Check all schedules of a ScheduleLR: that of the lr, and those in ``drive`` and ``groups``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lit_optim.config.checks.slots import check_slots
@@ -13,7 +13,7 @@ from lit_optim.schedules.plan.slots import PhaseConfig, phase_configs
 
 
 def check_driven_values(arguments: Mapping[str, Any], key: str, problems: Problems) -> dict[str, Any]:
-    """The arguments of a ScheduleLR with all their schedules checked and coerced.
+    """Check and coerce all schedules among the arguments of a ScheduleLR.
 
     Args:
         arguments: slots or phases, ``drive``, ``groups``, and others, which are left as they are.
@@ -28,14 +28,13 @@ def check_driven_values(arguments: Mapping[str, Any], key: str, problems: Proble
     """
     checked = dict(arguments)
     try:
-        if arguments.get("drive"):
-            checked["drive"] = _spelled_out(arguments["drive"], f"{key}.drive")
-        if arguments.get("groups"):
-            checked["groups"] = _spelled_out(arguments["groups"], f"{key}.groups")
-        plans = configured(checked).plans(key)
+        for name in ("drive", "groups"):
+            if arguments.get(name):
+                checked[name] = _load_named_presets(arguments[name], f"{key}.{name}")
+        plans = schedule_config(checked).plans(key)
     except ConfigError as error:
         problems.take(error)
-        plans = [ScheduleConfig(_slots(checked)).plans(key)[0]]
+        plans = ScheduleConfig(_slots(checked)).plans(key)
     for plan in plans:
         slots = check_slots(plan.config, plan.where, problems)
         if plan.where == key:
@@ -45,23 +44,22 @@ def check_driven_values(arguments: Mapping[str, Any], key: str, problems: Proble
     return checked
 
 
-def configured(arguments: Mapping[str, Any]) -> ScheduleConfig:
-    """What a ScheduleLR makes of its arguments."""
+def schedule_config(arguments: Mapping[str, Any]) -> ScheduleConfig:
+    """Select the schedules among the arguments of a ScheduleLR."""
     return ScheduleConfig(_slots(arguments), arguments.get("drive") or {}, arguments.get("groups") or {})
 
 
-def parts(arguments: Mapping[str, Any]) -> Iterator[PhaseConfig]:
-    """The phases of all schedules among the arguments of a ScheduleLR."""
-    for plan in configured(arguments).plans():
-        yield from phase_configs(plan.config, plan.where)
+def configured_phases(arguments: Mapping[str, Any]) -> list[PhaseConfig]:
+    """List the phases of all schedules among the arguments of a ScheduleLR."""
+    return [part for plan in schedule_config(arguments).plans() for part in phase_configs(plan.config, plan.where)]
 
 
 def _slots(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: arguments[name] for name in PLAN_KEYS if name in arguments}
 
 
-def _spelled_out(entries: Any, where: str) -> Any:
-    """Entries with the slots of a preset in place of its name."""
+def _load_named_presets(entries: Any, where: str) -> Any:
+    """Replace the names of presets among entries by their slots."""
     if not isinstance(entries, Mapping):
         return entries
     return {

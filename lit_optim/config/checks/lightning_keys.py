@@ -1,4 +1,4 @@
-"""The keys of a scheduler spec that are not its class's: Lightning's, and the length of the run."""
+"""Check the keys of a scheduler spec that are not its class's: Lightning's, and the length of the run."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 from lit_optim.duration import COUNT, is_count
 from lit_optim.errors import Problems, did_you_mean
 
-RESERVED = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
+LIGHTNING_KEYS = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
 
 
-def check_reserved(reserved: dict[str, Any], key: str, problems: Problems) -> None:
-    """Notes what is wrong with their values.
+def check_lightning_keys(reserved: dict[str, Any], key: str, problems: Problems) -> None:
+    """Collect what is wrong with the values of these keys.
 
     Example:
         >>> found = Problems()
-        >>> check_reserved({"interval": "steps"}, "scheduler", found); print(found[0])
+        >>> check_lightning_keys({"interval": "steps"}, "scheduler", found); print(found[0])
         scheduler.interval='steps': must be one of step, epoch; did you mean 'step'?
     """
     for name, options in {"mode": ("min", "max"), "interval": ("step", "epoch")}.items():

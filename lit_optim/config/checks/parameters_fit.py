@@ -1,11 +1,9 @@
-"""Whether parameters and groups are the kind that an optimizer takes, by its entry in the capability table."""
+"""Check that an optimizer can take its parameters and groups, by its entry in the capability table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from torch import Tensor
 
 from lit_optim.config import capabilities
 from lit_optim.config.read.spec import Spec
@@ -13,43 +11,29 @@ from lit_optim.errors import ConfigError
 from lit_optim.param_groups.match import OwnedParameter
 
 
-def check_parameters_fit(spec: Spec, groups: Sequence[Mapping[str, Any]]) -> None:
-    """Refuses parameters and groups that the optimizer cannot take.
+def check_parameters_fit(spec: Spec, groups: Sequence[Mapping[str, Any]], owned: Sequence[OwnedParameter] = ()) -> None:
+    """Reject parameters and groups that the optimizer cannot take.
 
     Args:
         spec: the optimizer's.
         groups: as its constructor gets them.
+        owned: the parameters with their modules, where these are known: only they say which gradients are sparse.
 
     Raises:
-        ConfigError: in words, where the class would fail at its first step, or compute something else in silence.
+        ConfigError: where the class would fail at its first step, or compute something else silently.
     """
-    needs = capabilities.of_target(spec.path)
-    name = spec.path.rpartition(".")[2]
-    parameters: list[Tensor] = [p for group in groups for p in group["params"]]
-    if needs.two_d:
-        others = [p for p in parameters if p.ndim != 2]
-        if others:
-            shapes = ", ".join(str(tuple(p.shape)) for p in others[:3])
-            raise ConfigError(
-                f"{spec.key}: {name} takes 2-D parameters only, and {len(others)} of {len(parameters)} are not "
-                f"(e.g. {shapes}); give it the matrices alone, or choose e.g. optimizer=adamw"
-            )
+    needs, name = capabilities.of_target(spec.path), spec.path.rpartition(".")[2]
+    dense = [p.name for p in owned if not getattr(p.owner, "sparse", False)] if needs.sparse else []
+    if dense:
+        rule = f"{name} takes sparse gradients only, and {len(dense)} of {len(owned)} parameters have dense ones"
+        raise ConfigError(f"{spec.key}: {rule} (e.g. {dense[0]}); choose e.g. optimizer=adam")
+    shapes = [tuple(p.shape) for group in groups for p in group["params"]] if needs.two_d else []
+    others = [str(shape) for shape in shapes if len(shape) != 2]
+    if others:
+        rule = f"{name} takes 2-D parameters only, and {len(others)} of {len(shapes)} are not"
+        rest = "give it the matrices alone, or choose e.g. optimizer=adamw"
+        raise ConfigError(f"{spec.key}: {rule} (e.g. {', '.join(others[:3])}); {rest}")
     if needs.one_group and len(groups) > 1:
         raise ConfigError(f"param_groups: {name} takes one group only; choose param_groups=all")
     if needs.one_lr and len({group.get("lr", spec.arguments.get("lr")) for group in groups}) > 1:
         raise ConfigError(f"param_groups: {name} has one lr for all groups; let no group have an lr of its own")
-
-
-def check_sparse_fit(spec: Spec, owned: Sequence[OwnedParameter]) -> None:
-    """Refuses parameters with dense gradients where the optimizer takes sparse ones only.
-
-    Raises:
-        ConfigError: with the first of them.
-    """
-    if not capabilities.of_target(spec.path).sparse:
-        return
-    dense = [p.name for p in owned if not getattr(p.owner, "sparse", False)]
-    if dense:
-        name = spec.path.rpartition(".")[2]
-        rule = f"{name} takes sparse gradients only, and {len(dense)} of {len(owned)} parameters have dense ones"
-        raise ConfigError(f"{spec.key}: {rule} (e.g. {dense[0]}); choose e.g. optimizer=adam")

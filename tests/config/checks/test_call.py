@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 
-from lit_optim.config.checks.call import check_call, trial
+from lit_optim.config.checks.call import check_call
 from lit_optim.config.checks.coerce import Mismatch, coerce, describe
+from lit_optim.config.checks.trial import check_by_building
 from lit_optim.errors import Problems
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def test_a_trial_names_single_values_or_the_combination():
         ({"a": 9, "b": 9}, ["x: Build refused these values: RuntimeError"]),
     ):
         problems = Problems()
-        trial(build, "Build", arguments, "x", problems)
+        check_by_building(build, "Build", arguments, "x", problems)
         assert problems == expected
 
 
@@ -84,7 +85,7 @@ def test_a_trial_that_always_fails_blames_no_value():
         raise TypeError("never")
 
     problems = Problems()
-    trial(build, "Build", {"a": 2}, "x", problems)
+    check_by_building(build, "Build", {"a": 2}, "x", problems)
     assert problems == ["x: Build refused these values: never"]
 
 
