@@ -30,7 +30,7 @@ Steps = Annotated[int, "steps"]
 
 
 def known(total_steps: int | None) -> int:
-    """``total_steps``, or an error where a shape needs the phase's length and nobody knows it."""
+    """``total_steps``, or an error where a shape needs the phase's length and it is unknown."""
     if total_steps is None:
         raise LengthUnknown("total_steps is unknown")
     return total_steps
