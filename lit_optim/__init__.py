@@ -13,10 +13,10 @@ from lit_optim.errors import ConfigError, exit_on_config_error
 from lit_optim.imports import lazy_names
 
 if TYPE_CHECKING:
-    from lit_optim.config.builders import build_callbacks, build_optimizer, build_scheduler
+    from lit_optim.config.public_builders import build_callbacks, build_optimizer, build_scheduler
     from lit_optim.config.read.compose import compose
+    from lit_optim.config.read.lightning_cli import SpecLike
     from lit_optim.config.read.presets import presets
-    from lit_optim.config.read.spec_like import SpecLike
     from lit_optim.config.sweep import ValidateSweep
     from lit_optim.config.validate import validate
     from lit_optim.mixin import ConfigureOptimizersMixin
@@ -31,11 +31,11 @@ if not (_here / "conf").is_dir() and (_here.parent / "conf" / "__init__.py").is_
 _HOMES = {
     "ConfigureOptimizersMixin": "lit_optim.mixin",
     "ScheduleLR": "lit_optim.scheduler.schedule_lr",
-    "SpecLike": "lit_optim.config.read.spec_like",
+    "SpecLike": "lit_optim.config.read.lightning_cli",
     "ValidateSweep": "lit_optim.config.sweep",
-    "build_callbacks": "lit_optim.config.builders",
-    "build_optimizer": "lit_optim.config.builders",
-    "build_scheduler": "lit_optim.config.builders",
+    "build_callbacks": "lit_optim.config.public_builders",
+    "build_optimizer": "lit_optim.config.public_builders",
+    "build_scheduler": "lit_optim.config.public_builders",
     "compose": "lit_optim.config.read.compose",
     "presets": "lit_optim.config.read.presets",
     "validate": "lit_optim.config.validate",

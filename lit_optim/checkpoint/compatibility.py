@@ -17,9 +17,9 @@ from torch.optim import LBFGS, Optimizer
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import callbacks as lightning_callbacks
 from lit_optim.state_loading.compatible_state import compatible_state, malformed
-from lit_optim.state_loading.first_state import FirstStates
-from lit_optim.state_loading.param_state import own_state
+from lit_optim.state_loading.expected_state import FirstStates
 from lit_optim.state_loading.parameter_names import normal, optimizer_names, saved_names
+from lit_optim.state_loading.saved_param_state import own_state
 
 ADVICE = "choose what wrote it, or begin a new run from the weights (load_from_checkpoint) instead of ckpt_path"
 SWATS_ADVICE = "add optim_callbacks=swats"

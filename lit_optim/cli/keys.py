@@ -11,8 +11,8 @@ from lit_optim.cli.argument_docs import MEANINGS, RULES, SCHEDULE, argument_docs
 from lit_optim.config.checks.coerce import describe
 from lit_optim.config.checks.signature import call_signature
 from lit_optim.config.read.spec import HYDRA_KEYS
+from lit_optim.schedules.plan.phase_configs import DEFAULT_SHAPES, SLOTS, slot
 from lit_optim.schedules.plan.shape_factory import length_arguments, shape_factory
-from lit_optim.schedules.plan.slots import DEFAULT_SHAPES, SLOTS, slot
 
 GIVEN_BY_CONFIG = ("base_lr", "mode")  # arguments of shapes that stand elsewhere in a configuration
 

@@ -12,7 +12,7 @@ from lit_optim.cli.config_value import as_config_value
 from lit_optim.cli.keys import Key, of_call, of_mapping, of_rules, of_schedule
 from lit_optim.cli.list import preset_data
 from lit_optim.config.capabilities import capabilities
-from lit_optim.config.checks.call import check_call
+from lit_optim.config.checks.keyword_arguments import check_call
 from lit_optim.config.checks.locate import locate
 from lit_optim.config.read import presets
 from lit_optim.config.read.preset_header import Header, header, key_comments

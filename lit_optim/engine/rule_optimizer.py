@@ -13,11 +13,11 @@ from torch.optim import Optimizer
 
 from lit_optim.engine.arguments import check_bools, check_gradients, check_parameters
 from lit_optim.engine.bucket_cache import BucketCache, identity_snapshot, partition
+from lit_optim.engine.make_buckets import make_buckets
+from lit_optim.engine.ops import Decay
 from lit_optim.engine.param_bucket import ParamBucket
-from lit_optim.engine.param_state import ParamState
-from lit_optim.engine.run_rule import RuleSpec, Scalars, ScratchPool
-from lit_optim.engine.state_dict import make_counter, unshare_loaded, unshared_state
-from lit_optim.engine.weight_decay import Decay
+from lit_optim.engine.run_rule import RuleSpec, Scalars
+from lit_optim.engine.state_dict import unshare_loaded, unshared_state
 from lit_optim.engine.without_unused_hooks import without_unused_hooks
 from lit_optim.errors import ConfigError
 from lit_optim.state_loading.compatible_state import compatible_state
@@ -142,7 +142,8 @@ class RuleOptimizer(Optimizer):
             untracked = (*self.per_group, *self.untracked_keys)
             read_key = itemgetter(*(name for name in self.defaults if name not in untracked), "maximize")
             keys = self._bucket_keys(read_key)
-            buckets = self._make_buckets(keys, active)
+            check_gradients(type(self).__name__, (p for params in active for p in params))
+            buckets = make_buckets(self, keys, active)
             snapshot = identity_snapshot(self.param_groups, active, self.state)
             cache = BucketCache(buckets, read_key, keys, active, self.state, snapshot)
             self.__dict__["_bucket_cache"] = cache
@@ -168,25 +169,6 @@ class RuleOptimizer(Optimizer):
         if fit:
             self.__dict__["_bucket_cache"] = cache._replace(bucket_keys=keys)
         return fit
-
-    def _make_buckets(self, keys: list[tuple[Any, ...]], active: list[list[Tensor]]) -> list[ParamBucket]:
-        check_gradients(type(self).__name__, (p for params in active for p in params))
-        members: dict[Any, list[tuple[Tensor, int]]] = {}
-        for i, params in enumerate(active):
-            for p in dict.fromkeys(params):  # torch allows the same one twice, with a warning
-                state = self.state.get(p, {})
-                counts = tuple(float(state.get(name, start)) for name, start in self.counters.items())
-                key = (counts, keys[i], p.dtype, p.device, None if self.shares_buckets else i)
-                members.setdefault(key, []).append((p, i))
-        scratch = ScratchPool()
-        buckets = []
-        for (counts, *_), pairs in members.items():
-            places = [*dict.fromkeys(i for _, i in pairs)]
-            groups = [self.param_groups[i] for i in places]
-            states = [ParamState(p, self.state[p], places.index(i)) for p, i in pairs]
-            counters = {n: make_counter(n, value, pairs[0][0]) for n, value in zip(self.counters, counts, strict=True)}
-            buckets.append(ParamBucket(self.rule(groups[0]), states, groups, counters, scratch))
-        return buckets
 
     def state_dict(self) -> dict[str, Any]:
         """Return torch's state dict, in which every tensor has memory that no other one shares."""

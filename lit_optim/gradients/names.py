@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.param_groups.match import TYPES, OwnedParameter
+from lit_optim.param_groups.parameter_type import TYPES, OwnedParameter
 
 COMPILED = "_orig_mod."  # torch.compile's prefix
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from lit_optim.engine.weight_decay import Decay
+from lit_optim.engine.ops import Decay
 from lit_optim.optimizers.adabound import AdaBound
 
 

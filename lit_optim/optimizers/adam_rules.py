@@ -6,9 +6,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from lit_optim.engine.ops import Number, add_product_, add_quotient_, average_
+from lit_optim.engine.ops import Decay, Number, add_product_, add_quotient_, apply_decay, average_, decay_scalar
 from lit_optim.engine.rule_optimizer import Group
-from lit_optim.engine.weight_decay import Decay, apply_decay, decay_scalar
 
 Eps: TypeAlias = Literal["torch", "paper"]
 MOMENTS = ("exp_avg", "exp_avg_sq")

@@ -6,9 +6,8 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lit_optim.engine.arguments import check_at_least_0, check_at_most_1, check_below_1, check_bools
-from lit_optim.engine.ops import Number, add_, scaled_sum_
+from lit_optim.engine.ops import Decay, Number, add_, apply_decay, decay_scalar, scaled_sum_
 from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec
-from lit_optim.engine.weight_decay import Decay, apply_decay, decay_scalar
 from lit_optim.errors import ConfigError
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lit_optim.errors import ConfigError
-from lit_optim.param_groups.match import TYPES, OwnedParameter
+from lit_optim.param_groups.parameter_type import TYPES, OwnedParameter
 
 REST = "default"
 

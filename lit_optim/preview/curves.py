@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, cast
 
 from lit_optim.config import capabilities
-from lit_optim.config.checks.drive import check_driven_values, schedule_config
+from lit_optim.config.checks.driven_values import check_driven_values, schedule_config
 from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightning_keys
 from lit_optim.config.checks.slots import take_misplaced, without_aliases
 from lit_optim.config.read import presets

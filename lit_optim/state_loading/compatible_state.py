@@ -10,11 +10,11 @@ from torch.nn.parameter import is_lazy
 from torch.optim import LBFGS, SGD, Adagrad, Adam, AdamW, Optimizer
 
 from lit_optim.errors import ConfigError
-from lit_optim.state_loading.first_state import FirstState, FirstStates
+from lit_optim.state_loading.expected_state import FirstState, FirstStates
 from lit_optim.state_loading.lbfgs import check_lbfgs_state
-from lit_optim.state_loading.match import LiveParameter, match
-from lit_optim.state_loading.param_state import loadable_state, own_state
+from lit_optim.state_loading.match_by_name import LiveParameter, match
 from lit_optim.state_loading.parameter_names import optimizer_names
+from lit_optim.state_loading.saved_param_state import loadable_state, own_state
 
 REMEDY = "load what an optimizer of this class has saved for these parameters, or begin anew from the weights alone"
 FUSED = (Adam, AdamW, SGD, Adagrad)  # subclasses may have torch's kernels write into their state

@@ -9,8 +9,8 @@ import torch
 from torch.optim import LBFGS
 
 from lit_optim.errors import ConfigError
-from lit_optim.state_loading.first_state import FirstState
-from lit_optim.state_loading.param_state import loadable_state, own_state
+from lit_optim.state_loading.expected_state import FirstState
+from lit_optim.state_loading.saved_param_state import loadable_state, own_state
 
 KEYS = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")  # once it has iterated
 

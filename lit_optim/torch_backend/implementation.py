@@ -19,7 +19,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim import ASGD, SGD, Adagrad, Adam, AdamW, Optimizer
 
 from lit_optim.distributed import is_sharded
-from lit_optim.state_loading.guard import guard
+from lit_optim.state_loading.load_hooks import guard
 from lit_optim.state_loading.parameter_names import optimizer_names
 from lit_optim.torch_backend.layout import WIDE, complete_momentum, is_dense, lay_out, lay_out_state
 

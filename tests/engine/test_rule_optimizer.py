@@ -10,6 +10,7 @@ import torch
 from torch.optim import Optimizer
 
 from _support.rule_cases import CASES
+from lit_optim.engine import rule_optimizer
 from lit_optim.engine.flat_bucket import SMALL
 from lit_optim.optimizers import SGDW, AdaBound
 from lit_optim.optimizers.adam import Adam
@@ -420,11 +421,11 @@ def test_numbers_that_change_mid_run(name):
 def test_a_schedule_of_betas_keeps_the_buckets(monkeypatch):
     """OneCycleLR drives them at every step; to gather all small tensors anew would cost ten times the step."""
     made = []
-    make = AdaBound._make_buckets
+    make = rule_optimizer.make_buckets
     params = parameters()
     optimizer = AdaBound([{"params": params[:2]}, {"params": params[2:], "lr": 0.01}])
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=8)
-    monkeypatch.setattr(AdaBound, "_make_buckets", lambda *args: made.append(1) or make(*args))
+    monkeypatch.setattr(rule_optimizer, "make_buckets", lambda *args: made.append(1) or make(*args))
     for step in range(8):
         train(optimizer, params, [step])
         schedule.step()

@@ -12,7 +12,7 @@ from lit_optim import ConfigError, schedules
 from lit_optim.duration import RunLength
 from lit_optim.schedules import join, warmup
 from lit_optim.schedules.plan.compose_plan import compose_plan
-from lit_optim.schedules.plan.slots import SLOTS
+from lit_optim.schedules.plan.phase_configs import SLOTS
 
 factors = st.floats(0.0, 10.0)
 lengths = st.integers(1, 2000)

@@ -14,7 +14,7 @@ from conftest import SCHEDULERS
 from lit_optim import ConfigError, schedules
 from lit_optim.duration import RunLength
 from lit_optim.schedules.plan.compose_plan import compose_plan
-from lit_optim.schedules.plan.slots import SLOTS
+from lit_optim.schedules.plan.phase_configs import SLOTS
 from lit_optim.schedules.shapes.wsd import TAILS
 
 lengths = st.integers(1, 400)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from lit_optim import ConfigError
 from lit_optim.state_loading.compatible_state import check_state_dict
-from lit_optim.state_loading.first_state import FirstState
-from lit_optim.state_loading.match import LiveParameter, match
+from lit_optim.state_loading.expected_state import FirstState
+from lit_optim.state_loading.match_by_name import LiveParameter, match
 
 SHAPES = [(2,), (3, 2), (2, 3), ()]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.optimizer import check_nested
-from lit_optim.config.checks.call import check_call
+from lit_optim.config.checks.keyword_arguments import check_call
 from lit_optim.config.checks.locate import locate
 from lit_optim.config.checks.signature import only_kwargs_takes
 from lit_optim.config.checks.unused_kwargs import check_unused_kwargs, uses_kwargs

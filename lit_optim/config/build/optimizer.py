@@ -13,12 +13,12 @@ from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
 from lit_optim.config.build.given_groups import given_groups
-from lit_optim.config.checks.call import check_call, checked_arguments
+from lit_optim.config.checks.check_by_building import check_by_building
+from lit_optim.config.checks.keyword_arguments import check_call, checked_arguments
 from lit_optim.config.checks.locate import locate_class_or_factory
 from lit_optim.config.checks.parameters_fit import check_parameters_fit
 from lit_optim.config.checks.ranges import check_ranges
 from lit_optim.config.checks.signature import only_kwargs_takes
-from lit_optim.config.checks.trial import check_by_building
 from lit_optim.config.checks.unused_kwargs import check_unused_kwargs, inherited_arguments
 from lit_optim.config.read.plain_containers import import_path_of
 from lit_optim.config.read.spec import Spec

@@ -10,7 +10,7 @@ from lit_optim.config.read.class_path import name_alone
 from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.param_groups import Rule
-from lit_optim.param_groups.match import TYPES
+from lit_optim.param_groups.parameter_type import TYPES
 
 
 def read_rules(spec: Any, key: str = "param_groups") -> list[Rule]:

@@ -10,8 +10,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ChainedScheduler, LRScheduler, ReduceLROnPlateau, SequentialLR
 
 from lit_optim.config.build.optimizer import check_nested
-from lit_optim.config.checks.call import check_call
-from lit_optim.config.checks.drive import check_driven_values, configured_phases
+from lit_optim.config.checks.driven_values import check_driven_values, configured_phases
+from lit_optim.config.checks.keyword_arguments import check_call
 from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightning_keys
 from lit_optim.config.checks.locate import locate_class_or_factory
 from lit_optim.config.checks.scheduler_trial import try_scheduler
@@ -22,8 +22,8 @@ from lit_optim.config.read.spec import Spec
 from lit_optim.duration import LengthUnknown, RunLength
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.scheduler.schedule_lr import ScheduleLR
+from lit_optim.schedules.plan.phase_configs import PhaseConfig
 from lit_optim.schedules.plan.shape_factory import shape_factory
-from lit_optim.schedules.plan.slots import PhaseConfig
 from lit_optim.schedules.shapes.plateau import plateau
 
 _CHAIN = "it is made of schedulers that are built already; write warmup, main and cooldown instead"

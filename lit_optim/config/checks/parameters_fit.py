@@ -8,7 +8,7 @@ from typing import Any
 from lit_optim.config import capabilities
 from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError
-from lit_optim.param_groups.match import OwnedParameter
+from lit_optim.param_groups.parameter_type import OwnedParameter
 
 
 def check_parameters_fit(spec: Spec, groups: Sequence[Mapping[str, Any]], owned: Sequence[OwnedParameter] = ()) -> None:

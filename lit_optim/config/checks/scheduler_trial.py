@@ -12,9 +12,9 @@ import torch
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from lit_optim.config.checks.check_by_building import check_by_building
 from lit_optim.config.checks.coerce import Mismatch, coerce
 from lit_optim.config.checks.ranges import check_ranges
-from lit_optim.config.checks.trial import check_by_building
 from lit_optim.errors import Problems
 
 STEPS = 12

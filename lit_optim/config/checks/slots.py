@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from lit_optim.config.checks.call import check_call
 from lit_optim.config.checks.coerce import Mismatch, coerce
+from lit_optim.config.checks.keyword_arguments import check_call
 from lit_optim.duration import RunLength, parse
 from lit_optim.errors import ConfigError, Problems, wrong
 from lit_optim.scheduler.drive import PLAN_KEYS
 from lit_optim.schedules.plan.compose_plan import compose_plan
 from lit_optim.schedules.plan.foreign_names import WORDS, meaning_elsewhere
+from lit_optim.schedules.plan.phase_configs import SLOT_KEYS, SLOTS, PhaseConfig, phase_configs, slot
 from lit_optim.schedules.plan.shape_factory import accepted_arguments, length_arguments, shape_factory
-from lit_optim.schedules.plan.slots import SLOT_KEYS, SLOTS, PhaseConfig, phase_configs, slot
 
 # timm's and transformers' spellings -> the slot and its key
 ALIASES = {

@@ -9,7 +9,7 @@ from lit_optim.config.read import presets
 from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError
 from lit_optim.schedules.plan.compose_plan import compose_plan
-from lit_optim.schedules.plan.slots import SLOTS, slot
+from lit_optim.schedules.plan.phase_configs import SLOTS, slot
 
 CHECK = "drop_after_warmup"
 

@@ -12,7 +12,7 @@ from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.read.spec import Spec
 from lit_optim.param_groups import Rule
 from lit_optim.scheduler.schedule_lr import ScheduleLR
-from lit_optim.schedules.plan.slots import SLOTS
+from lit_optim.schedules.plan.phase_configs import SLOTS
 
 CHECK = "floor_above_lr"
 

@@ -9,7 +9,7 @@ from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.read.spec import Spec
 from lit_optim.duration import Duration, LengthUnknown, RunLength, parse
 from lit_optim.errors import ConfigError
-from lit_optim.schedules.plan.slots import slot
+from lit_optim.schedules.plan.phase_configs import slot
 
 
 def warmup_too_long(scheduler: Spec, run: RunLength) -> list[Finding]:

@@ -11,7 +11,7 @@ from lit_optim.config.read import presets
 from lit_optim.config.read.class_path import from_class_path, is_name
 from lit_optim.config.read.plain_containers import import_path_of, missing_message, public_path, to_plain
 from lit_optim.errors import ConfigError, did_you_mean
-from lit_optim.schedules.plan.slots import SLOTS
+from lit_optim.schedules.plan.phase_configs import SLOTS
 
 HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 UNSET = "???"  # OmegaConf's mark of a missing value: the target of the preset `any`

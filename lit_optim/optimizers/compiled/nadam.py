@@ -7,9 +7,8 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lit_optim.engine.arguments import check_at_least_0, check_betas, check_bools
-from lit_optim.engine.ops import Number, add_quotient_
+from lit_optim.engine.ops import Decay, Number, add_quotient_
 from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec
-from lit_optim.engine.weight_decay import Decay
 from lit_optim.optimizers.adam_rules import MOMENTS, moment_scalars, update_moments
 
 

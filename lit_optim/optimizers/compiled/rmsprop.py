@@ -6,9 +6,8 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from lit_optim.engine.arguments import check_at_least_0, check_at_most_1, check_bools
-from lit_optim.engine.ops import Number, add_, add_product_, add_quotient_, average_
+from lit_optim.engine.ops import Decay, Number, add_, add_product_, add_quotient_, apply_decay, average_
 from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, RuleSpec
-from lit_optim.engine.weight_decay import Decay, apply_decay
 
 
 class RMSpropScalars(NamedTuple):

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from lit_optim.engine.compile_rule import ROW
-from lit_optim.engine.ops import Number, add_, dot, scaled_sum_
-from lit_optim.engine.weight_decay import Decay, apply_decay
+from lit_optim.engine.ops import Decay, Number, add_, apply_decay, dot, scaled_sum_
 from lit_optim.optimizers.adam_rules import AdamScalars, update_moments
 
 PIECE = 1 << 16  # elements; half a megabyte in 64 bits

@@ -17,9 +17,9 @@ from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.schedules.base import Schedule, ScheduleFactory
 from lit_optim.schedules.combine import join
 from lit_optim.schedules.noise import noise
+from lit_optim.schedules.plan.phase_configs import PhaseConfig, phase_configs
 from lit_optim.schedules.plan.phase_schedule import ScheduleContext, phase_schedule
 from lit_optim.schedules.plan.plan import Phase, Plan
-from lit_optim.schedules.plan.slots import PhaseConfig, phase_configs
 from lit_optim.schedules.shapes.plateau import Plateau
 
 FAR = 10_000  # steps; how far an endless schedule is tried

@@ -14,8 +14,8 @@ from lit_optim.schedules.base import Schedule, ScheduleFactory
 from lit_optim.schedules.checks import is_number
 from lit_optim.schedules.combine import ramp
 from lit_optim.schedules.plan.foreign_names import meaning_elsewhere
+from lit_optim.schedules.plan.phase_configs import PhaseConfig
 from lit_optim.schedules.plan.shape_factory import accepted_arguments, length_arguments, shape_factory
-from lit_optim.schedules.plan.slots import PhaseConfig
 from lit_optim.schedules.shapes.plateau import plateau
 
 AS_WARMUP = "warmup"  # as a length: that of the warmup

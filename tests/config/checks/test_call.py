@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 
-from lit_optim.config.checks.call import check_call
+from lit_optim.config.checks.check_by_building import check_by_building
 from lit_optim.config.checks.coerce import Mismatch, coerce, describe
-from lit_optim.config.checks.trial import check_by_building
+from lit_optim.config.checks.keyword_arguments import check_call
 from lit_optim.errors import Problems
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lit_optim.errors import ConfigError, wrong
-from lit_optim.schedules.plan.phases import phases_in_order
+from lit_optim.schedules.plan.named_phases import phases_in_order
 
 SLOTS = ("warmup", "main", "cooldown")
 DEFAULT_SHAPES = {"warmup": "linear", "main": "constant", "cooldown": "linear"}

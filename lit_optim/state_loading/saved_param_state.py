@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lit_optim.distributed import PLAIN, is_sharded
 from lit_optim.errors import ConfigError
-from lit_optim.state_loading.first_state import FirstState, TensorLike
+from lit_optim.state_loading.expected_state import FirstState, TensorLike
 
 SHADOW_KEYS = re.compile(r"slow(_.+)?|average|live_while_.+")  # of shadow weights
 

@@ -9,7 +9,7 @@ from lit_optim.config.checks.slots import check_slots
 from lit_optim.config.read import presets
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.scheduler.drive import PLAN_KEYS, ScheduleConfig
-from lit_optim.schedules.plan.slots import PhaseConfig, phase_configs
+from lit_optim.schedules.plan.phase_configs import PhaseConfig, phase_configs
 
 
 def check_driven_values(arguments: Mapping[str, Any], key: str, problems: Problems) -> dict[str, Any]:
