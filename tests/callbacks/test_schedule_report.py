@@ -7,7 +7,8 @@ import pytest
 import lit_optim
 from _support.net import BATCHES, Net, fit
 from lit_optim import ConfigError
-from lit_optim.callbacks import ScheduleReport, report_files, schedule_report
+from lit_optim.callbacks import ScheduleReport, schedule_report
+from lit_optim.plots import report_files
 
 
 def read(path):
