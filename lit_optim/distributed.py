@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -25,6 +25,18 @@ def local_tensor(tensor: Tensor) -> Tensor:
 def is_sharded(tensor: Any) -> bool:
     """Return whether a tensor is a DTensor, without importing torch.distributed.tensor."""
     return type(tensor) not in PLAIN and hasattr(tensor, "to_local")
+
+
+def sharding_of(tensor: Any) -> tuple[Any, ...]:
+    """Return the mesh and placements of a DTensor; nothing for an ordinary tensor."""
+    return (tensor.device_mesh, tensor.placements) if is_sharded(tensor) else ()
+
+
+def shard_like(tensor: Any, other: Any) -> Tensor:
+    """Return a tensor sharded as another one is."""
+    if not is_sharded(other) or tensor.placements == other.placements:
+        return cast("Tensor", tensor)
+    return cast("Tensor", tensor.redistribute(placements=other.placements))
 
 
 def any_rank(found: bool, tensors: Sequence[Tensor]) -> bool:

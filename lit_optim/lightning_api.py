@@ -32,6 +32,7 @@ __all__ = [
     "callbacks",
     "count_saved_batch",
     "epoch_after_last_batch",
+    "has_gradient_scaler",
     "is_of_lr_search",
     "is_weight_averaging",
     "leave",
@@ -45,6 +46,11 @@ def is_weight_averaging(callback: Callback) -> bool:
     """Return whether a callback is one of Lightning's ``WeightAveraging``, which came with Lightning 2.6."""
     cls = getattr(callbacks, "WeightAveraging", None)
     return cls is not None and isinstance(callback, cls)
+
+
+def has_gradient_scaler(trainer: Trainer | None) -> bool:
+    """Return whether a scaler may skip optimizer steps, as under 16-bit precision on a GPU."""
+    return getattr(getattr(trainer, "precision_plugin", None), "scaler", None) is not None
 
 
 def count_saved_batch(trainer: Trainer) -> None:

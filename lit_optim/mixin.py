@@ -8,9 +8,8 @@ from lit_optim.callbacks.plateau_feeder import PlateauFeeder
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.checkpoint.compatibility import check_resumed_state
-from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Callback
+from lit_optim.lightning_api import Callback, has_gradient_scaler
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
 from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
@@ -67,14 +66,12 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
             check_resumed_state(self._run_state.take_resumed_states(), optimizer, getattr(trainer, "callbacks", ()))
             for callback in self.optimizer_callbacks():
                 callback.prepare_optimizer(optimizer)
-            run = RunLength() if trainer is None else run_length(trainer)
+            run = run_length(trainer)
             scheduler = resolved.build_scheduler(optimizer, run)
             warn_at_fit_start(resolved, self, trainer, run)
-        skips = (
-            resolved.scheduler.own and getattr(getattr(trainer, "precision_plugin", None), "scaler", None) is not None
-        )
+        skips = resolved.scheduler.own and has_gradient_scaler(trainer)
         self._run_state.applied_steps = AppliedStepCounter(optimizer) if skips else None
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **resolved.scheduler.lightning_keys}}
+        return resolved.for_lightning(optimizer, scheduler)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Move the schedule on, unless a gradient scaler has skipped the optimizer's step."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -34,8 +34,7 @@ class AppliedStepCounter:
         optimizer.register_step_post_hook(self._count)
 
     def _count(self, optimizer: Any, *_: Any) -> None:
-        found_inf = getattr(optimizer, "found_inf", None)
-        self.taken += found_inf is None or not float(found_inf)
+        self.taken += was_applied(optimizer)
 
     def has_moved(self) -> bool:
         """Return whether a step was taken since the last call."""
@@ -67,3 +66,49 @@ def is_state_init_step(optimizer: Optimizer, counters: Iterable[Any] | None = No
     if not gradients:
         return False
     return not any_rank(any(g.layout is not torch.strided or bool(local_tensor(g).any()) for g in gradients), gradients)
+
+
+def was_applied(optimizer: Any) -> bool:
+    """Return whether the last step has changed weights: a fused kernel skips it where ``found_inf`` is set."""
+    found_inf = getattr(optimizer, "found_inf", None)
+    return found_inf is None or not float(found_inf)
+
+
+def has_gradients(optimizer: Optimizer) -> bool:
+    """Return whether any parameter has a gradient."""
+    return any(p.grad is not None for group in optimizer.param_groups for p in group["params"])
+
+
+def closure_of(args: Any, kwargs: Any) -> Callable[[], Any] | None:
+    """Return the closure of a step, from what its pre-hook gets: ``args`` begins with the optimizer itself."""
+    closure: Callable[[], Any] | None = args[1] if len(args) > 1 else kwargs.get("closure")
+    return closure
+
+
+def after_closure(act: Callable[[], Any], args: Any, kwargs: Any) -> Any:
+    """Act on the gradients that a step is going to consume: now, or once its closure has computed them.
+
+    Returns:
+        What a step pre-hook returns.
+
+    Example:
+        >>> after_closure(lambda: print("acts"), ("optimizer",), {})
+        acts
+        >>> (_, closure), _ = after_closure(lambda: print("acts"), ("optimizer", lambda: 1.0), {})
+        >>> closure()
+        acts
+        1.0
+    """
+    closure = closure_of(args, kwargs)
+    if closure is None:
+        act()
+        return None
+
+    def closure_then_act() -> Any:
+        loss = closure()
+        act()
+        return loss
+
+    if len(args) > 1:
+        return (args[0], closure_then_act, *args[2:]), kwargs
+    return args, {**kwargs, "closure": closure_then_act}

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from lit_optim.averaging.lerp import swap_
 from lit_optim.distributed import local_tensor
 from lit_optim.errors import ConfigError
-from lit_optim.step_hooks import is_state_init_step
+from lit_optim.step_hooks import closure_of, has_gradients, is_state_init_step, was_applied
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -147,20 +147,18 @@ class ShadowWeights:
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self.swap_out()
-        closure = args[1] if len(args) > 1 else kwargs.get("closure")
-        self._creates_state = closure is None and is_state_init_step(optimizer)
+        self._creates_state = closure_of(args, kwargs) is None and is_state_init_step(optimizer)
         self.before_step()
 
     @torch.no_grad()
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        found_inf = getattr(optimizer, "found_inf", None)
-        if found_inf is not None and float(found_inf):
+        if not was_applied(optimizer):
             return
         if self._creates_state:
             self.create()
             if self.restoring:
                 self.swap_in()
-        elif any(p.grad is not None for group in optimizer.param_groups for p in group["params"]):
+        elif has_gradients(optimizer):
             self.after_step()
 
     def _after_load(self, optimizer: Optimizer) -> None:

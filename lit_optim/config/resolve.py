@@ -43,6 +43,10 @@ class Resolved:
         """Build the optimizer over a module, parameters or param groups."""
         return build_checked(self.optimizer, params_or_module, self.param_groups)
 
+    def for_lightning(self, optimizer: Optimizer, scheduler: LRScheduler) -> dict[str, Any]:
+        """Return what a module's ``configure_optimizers`` returns."""
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **self.scheduler.lightning_keys}}
+
     def build_scheduler(self, optimizer: Optimizer, run: RunLength) -> LRScheduler:
         """Build the scheduler of an optimizer for a run of some length."""
         return build_checked_schedule(self.scheduler, optimizer, run)

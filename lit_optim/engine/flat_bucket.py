@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from lit_optim.distributed import sharding_of
 from lit_optim.engine.compile_rule import compute_dtype
 from lit_optim.engine.param_state import ParamState, is_plain, plain_gradient, plain_tensor
 from lit_optim.engine.run_rule import BoundRule, Scalars, ScratchPool, block_size
@@ -52,8 +53,7 @@ def flat_buckets(members: Sequence[ParamState], names: Sequence[str], scratch: S
         return []
 
     def kind(m: ParamState) -> Any:
-        sharding = (m.p.device_mesh, m.p.placements) if hasattr(m.p, "placements") else ()  # type: ignore[attr-defined]
-        return is_plain(m.p), *sharding
+        return is_plain(m.p), *sharding_of(m.p)
 
     limit = block_size(members[0].p.device)
     packs = pack(members, kind, lambda m: plain_tensor(m.p).numel(), limit)

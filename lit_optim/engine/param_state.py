@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lit_optim.distributed import is_sharded, local_tensor
+from lit_optim.distributed import is_sharded, local_tensor, shard_like
 
 
 @dataclass
@@ -40,11 +40,7 @@ def plain_tensor(tensor: Tensor) -> Tensor:
 
 def plain_gradient(p: Tensor) -> Tensor:
     """Return the gradient as `plain_tensor`, sharded as its parameter is."""
-    grad = p.grad
-    assert grad is not None
-    if hasattr(p, "placements") and grad.placements != p.placements:  # type: ignore[attr-defined]  # a DTensor
-        grad = grad.redistribute(placements=p.placements)  # type: ignore[attr-defined]
-    return plain_tensor(grad)
+    return plain_tensor(shard_like(p.grad, p))
 
 
 def is_plain(p: Tensor) -> bool:

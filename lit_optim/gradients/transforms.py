@@ -14,7 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.gradients.names import excluded, parameter_names
-from lit_optim.step_hooks import is_state_init_step
+from lit_optim.step_hooks import after_closure, closure_of, has_gradients, is_state_init_step
 
 ORDER = ("centralize", "agc", "gradient_noise")
 ATTRIBUTE = "_lit_optim_gradients"
@@ -168,22 +168,11 @@ class Chain:
             self.prepared = True
 
     def _before_update(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
-        """Step pre-hook; ``args`` begins with the optimizer itself."""
+        """Step pre-hook."""
         self.acted = False
-        closure = args[1] if len(args) > 1 else kwargs.get("closure")
-        if closure is None:
-            if not is_state_init_step(optimizer):
-                self._finish()
+        if closure_of(args, kwargs) is None and is_state_init_step(optimizer):
             return None
-
-        def transformed() -> Any:
-            loss = closure()
-            self._finish()
-            return loss
-
-        if len(args) > 1:
-            return (args[0], transformed, *args[2:]), kwargs
-        return args, {**kwargs, "closure": transformed}
+        return after_closure(self._finish, args, kwargs)
 
     @torch.no_grad()
     def _finish(self) -> None:
@@ -191,7 +180,7 @@ class Chain:
             self._run(after_clipping=False)
         self._run(after_clipping=True)
         self.prepared = False
-        self.acted = any(p.grad is not None for group in self.optimizer.param_groups for p in group["params"])
+        self.acted = has_gradients(self.optimizer)
 
     def _after_update(self, *_: Any) -> None:
         if self.acted:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
@@ -58,8 +57,6 @@ def _check_backward(module: LightningModule, path: str) -> None:
 
 
 def _warn_of_pitfalls(resolved: Resolved, trainer: Trainer, run: RunLength) -> None:
-    limited = trainer.max_epochs is not None and trainer.max_epochs > 0
-    run = replace(run, max_epochs=trainer.max_epochs if limited else None)
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
     findings = find_in_specs(optimizer, scheduler.spec, scheduler, resolved.param_groups, run)
     config = getattr(trainer.strategy, "config", None)  # DeepSpeed's

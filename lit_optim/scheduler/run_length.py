@@ -11,15 +11,18 @@ from lit_optim.lightning_api import GradientAccumulationScheduler, Timer, Traine
 _SET = "set trainer.max_steps, or scheduler.total_steps"
 
 
-def run_length(trainer: Trainer) -> RunLength:
+def run_length(trainer: Trainer | None) -> RunLength:
     """Reads the length of the run and of an epoch from a Trainer: accumulation, devices and limits are counted in.
 
     Args:
-        trainer: a Trainer that is fitting; its train dataloader is set up if it was not yet.
+        trainer: a Trainer that is fitting; its train dataloader is set up if it was not yet. Without one, nothing is
+            known.
 
     Raises:
         ConfigError: for a run of no steps at all.
     """
+    if trainer is None:
+        return RunLength()
     check_has_steps(trainer)
     batches = _training_batches(trainer)
     if batches == 0:
@@ -29,7 +32,9 @@ def run_length(trainer: Trainer) -> RunLength:
     if math.isfinite(batches) and len(set(accumulation.values())) == 1:
         per_epoch = math.ceil(batches / next(iter(accumulation.values())))
     total, reason = _total(trainer, batches, accumulation)
-    return RunLength(total, per_epoch, f"total_steps is unknown because {reason}; {_SET}")
+    unknown_because = f"total_steps is unknown because {reason}; {_SET}"
+    limited = trainer.max_epochs is not None and trainer.max_epochs > 0
+    return RunLength(total, per_epoch, unknown_because, trainer.max_epochs if limited else None)
 
 
 def _training_batches(trainer: Trainer) -> float:

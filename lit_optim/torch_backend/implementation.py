@@ -18,9 +18,10 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.optim import ASGD, SGD, Adagrad, Adam, AdamW, Optimizer
 
-from lit_optim.distributed import is_sharded
+from lit_optim.distributed import PLAIN, is_sharded
 from lit_optim.state_loading.load_hooks import guard
 from lit_optim.state_loading.parameter_names import optimizer_names
+from lit_optim.step_hooks import after_closure
 from lit_optim.torch_backend.layout import WIDE, complete_momentum, is_dense, lay_out, lay_out_state
 
 FUSED = (Adam, AdamW, SGD, Adagrad)
@@ -76,10 +77,10 @@ def foreach_pays(cls: type[Optimizer], parameters: Sequence[Tensor]) -> bool:
         return False
     if "foreach" not in inspect.signature(cls).parameters:
         return False
-    plain = all(p.is_cpu and type(p) in (Tensor, torch.nn.Parameter) for p in parameters)
+    on_cpu = all(p.is_cpu and type(p) in PLAIN for p in parameters)
     floating = all(p.is_floating_point() and p.layout is torch.strided for p in parameters)
     small = sum(p.numel() for p in parameters) < FOREACH_NUMEL * len(parameters)
-    return plain and floating and small and len(parameters) >= FOREACH_TENSORS
+    return on_cpu and floating and small and len(parameters) >= FOREACH_TENSORS
 
 
 def keep_exact(optimizer: Optimizer, names: Mapping[Tensor, tuple[str, ...]] | None = None) -> Optimizer:
@@ -120,18 +121,8 @@ def _restored(cls: type[Optimizer], state: dict[str, Any], names: Iterable[tuple
 
 
 def _lay_out_before_update(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
-    """Step pre-hook: lay gradients out after the closure; ``args`` begins with the optimizer itself."""
-    closure = args[1] if len(args) > 1 else kwargs.get("closure")
-    if closure is None:
-        lay_out(optimizer)
-        return None
-
-    def closure_then_layout() -> Any:
-        loss = closure()
-        lay_out(optimizer)
-        return loss
-
-    return (optimizer, closure_then_layout), {}
+    """Step pre-hook: lay gradients out after the closure."""
+    return after_closure(functools.partial(lay_out, optimizer), args, kwargs)
 
 
 def _remember_flags(optimizer: Optimizer, _: Any) -> None:
