@@ -61,7 +61,7 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
         """Build the optimizer over everything that requires grad, and one scheduler."""
         trainer = self._trainer_or_none()
         with self.trusted():
-            resolved = self.resolved_specs()
+            resolved = self.resolved_specs(attached=True)
             optimizer = resolved.build_optimizer(self)
             check_resumed_state(self._run_state.take_resumed_states(), optimizer, getattr(trainer, "callbacks", ()))
             for callback in self.optimizer_callbacks():

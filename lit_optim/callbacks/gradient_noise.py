@@ -5,7 +5,7 @@ from typing import Any
 
 from lit_optim.callbacks.gradient_transform import GradientTransform
 from lit_optim.gradients import Noise
-from lit_optim.lightning_api import LightningModule, Trainer
+from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_warn
 
 
 class GradientNoise(GradientTransform):
@@ -40,7 +40,9 @@ class GradientNoise(GradientTransform):
         compile: bool = False,
         exclude: Sequence[str] = (),
     ) -> None:
-        self.arguments = (eta, gamma, seed, every_n, compile, exclude)
+        if compile:
+            rank_zero_warn("optim_callbacks.gradient_noise.compile has no effect: the noise has no compiled form")
+        self.arguments = (eta, gamma, seed, every_n, False, exclude)
         self.steps: list[int] = []  # of each optimizer, from the checkpoint
         super().__init__()
 

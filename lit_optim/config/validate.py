@@ -32,7 +32,7 @@ def validate(cfg: Any) -> None:
     problems = Problems()
     try:
         top = _check_level(cfg, "", {}, problems)
-        _check_level(_read_key(cfg, "model"), "model.", top, problems)
+        _check_level(_read_key(cfg, "model", "", problems), "model.", top, problems)
     except RecursionError:
         raise ConfigError("config: nested too deeply, or a part of it holds itself") from None
     problems.raise_if_any()

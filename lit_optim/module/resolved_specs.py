@@ -20,20 +20,24 @@ _REPLACES_NOTHING = OptimizerCallback.replace_spec
 class ModuleWithResolvedSpecs(SpecsInCheckpoints):
     """A module that keeps its resolved specs."""
 
-    def resolved_specs(self, more: Iterable[Callback] = ()) -> Resolved:
+    def resolved_specs(self, more: Iterable[Callback] = (), *, attached: bool = False) -> Resolved:
         """Resolve the specs in force, or return what they were resolved to before.
 
         Args:
             more: callbacks of the module that the Trainer does not have yet.
+            attached: count the callbacks of ``optim_callbacks`` only where the Trainer has them.
 
         Raises:
             ConfigError: with all that is wrong.
         """
         state, specs, overrides = self._run_state, self.optim_specs(), self._overrides()
         chosen = state.resolved.callbacks if state.resolved is not None else []
+        present = getattr(self._trainer_or_none(), "callbacks", ())
+        if attached and not (chosen and all(callback in present for callback in chosen)):
+            specs.pop("optim_callbacks", None)
         replacing = (c for c in self.optimizer_callbacks(more) if type(c).replace_spec is not _REPLACES_NOTHING)
         others = [callback for callback in replacing if callback not in chosen]
-        inputs = [to_plain(specs, "specs"), overrides, others]
+        inputs = [{group: to_plain(spec, group) for group, spec in specs.items()}, overrides, others]
         if state.resolved is None or not _are_equal(inputs, state.inputs):
             state.resolved = resolve_specs(specs, overrides=overrides, callbacks=others)
             state.inputs = inputs

@@ -1,6 +1,7 @@
 """Specs that a review got past the validator, or that it refused though they are right."""
 
 import dataclasses
+import functools
 from datetime import timedelta
 
 import lightning as L
@@ -261,3 +262,38 @@ def test_an_optimizer_state_made_by_hand(tmp_path, states):
     torch.save(checkpoint, tmp_path / "c.ckpt")
     with pytest.raises(ConfigError, match="ckpt_path: "):
         fit(tmp_path, Net(), ckpt_path=tmp_path / "c.ckpt", max_epochs=2)
+
+
+class NoRepr:
+    def __repr__(self):
+        raise RuntimeError("no repr")
+
+
+@pytest.mark.parametrize("key", ["drive", "groups"])
+def test_a_tensor_in_place_of_schedules_is_reported_beside_other_errors(key):
+    spec = {"main": {"shape": "cosine"}, key: torch.tensor([0.1, 0.2])}
+    with pytest.raises(ConfigError, match=f"optimizer='sdg'.*\n.*scheduler.{key}=tensor.*expects Mapping"):
+        lit_optim.validate({"optimizer": "sdg", "scheduler": spec})
+
+
+def test_a_value_without_repr_is_reported_beside_other_errors():
+    spec = {"x": {"_target_": "lit_optim.callbacks.Lookahead", "evaluate": NoRepr()}}
+    with pytest.raises(ConfigError, match="optimizer='sdg'.*\n.*x.evaluate=<NoRepr>"):
+        lit_optim.validate({"optimizer": "sdg", "optim_callbacks": spec})
+    with pytest.raises(ConfigError, match="x._target_=<NoRepr>: not a"):
+        lit_optim.build_callbacks({"x": {"_target_": NoRepr()}})
+
+
+@pytest.mark.parametrize(
+    ("model", "rule"), [("???", "model: Missing mandatory value"), ("${nope}", "model: Interpolation key 'nope'")]
+)
+def test_an_unreadable_model_is_reported_beside_other_errors(model, rule):
+    with pytest.raises(ConfigError, match=rule) as found:
+        lit_optim.validate(OmegaConf.create({"optimizer": "sdg", "model": model}))
+    assert "optimizer='sdg'" in str(found.value)
+
+
+def test_an_optimizer_inside_a_rule_is_a_wrong_value():
+    rules = [{"match": {"type": "norm"}, "weight_decay": functools.partial(torch.optim.SGD, lr=0.1)}]
+    with pytest.raises(ConfigError, match="weight_decay=functools.partial.*AdamW expects float"):
+        lit_optim.validate({"optimizer": "adamw", "param_groups": rules})

@@ -392,3 +392,24 @@ def test_grad_scaler_and_clipping_with_the_fused_step(tmp_path, optimizer):
         assert bool(run.optimizers[0].param_groups[0]["fused"]) == fused
         ends.append(weights(module))
     torch.testing.assert_close(*ends, rtol=1e-5, atol=1e-6)
+
+
+def test_without_a_trainer_no_optimizer_callback_takes_part():
+    """Nothing would switch it: the callbacks are the Trainer's."""
+    assert type(Net("adam", optim_callbacks="swats").configure_optimizers()["optimizer"]) is torch.optim.Adam
+
+
+def test_callbacks_that_a_module_drops_do_not_take_part(tmp_path):
+    class Drops(Net):
+        def configure_callbacks(self):
+            super().configure_callbacks()
+            return []
+
+    with pytest.warns(UserWarning, match="drops what super"):
+        _, run = fit(tmp_path, Drops("adam", optim_callbacks="swats"), max_epochs=1)
+    assert type(run.optimizers[0]) is torch.optim.Adam
+
+
+def test_a_wrong_spec_keeps_its_key():
+    with pytest.raises(ConfigError, match="^optimizer: a partial with positional arguments"):
+        Net(functools.partial(torch.optim.AdamW, [1])).configure_optimizers()

@@ -44,6 +44,8 @@ def callbacks_from_spec(spec: Any, key: str = "optim_callbacks") -> list[Callbac
             singles[cls] = where
         except ConfigError as error:
             problems.take(error)
+        except Exception as error:  # of a third party's class, when it is looked at
+            problems.append(f"{where}: refused these values: {error}")
     problems.raise_if_any()
     return callbacks
 

@@ -165,7 +165,8 @@ def check_rules(rules: list[Rule], checked: CheckedOptimizer, key: str = "param_
         for name in [name for name in options if name not in defaults]:
             found.add(f"{where}.{name}", options[name], f"{cls.__name__} has no {name!r}{did_you_mean(name, defaults)}")
         if not found:
-            whole = check_call(cls, {**arguments, **options}, where, found, supplied=1, finite=True)
+            given = {**arguments, **options}
+            whole = check_call(cls, given, where, found, supplied=1, finite=True, check_nested=check_nested)
             options = {k: v for k, v in whole.items() if k in options}
         if not found:
             check_ranges(cls, options, where, found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,8 +99,10 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     problems = Problems()
     own, named = cls is ScheduleLR, named_arguments(cls, supplied=1)
     # a preset leaves `drive: {}` and `groups: {}` behind where only `_target_` was changed
-    left = {k: v for k, v in spec.arguments.items() if k not in ("drive", "groups") or v}
-    given = without_aliases(spec.arguments) if own else left
+    left = (k for k in ("drive", "groups") if isinstance(spec.arguments.get(k), Mapping) and not spec.arguments[k])
+    empty = () if own else tuple(left)
+    given = {k: v for k, v in spec.arguments.items() if k not in empty}
+    given = without_aliases(given) if own else given
     reserved = {k: given.pop(k) for k in LIGHTNING_KEYS if k in given and (own or k not in named)}
     check_lightning_keys(reserved, spec.key, problems)
     if own:

@@ -88,7 +88,8 @@ def _fit(value: Any, hint: Any, *, convert: bool) -> Any:
     if origin is Literal:
         if value in arguments and not isinstance(value, bool):
             return value
-        raise Mismatch(f"expects {describe(hint)}{did_you_mean(str(value), map(str, arguments))}")
+        near = did_you_mean(value, map(str, arguments)) if isinstance(value, str) else ""
+        raise Mismatch(f"expects {describe(hint)}{near}")
     if origin is tuple or hint is tuple:
         return _fit_tuple(value, hint, convert=convert)
     return _fit_instance(value, hint, convert=convert)

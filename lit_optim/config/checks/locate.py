@@ -36,7 +36,7 @@ def locate(path: Any, base: type | tuple[type, ...], key: str, rule: str = "") -
         check_versions(path, key)
         target = import_object(path, f"{key}._target_")
     else:
-        shown = getattr(path, "__qualname__", repr(path))
+        shown = getattr(path, "__qualname__", f"<{type(path).__name__}>")
     if not (inspect.isclass(target) and issubclass(target, base)):
         rule = rule or f"not {_with_article(f'{import_path_of(base)} subclass')}"
         raise ConfigError(f"{key}._target_={shown}: {rule} (it is {describe_object(target)})")
