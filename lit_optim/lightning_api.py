@@ -34,9 +34,9 @@ __all__ = [
     "epoch_after_last_batch",
     "is_of_lr_search",
     "is_weight_averaging",
-    "leave",
     "rank_zero_info",
     "rank_zero_warn",
+    "remove_callbacks",
     "validates_again_on_resume",
 ]
 
@@ -80,7 +80,7 @@ def is_of_lr_search(path: Any) -> bool:
     return os.path.basename(str(path)).startswith(".lr_find_")
 
 
-def leave(trainer: Trainer, *callbacks: Callback) -> None:
+def remove_callbacks(trainer: Trainer, *callbacks: Callback) -> None:
     """Remove callbacks from a Trainer, from its next hook on.
 
     For callbacks that have nothing left to do in this fit: Lightning calls six hooks of each callback on every step,

@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 from lit_optim.averaging.shadow_weights import ShadowWeights, restore_live_weights
 from lit_optim.callbacks.protocol import OptimizerCallback
-from lit_optim.checkpoint.evaluated_weights import evaluated_in_checkpoint, exchange_in_checkpoint
+from lit_optim.checkpoint.evaluated_weights import evaluated_in_checkpoint, swap_in_checkpoint
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import (
     DeepSpeedStrategy,
@@ -156,7 +156,7 @@ class EvaluationWeights(OptimizerCallback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Saves what is evaluated, and the live weights in the optimizer's state."""
         for shadow in self._evaluated_shadows(pl_module):
-            exchange_in_checkpoint(checkpoint, trainer.optimizers.index(shadow.optimizer), shadow, pl_module)
+            swap_in_checkpoint(checkpoint, trainer.optimizers.index(shadow.optimizer), shadow, pl_module)
 
     def put_evaluated_weights(self, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Saves what is evaluated into a checkpoint of weights only."""

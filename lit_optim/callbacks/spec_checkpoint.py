@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 from lit_optim.callbacks.schedule_free import ScheduleFree
-from lit_optim.checkpoint.compatibility import check_phase, refuse_other_class
+from lit_optim.checkpoint.compatibility import check_phase, reject_other_class
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Callback, Trainer, count_saved_batch, is_of_lr_search, leave
+from lit_optim.lightning_api import Callback, Trainer, count_saved_batch, is_of_lr_search, remove_callbacks
 
 
 class SpecCheckpoint(Callback):
@@ -24,7 +24,7 @@ class SpecCheckpoint(Callback):
         """Adds why a sharded checkpoint could not be loaded: its strategy loads it before any check."""
         if trainer.ckpt_path and not isinstance(exception, ConfigError):
             try:
-                refuse_other_class(trainer.ckpt_path, trainer.optimizers)
+                reject_other_class(trainer.ckpt_path, trainer.optimizers)
             except ConfigError as reason:
                 exception.__cause__ = reason  # where `exit_on_config_error` finds it, and a traceback shows it
 
@@ -38,4 +38,4 @@ class SpecCheckpoint(Callback):
         for optimizer in trainer.optimizers:
             check_phase(optimizer.param_groups, optimizer)
         idle = [callback for callback in trainer.callbacks if type(callback) is ScheduleFree and callback.idle]  # type: ignore[attr-defined]
-        leave(trainer, self, *idle)
+        remove_callbacks(trainer, self, *idle)

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from lit_optim.averaging.shadow_weights import ShadowWeights
 from lit_optim.distributed import is_sharded
-from lit_optim.state_loading.parameter_names import module_names, normal
+from lit_optim.state_loading.parameter_names import module_names, normalize_name
 
 
-def exchange_in_checkpoint(checkpoint: dict[str, Any], index: int, shadow: ShadowWeights, module: nn.Module) -> None:
+def swap_in_checkpoint(checkpoint: dict[str, Any], index: int, shadow: ShadowWeights, module: nn.Module) -> None:
     """Exchange the live weights in ``state_dict`` for the evaluation weights in an optimizer's saved state.
 
     Args:
@@ -65,12 +65,12 @@ def _saved_keys(
     order = {p: i for i, p in enumerate(module.parameters() if sharded else parameters)}
     for p in parameters:
         if p in names:
-            yield p, normal(names[p][0]) if by_name else order[p], names[p]
+            yield p, normalize_name(names[p][0]) if by_name else order[p], names[p]
 
 
 def _in_state_dict(names: Sequence[str], weights: dict[str, Any]) -> list[str]:
     """Return the names as the state dict has them; none of what it leaves out."""
-    spelled = [name if name in weights else normal(name) for name in names]
+    spelled = [name if name in weights else normalize_name(name) for name in names]
     return [name for name in spelled if name in weights]
 
 

@@ -61,15 +61,15 @@ def run(args: argparse.Namespace) -> int:
 
 def environment_findings(installed: Mapping[str, str]) -> list[Finding]:
     """Finds what is wrong with the installation."""
-    heads = {f"{group}/{name}": header(group, name) for group, name in presets.all_presets()}
+    headers = {f"{group}/{name}": header(group, name) for group, name in presets.all_presets()}
     return [
         *environment.plugin_findings(),
         *environment.requirement_findings(),
         *environment.hydra_findings(installed),
         *environment.twin_findings(installed),
         *environment.extra_findings(),
-        *environment.preset_findings({preset: head.target for preset, head in heads.items()}),
-        *environment.version_findings({preset: head.needs for preset, head in heads.items()}),
+        *environment.preset_findings({preset: head.target for preset, head in headers.items()}),
+        *environment.version_findings({preset: head.needs for preset, head in headers.items()}),
     ]
 
 

@@ -131,7 +131,7 @@ def capability_table() -> dict[str, Capabilities]:
 
 
 @functools.cache
-def of_target(path: str) -> Capabilities:
+def capabilities_of_target(path: str) -> Capabilities:
     """Looks up the first preset of the class at ``path``; a class without a preset needs nothing that we know of."""
     name = presets.preset_of_target(path)
     return capabilities(name) if name else Capabilities()

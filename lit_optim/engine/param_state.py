@@ -27,26 +27,26 @@ class ParamState:
                 self.state[name] = torch.zeros_like(self.p, memory_format=torch.preserve_format)
 
 
-def plain_tensor(tensor: Tensor) -> Tensor:
+def local_real_tensor(tensor: Tensor) -> Tensor:
     """Return the local part of a sharded tensor, complex numbers as pairs of real ones, and pending negations resolved.
 
     Example:
-        >>> plain_tensor(torch.zeros(3, dtype=torch.complex64)).shape
+        >>> local_real_tensor(torch.zeros(3, dtype=torch.complex64)).shape
         torch.Size([3, 2])
     """
     tensor = local_tensor(tensor)
     return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor.resolve_neg()
 
 
-def plain_gradient(p: Tensor) -> Tensor:
-    """Return the gradient as `plain_tensor`, sharded as its parameter is."""
+def local_real_gradient(p: Tensor) -> Tensor:
+    """Return the gradient as `local_real_tensor`, sharded as its parameter is."""
     grad = p.grad
     assert grad is not None
     if hasattr(p, "placements") and grad.placements != p.placements:  # type: ignore[attr-defined]  # a DTensor
         grad = grad.redistribute(placements=p.placements)  # type: ignore[attr-defined]
-    return plain_tensor(grad)
+    return local_real_tensor(grad)
 
 
-def is_plain(p: Tensor) -> bool:
+def is_local_real(p: Tensor) -> bool:
     """Tell whether a parameter is neither complex nor sharded, so that its state can be a view of flat memory."""
     return not p.is_complex() and not is_sharded(p)

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from lit_optim.errors import ConfigError, wrong
-from lit_optim.gradients.names import excluded, parameter_names
+from lit_optim.gradients.names import parameter_names, select_excluded
 from lit_optim.step_hooks import is_state_init_step
 
 ORDER = ("centralize", "agc", "gradient_noise")
@@ -136,7 +136,7 @@ class Chain:
             )
         names = parameter_names(self.optimizer, module)
         try:
-            self.excluded[link.kind] = excluded(link.exclude, names, module)
+            self.excluded[link.kind] = select_excluded(link.exclude, names, module)
         except ConfigError as error:
             raise ConfigError(*(f"{link.kind}.{problem}" for problem in error.problems)) from None
         if not self.links:

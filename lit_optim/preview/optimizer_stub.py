@@ -51,10 +51,10 @@ def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] 
         given = presets.load_preset("param_groups", rules)["rules"]
         options = [(rule["name"], {k: v for k, v in rule.items() if k in defaults}) for rule in given]
     else:
-        defaults, options = _asked(spec, rules)
+        defaults, options = _read_from_class(spec, rules)
     groups = [(REST, {}), *((name, values) for name, values in options if values)]
     name = spec.path.rpartition(".")[2]
-    if len(groups) > 1 and capabilities.of_target(spec.path).one_group:
+    if len(groups) > 1 and capabilities.capabilities_of_target(spec.path).one_group:
         raise ConfigError(f"param_groups: {name} takes one group only; choose param_groups=all")
     cls: type[OptimizerStub] = type(name, (OptimizerStub,), {})
     return cls(defaults, groups)
@@ -81,7 +81,7 @@ def _as_default(value: Any) -> Any:
     return float(value) if type(value) is int else value
 
 
-def _asked(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+def _read_from_class(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
     """Reads the defaults from the class itself, and the rules as it takes them."""
     from lit_optim.config.build.optimizer import build_on_dummy, check_optimizer, check_rules
     from lit_optim.config.build.param_groups import read_rules

@@ -76,10 +76,10 @@ def foreach_pays(cls: type[Optimizer], parameters: Sequence[Tensor]) -> bool:
         return False
     if "foreach" not in inspect.signature(cls).parameters:
         return False
-    plain = all(p.is_cpu and type(p) in (Tensor, torch.nn.Parameter) for p in parameters)
+    on_cpu = all(p.is_cpu and type(p) in (Tensor, torch.nn.Parameter) for p in parameters)
     floating = all(p.is_floating_point() and p.layout is torch.strided for p in parameters)
     small = sum(p.numel() for p in parameters) < FOREACH_NUMEL * len(parameters)
-    return plain and floating and small and len(parameters) >= FOREACH_TENSORS
+    return on_cpu and floating and small and len(parameters) >= FOREACH_TENSORS
 
 
 def keep_exact(optimizer: Optimizer, names: Mapping[Tensor, tuple[str, ...]] | None = None) -> Optimizer:

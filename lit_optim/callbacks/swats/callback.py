@@ -8,7 +8,7 @@ import torch
 
 from lit_optim.callbacks.metric_feeder import MetricFeeder
 from lit_optim.callbacks.protocol import OptimizerCallback
-from lit_optim.callbacks.swats.foreign_schedulers import refuse_other_schedules
+from lit_optim.callbacks.swats.foreign_schedulers import reject_other_schedules
 from lit_optim.callbacks.swats.metric import read_on_metric
 from lit_optim.callbacks.swats.replace_spec import swats_spec
 from lit_optim.callbacks.swats.report import History, advice, estimates_table
@@ -109,7 +109,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
         group = self._optimizer(trainer).param_groups[0]
         run = run_length(trainer)
         schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-        refuse_other_schedules(schedulers, run.total_steps, follow=group["follow_schedule"])
+        reject_other_schedules(schedulers, run.total_steps, follow=group["follow_schedule"])
         if self.at is not None:
             self._due = self.at.steps(run, "optim_callbacks.swats.at")
             if run.total_steps is not None and self._due >= run.total_steps and not _is_short(trainer):

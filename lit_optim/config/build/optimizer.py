@@ -104,7 +104,7 @@ def build_on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
 def _can_step(cls: type[Optimizer]) -> bool:
     if cls.__module__.startswith("torch.optim."):
         return True
-    needs = capabilities.of_target(import_path_of(cls))
+    needs = capabilities.capabilities_of_target(import_path_of(cls))
     return needs.measured is not None and not needs.second_order  # not measured: what it needs is unknown
 
 

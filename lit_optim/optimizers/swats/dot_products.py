@@ -25,11 +25,11 @@ class Row(NamedTuple):
     active: bool = False
 
 
-def in_one(rows: Sequence[Row]) -> tuple[float, float]:
+def sum_over_groups(rows: Sequence[Row]) -> tuple[float, float]:
     """Returns p.p and p.S g over several groups, with S the lr of a group relative to the largest.
 
     Example:
-        >>> in_one([Row(4.0, -2.0, 0.1, True), Row(1.0, -1.0, 0.05, True)])
+        >>> sum_over_groups([Row(4.0, -2.0, 0.1, True), Row(1.0, -1.0, 0.05, True)])
         (5.0, -2.5)
     """
     largest = max(row.lr for row in rows) or 1.0

@@ -12,7 +12,7 @@ from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, Rule
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.optimizers.adam_rules import MAX_MOMENTS, MOMENTS, AdamScalars, Eps, adam_scalars
 from lit_optim.optimizers.swats.arguments import OPTIONS, check_arguments
-from lit_optim.optimizers.swats.dot_products import DotProducts, Row, in_one
+from lit_optim.optimizers.swats.dot_products import DotProducts, Row, sum_over_groups
 from lit_optim.optimizers.swats.estimate import Estimate, has_settled, observe, sgd_lr
 from lit_optim.optimizers.swats.phases import switch_to_sgd
 from lit_optim.optimizers.swats.rules import MomentumScalars, swats_adam, swats_sgd
@@ -165,7 +165,7 @@ class SWATS(RuleOptimizer):
                 group["unseen"] = None
             if first["phase"] != "adam" or not any(row.active for row in rows):
                 continue
-            pp, pg = in_one(rows)
+            pp, pg = sum_over_groups(rows)
             beta2 = first["betas"][1]
             scale = max(row.lr for row in rows) if first["normalize_by_lr"] else 1.0
             after = observe(Estimate(first["k"], first["gamma"], first["lam"]), pp / (scale or 1.0), pg, beta2)

@@ -28,17 +28,17 @@ def swats_adam(
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """A step of Adam, and its dot products with itself and with the gradient; a decoupled decay is no part of it."""
     g, v = update_moments(p, g, scratch, s, exp_avg, exp_avg_sq, max_exp_avg_sq, decay)
-    return taken(p, g, exp_avg, v, scratch, s.minus_step_size, s.eps)
+    return take_step(p, g, exp_avg, v, scratch, s.minus_step_size, s.eps)
 
 
-def taken(
+def take_step(
     p: Tensor, g: Tensor, exp_avg: Tensor, square: Tensor, scratch: Tensor, minus_step_size: Number, eps: Number
 ) -> tuple[Tensor, Tensor]:
     """Takes the step ``minus_step_size exp_avg / (sqrt(square) + eps)``; returns its dot products, in 64 bits.
 
     Example:
         >>> p, g = torch.tensor([1.0]), torch.tensor([2.0])
-        >>> taken(p, g, g, g * g, torch.empty(1), -0.5, 0.0), p
+        >>> take_step(p, g, g, g * g, torch.empty(1), -0.5, 0.0), p
         ((tensor(0.2500, dtype=torch.float64), tensor(-1., dtype=torch.float64)), tensor([0.5000]))
     """
     denominator = square.sqrt() if scratch is g else torch.sqrt(square, out=scratch)
