@@ -50,7 +50,7 @@ def is_need(words: str) -> bool:
 
 
 def missing_version(words: str) -> str:
-    """Word which version an entry of a ``# needs:`` line asks for; empty where it is met, or is not a version.
+    """Return the message about a version that a ``# needs:`` entry requires; empty if met, or no version.
 
     Example:
         >>> missing_version("torch 2.6"), missing_version("closure")

@@ -9,7 +9,7 @@ from lit_optim.lightning_api import Callback, LightningModule, Trainer, is_of_lr
 
 
 class RepeatLr(Callback):
-    """Writes an lr that was assigned within a fit once more before the next step, then leaves the Trainer.
+    """Writes an lr that was assigned within a fit again before the next step, then removes itself.
 
     A LearningRateFinder assigns the module's lr, by which the groups are scaled, and then writes that one value into
     all of them.
@@ -38,7 +38,7 @@ class RepeatLr(Callback):
             module.lr = module.lr
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Writes the groups' lrs, unless a schedule has gone on from them already."""
+        """Writes the groups' lrs, unless a schedule has stepped since."""
         remove_callbacks(trainer, self)
         if trainer.global_step == self.step:
             for optimizer, lrs in self.lrs:

@@ -109,7 +109,7 @@ def check_phase(groups: Iterable[Mapping[str, Any]], optimizer: Optimizer) -> No
 
 
 def restores_param_groups(callbacks: Iterable[Any]) -> bool:
-    """Returns whether a callback puts back a checkpoint's param groups at fit start, when a state can be checked.
+    """Returns whether a callback restores a checkpoint's param groups at fit start, where their state is checked.
 
     Lightning's finetuning callbacks do: before that, the optimizer has only the groups that it is configured with.
     """
@@ -155,7 +155,7 @@ def check_parameter_order(checkpoint: Mapping[str, Any], names: Sequence[str], o
 
 
 def reject_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:
-    """Reject a sharded checkpoint of another class; torch only says which of its entries are missing.
+    """Reject a sharded checkpoint of another class, for which torch only lists missing entries.
 
     Args:
         folder: ``ckpt_path``; anything but a folder that Lightning has written is left to its strategy.
@@ -179,7 +179,7 @@ def reject_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:
 
 
 def _check_kept_keys(state: Mapping[str, Any], optimizer: Optimizer) -> None:
-    """Reject a state without what one of torch's classes keeps with its present options (``amsgrad``, say).
+    """Reject a state without the entries that torch's class keeps under its options, such as ``amsgrad``.
 
     A load would restore the options too, so that only a resumed run can tell that they have changed.
     """

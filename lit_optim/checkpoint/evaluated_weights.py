@@ -1,4 +1,4 @@
-"""Put the weights that were evaluated into a checkpoint's ``state_dict``, and the live ones into its optimizer state.
+"""Put the evaluated weights into a checkpoint's ``state_dict``, and the live ones into its optimizer state.
 
 ``state_dict`` can then be loaded and evaluated without lit-optim. The live weights stand in the optimizer state, by
 parameter, under ``live_while_slow`` and the like: every strategy saves and restores them there, also sharded ones. Only
@@ -69,13 +69,13 @@ def _saved_keys(
 
 
 def _in_state_dict(names: Sequence[str], weights: dict[str, Any]) -> list[str]:
-    """Return the names as the state dict has them; none of what it leaves out."""
+    """Return the names that are in the state dict, in its spelling."""
     spelled = [name if name in weights else normalize_name(name) for name in names]
     return [name for name in spelled if name in weights]
 
 
 def _as_saved(value: Any, weights: dict[str, Any]) -> Any:
-    """Return a sharded tensor as it is for sharded checkpoints, and gathered by all ranks for whole ones."""
+    """Gather a sharded tensor on all ranks, unless the checkpoint is sharded."""
     if not is_sharded(value) or any(map(is_sharded, weights.values())):
         return value
     return value.full_tensor().cpu()

@@ -1,4 +1,4 @@
-"""Describe keys that no preset comments."""
+"""Describe the keys that no preset comments."""
 
 from __future__ import annotations
 

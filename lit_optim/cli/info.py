@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def info_blocks(one: Mapping[str, Any]) -> list[Block]:
-    """Lays an info out for a person."""
+    """Lays the data of a preset out as text blocks."""
     facts = {
         "class": one["target"],
         "needs": ", ".join(one["needs"]) or "nothing in particular",

@@ -1,4 +1,4 @@
-"""Looks up what an optimizer preset needs and can do.
+"""Look up the needs and capabilities of an optimizer preset.
 
 Needs are read from the ``# needs:`` line of its file, the rest from ``capabilities.json``, which ``make capabilities``
 writes. Both are what the probes in ``tools/capabilities`` find.
@@ -95,7 +95,7 @@ class Capabilities:
 
     @property
     def against_schedules(self) -> str:
-        """Why it should have no schedule; empty where it may have one."""
+        """Return why the optimizer should have no schedule; empty where it may have one."""
         if self.modes:
             return "averages its weights in place of a schedule; choose scheduler=none"
         return "reads its lr once: a schedule has no effect on it" if self.no_schedule else ""

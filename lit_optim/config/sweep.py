@@ -79,7 +79,7 @@ def expand(
 
 
 def report(jobs: list[list[str]], problems: dict[int, tuple[str, ...]]) -> str:
-    """Word which problem is found in which job.
+    """List the problems by job.
 
     Args:
         jobs: the overrides of every job.

@@ -1,4 +1,4 @@
-"""Small parameters, gathered into one 1-D tensor for each step, because calls take longer than their arithmetic."""
+"""Update small parameters as one flat tensor, to save calls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEVICE_SMALL, DEVICE_SMALL_COMPILED = 1 << 21, 1 << 18  # on a GPU, where each c
 
 
 def is_small(p: Tensor, compiled: bool) -> bool:
-    """Tell whether a parameter is gathered with others."""
+    """Return whether a parameter is small enough for a flat bucket."""
     limits = (SMALL, SMALL_COMPILED) if p.device.type == "cpu" else (DEVICE_SMALL, DEVICE_SMALL_COMPILED)
     return local_real_tensor(p).numel() < limits[compiled]
 
@@ -61,7 +61,7 @@ def flat_buckets(members: Sequence[ParamState], names: Sequence[str], scratch: S
 
 
 class FlatBucket:
-    """Small parameters in one 1-D tensor: weights and gradients are gathered for each step, their state stays there.
+    """Updates small parameters as one 1-D tensor: gathers weights and gradients at each step, and keeps the state.
 
     State of 16 bits, of complex and of sharded parameters is gathered for each step too.
 
@@ -110,7 +110,7 @@ class FlatBucket:
         return flat
 
     def is_valid(self) -> bool:
-        """Tell whether the state of the first parameter that has elements is still where the flat memory begins."""
+        """Return whether the first non-empty parameter's state is still at the beginning of the flat memory."""
         addresses = [self.first_state[name].data_ptr() for name in self.names] if self.state else []
         return addresses == [flat.data_ptr() for flat in self.state]
 

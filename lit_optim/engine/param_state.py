@@ -1,4 +1,4 @@
-"""A parameter with its optimizer state, and the real, local tensors that rules run on."""
+"""Pair a parameter with its state; view complex tensors as real and sharded ones as local."""
 
 from __future__ import annotations
 

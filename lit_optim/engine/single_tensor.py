@@ -1,4 +1,4 @@
-"""A large parameter, updated where it lies in memory."""
+"""Update a large parameter in place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lit_optim.torch_backend.layout import flat_view, is_dense
 
 
 class SingleTensor:
-    """One parameter with its state; a gradient that lies in another order of elements is copied.
+    """Updates one parameter; a gradient with another memory layout is copied.
 
     Args:
         member: the parameter and its state.

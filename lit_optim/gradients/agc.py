@@ -1,4 +1,4 @@
-"""Adaptive gradient clipping: the norm of each unit's gradient is limited relative to that of its weights."""
+"""Clip gradients adaptively: limit the norm of each unit's gradient relative to that of its weights."""
 
 from __future__ import annotations
 

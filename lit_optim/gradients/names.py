@@ -1,4 +1,4 @@
-"""Names of an optimizer's parameters, and selection by names, patterns and types."""
+"""Name an optimizer's parameters, and select them by names, patterns and types."""
 
 from __future__ import annotations
 

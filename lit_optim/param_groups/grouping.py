@@ -1,4 +1,4 @@
-"""Rules, and the param groups that they make of a module's parameters."""
+"""Sort a module's parameters into param groups by rules."""
 
 from __future__ import annotations
 

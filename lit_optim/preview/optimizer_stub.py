@@ -1,4 +1,4 @@
-"""Reads an optimizer's numbers from the presets, in place of the optimizer: without torch where that can be."""
+"""Read an optimizer's param group values from its preset, without torch where possible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REST = "default"  # as in lit_optim.param_groups, which imports torch
 
 
 class OptimizerStub:
-    """What a schedule reads of an optimizer."""
+    """Holds the param groups that a schedule reads of an optimizer."""
 
     def __init__(self, defaults: dict[str, Any], groups: list[tuple[str, dict[str, Any]]]) -> None:
         self.defaults = defaults
@@ -26,7 +26,7 @@ class OptimizerStub:
 
 
 def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] = ()) -> OptimizerStub:
-    """Makes the stub of an optimizer, of a class with its name.
+    """Makes the stub of an optimizer; its class has the optimizer's name.
 
     Torch is imported where the class has to be asked: about arguments that the preset does not name, values that may
     be out of range, rules that the user writes, and driven keys that only the class knows.
@@ -61,7 +61,7 @@ def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] 
 
 
 def _is_preset_with_numbers(preset: Any, spec: Spec, rules: Any) -> bool:
-    """Whether both are presets, with no other changes than positive numbers at `QUICK` keys."""
+    """Return whether both specs are presets with no other changes than positive numbers at `QUICK` keys."""
     if preset not in presets.preset_names("optimizer") or rules not in presets.preset_names("param_groups"):
         return False
     own = presets.load_preset("optimizer", preset)
@@ -82,7 +82,7 @@ def _as_default(value: Any) -> Any:
 
 
 def _read_from_class(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
-    """Reads the defaults from the class itself, and the rules as it takes them."""
+    """Reads the defaults from the class, and the checked options of the rules."""
     from lit_optim.config.build.optimizer import build_on_dummy, check_optimizer, check_rules
     from lit_optim.config.build.param_groups import read_rules
 

@@ -1,4 +1,4 @@
-"""The run length of a Trainer: how many optimizer steps it will take, or why that is unknown."""
+"""Read from a Trainer how many optimizer steps it will take, or why that is unknown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SET = "set trainer.max_steps, or scheduler.total_steps"
 
 
 def run_length(trainer: Trainer) -> RunLength:
-    """Reads the length of the run and of an epoch from a Trainer: accumulation, devices and limits are counted in.
+    """Reads the length of the run and of an epoch from a Trainer, with its accumulation, devices and limits.
 
     Args:
         trainer: a Trainer that is fitting; its train dataloader is set up if it was not yet.
@@ -59,7 +59,7 @@ def check_has_steps(trainer: Trainer) -> None:
 
 
 def _accumulation(trainer: Trainer) -> dict[int, int]:
-    """Returns the batches of an optimizer step, by the epoch from which they count."""
+    """Returns how many batches are accumulated per optimizer step, by the epoch from which that holds."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by the callback connector
         if isinstance(callback, GradientAccumulationScheduler):
             return {0: 1, **callback.scheduling}
@@ -67,7 +67,7 @@ def _accumulation(trainer: Trainer) -> dict[int, int]:
 
 
 def _total(trainer: Trainer, batches: float, accumulation: dict[int, int]) -> tuple[int | None, str]:
-    """Counts the optimizer steps of the run; where it has no known end, the reason is the second item."""
+    """Counts the optimizer steps of the run, or returns the reason why that is unknown as the second item."""
     max_steps = trainer.max_steps if trainer.max_steps != -1 else None
     epochs = trainer.max_epochs
     if not math.isfinite(batches):

@@ -1,4 +1,4 @@
-"""Names of parameters: in a module, on an optimizer, and in a saved state dict."""
+"""Read and write the names of parameters: in a module, on an optimizer, in a saved state dict."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def saved_names(saved: Mapping[str, Any]) -> list[list[str | None]]:
 
 
 def normalize_name(name: str) -> str:
-    """Remove from a name what ``torch.compile`` and wrappers put into it.
+    """Remove the prefixes of ``torch.compile`` and of wrappers from a name.
 
     Example:
         >>> normalize_name("_orig_mod.layer._checkpoint_wrapped_module.weight")
@@ -81,7 +81,7 @@ def normalize_name(name: str) -> str:
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Join the first names for a message, and say how many more there are.
+    """Join the first names for a message, with the number of those left out.
 
     Example:
         >>> join_names(list("abcdefg"))

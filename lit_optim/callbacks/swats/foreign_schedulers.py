@@ -1,4 +1,4 @@
-"""Schedulers of torch and of other packages that would overwrite the learning rate which SWATS gives to SGD."""
+"""Find schedulers of torch and of other packages that would overwrite SGD's learning rate from SWATS."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ADVICE = "choose one of lit-optim's (lit-optim list scheduler), which do"
 
 
 def reject_other_schedules(schedulers: list[Any], steps: int | None, *, follow: bool) -> None:
-    """Rejects schedulers that would overwrite, or move on, the learning rate that SWATS gives to SGD.
+    """Rejects schedulers that would overwrite or schedule the learning rate that SWATS gives to SGD.
 
     Args:
         schedulers: of the fit.
@@ -80,7 +80,7 @@ def overwrites(scheduler: Any, steps: int) -> int | None:
 
 
 def _copy(scheduler: Any, factor: float) -> Any:
-    """Returns a copy over an optimizer without parameters of the run, whose lrs are multiplied by a factor."""
+    """Copies a scheduler over a dummy optimizer whose lrs are multiplied by a factor."""
     optimizer, stub = scheduler.optimizer, SGD([torch.zeros(1)], lr=0.1)
     groups = optimizer.param_groups
     stub.param_groups = [{**group, "params": [torch.zeros(1)], "lr": group["lr"] * factor} for group in groups]

@@ -1,4 +1,4 @@
-"""Try arguments by building an object: what only its class knows about them."""
+"""Find invalid arguments by building an object, for rules that only its class knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Try a scheduler of torch on an optimizer over zeros: what only its class knows, and where its lrs go."""
+"""Step a torch scheduler on a dummy optimizer to find errors and non-finite lrs."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Header:
 
     @property
     def package(self) -> str:
-        """The package that the target comes from; rules and empty presets are ours."""
+        """Return the package of the target; ours for rules and empty presets."""
         return "any" if self.target == "???" else self.target.partition(".")[0] or "lit_optim"
 
 
