@@ -63,7 +63,7 @@ def count_saved_batch(trainer: Trainer) -> None:
 
 
 def epoch_after_last_batch(trainer: Trainer) -> int:
-    """Return the epoch with which a run goes on that is resumed at an epoch's last batch, which 2.4 does not count."""
+    """Return the epoch in which a run continues after a resume at an epoch's last batch; 2.4 does not count it."""
     return trainer.current_epoch + older("lightning", "2.5")
 
 

@@ -81,7 +81,7 @@ def keys_of_rules(given: Mapping[str, Any], comments: Mapping[str, str]) -> list
 
 
 def keys_of_mapping(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
-    """Lists the keys of a preset whose class is not at hand."""
+    """Lists the keys of a preset whose class cannot be imported."""
     return [
         Key(name, type(value).__name__, in_preset=True, preset=value, meaning=comments.get(name, ""))
         for name, value in given.items()

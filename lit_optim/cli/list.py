@@ -69,7 +69,7 @@ def matching(pattern: str, groups: Sequence[str]) -> list[Header]:
 
 
 def list_blocks(found: Sequence[Header], groups: Sequence[str], *, titled: bool) -> list[Block]:
-    """Lays presets out: with titles, a table a group; else one table with the group in the name, for grep."""
+    """Lays presets out: with titles, one table per group; else one table with the group in the name, for grep."""
     if len(groups) == 1:
         return [_table(found)]
     if not titled:

@@ -32,7 +32,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Measured:
-    """What an optimizer can do: ``yes``, ``no`` (it raises), or ``wrong`` (it computes something else in silence).
+    """Describes what an optimizer can do: ``yes``, ``no`` (it raises), or ``wrong`` (it silently computes something else).
 
     Args:
         sparse: gradients; ``only`` where dense ones are refused.
@@ -61,7 +61,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What an optimizer asks of its parameters and its caller.
+    """Describes what an optimizer requires of its parameters and its caller.
 
     Args:
         closure: ``step`` must be given a closure (Lightning always does).

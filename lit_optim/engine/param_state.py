@@ -48,5 +48,5 @@ def local_real_gradient(p: Tensor) -> Tensor:
 
 
 def is_local_real(p: Tensor) -> bool:
-    """Tell whether a parameter is neither complex nor sharded, so that its state can be a view of flat memory."""
+    """Return whether a parameter is neither complex nor sharded, so that its state can be a view of flat memory."""
     return not p.is_complex() and not is_sharded(p)

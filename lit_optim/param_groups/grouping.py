@@ -32,7 +32,7 @@ class Rule:
 
 
 def group_parameters(parameters: Iterable[OwnedParameter], rules: Sequence[Rule]) -> list[dict[str, Any]]:
-    """Sorts parameters into param groups: the rest first, then one group a rule, each parameter in exactly one.
+    """Sorts parameters into param groups: the rest first, then one group per rule, each parameter in exactly one.
 
     Args:
         parameters: what to distribute.

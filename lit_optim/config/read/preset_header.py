@@ -17,7 +17,7 @@ _KEY = re.compile(r"^( *)(- )?(\w+):(?:.*? # (.*))?", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Header:
-    """What the comments of a preset say. ``target`` is the import path, empty where the preset names none."""
+    """Holds the comments of a preset. ``target`` is the import path, empty where the preset names none."""
 
     group: str
     name: str
