@@ -32,7 +32,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Measured:
-    """Describes what an optimizer can do: ``yes``, ``no`` (it raises), or ``wrong`` (it silently computes something else).
+    """Describes what an optimizer can do: ``yes``, ``no`` (raises) or ``wrong`` (it silently computes something else).
 
     Args:
         sparse: gradients; ``only`` where dense ones are refused.
