@@ -35,9 +35,9 @@ __all__ = [
     "has_gradient_scaler",
     "is_of_lr_search",
     "is_weight_averaging",
-    "leave",
     "rank_zero_info",
     "rank_zero_warn",
+    "remove_callbacks",
     "validates_again_on_resume",
 ]
 
@@ -69,7 +69,7 @@ def count_saved_batch(trainer: Trainer) -> None:
 
 
 def epoch_after_last_batch(trainer: Trainer) -> int:
-    """Return the epoch with which a run goes on that is resumed at an epoch's last batch, which 2.4 does not count."""
+    """Return the epoch in which a run continues after a resume at an epoch's last batch; 2.4 does not count it."""
     return trainer.current_epoch + older("lightning", "2.5")
 
 
@@ -86,7 +86,7 @@ def is_of_lr_search(path: Any) -> bool:
     return os.path.basename(str(path)).startswith(".lr_find_")
 
 
-def leave(trainer: Trainer, *callbacks: Callback) -> None:
+def remove_callbacks(trainer: Trainer, *callbacks: Callback) -> None:
     """Remove callbacks from a Trainer, from its next hook on.
 
     For callbacks that have nothing left to do in this fit: Lightning calls six hooks of each callback on every step,

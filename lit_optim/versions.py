@@ -49,13 +49,13 @@ def is_need(words: str) -> bool:
     return _NEED.fullmatch(words) is not None
 
 
-def lack(words: str) -> str:
-    """Word which version an entry of a ``# needs:`` line asks for; empty where it is met, or is not a version.
+def missing_version(words: str) -> str:
+    """Return the message about a version that a ``# needs:`` entry requires; empty if met, or no version.
 
     Example:
-        >>> lack("torch 2.6"), lack("closure")
+        >>> missing_version("torch 2.6"), missing_version("closure")
         ('', '')
-        >>> lack("torch 99.1")  # doctest: +ELLIPSIS
+        >>> missing_version("torch 99.1")  # doctest: +ELLIPSIS
         "needs torch 99.1 or newer, and torch 2... is installed; pip install 'torch>=99.1'"
     """
     found = _NEED.fullmatch(words)

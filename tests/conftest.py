@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from _support.clean_tree import CleanTree
 from lit_optim.config.read import presets
-from lit_optim.versions import lack
+from lit_optim.versions import missing_version
 
 # the first example of a process pays for imports; the same examples on every run, so that a red one can be repeated
 settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -32,7 +32,7 @@ def _says(name: str, text: str) -> bool:
 
 UNTESTED = [name for name in preset_names("optimizer") if _says(name, "\n# untested: ")]
 # what the installed versions lack; tests/test_versions.py has what is said of these
-LACKING = [name for name in preset_names("optimizer") if any(map(lack, presets.preset_needs("optimizer", name)))]
+LACKING = [n for n in preset_names("optimizer") if any(map(missing_version, presets.preset_needs("optimizer", n)))]
 TESTED = [name for name in preset_names("optimizer") if name not in UNTESTED and not _says(name, "_target_: ???")]
 OPTIMIZERS = [name for name in TESTED if name not in LACKING]
 SCHEDULERS = preset_names("scheduler")

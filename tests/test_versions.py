@@ -64,7 +64,7 @@ def test_versions_are_compared_by_their_numbers(monkeypatch):
     assert not versions.older("torch", "2.9")
     assert not versions.older("torch", "2.10")
     assert versions.older("torch", "2.11")
-    assert versions.lack("torch 2.9") == versions.lack("2-D parameters") == ""
+    assert versions.missing_version("torch 2.9") == versions.missing_version("2-D parameters") == ""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A second set of weights beside those that are trained: Lookahead, moving averages, schedule-free weights."""
+"""Keep a second set of weights: Lookahead, moving averages, schedule-free weights."""
 
 from typing import TYPE_CHECKING
 

@@ -14,7 +14,7 @@ DECAY = "average_decay"  # in every param group
 
 
 class ExponentialMovingAverage(ShadowWeights):
-    r"""An exponential moving average of the weights, evaluated and saved in their place; training does not notice.
+    r"""Keeps an exponential moving average of the weights, to evaluate and save it; training is not affected.
 
     .. math:: a_1 = \theta_1, \qquad a_t = d\, a_{t-1} + (1-d)\, \theta_t
 
@@ -48,12 +48,12 @@ class ExponentialMovingAverage(ShadowWeights):
         self.decay = decay
 
     def prepare_groups(self, optimizer: Optimizer) -> None:
-        """Give the decay to every group that lacks it."""
+        """Add the decay to every group that lacks it."""
         for group in optimizer.param_groups:
             group.setdefault(DECAY, self.decay)
 
     def create(self) -> None:
-        """Begin the average of all parameters with a gradient that have none."""
+        """Begin the average of every parameter with a gradient that has no average yet."""
         for group in self.optimizer.param_groups:
             for p in group["params"]:
                 if p.grad is not None and self.key not in self.optimizer.state.get(p, ()):
@@ -74,7 +74,7 @@ class ExponentialMovingAverage(ShadowWeights):
 
 
 def check_decay(decay: Any) -> None:
-    """Reject a value that is no decay.
+    """Reject a decay that is out of range.
 
     Raises:
         ConfigError: for a value outside of [0, 1).

@@ -69,7 +69,7 @@ def lerp_and_reset_all(slow: Sequence[Tensor], fast: Sequence[Tensor], alpha: fl
 
 @torch.no_grad()
 def swap_(a: Tensor, b: Tensor) -> None:
-    """Swap the values of two tensors of one shape and dtype, through a scratch of one block.
+    """Swap the values of two tensors of one shape and dtype, with one block of scratch memory.
 
     Example:
         >>> a, b = torch.zeros(2), torch.ones(2)
@@ -87,7 +87,7 @@ def swap_(a: Tensor, b: Tensor) -> None:
 
 
 def blocks(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Cut both tensors into matching 1-D views; whole where their elements do not lie in the same order."""
+    """Cut two tensors into matching 1-D views; tensors with different layouts stay whole."""
     if not _lie_alike(a, b):
         yield a, b
         return

@@ -80,7 +80,7 @@ class Lookahead(ShadowWeights):
 
     @torch.no_grad()
     def before_step(self) -> None:
-        """Keep the weights of parameters that have no slow ones yet, those that were unfrozen included."""
+        """Copy the weights of parameters that have no slow ones yet, such as unfrozen ones."""
         self.prepare_groups(self.optimizer)
         state = self.optimizer.state
         for group in self.optimizer.param_groups:
@@ -93,7 +93,7 @@ class Lookahead(ShadowWeights):
                     self._before[p] = p.detach().clone()
 
     def create(self) -> None:
-        """Put weights from before the first step into the state of all parameters that have taken it."""
+        """Add the copied weights to the state of all parameters that have taken their first step."""
         for p in [p for p in self._before if p.grad is not None]:
             state = self.optimizer.state[p]  # not before the step: optimizers take an empty state for the first step
             state[self.key] = self._before.pop(p)
@@ -114,7 +114,7 @@ class Lookahead(ShadowWeights):
 
     @torch.no_grad()
     def synchronize(self) -> None:
-        """Interpolate now."""
+        """Interpolate the slow and the fast weights now."""
         for group in self.optimizer.param_groups:
             states = self.shadowed(group)
             slow = [local_tensor(state[self.key]) for _, state in states]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def is_schedule_free(optimizer: Any) -> bool:
-    """Tell whether an optimizer, or its class, has ``train()`` and ``eval()``, which switch its weights.
+    """Return whether an optimizer, or its class, has ``train()`` and ``eval()``, which switch its weights.
 
     Example:
         >>> is_schedule_free(torch.optim.AdamW)
@@ -23,7 +23,7 @@ def is_schedule_free(optimizer: Any) -> bool:
 
 
 class ScheduleFree(ShadowWeights):
-    r"""The evaluation weights of a schedule-free optimizer (Defazio et al., 2024), by its ``train()`` and ``eval()``.
+    r"""Switches a schedule-free optimizer (Defazio et al., 2024) between its weights by ``train()`` and ``eval()``.
 
     Such an optimizer computes gradients at y and is evaluated at x, and turns one into the other in place. There and
     back again is not the identity in floating point, so that the number of validations would change the training: here
@@ -68,7 +68,7 @@ class ScheduleFree(ShadowWeights):
             return {p: p.detach().clone() for p, _ in self.states()}
 
     def computed(self) -> dict[Tensor, Tensor]:
-        """Return all of `evaluated`."""
+        """Return all evaluation weights: none are kept in the optimizer state."""
         return self.evaluated()
 
     def _set_mode(self, mode: str) -> None:

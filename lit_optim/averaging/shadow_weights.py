@@ -1,4 +1,4 @@
-"""Keep weights that are evaluated and saved in place of those that are trained, in an optimizer's state."""
+"""Keep a second set of weights in an optimizer's state, to be evaluated and saved in place of the trained ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHADOWS = "_lit_optim_shadow_weights"  # on an optimizer: the shadow weights th
 
 
 class ShadowWeights:
-    """A second set of weights, in the state of the optimizer that trains the first.
+    """Keeps a second set of weights in the state of the optimizer that trains the first.
 
     In training a parameter holds the live weights and its state, under ``key``, the evaluation weights. Swapped in, the
     parameter holds the evaluation weights and its state, under ``live_while_`` and the key, the live ones: a key always
@@ -40,13 +40,13 @@ class ShadowWeights:
 
     def __init__(self) -> None:
         self.optimizer: Optimizer = None  # type: ignore[assignment]  # from attach() on
-        self.restoring = False  # a checkpoint will be loaded into state that an init step creates: it has to have LIVE
+        self.restoring = False  # a checkpoint is loaded into the init step's state, which must contain the LIVE key
         self._hooks: list[Any] = []
         self.may_be_swapped = True  # False: parameters are known to hold the live weights
         self._creates_state = False
 
     def attach(self, optimizer: Optimizer) -> Self:
-        """Attach to an optimizer, from its present state on.
+        """Attach to an optimizer and its present state.
 
         Raises:
             ConfigError: for what is no optimizer, or for a second attachment.
@@ -91,7 +91,7 @@ class ShadowWeights:
 
     @property
     def live(self) -> str:
-        """The key of the live weights, while the parameters hold ours."""
+        """Return the state key of the live weights while the parameters hold the evaluation weights."""
         return LIVE + self.key
 
     def swap_in(self) -> None:
@@ -100,7 +100,7 @@ class ShadowWeights:
         self.may_be_swapped = True
 
     def swap_out(self) -> None:
-        """Put the live weights back into the parameters, bit for bit; costs nothing where they hold them."""
+        """Put the live weights back into the parameters, bit for bit; a second call has no effect."""
         if self.may_be_swapped:
             self._swap(self.live, self.key)
             self.may_be_swapped = False
@@ -114,11 +114,11 @@ class ShadowWeights:
                 state[new_name] = weights
 
     def evaluated(self) -> dict[Tensor, Tensor]:
-        """Return the evaluation weights by parameter, of those that do not hold them already."""
+        """Return the evaluation weights of all parameters that do not hold them already."""
         return {p: state[self.key] for p, state in self.states() if self.key in state}
 
     def computed(self) -> dict[Tensor, Tensor]:
-        """Return those of `evaluated` that are not in the optimizer's state."""
+        """Return the weights among `evaluated` that are not in the optimizer's state."""
         return {}
 
     def states(self) -> Iterator[tuple[Tensor, dict[str, Any]]]:
@@ -134,7 +134,7 @@ class ShadowWeights:
         return [(p, state) for p in group["params"] if self.key in (state := self.optimizer.state.get(p, {}))]
 
     def prepare_groups(self, optimizer: Optimizer) -> None:
-        """Give the keys that are read from it to every param group that lacks them."""
+        """Add the keys that this class reads to every param group that lacks them."""
 
     def before_step(self) -> None:
         """Run before a step, and before its closure."""
@@ -143,7 +143,7 @@ class ShadowWeights:
         """Run after a step that has moved parameters."""
 
     def create(self) -> None:
-        """Create the state of all parameters with a gradient; count nothing."""
+        """Create the state of all parameters with a gradient, without counting a step."""
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self.swap_out()
@@ -168,7 +168,7 @@ class ShadowWeights:
 
 @torch.no_grad()
 def restore_live_weights(optimizer: Optimizer) -> bool:
-    """Put live weights back into parameters that hold the weights of a callback which is not attached any more.
+    """Restore live weights to parameters that hold the weights of a detached callback.
 
     Returns:
         Whether there were any.

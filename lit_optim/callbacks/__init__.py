@@ -1,4 +1,4 @@
-"""Lightning callbacks, one a file: when to act. The mathematics is elsewhere, in pure functions."""
+"""Define Lightning callbacks, one a file: they decide when to act, pure functions elsewhere compute."""
 
 from typing import TYPE_CHECKING
 

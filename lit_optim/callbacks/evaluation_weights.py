@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 from lit_optim.averaging.shadow_weights import ShadowWeights, restore_live_weights
 from lit_optim.callbacks.protocol import OptimizerCallback
-from lit_optim.checkpoint.evaluated_weights import evaluated_in_checkpoint, exchange_in_checkpoint
+from lit_optim.checkpoint.evaluated_weights import evaluated_in_checkpoint, swap_in_checkpoint
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import (
     DeepSpeedStrategy,
@@ -45,15 +45,15 @@ class EvaluationWeights(OptimizerCallback):
         raise NotImplementedError
 
     def applies_to(self, optimizer: Optimizer) -> bool:
-        """Whether it keeps evaluation weights for an optimizer."""
+        """Return whether the callback keeps evaluation weights for an optimizer."""
         return True
 
     def is_evaluated(self, trainer: Trainer) -> bool:
-        """Whether its weights are the ones that are evaluated and saved."""
+        """Return whether this callback's weights are evaluated and saved."""
         return any(self.applies_to(optimizer) for optimizer in trainer.optimizers)
 
     def label(self, trainer: Trainer) -> str:
-        """Returns its name in messages."""
+        """Returns the callback's name in messages."""
         return type(self).__name__
 
     def prepare_optimizer(self, optimizer: Optimizer) -> None:
@@ -150,16 +150,16 @@ class EvaluationWeights(OptimizerCallback):
         self._swap_in(pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Swaps the live weights in, wherever it happened; an OnExceptionCheckpoint is written after this."""
+        """Swaps the live weights in before an OnExceptionCheckpoint is written."""
         self._swap_out(pl_module)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Saves what is evaluated, and the live weights in the optimizer's state."""
+        """Saves the evaluated weights, and the live ones in the optimizer's state."""
         for shadow in self._evaluated_shadows(pl_module):
-            exchange_in_checkpoint(checkpoint, trainer.optimizers.index(shadow.optimizer), shadow, pl_module)
+            swap_in_checkpoint(checkpoint, trainer.optimizers.index(shadow.optimizer), shadow, pl_module)
 
     def put_evaluated_weights(self, module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Saves what is evaluated into a checkpoint of weights only."""
+        """Saves the evaluated weights into a checkpoint of weights only."""
         for shadow in self._evaluated_shadows(module):
             evaluated_in_checkpoint(checkpoint, shadow, module)
 
@@ -191,7 +191,7 @@ class EvaluationWeights(OptimizerCallback):
 
 
 def _reshard(module: nn.Module) -> None:
-    """Drops what FSDP2 has gathered: after a forward without a backward its root keeps the weights from before."""
+    """Reshards FSDP2's weights: after a forward without a backward the root module keeps the old ones gathered."""
     for part in module.modules():
         if isinstance(part, FSDPModule):
             part.reshard()

@@ -58,7 +58,7 @@ class GradientNoise(GradientTransform):
             self.steps.clear()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts, at the checkpoint's step if there is one."""
+        """Activates the noise, at the checkpoint's step if there is one."""
         super().on_train_start(trainer, pl_module)
         for link, steps in zip(self.links, self.steps, strict=False):
             link.load_state_dict({"steps": steps})

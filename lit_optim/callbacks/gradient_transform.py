@@ -28,7 +28,7 @@ class GradientTransform(Callback):
         """Creates the transform of one optimizer."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Attaches the transforms, paused; under every strategy parameters have their names by now.
+        """Attaches the transforms, inactive; under every strategy parameters have their names by now.
 
         Raises:
             ConfigError: if there is another callback of this class, or nothing matches an exclusion.
@@ -43,12 +43,12 @@ class GradientTransform(Callback):
             link.attach(optimizer, pl_module)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts: all state is restored, and a LearningRateFinder has ended its search."""
+        """Activates the transforms, once state is restored and a LearningRateFinder is done."""
         for link in self.links:
             link.active = True
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Runs what belongs before clipping; gradients are unscaled here and not yet clipped."""
+        """Runs the transforms that come before clipping; gradients are unscaled here."""
         chain = Chain.of(optimizer)
         for link in self.links:
             if link.chain is chain:

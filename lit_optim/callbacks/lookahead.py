@@ -62,11 +62,11 @@ class Lookahead(EvaluationWeights):
         return lookahead.Lookahead(self.k, self.alpha, inner_state=self.inner_state, compile=self.compile)
 
     def is_evaluated(self, trainer: Trainer) -> bool:
-        """Whether the slow weights are evaluated: not with ``evaluate: fast``, nor beside an average of weights."""
+        """Return whether the slow weights are evaluated: not with ``evaluate: fast``, nor beside an average."""
         return self.evaluate == "slow" and not _averages(trainer) and super().is_evaluated(trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Attaches to all optimizers; says if an average is evaluated in its place."""
+        """Attaches to all optimizers; reports if an average is evaluated instead of the slow weights."""
         super().on_fit_start(trainer, pl_module)
         if self.evaluate == "slow" and _averages(trainer):
             rank_zero_info(f"Lookahead trains; evaluated and saved is the average of {', '.join(_averages(trainer))}")

@@ -28,10 +28,10 @@ class MetricFeeder(Callback):
     """
 
     key = "monitor"  # dotted name of the configured metric
-    taker = ""  # what misses a value that never comes, in a warning
+    taker = ""  # who consumes the metric, for the warning
 
     def feed(self, trainer: Trainer, value: float) -> None:
-        """Consumes one more value."""
+        """Consumes one value of the metric."""
         raise NotImplementedError
 
     def __init__(self, monitor: str | None) -> None:
@@ -41,21 +41,21 @@ class MetricFeeder(Callback):
 
     @property
     def of_training(self) -> bool:
-        """Whether the metric is one of training, which is complete at the end of an epoch only."""
+        """Return whether it is a training metric, which is complete at the end of an epoch only."""
         return self.monitor is not None and self.monitor.startswith("train")
 
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Finds a wrong name before anything is trained."""
+        """Rejects a metric that the sanity check did not log, before training starts."""
         if self.monitor is not None and not self.of_training:
             self._value_of_rank_0(trainer, self.monitor)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Feeds a metric of validation."""
+        """Feeds a validation metric."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking and not self.of_training:
             self._feed(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Feeds a metric of training; without validation, rejects one that never comes."""
+        """Feeds a training metric; without validation, rejects a metric that was not logged."""
         if self.of_training or not trainer.enable_validation:
             self._feed(trainer)
 

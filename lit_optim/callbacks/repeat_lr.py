@@ -5,11 +5,11 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from lit_optim.lightning_api import Callback, LightningModule, Trainer, is_of_lr_search, leave
+from lit_optim.lightning_api import Callback, LightningModule, Trainer, is_of_lr_search, remove_callbacks
 
 
 class RepeatLr(Callback):
-    """Writes an lr that was assigned within a fit once more before the next step, then leaves the Trainer.
+    """Writes an lr that was assigned within a fit again before the next step, then removes itself.
 
     A LearningRateFinder assigns the module's lr, by which the groups are scaled, and then writes that one value into
     all of them.
@@ -31,15 +31,15 @@ class RepeatLr(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Assigns the lr again where that finder has undone it."""
         if self._undone:
-            leave(trainer, self)
+            remove_callbacks(trainer, self)
             for (optimizer, _), before in zip(self.lrs, self.before, strict=True):
                 optimizer.defaults["lr"] = before
             module: Any = pl_module
             module.lr = module.lr
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Writes the groups' lrs, unless a schedule has gone on from them already."""
-        leave(trainer, self)
+        """Writes the groups' lrs, unless a schedule has stepped since."""
+        remove_callbacks(trainer, self)
         if trainer.global_step == self.step:
             for optimizer, lrs in self.lrs:
                 for group, lr in zip(optimizer.param_groups, lrs, strict=True):

@@ -14,7 +14,7 @@ from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 
 class ScheduleFree(EvaluationWeights):
-    """Calls ``train()`` and ``eval()`` of schedule-free optimizers, by which it finds them.
+    """Calls ``train()`` and ``eval()`` of optimizers that have both, as schedule-free ones do.
 
     The mixin adds it by itself; without such an optimizer it leaves the Trainer when training starts. Training goes on
     bit for bit as if there had been no evaluation. By being there it also brings back the live weights of checkpoints
@@ -26,15 +26,15 @@ class ScheduleFree(EvaluationWeights):
 
     @property
     def idle(self) -> bool:
-        """Whether no optimizer of this fit is schedule-free."""
+        """Return whether no optimizer of this fit is schedule-free."""
         return not self._shadows
 
     def make_shadow(self) -> schedule_free.ScheduleFree:
-        """Makes what calls ``train()`` and ``eval()`` of one optimizer."""
+        """Makes the object that calls ``train()`` and ``eval()`` of one optimizer."""
         return schedule_free.ScheduleFree()
 
     def applies_to(self, optimizer: Optimizer) -> bool:
-        """Whether an optimizer is schedule-free."""
+        """Return whether an optimizer is schedule-free."""
         return is_schedule_free(optimizer)
 
     def label(self, trainer: Trainer) -> str:
@@ -54,7 +54,7 @@ class ScheduleFree(EvaluationWeights):
 
 
 def _moves(scheduler: Any) -> bool:
-    """Returns whether the lr of any group changes: other keys may be driven, and a factor of 1 is no schedule."""
+    """Returns whether a schedule changes the lr of any group."""
     if not isinstance(scheduler, ScheduleLR):
         return True
     lrs = [value for value in scheduler.driven_values if value.key == LR]

@@ -3,13 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 from lit_optim.callbacks.schedule_free import ScheduleFree
-from lit_optim.checkpoint.compatibility import check_phase, refuse_other_class
+from lit_optim.checkpoint.compatibility import check_phase, reject_other_class
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Callback, Trainer, count_saved_batch, is_of_lr_search, leave
+from lit_optim.lightning_api import Callback, Trainer, count_saved_batch, is_of_lr_search, remove_callbacks
 
 
 class SpecCheckpoint(Callback):
-    """Lets the specs of a checkpoint win when a run is resumed; leaves the Trainer when training starts.
+    """Applies the specs of a checkpoint when a run is resumed; removes itself when training starts.
 
     A callback and not hooks of the module, because a module's own hooks often forget ``super()``. The module inherits
     from `ConfigureOptimizersMixin`, which writes the specs into checkpoints (`lit_optim.module.checkpoints`).
@@ -21,15 +21,15 @@ class SpecCheckpoint(Callback):
             pl_module.resume_from(checkpoint)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
-        """Adds why a sharded checkpoint could not be loaded: its strategy loads it before any check."""
+        """Explains why a sharded checkpoint could not be loaded, as its strategy loads it before our checks."""
         if trainer.ckpt_path and not isinstance(exception, ConfigError):
             try:
-                refuse_other_class(trainer.ckpt_path, trainer.optimizers)
+                reject_other_class(trainer.ckpt_path, trainer.optimizers)
             except ConfigError as reason:
                 exception.__cause__ = reason  # where `exit_on_config_error` finds it, and a traceback shows it
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Compares threads and processes, and what some strategies restore unchecked; then leaves the Trainer.
+        """Compares threads and processes, checks state that some strategies restore unchecked, then removes itself.
 
         The next fit gets new callbacks from the module.
         """
@@ -38,4 +38,4 @@ class SpecCheckpoint(Callback):
         for optimizer in trainer.optimizers:
             check_phase(optimizer.param_groups, optimizer)
         idle = [callback for callback in trainer.callbacks if type(callback) is ScheduleFree and callback.idle]  # type: ignore[attr-defined]
-        leave(trainer, self, *idle)
+        remove_callbacks(trainer, self, *idle)

@@ -1,1 +1,1 @@
-"""What a checkpoint holds besides weights: the specs (`stamp`), the evaluated weights, and when it may be resumed."""
+"""Write specs and evaluated weights into checkpoints, and decide whether one can be resumed."""

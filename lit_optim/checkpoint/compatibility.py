@@ -18,7 +18,7 @@ from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import callbacks as lightning_callbacks
 from lit_optim.state_loading.compatible_state import compatible_state, malformed
 from lit_optim.state_loading.expected_state import FirstStates
-from lit_optim.state_loading.parameter_names import normal, optimizer_names, saved_names
+from lit_optim.state_loading.parameter_names import normalize_name, optimizer_names, saved_names
 from lit_optim.state_loading.saved_param_state import own_state
 
 ADVICE = "choose what wrote it, or begin a new run from the weights (load_from_checkpoint) instead of ckpt_path"
@@ -109,7 +109,7 @@ def check_phase(groups: Iterable[Mapping[str, Any]], optimizer: Optimizer) -> No
 
 
 def restores_param_groups(callbacks: Iterable[Any]) -> bool:
-    """Returns whether a callback puts back a checkpoint's param groups at fit start, when a state can be checked.
+    """Returns whether a callback restores a checkpoint's param groups at fit start, where their state is checked.
 
     Lightning's finetuning callbacks do: before that, the optimizer has only the groups that it is configured with.
     """
@@ -147,15 +147,15 @@ def check_parameter_order(checkpoint: Mapping[str, Any], names: Sequence[str], o
             return
     for group, there in zip(states[0]["param_groups"], saved_names(states[0]), strict=True):
         for i, name in zip(group["params"], there, strict=True):
-            here = normal(names[i]) if isinstance(i, int) and i < len(names) else ""
+            here = normalize_name(names[i]) if isinstance(i, int) and i < len(names) else ""
             if name and name != here:
                 rule = f"its parameters were declared in another order ({name} in place of {here or 'none'})"
                 advice = "restore that order, or save a sharded one (save_distributed_checkpoint=True)"
                 raise ConfigError(f"ckpt_path: {rule}, and a whole checkpoint numbers them by it; {advice}")
 
 
-def refuse_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:
-    """Reject a sharded checkpoint of another class; torch only says which of its entries are missing.
+def reject_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:
+    """Reject a sharded checkpoint of another class, for which torch only lists missing entries.
 
     Args:
         folder: ``ckpt_path``; anything but a folder that Lightning has written is left to its strategy.
@@ -179,7 +179,7 @@ def refuse_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:
 
 
 def _check_kept_keys(state: Mapping[str, Any], optimizer: Optimizer) -> None:
-    """Reject a state without what one of torch's classes keeps with its present options (``amsgrad``, say).
+    """Reject a state without the entries that torch's class keeps under its options, such as ``amsgrad``.
 
     A load would restore the options too, so that only a resumed run can tell that they have changed.
     """

@@ -1,4 +1,4 @@
-"""Put the weights that were evaluated into a checkpoint's ``state_dict``, and the live ones into its optimizer state.
+"""Put the evaluated weights into a checkpoint's ``state_dict``, and the live ones into its optimizer state.
 
 ``state_dict`` can then be loaded and evaluated without lit-optim. The live weights stand in the optimizer state, by
 parameter, under ``live_while_slow`` and the like: every strategy saves and restores them there, also sharded ones. Only
@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from lit_optim.averaging.shadow_weights import ShadowWeights
 from lit_optim.distributed import is_sharded
-from lit_optim.state_loading.parameter_names import module_names, normal
+from lit_optim.state_loading.parameter_names import module_names, normalize_name
 
 
-def exchange_in_checkpoint(checkpoint: dict[str, Any], index: int, shadow: ShadowWeights, module: nn.Module) -> None:
+def swap_in_checkpoint(checkpoint: dict[str, Any], index: int, shadow: ShadowWeights, module: nn.Module) -> None:
     """Exchange the live weights in ``state_dict`` for the evaluation weights in an optimizer's saved state.
 
     Args:
@@ -65,17 +65,17 @@ def _saved_keys(
     order = {p: i for i, p in enumerate(module.parameters() if sharded else parameters)}
     for p in parameters:
         if p in names:
-            yield p, normal(names[p][0]) if by_name else order[p], names[p]
+            yield p, normalize_name(names[p][0]) if by_name else order[p], names[p]
 
 
 def _in_state_dict(names: Sequence[str], weights: dict[str, Any]) -> list[str]:
-    """Return the names as the state dict has them; none of what it leaves out."""
-    spelled = [name if name in weights else normal(name) for name in names]
+    """Return the names that are in the state dict, in its spelling."""
+    spelled = [name if name in weights else normalize_name(name) for name in names]
     return [name for name in spelled if name in weights]
 
 
 def _as_saved(value: Any, weights: dict[str, Any]) -> Any:
-    """Return a sharded tensor as it is for sharded checkpoints, and gathered by all ranks for whole ones."""
+    """Gather a sharded tensor on all ranks, unless the checkpoint is sharded."""
     if not is_sharded(value) or any(map(is_sharded, weights.values())):
         return value
     return value.full_tensor().cpu()

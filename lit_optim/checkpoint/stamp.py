@@ -60,7 +60,7 @@ def stamp(
 
 
 def environment(world_size: int, compiled: Iterable[str]) -> dict[str, Any]:
-    """Return what a bit-for-bit repetition depends on besides the configuration.
+    """Return the versions and settings that a bit-for-bit repetition depends on besides the configuration.
 
     Args:
         world_size: number of processes.

@@ -1,1 +1,1 @@
-"""Implements the console command ``lit-optim``: one verb a file, with its arguments, its data and its layout."""
+"""Implements the console command ``lit-optim``: one verb per file, with its arguments, its data and its layout."""

@@ -1,4 +1,4 @@
-"""Says what the keys mean that presets do not name, in the words of the presets."""
+"""Describe the keys that no preset comments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import textwrap
 from typing import Any
 
-MEANINGS = {
+COMMON_KEYS = {
     "lr": "absolute learning rate",
     "betas": "decay rates of the running averages of the gradient and of its square",
     "eps": "added to the denominator, so that it is never 0",
@@ -25,18 +25,18 @@ MEANINGS = {
     "max_eval": "most calls of the closure in one optimizer step; null = 1.25 times max_iter",
     "ns_coefficients": "coefficients of the Newton-Schulz polynomial",
 }
-SCHEDULE = {
+SCHEDULE_KEYS = {
     "steps": "length: optimizer steps (500), share of the run (5%), epochs (2ep); 0 = none",
     "shape": "a shape of lit_optim.schedules, or the import path of your own",
     "min_lr": "absolute lr at the lower end, in place of its factor",
     "main.steps": "length; null = what warmup and cooldown leave",
     "warmup.start_factor": "factor at the first step; null = 1 / steps, so that it is never 0",
     "cooldown.start_factor": "factor at its first step; null = where main ends",
-    "drive": "other keys of the groups, on the same clock",
+    "drive": "other keys of the groups, driven over the same steps",
     "groups": "slots for one group only, by its name",
     "name": "of the learning rate, in logs",
 }
-RULES = {
+RULE_KEYS = {
     "rules": "the first rule that matches a parameter wins; the rest inherit the optimizer's values",
     "name": "of the group, in logs",
     "match": "which parameters: norm, bias; any of them matches",

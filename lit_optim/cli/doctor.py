@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Shows what is wrong; returns 2 if there is an error."""
+    """Shows the problems; returns 2 if there is an error."""
     if args.config_name and not args.config_dir:
         raise ConfigError(f"--config-name {args.config_name}: give --config-dir too, the folder that it is in")
     installed = versions()
@@ -60,23 +60,23 @@ def run(args: argparse.Namespace) -> int:
 
 
 def environment_findings(installed: Mapping[str, str]) -> list[Finding]:
-    """Finds what is wrong with the installation."""
-    heads = {f"{group}/{name}": header(group, name) for group, name in presets.all_presets()}
+    """Finds problems of the installation."""
+    headers = {f"{group}/{name}": header(group, name) for group, name in presets.all_presets()}
     return [
         *environment.plugin_findings(),
         *environment.requirement_findings(),
         *environment.hydra_findings(installed),
         *environment.twin_findings(installed),
         *environment.extra_findings(),
-        *environment.preset_findings({preset: head.target for preset, head in heads.items()}),
-        *environment.version_findings({preset: head.needs for preset, head in heads.items()}),
+        *environment.preset_findings({preset: head.target for preset, head in headers.items()}),
+        *environment.version_findings({preset: head.needs for preset, head in headers.items()}),
     ]
 
 
 def config_findings(
     overrides: Sequence[str], folder: str | None, name: str, logged: Sequence[str] | None
 ) -> list[Finding]:
-    """Finds the errors of a configuration, then what every signature takes and still goes wrong.
+    """Finds configuration errors, then the pitfalls.
 
     Args:
         overrides: as on a command line.
@@ -105,7 +105,7 @@ def config_findings(
 
 
 def doctor_blocks(installed: Mapping[str, str], findings: Sequence[Finding], *, looked_at: bool) -> list[Block]:
-    """Lays the findings out for a person."""
+    """Lays the findings out as text blocks."""
     blocks: list[Block] = [Heading("Installed"), Table((), list(installed.items())), ""]
     if findings:
         blocks += [Heading("Findings"), Table((), [[finding.severity, str(finding)] for finding in findings]), ""]

@@ -15,7 +15,7 @@ from types import ModuleType
 import lit_optim
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.imports import pip_line
-from lit_optim.versions import installed, lack, release
+from lit_optim.versions import installed, missing_version, release
 
 PACKAGES = ("torch", "lightning", "hydra-core", "omegaconf", "torchmetrics", "pytorch-lightning", "rich", "matplotlib")
 PLUGIN = "hydra_plugins.lit_optim.searchpath"
@@ -134,7 +134,7 @@ def version_findings(needs: Mapping[str, Iterable[str]]) -> list[Finding]:
         >>> print(*version_findings({"optimizer/x": ["closure", "torch 99"]}))  # doctest: +ELLIPSIS
         optimizer/x: needs torch 99 or newer, and torch ... is installed; pip install 'torch>=99'
     """
-    lacking = [(preset, lack(need)) for preset, words in needs.items() for need in words]
+    lacking = [(preset, missing_version(need)) for preset, words in needs.items() for need in words]
     return [Finding("preset", "note", preset, *problem.split("; ", 1)) for preset, problem in lacking if problem]
 
 

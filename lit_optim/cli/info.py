@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lit_optim.cli.config_value import as_config_value
-from lit_optim.cli.preset import info, named
+from lit_optim.cli.preset import find_presets, info
 from lit_optim.cli.rendering import Block, Code, Heading, Table, show
 
 HEAD = ("key", "type", "default", "preset", "meaning")
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Shows the presets of that name."""
-    found = [info(group, name) for group, name in named(args.name)]
+    found = [info(group, name) for group, name in find_presets(args.name)]
     blocks: list[Block] = []
     if len(found) > 1:
         blocks = [f"{args.name} is in {len(found)} groups: {', '.join(one['group'] for one in found)}", ""]
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def info_blocks(one: Mapping[str, Any]) -> list[Block]:
-    """Lays an info out for a person."""
+    """Lays the data of a preset out as text blocks."""
     facts = {
         "class": one["target"],
         "needs": ", ".join(one["needs"]) or "nothing in particular",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lit_optim.cli.argument_docs import MEANINGS, RULES, SCHEDULE, argument_docs
+from lit_optim.cli.argument_docs import COMMON_KEYS, RULE_KEYS, SCHEDULE_KEYS, argument_docs
 from lit_optim.config.checks.coerce import describe
 from lit_optim.config.checks.signature import call_signature
 from lit_optim.config.read.spec import HYDRA_KEYS
@@ -30,7 +30,7 @@ class Key:
     meaning: str = ""
 
 
-def of_call(
+def keys_of_call(
     target: Any, given: Mapping[str, Any], comments: Mapping[str, str], *, supplied: int = 0, prefix: str = ""
 ) -> list[Key]:
     """Lists the keyword arguments of a class: the preset's first, then what else its signature has.
@@ -44,7 +44,7 @@ def of_call(
 
     Example:
         >>> from lit_optim.schedules import linear
-        >>> [(key.key, key.type, key.default) for key in of_call(linear, {}, {}, supplied=1)]
+        >>> [(key.key, key.type, key.default) for key in keys_of_call(linear, {}, {}, supplied=1)]
         [('start_factor', 'float', 1.0), ('end_factor', 'float', 0.0)]
     """
     known, needed, *_ = call_signature(target, supplied)
@@ -53,35 +53,35 @@ def of_call(
     for name in dict.fromkeys([*given, *known]):
         hint, required = known.get(name, Any), name in needed
         default = parameters[name].default if name in known and not required else None
-        meaning = comments.get(prefix + name) or MEANINGS.get(name) or docs.get(name, "")
+        meaning = comments.get(prefix + name) or COMMON_KEYS.get(name) or docs.get(name, "")
         keys.append(Key(prefix + name, describe(hint), required, default, name in given, given.get(name), meaning))
     return keys
 
 
-def of_schedule(cls: Any, given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
+def keys_of_schedule(cls: Any, given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
     """Lists the slots of a ScheduleLR with the arguments of their shapes, then its other keys."""
     others = {name: value for name, value in given.items() if name not in SLOTS}
     return [
-        *(key for name in SLOTS for key in _of_slot(name, given.get(name))),
-        *(key for key in of_call(cls, others, {**SCHEDULE, **comments}, supplied=1) if key.key not in SLOTS),
-        Key("name", "str", default="lr", meaning=SCHEDULE["name"]),
+        *(key for name in SLOTS for key in _keys_of_slot(name, given.get(name))),
+        *(key for key in keys_of_call(cls, others, {**SCHEDULE_KEYS, **comments}, supplied=1) if key.key not in SLOTS),
+        Key("name", "str", default="lr", meaning=SCHEDULE_KEYS["name"]),
     ]
 
 
-def of_rules(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
+def keys_of_rules(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
     """Lists rules for param groups, each with its options."""
     keys = []
     for i, rule in enumerate(given.get("rules", [])):
         for name, value in rule.items():
             path = f"rules[{i}].{name}"
             kind = {"name": "str", "match": "mapping"}.get(name, "as the optimizer's")
-            meaning = comments.get(path) or RULES.get(name) or MEANINGS.get(name, "")
+            meaning = comments.get(path) or RULE_KEYS.get(name) or COMMON_KEYS.get(name, "")
             keys.append(Key(path, kind, name == "match", None, in_preset=True, preset=value, meaning=meaning))
-    return keys or [Key("rules", "list[rule]", default=[], in_preset=True, preset=[], meaning=RULES["rules"])]
+    return keys or [Key("rules", "list[rule]", default=[], in_preset=True, preset=[], meaning=RULE_KEYS["rules"])]
 
 
-def of_mapping(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
-    """Lists the keys of a preset whose class is not at hand."""
+def keys_of_mapping(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
+    """Lists the keys of a preset whose class cannot be imported."""
     return [
         Key(name, type(value).__name__, in_preset=True, preset=value, meaning=comments.get(name, ""))
         for name, value in given.items()
@@ -89,20 +89,20 @@ def of_mapping(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Ke
     ]
 
 
-def _of_slot(name: str, given: Any) -> list[Key]:
+def _keys_of_slot(name: str, given: Any) -> list[Key]:
     named = given if isinstance(given, Mapping) else {}
     shape = shape_factory(slot(given, name)["shape"], f"{name}.shape")
     known, lengths = call_signature(shape, 1).hints, length_arguments(shape)
 
     def key(argument: str, kind: str, default: Any, required: bool = False, meaning: str = "") -> Key:
-        meaning = SCHEDULE.get(f"{name}.{argument}") or meaning or SCHEDULE.get(argument, "")
+        meaning = SCHEDULE_KEYS.get(f"{name}.{argument}") or meaning or SCHEDULE_KEYS.get(argument, "")
         return Key(f"{name}.{argument}", kind, required, default, argument in named, named.get(argument), meaning)
 
     keys = [key("steps", "duration", None if name == "main" else 0), key("shape", "str", DEFAULT_SHAPES[name])]
-    for found in of_call(shape, {k: named[k] for k in known if k in named}, argument_docs(shape), supplied=1):
+    for found in keys_of_call(shape, {k: named[k] for k in known if k in named}, argument_docs(shape), supplied=1):
         if found.key in GIVEN_BY_CONFIG or (name, found.key) == ("warmup", "end_factor"):  # a warmup ends at 1
             continue
         kind = {None: found.type, True: "list[duration]", False: "duration"}[lengths.get(found.key)]
-        relative = f"{name}.{found.key}" in SCHEDULE  # its default follows from the other slots
+        relative = f"{name}.{found.key}" in SCHEDULE_KEYS  # its default follows from the other slots
         keys.append(key(found.key, kind, None if relative else found.default, found.required, found.meaning))
     return keys if "min_lr" in known else [*keys, key("min_lr", "float", None)]

@@ -18,7 +18,7 @@ from lit_optim.cli.rendering import Block, Heading, Table, on_terminal, show
 from lit_optim.config.read import presets
 from lit_optim.config.read.preset_header import Header, header
 from lit_optim.errors import ConfigError, did_you_mean
-from lit_optim.versions import installed, lack
+from lit_optim.versions import installed, missing_version
 
 HEAD = ("name", "package", "needs", "summary")
 
@@ -69,7 +69,7 @@ def matching(pattern: str, groups: Sequence[str]) -> list[Header]:
 
 
 def list_blocks(found: Sequence[Header], groups: Sequence[str], *, titled: bool) -> list[Block]:
-    """Lays presets out: with titles, a table a group; else one table with the group in the name, for grep."""
+    """Lays presets out: with titles, one table per group; else one table with the group in the name, for grep."""
     if len(groups) == 1:
         return [_table(found)]
     if not titled:
@@ -103,4 +103,4 @@ def _table(found: Sequence[Header], *, with_group: bool = False) -> Table:
 
 def _need(words: str) -> str:
     """Marks a version that the installed package lacks."""
-    return f"{words} (installed: {installed(words.partition(' ')[0])})" if lack(words) else words
+    return f"{words} (installed: {installed(words.partition(' ')[0])})" if missing_version(words) else words

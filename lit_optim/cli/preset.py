@@ -9,7 +9,7 @@ from typing import Any
 
 from lit_optim.cli import python_snippet
 from lit_optim.cli.config_value import as_config_value
-from lit_optim.cli.keys import Key, of_call, of_mapping, of_rules, of_schedule
+from lit_optim.cli.keys import Key, keys_of_call, keys_of_mapping, keys_of_rules, keys_of_schedule
 from lit_optim.cli.list import preset_data
 from lit_optim.config.capabilities import capabilities
 from lit_optim.config.checks.keyword_arguments import check_call
@@ -26,13 +26,13 @@ BASES = {  # what a target must derive from
 }
 
 
-def named(name: str) -> list[tuple[str, str]]:
+def find_presets(name: str) -> list[tuple[str, str]]:
     """Finds group and name of all presets that ``name`` may mean.
 
     Example:
-        >>> named("none"), named("optimizer/adamw")
+        >>> find_presets("none"), find_presets("optimizer/adamw")
         ([('scheduler', 'none'), ('optim_callbacks', 'none')], [('optimizer', 'adamw')])
-        >>> named("adamx")
+        >>> find_presets("adamx")
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: info 'adamx': no preset of that name; did you mean 'adamax'?
     """
@@ -56,7 +56,7 @@ def info(group: str, name: str) -> dict[str, Any]:
     try:
         keys, python = _keys_and_python(head, preset, comments)
     except ConfigError as error:
-        keys, python, missing = of_mapping(preset, comments), "", str(error)
+        keys, python, missing = keys_of_mapping(preset, comments), "", str(error)
     measured = capabilities(name).measured if group == "optimizer" else None
     return {
         **preset_data(head),
@@ -84,22 +84,22 @@ def _keys_and_python(head: Header, preset: Mapping[str, Any], comments: Mapping[
     if group == "optimizer":
         cls = _class(target, group)
         checked = check_call(cls, given, group, Problems(), supplied=1)
-        return of_call(cls, given, comments, supplied=1), python_snippet.optimizer(target, checked)
+        return keys_of_call(cls, given, comments, supplied=1), python_snippet.optimizer(target, checked)
     if group == "scheduler":
         cls, own = _class(target, group), target == DEFAULT_TARGETS[group]
-        named = of_schedule(cls, given, comments) if own else of_call(cls, given, comments, supplied=1)
+        named = keys_of_schedule(cls, given, comments) if own else keys_of_call(cls, given, comments, supplied=1)
         return named, python_snippet.scheduler(target, given, own=own)
     if group == "param_groups":
-        return of_rules(preset, comments), python_snippet.param_groups(preset.get("rules", []))
+        return keys_of_rules(preset, comments), python_snippet.param_groups(preset.get("rules", []))
     if group == "optim_callbacks":
         keys: list[Key] = []
         calls: list[tuple[str, Mapping[str, Any]]] = []
         for name, entry in preset.items():
             given, cls = _arguments(entry), _class(entry["_target_"], group)
-            keys += of_call(cls, given, comments, prefix=f"{name}.")
+            keys += keys_of_call(cls, given, comments, prefix=f"{name}.")
             calls.append((entry["_target_"], check_call(cls, given, name, Problems())))
         return keys, python_snippet.callbacks(calls)
-    return of_mapping(preset, comments), ""
+    return keys_of_mapping(preset, comments), ""
 
 
 def _class(path: str, group: str) -> type:

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def preview_blocks(previews: Sequence[Preview], points: Mapping[Curve, Points]) -> list[Block]:
-    """Lays out a table a configuration, with a line a curve."""
+    """Lays out one table per configuration, with one line per curve."""
     marks, width = BLOCKS if _takes_blocks() else ASCII, _width()
     blocks: list[Block] = []
     for one in previews:

@@ -50,7 +50,7 @@ def show(blocks: Sequence[Block], *, data: Any = None, as_json: bool = False) ->
 
 
 def on_terminal() -> bool:
-    """Whether standard output is a terminal."""
+    """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
@@ -92,7 +92,7 @@ def aligned(rows: Sequence[Sequence[str]], width: int | None = None) -> Iterator
 
 
 def is_crowded(rows: Sequence[Sequence[str]], width: int | None) -> bool:
-    """Whether the other columns leave too little of a line for the last one."""
+    """Return whether the other columns leave too little width for the last one."""
     *others, last = _widths(rows)
     return width is not None and width - sum(others) - 2 * len(others) < min(MIN_LAST_COLUMN, last)
 

@@ -1,4 +1,4 @@
-"""From a spec - a preset's name, a mapping, a partial - to the object: locate, check, coerce, build.
+"""Locate, check, coerce and build the object of a spec: a preset's name, a mapping or a partial.
 
 The only layer that knows Hydra and OmegaConf.
 """

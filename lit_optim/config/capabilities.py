@@ -1,4 +1,4 @@
-"""Looks up what an optimizer preset needs and can do.
+"""Look up the needs and capabilities of an optimizer preset.
 
 Needs are read from the ``# needs:`` line of its file, the rest from ``capabilities.json``, which ``make capabilities``
 writes. Both are what the probes in ``tools/capabilities`` find.
@@ -32,7 +32,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Measured:
-    """What an optimizer can do: ``yes``, ``no`` (it raises), or ``wrong`` (it computes something else in silence).
+    """Describes what an optimizer can do: ``yes``, ``no`` (raises) or ``wrong`` (it silently computes something else).
 
     Args:
         sparse: gradients; ``only`` where dense ones are refused.
@@ -61,7 +61,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What an optimizer asks of its parameters and its caller.
+    """Describes what an optimizer requires of its parameters and its caller.
 
     Args:
         closure: ``step`` must be given a closure (Lightning always does).
@@ -95,7 +95,7 @@ class Capabilities:
 
     @property
     def against_schedules(self) -> str:
-        """Why it should have no schedule; empty where it may have one."""
+        """Return why the optimizer should have no schedule; empty where it may have one."""
         if self.modes:
             return "averages its weights in place of a schedule; choose scheduler=none"
         return "reads its lr once: a schedule has no effect on it" if self.no_schedule else ""
@@ -131,7 +131,7 @@ def capability_table() -> dict[str, Capabilities]:
 
 
 @functools.cache
-def of_target(path: str) -> Capabilities:
+def capabilities_of_target(path: str) -> Capabilities:
     """Looks up the first preset of the class at ``path``; a class without a preset needs nothing that we know of."""
     name = presets.preset_of_target(path)
     return capabilities(name) if name else Capabilities()

@@ -1,4 +1,4 @@
-"""The three builders for people who use no Lightning module of ours."""
+"""Build optimizers, schedulers and callbacks without our Lightning module."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class ValidateSweep(Callback):
                 print(f"a large sweep: {len(jobs)} of its jobs are checked, value by value", file=sys.stderr)
         except HydraException:
             return  # the sweeper raises it again
-        errors = {i: error for i, job in enumerate(jobs) if (error := _error_of(config, job, i, loader))}
+        errors = {i: error for i, job in enumerate(jobs) if (error := _validate_job(config, job, i, loader))}
         if errors:
             problems = {i: getattr(error, "problems", (" ".join(str(error).split()),)) for i, error in errors.items()}
             print(report(jobs, problems), file=sys.stderr)
@@ -79,7 +79,7 @@ def expand(
 
 
 def report(jobs: list[list[str]], problems: dict[int, tuple[str, ...]]) -> str:
-    """Word which problem is found in which job.
+    """List the problems by job.
 
     Args:
         jobs: the overrides of every job.
@@ -120,7 +120,7 @@ def _values(override: Override) -> list[str]:
     return [str(sweep.start), str(sweep.end)]
 
 
-def _error_of(config: DictConfig, job: list[str], number: int, loader: ConfigLoader) -> Exception | None:
+def _validate_job(config: DictConfig, job: list[str], number: int, loader: ConfigLoader) -> Exception | None:
     """Validate one job, and return its error."""
     from lit_optim.config.validate import validate
 

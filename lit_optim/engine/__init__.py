@@ -1,1 +1,1 @@
-"""The driver of our update rules: it buckets parameters, caches the buckets, compiles the rules, keeps the state."""
+"""Drive our update rules: bucket parameters, cache the buckets, compile the rules, keep the state."""

@@ -1,4 +1,4 @@
-"""Check what an optimizer is given; each message names the argument, the range and the value."""
+"""Check an optimizer's arguments; each message names the argument, the range and the value."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_at_least_0(group: Mapping[str, Any], *names: str) -> None:
 
 
 def check_above_0(group: Mapping[str, Any], *names: str) -> None:
-    """Reject 0 as well.
+    """Reject numbers of 0 and below, infinite ones and nan.
 
     Example:
         >>> check_above_0({"final_lr": 0.0}, "final_lr")
@@ -37,7 +37,7 @@ def check_above_0(group: Mapping[str, Any], *names: str) -> None:
 
 
 def check_below_1(group: Mapping[str, Any], *names: str) -> None:
-    """Reject what is no decay rate: below 0, or 1 and more.
+    """Reject a decay rate below 0, or of 1 and more.
 
     Example:
         >>> check_below_1({"momentum": 1.0}, "momentum")
@@ -48,7 +48,7 @@ def check_below_1(group: Mapping[str, Any], *names: str) -> None:
 
 
 def check_at_most_1(group: Mapping[str, Any], *names: str) -> None:
-    """Reject what is no share: below 0, or above 1.
+    """Reject a share below 0 or above 1.
 
     Example:
         >>> check_at_most_1({"dampening": 1.5}, "dampening")
@@ -88,7 +88,7 @@ def check_bools(group: Mapping[str, Any], *names: str) -> None:
 
 
 def check_parameters(name: str, parameters: Iterable[Tensor]) -> None:
-    """Reject sparse parameters, views that are conjugated or negated as they are read, and several types of devices.
+    """Reject sparse parameters, lazily conjugated or negated views, and several types of devices.
 
     Example:
         >>> check_parameters("SGDW", [torch.zeros(1), torch.zeros(1, device="meta")])

@@ -1,4 +1,4 @@
-"""Keep the buckets of an optimizer for as long as they fit; asked at each step, so that any change is noticed."""
+"""Cache the buckets and rebuild them when a parameter, group or state entry is replaced."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _dtype = attrgetter("dtype")
 
 
 class BucketCache(NamedTuple):
-    """Buckets, and the objects that they were made of: kept here, so that no other object can get the id of one.
+    """Holds the buckets, and the objects that they were made of so that no id is reused.
 
     Attributes:
         buckets: the parameters that have a gradient.
@@ -34,7 +34,7 @@ class BucketCache(NamedTuple):
     snapshot: list[Any]
 
     def is_valid(self, groups: list[Any], active: list[list[Tensor]], state: Mapping[Tensor, Any]) -> bool:
-        """Tell whether all is as it was, apart from the values of groups."""
+        """Return whether the optimizer still holds the same objects; values of groups may differ."""
         return (
             state is self.state
             and [*map(len, active)] == [*map(len, self.active)]
@@ -62,7 +62,7 @@ def partition(bucket_keys: Sequence[Any]) -> list[int]:
 
 
 def are_same_objects(now: Sequence[Any], before: Sequence[Any]) -> bool:
-    """Tell whether two lists hold the same objects.
+    """Return whether two lists hold the same objects.
 
     Example:
         >>> one = object()

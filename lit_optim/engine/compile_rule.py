@@ -30,7 +30,7 @@ _one_at_a_time = threading.Lock()  # tracing changes globals of torch's
 
 
 def compute_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Return the dtype that a rule computes in: 16 bits are widened to 32, nothing else is.
+    """Return the dtype that a rule computes in: float32 for 16-bit types, else the same.
 
     Example:
         >>> compute_dtype(torch.bfloat16), compute_dtype(torch.float64)
@@ -143,7 +143,7 @@ def _compile(traced: Callable[..., Any], examples: list[Tensor], name: str) -> C
 
 
 def _with_dynamo(traced: Callable[..., Any], examples: list[Tensor]) -> Callable[..., Any]:
-    """Compile by torch's public entrance, whose guards are checked on each step."""
+    """Compile by ``torch.compile``, whose guards are checked on each step."""
     code = traced.func.__code__.replace(co_name="step")  # type: ignore[attr-defined]  # recompile limits are per code
     step = functools.partial(types.FunctionType(code, globals()), *traced.args)  # type: ignore[attr-defined]
     compiled = torch.compile(step, dynamic=True, fullgraph=True)
@@ -153,7 +153,7 @@ def _with_dynamo(traced: Callable[..., Any], examples: list[Tensor]) -> Callable
 
 
 def _with_inductor(traced: Callable[..., Any], examples: list[Tensor]) -> Callable[..., Any]:
-    """Compile by inductor alone, without dynamo and its guards; not public entrances, which a test pins."""
+    """Compile by inductor without dynamo; uses private torch functions that a test checks."""
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of torch's own modules, while they are imported
         from torch._guards import TracingContext, tracing
@@ -176,7 +176,7 @@ def _with_inductor(traced: Callable[..., Any], examples: list[Tensor]) -> Callab
 
 
 def _half_vectors() -> dict[str, Any]:
-    """Choose 256 bits where 512 are available: as fast from memory, and half as long from the cache.
+    """Choose 256-bit vectors where 512 bits are available: as fast from memory, twice as fast from the cache.
 
     Allocators place tensors of one size 64 bytes apart, modulo a page. A load of 64 bytes then looks to the processor
     like one from the address that has just been written for another tensor, and waits.
@@ -187,7 +187,7 @@ def _half_vectors() -> dict[str, Any]:
 
 
 def _no_compiler(error: BaseException | None) -> bool:
-    """Tell whether an error comes from the search for a compiler, however deep it lies."""
+    """Return whether an error, or one of its causes, comes from the search for a compiler."""
     while error is not None:
         if type(error).__name__ in NO_COMPILER:
             return True

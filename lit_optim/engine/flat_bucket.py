@@ -1,4 +1,4 @@
-"""Small parameters, gathered into one 1-D tensor for each step, because calls take longer than their arithmetic."""
+"""Update small parameters as one flat tensor, to save calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lit_optim.distributed import sharding_of
 from lit_optim.engine.compile_rule import compute_dtype
-from lit_optim.engine.param_state import ParamState, is_plain, plain_gradient, plain_tensor
+from lit_optim.engine.param_state import ParamState, is_local_real, local_real_gradient, local_real_tensor
 from lit_optim.engine.run_rule import BoundRule, Scalars, ScratchPool, block_size
 from lit_optim.engine.scalar_buffer import on_device
 
@@ -23,9 +23,9 @@ DEVICE_SMALL, DEVICE_SMALL_COMPILED = 1 << 21, 1 << 18  # on a GPU, where each c
 
 
 def is_small(p: Tensor, compiled: bool) -> bool:
-    """Tell whether a parameter is gathered with others."""
+    """Return whether a parameter is small enough for a flat bucket."""
     limits = (SMALL, SMALL_COMPILED) if p.device.type == "cpu" else (DEVICE_SMALL, DEVICE_SMALL_COMPILED)
-    return plain_tensor(p).numel() < limits[compiled]
+    return local_real_tensor(p).numel() < limits[compiled]
 
 
 def pack(items: Iterable[T], kind: Callable[[T], Any], numel: Callable[[T], int], limit: int) -> list[list[T]]:
@@ -53,15 +53,15 @@ def flat_buckets(members: Sequence[ParamState], names: Sequence[str], scratch: S
         return []
 
     def kind(m: ParamState) -> Any:
-        return is_plain(m.p), *sharding_of(m.p)
+        return is_local_real(m.p), *sharding_of(m.p)
 
     limit = block_size(members[0].p.device)
-    packs = pack(members, kind, lambda m: plain_tensor(m.p).numel(), limit)
+    packs = pack(members, kind, lambda m: local_real_tensor(m.p).numel(), limit)
     return [FlatBucket(each, names, scratch) for each in packs]
 
 
 class FlatBucket:
-    """Small parameters in one 1-D tensor: weights and gradients are gathered for each step, their state stays there.
+    """Updates small parameters as one 1-D tensor: gathers weights and gradients at each step, and keeps the state.
 
     State of 16 bits, of complex and of sharded parameters is gathered for each step too.
 
@@ -75,14 +75,14 @@ class FlatBucket:
         self.members, self.names, self.params = members, names, [m.p for m in members]
         self.member = members[0]
         self.group = members[0].group if len({m.group for m in members}) == 1 else None  # None: several
-        self.is_plain = is_plain(members[0].p)
-        first = plain_tensor(members[0].p)
+        self.is_local_real = is_local_real(members[0].p)
+        first = local_real_tensor(members[0].p)
         self.dtype, self.device = compute_dtype(first.dtype), first.device
-        shapes = [plain_tensor(p).shape for p in self.params]
+        shapes = [local_real_tensor(p).shape for p in self.params]
         ends = [*accumulate(shape.numel() for shape in shapes)]
         self.total = ends[-1]
         self.places = [(end - shape.numel(), end, shape) for end, shape in zip(ends, shapes, strict=True)]
-        owns_state = self.is_plain and first.dtype == self.dtype
+        owns_state = self.is_local_real and first.dtype == self.dtype
         self.state = [self._take_over(name) for name in names] if owns_state else []
         self.gathered_names = () if owns_state else tuple(names)
         for m in members:
@@ -110,18 +110,19 @@ class FlatBucket:
         return flat
 
     def is_valid(self) -> bool:
-        """Tell whether the state of the first parameter that has elements is still where the flat memory begins."""
+        """Return whether the first non-empty parameter's state is still at the beginning of the flat memory."""
         addresses = [self.first_state[name].data_ptr() for name in self.names] if self.state else []
         return addresses == [flat.data_ptr() for flat in self.state]
 
     def step(self, rule: BoundRule, scalars: Scalars, *, mixed: bool = False) -> list[Any]:
         """Gather, run the rule and scatter; ``mixed``: some scalars are tensors with one value per group."""
-        if self.is_plain:
+        if self.is_local_real:
             params: list[Any] = self.params
             gradients: list[Any] = [p.grad for p in params]
         else:
-            params, gradients = [plain_tensor(p) for p in self.params], [plain_gradient(p) for p in self.params]
-        states = [plain_tensor(m.state[name]) for name in self.gathered_names for m in self.members]
+            params = [local_real_tensor(p) for p in self.params]
+            gradients = [local_real_gradient(p) for p in self.params]
+        states = [local_real_tensor(m.state[name]) for name in self.gathered_names for m in self.members]
         torch._foreach_copy_(self.views, [*params, *gradients, *states])
         if mixed:
             spread = (self._per_element(i, v) if isinstance(v, Tensor) else v for i, v in enumerate(scalars))

@@ -1,4 +1,4 @@
-"""Put parameters that step alike into buckets: one call of a rule for all of them."""
+"""Put parameters that one call of a rule can update together into buckets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lit_optim.engine.state_dict import make_counter
 
 
 class BucketedOptimizer(Protocol):
-    """What buckets are made of."""
+    """Declares what `make_buckets` reads of an optimizer."""
 
     param_groups: list[dict[str, Any]]
     state: Any

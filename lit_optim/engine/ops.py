@@ -1,4 +1,4 @@
-"""The in-place operations that rules are written in, one for each form of a factor.
+"""Define the in-place operations that rules are written in, one for each form of a factor.
 
 A factor is a float in eager mode, a 0-dim tensor where a rule is compiled, and a 1-D tensor where param groups that
 differ in it share a call. For a float torch has these as one call without a temporary.

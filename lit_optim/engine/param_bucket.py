@@ -1,4 +1,4 @@
-"""Parameters that step alike: the same rule, the same constants, the same number of steps behind them."""
+"""Update parameters that share a rule, its constants and the number of steps taken."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lit_optim.engine.single_tensor import SingleTensor
 
 
 class ParamBucket:
-    """One rule over parameters of one or several groups.
+    """Runs one rule over parameters of one or several groups.
 
     Args:
         rule: what is run.
@@ -45,14 +45,14 @@ class ParamBucket:
         self._bound: tuple[Any, BoundRule | None] = ((), None)
 
     def is_valid(self) -> bool:
-        """Tell whether parameters and state are where they were; ``tensor.data = tensor.data.to(...)`` moves them.
+        """Return whether parameters and state are still on this device and in this memory.
 
         Only the first parameter is checked: module.to() moves all or none.
         """
         return self.members[0].p.device == self.device and all(flat.is_valid() for flat in self.flat)
 
     def group_values(self, per_group: Sequence[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        """Return one group for all: with tensors of one value per group where they differ; and with their largest."""
+        """Merge the groups into one: per-group values become tensors where they differ; also return the largest."""
         first = self.groups[0]
         if len(self.groups) == 1:
             values = {name: float(first[name]) for name in per_group if isinstance(first.get(name), Tensor)}

@@ -1,4 +1,4 @@
-"""A parameter with its optimizer state, and the real, local tensors that rules run on."""
+"""Pair a parameter with its state; view complex tensors as real and sharded ones as local."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ class ParamState:
                 self.state[name] = torch.zeros_like(self.p, memory_format=torch.preserve_format)
 
 
-def plain_tensor(tensor: Tensor) -> Tensor:
+def local_real_tensor(tensor: Tensor) -> Tensor:
     """Return the local part of a sharded tensor, complex numbers as pairs of real ones, and pending negations resolved.
 
     Example:
-        >>> plain_tensor(torch.zeros(3, dtype=torch.complex64)).shape
+        >>> local_real_tensor(torch.zeros(3, dtype=torch.complex64)).shape
         torch.Size([3, 2])
     """
     tensor = local_tensor(tensor)
     return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor.resolve_neg()
 
 
-def plain_gradient(p: Tensor) -> Tensor:
-    """Return the gradient as `plain_tensor`, sharded as its parameter is."""
-    return plain_tensor(shard_like(p.grad, p))
+def local_real_gradient(p: Tensor) -> Tensor:
+    """Return the gradient as `local_real_tensor`, sharded as its parameter is."""
+    return local_real_tensor(shard_like(p.grad, p))
 
 
-def is_plain(p: Tensor) -> bool:
-    """Tell whether a parameter is neither complex nor sharded, so that its state can be a view of flat memory."""
+def is_local_real(p: Tensor) -> bool:
+    """Return whether a parameter is neither complex nor sharded, so that its state can be a view of flat memory."""
     return not p.is_complex() and not is_sharded(p)

@@ -1,4 +1,4 @@
-"""The base class of our optimizers, with the only ``step()``: a subclass names a rule, its state and its scalars."""
+"""Define the base class of our optimizers: it has ``step()``, a subclass names a rule, its state and its scalars."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class RuleOptimizer(Optimizer):
         raise NotImplementedError
 
     def static_args(self, group: Group) -> dict[str, Any]:
-        """Return the keyword arguments that the rule is specialised on: by default ``decay``, so that none costs none.
+        """Return the rule's compile-time constants; without weight decay the branch is left out.
 
         Where groups share a bucket, ``group`` holds the largest of each of their values.
         """
@@ -78,7 +78,7 @@ class RuleOptimizer(Optimizer):
         return {"step": counters["step"] + 1}
 
     def observe(self, sums: list[Sums]) -> None:
-        """Receive what the rules have returned in this step."""
+        """Receive the values that the rules returned in this step."""
 
     def complete(self, group: dict[str, Any]) -> None:
         """Fill in the keys that a loaded group lacks."""
@@ -158,7 +158,7 @@ class RuleOptimizer(Optimizer):
         return keys
 
     def _keys_fit(self, cache: BucketCache) -> bool:
-        """Tell whether groups have the values of their buckets, or scheduled others that make the same buckets."""
+        """Return whether the groups' values, some of them scheduled, still make the same buckets."""
         if [*map(cache.read_key, self.param_groups)] == cache.bucket_keys:
             return True
         keys = self._bucket_keys(cache.read_key)
@@ -205,7 +205,7 @@ class RuleOptimizer(Optimizer):
 
 
 def _keep_what_is_loaded(optimizer: Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
-    """Load pre-hook, the last one: keep what the other hooks have made of a state dict, which is what counts."""
+    """Load pre-hook that runs last: keep the state dict as the other hooks left it."""
     state_dict = compatible_state(optimizer, state_dict)
     optimizer.__dict__["_loading"] = (state_dict, [group["compile"] for group in optimizer.param_groups])
     return state_dict

@@ -47,7 +47,7 @@ class RuleSpec:
 
 
 class ScratchPool:
-    """Scratch memory that is used over and over: a few blocks, whatever the size of the tensors."""
+    """Reuses scratch memory: a few blocks, independent of the size of the tensors."""
 
     def __init__(self) -> None:
         self._known: dict[Any, Tensor] = {}
@@ -62,7 +62,7 @@ class ScratchPool:
 
 
 class BoundRule:
-    """A rule with its static arguments; called with tensors of one dtype and the scalars of a step.
+    """Binds a rule to its static arguments; called with tensors of one dtype and the scalars of a step.
 
     Args:
         spec: the rule.

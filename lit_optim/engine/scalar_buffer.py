@@ -13,7 +13,7 @@ C_TYPES: dict[torch.dtype, Any] = {torch.float32: c_float, torch.float64: c_doub
 
 
 class ScalarBuffer:
-    """One 1-D tensor, written when its numbers change; on a CPU without a call of torch.
+    """Holds the scalars in a 1-D tensor, rewritten when they change; on a CPU without a call of torch.
 
     Example:
         >>> buffer = ScalarBuffer(2, torch.float32, torch.device("cpu"))

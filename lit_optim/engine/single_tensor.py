@@ -1,4 +1,4 @@
-"""A large parameter, updated where it lies in memory."""
+"""Update a large parameter in place."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from lit_optim.engine.param_state import ParamState, is_plain, plain_gradient, plain_tensor
+from lit_optim.engine.param_state import ParamState, is_local_real, local_real_gradient, local_real_tensor
 from lit_optim.engine.run_rule import BoundRule, Scalars
 from lit_optim.torch_backend.layout import flat_view, is_dense
 
 
 class SingleTensor:
-    """One parameter with its state; a gradient that lies in another order of elements is copied.
+    """Updates one parameter; a gradient with another memory layout is copied.
 
     Args:
         member: the parameter and its state.
@@ -24,7 +24,7 @@ class SingleTensor:
 
     def __init__(self, member: ParamState, names: Sequence[str]) -> None:
         self.member, self.group, self.names = member, member.group, names
-        self.is_plain = is_plain(member.p)
+        self.is_local_real = is_local_real(member.p)
         member.create_missing(names)
         self.tensors = [member.p, *(member.state[name] for name in names)]
         self.addresses: list[int] = []
@@ -33,29 +33,29 @@ class SingleTensor:
     def step(self, rule: BoundRule, scalars: Scalars, *, mixed: bool = False) -> list[Any]:
         """Run the rule."""
         p = self.member.p
-        grad = p.grad
-        assert grad is not None
-        if self.is_plain and p.is_contiguous() and grad.is_contiguous() and grad.dtype is p.dtype and not grad.is_neg():
+        g = p.grad
+        assert g is not None
+        if self.is_local_real and p.is_contiguous() and g.is_contiguous() and g.dtype is p.dtype and not g.is_neg():
             addresses = [t.data_ptr() for t in self.tensors]
             if addresses != self.addresses:
                 fit = all(t.is_contiguous() and t.dtype is p.dtype for t in self.tensors)
                 self.addresses, self.views = addresses, [t.view(-1) for t in self.tensors] if fit else []
             if self.views:
-                outputs = rule([self.views[0], grad.view(-1), *self.views[1:]], scalars)
+                outputs = rule([self.views[0], g.view(-1), *self.views[1:]], scalars)
                 increment_version((p,))  # for autograd: a compiled kernel writes behind its back
                 return outputs
         return self._step_in_any_layout(rule, scalars)
 
     def _step_in_any_layout(self, rule: BoundRule, scalars: Scalars) -> list[Any]:
-        p, state = plain_tensor(self.member.p), self.member.state
-        tensors = [p, plain_gradient(self.member.p), *(plain_tensor(state[name]) for name in self.names)]
+        p, state = local_real_tensor(self.member.p), self.member.state
+        tensors = [p, local_real_gradient(self.member.p), *(local_real_tensor(state[name]) for name in self.names)]
         laid = [laid_as(p, t) for t in tensors]
         outputs = rule([*map(flat_view, laid)], scalars)
         increment_version((p,))
         for i, (tensor, copy) in enumerate(zip(tensors, laid, strict=True)):
             if i == 1 or copy is tensor:
                 continue
-            if i and self.is_plain:  # state in the layout of a checkpoint, or of before a .to(memory_format=...)
+            if i and self.is_local_real:  # state in the layout of a checkpoint, or of before a .to(memory_format=...)
                 state[self.names[i - 2]] = copy
             else:
                 tensor.copy_(copy)

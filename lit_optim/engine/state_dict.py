@@ -1,4 +1,4 @@
-"""State on its way in and out: tensors that share memory while training get memory that no other one shares."""
+"""Copy optimizer state on save and load, so that no two tensors share memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lit_optim.distributed import is_sharded
 
 
 def make_counter(name: str, value: float, p: Tensor) -> Tensor:
-    """Make a 0-dim counter, on the CPU and in 32 bits, as torch keeps it; a product in 64, if the parameter is.
+    """Make a 0-dim counter on the CPU as torch does: float32, or float64 for products of double-precision parameters.
 
     Example:
         >>> make_counter("step", 3.0, torch.zeros(2))

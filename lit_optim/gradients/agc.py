@@ -1,4 +1,4 @@
-"""Adaptive gradient clipping: the norm of each unit's gradient is limited relative to that of its weights."""
+"""Clip gradients adaptively: limit the norm of each unit's gradient relative to that of its weights."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class Agc(Link):
 
     def __init__(self, lam: float = 0.01, eps: float = 1e-3, exclude: Sequence[str] = ()) -> None:
         super().__init__(exclude)
-        self.lam = positive("lam", lam, "the largest ratio of gradient to weights", 0.01)
-        self.eps = positive("eps", eps, "the smallest norm that weights count with", 0.001)
+        self.lam = check_positive("lam", lam, "the largest ratio of gradient to weights", 0.01)
+        self.eps = check_positive("eps", eps, "the smallest norm that weights count with", 0.001)
 
     def apply(self, gradients: Iterable[Gradient]) -> None:
         """Clips each unit; one all-reduce completes the norms of all units that ranks share."""
@@ -99,7 +99,7 @@ class Agc(Link):
             grad.mul_(scale.to(torch.float64 if grad.dtype == torch.float64 else torch.float32))
 
 
-def positive(name: str, value: Any, meaning: str, example: float) -> float:
+def check_positive(name: str, value: Any, meaning: str, example: float) -> float:
     """Checks and returns a positive finite number.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Gradient centralization: the mean of each output row's gradient is subtracted."""
+"""Centralize gradients: subtract the mean of each output row's gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of an optimizer's parameters, and selection by names, patterns and types."""
+"""Name an optimizer's parameters, and select them by names, patterns and types."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def parameter_names(optimizer: Optimizer, module: nn.Module | None) -> dict[Tens
     return names
 
 
-def excluded(words: Sequence[str], names: dict[Tensor, str], module: nn.Module | None) -> set[Tensor]:
+def select_excluded(words: Sequence[str], names: dict[Tensor, str], module: nn.Module | None) -> set[Tensor]:
     """Selects the parameters that match any of the words.
 
     Args:
@@ -47,7 +47,7 @@ def excluded(words: Sequence[str], names: dict[Tensor, str], module: nn.Module |
     Example:
         >>> net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
         >>> names = {p: name for name, p in net.named_parameters()}
-        >>> [names[p] for p in names if p in excluded(["1.*", "bias"], names, net)]
+        >>> [names[p] for p in names if p in select_excluded(["1.*", "bias"], names, net)]
         ['0.bias', '1.weight', '1.bias']
     """
     found: set[Tensor] = set()

@@ -1,4 +1,4 @@
-"""Gradient noise: normal numbers with a decaying variance, added right before the update."""
+"""Add gradient noise with a decaying variance right before the update."""
 
 from __future__ import annotations
 

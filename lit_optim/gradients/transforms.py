@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from lit_optim.errors import ConfigError, wrong
-from lit_optim.gradients.names import excluded, parameter_names
+from lit_optim.gradients.names import parameter_names, select_excluded
 from lit_optim.step_hooks import after_closure, closure_of, has_gradients, is_state_init_step
 
 ORDER = ("centralize", "agc", "gradient_noise")
@@ -68,7 +68,7 @@ class Link(ABC):
         return self
 
     def detach(self) -> None:
-        """Leaves the optimizer alone from now on."""
+        """Detaches from the optimizer."""
         if self.chain is not None:
             self.chain.remove(self)
             self.chain = None
@@ -136,7 +136,7 @@ class Chain:
             )
         names = parameter_names(self.optimizer, module)
         try:
-            self.excluded[link.kind] = excluded(link.exclude, names, module)
+            self.excluded[link.kind] = select_excluded(link.exclude, names, module)
         except ConfigError as error:
             raise ConfigError(*(f"{link.kind}.{problem}" for problem in error.problems)) from None
         if not self.links:
@@ -149,7 +149,7 @@ class Chain:
         self.links = sorted([*self.links, link], key=lambda each: ORDER.index(each.kind))
 
     def remove(self, link: Link) -> None:
-        """Removes a transform; the last one takes the hooks with it."""
+        """Removes a transform, and the hooks with the last one."""
         self.links.remove(link)
         if not self.links:
             while self.hooks:
@@ -158,7 +158,7 @@ class Chain:
 
     @torch.no_grad()
     def prepare(self, caller: Link) -> None:
-        """Runs what belongs before clipping, once a step, though the callback of each link calls it.
+        """Runs the links before clipping, once a step, although each link's callback calls it.
 
         Args:
             caller: the link on whose behalf it is called; all but the first are ignored.

@@ -31,7 +31,7 @@ def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trai
             and where a schedule ends before the run.
     """
     path = resolved.optimizer.spec.path
-    needs = capabilities.of_target(path)
+    needs = capabilities.capabilities_of_target(path)
     raised = needs.modes and trainer is not None  # by the callback for schedule-free optimizers
     if resolved.scheduler.moves and needs.against_schedules and not raised:
         rank_zero_warn(f"{path} {needs.against_schedules}")
@@ -50,7 +50,7 @@ def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trai
 def _check_backward(module: LightningModule, path: str) -> None:
     """Reject an optimizer that differentiates the gradients again in a module with Lightning's own ``backward``."""
     plain = type(module).backward is LightningModule.backward
-    if plain and module.automatic_optimization and capabilities.of_target(path).second_order:
+    if plain and module.automatic_optimization and capabilities.capabilities_of_target(path).second_order:
         problem = f"optimizer: {path.rpartition('.')[2]} differentiates the gradients again"
         remedy = f"write in {type(module).__name__}: def backward(self, loss): loss.backward(create_graph=True)"
         raise ConfigError(f"{problem}; {remedy}")

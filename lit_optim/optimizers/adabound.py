@@ -101,7 +101,7 @@ class AdaBound(RuleOptimizer):
         super().__init__(params, dict(**defaults, amsbound=amsbound, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
-        """Reject a group with a value that is out of range; keep the lr that it begins with."""
+        """Reject a group with a value that is out of range, and store its first lr."""
         check_at_least_0(group, "lr", "eps", "weight_decay")
         check_above_0(group, "final_lr", "gamma")
         check_betas(group)
@@ -110,7 +110,7 @@ class AdaBound(RuleOptimizer):
         check_at_least_0(group, "base_lr")
 
     def complete(self, group: dict[str, Any]) -> None:
-        """Fill in the keys that a group lacks; one without a ``base_lr`` begins here."""
+        """Fill in the keys that a group lacks; a missing ``base_lr`` becomes the present lr."""
         super().complete(group)
         group.setdefault("base_lr", float(group.get("initial_lr", group["lr"])))
 
@@ -135,7 +135,7 @@ class AdaBound(RuleOptimizer):
 
 
 def nonzero_base_lr(lr: Number, base_lr: Number) -> Number:
-    """Return the lr that a group began with, but 1 where it has been 0 ever since: no step has a size then.
+    """Return the lr that a group began with; 1 if that and the present lr are 0, to avoid 0 / 0.
 
     Raises:
         ConfigError: for a group that began with lr=0 and now has another.

@@ -54,7 +54,7 @@ def update_moments(
 
 
 def moment_scalars(group: Group, decay: Decay) -> tuple[Number, Number, Number, Number, Number]:
-    """Return the numbers of `update_moments`, in the order in which scalars begin that contain them.
+    """Return the scalars of `update_moments`, which come first in the scalars of each rule that calls it.
 
     Example:
         >>> moment_scalars({"lr": 0.1, "betas": (0.5, 0.75), "weight_decay": 0.5}, "decoupled")

@@ -1,4 +1,4 @@
-"""Rules, and the param groups that they make of a module's parameters."""
+"""Sort a module's parameters into param groups by rules."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Rule:
 
 
 def group_parameters(parameters: Iterable[OwnedParameter], rules: Sequence[Rule]) -> list[dict[str, Any]]:
-    """Sorts parameters into param groups: the rest first, then one group a rule, each parameter in exactly one.
+    """Sorts parameters into param groups: the rest first, then one group per rule, each parameter in exactly one.
 
     Args:
         parameters: what to distribute.

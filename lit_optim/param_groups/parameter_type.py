@@ -1,4 +1,4 @@
-"""The type of a parameter - norm, bias - by the class of the module that owns it, not by the module's name."""
+"""Find the type of a parameter - norm, bias - by the class of the module that owns it, not by its name."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def look(i: int) -> tuple[str, Any]:
-    """Picks the color and the dashes of line i: different pairs as long as there are any.
+    """Picks the color and the dashes of line i; pairs repeat when all are used.
 
     Example:
         >>> len({str(look(i)) for i in range(36)})

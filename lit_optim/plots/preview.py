@@ -1,4 +1,4 @@
-"""Draws a preview: a panel a hyper-parameter, a line a configuration and group, phases shaded."""
+"""Draws a preview: one panel per hyper-parameter, one line per configuration and group, phases shaded."""
 
 from __future__ import annotations
 

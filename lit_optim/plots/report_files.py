@@ -1,4 +1,4 @@
-"""A callback's report: a table, and a picture where matplotlib is installed."""
+"""Write a callback's report: a table, and a picture where matplotlib is installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def write_report(
     trainer: Trainer, folder: Path, name: str, rows: Iterable[Sequence[Any]], draw: Callable[[], Figure]
 ) -> None:
-    """Writes ``name.csv`` and ``name.png`` on rank 0; what cannot be written is a warning, as the run is finished.
+    """Writes ``name.csv`` and ``name.png`` on rank 0; warns of a failure, as the run is finished.
 
     Args:
         trainer: nothing is written in its ``fast_dev_run``.

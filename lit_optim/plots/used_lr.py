@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lit_optim.schedules.plan.plan import Phase
 
-Lrs = Mapping[str, Sequence[float]]  # by param group, one value an optimizer step; NaN where there was no such group
+Lrs = Mapping[str, Sequence[float]]  # by param group, one value per optimizer step; NaN where there was no such group
 
 
 def merge_equal(lrs: Lrs) -> dict[str, Sequence[float]]:
@@ -31,7 +31,7 @@ def merge_equal(lrs: Lrs) -> dict[str, Sequence[float]]:
 
 
 def draw_report(steps: Sequence[int], lrs: Lrs, phases: Sequence[Phase] = ()) -> Figure:
-    """Draws the lr over optimizer steps, a line a group, with the phases shaded and named."""
+    """Draws the lr over optimizer steps, one line per group, with the phases shaded and named."""
     figure = new_figure(8, 4)
     axes = figure.subplots()
     draw_lines(axes, [(name, (steps, values)) for name, values in merge_equal(lrs).items()])

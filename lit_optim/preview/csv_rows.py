@@ -1,4 +1,4 @@
-"""Writes a preview as CSV: a row an optimizer step, a column a hyper-parameter and group."""
+"""Writes a preview as CSV: one row per optimizer step, one column per hyper-parameter and group."""
 
 from __future__ import annotations
 

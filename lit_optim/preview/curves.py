@@ -177,7 +177,7 @@ def _notes(curves: tuple[Curve, ...], spec: Spec) -> list[str]:
     falls = [begin for curve in curves if (begin := curve.driven.plan.falls_after_warmup()) is not None]
     if falls:
         notes.append(f"after the warmup it begins at {falls[0]:.2g} again; is a preset with warmup_ in front meant?")
-    if isinstance(spec.target, str) and (reason := capabilities.of_target(spec.target).against_schedules):
+    if isinstance(spec.target, str) and (reason := capabilities.capabilities_of_target(spec.target).against_schedules):
         notes.append(f"{spec.target.rpartition('.')[2]} {reason}")
     return notes
 

@@ -1,4 +1,4 @@
-"""Reads an optimizer's numbers from the presets, in place of the optimizer: without torch where that can be."""
+"""Read an optimizer's param group values from its preset, without torch where possible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REST = "default"  # as in lit_optim.param_groups, which imports torch
 
 
 class OptimizerStub:
-    """What a schedule reads of an optimizer."""
+    """Holds the param groups that a schedule reads of an optimizer."""
 
     def __init__(self, defaults: dict[str, Any], groups: list[tuple[str, dict[str, Any]]]) -> None:
         self.defaults = defaults
@@ -26,7 +26,7 @@ class OptimizerStub:
 
 
 def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] = ()) -> OptimizerStub:
-    """Makes the stub of an optimizer, of a class with its name.
+    """Makes the stub of an optimizer; its class has the optimizer's name.
 
     Torch is imported where the class has to be asked: about arguments that the preset does not name, values that may
     be out of range, rules that the user writes, and driven keys that only the class knows.
@@ -51,17 +51,17 @@ def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] 
         given = presets.load_preset("param_groups", rules)["rules"]
         options = [(rule["name"], {k: v for k, v in rule.items() if k in defaults}) for rule in given]
     else:
-        defaults, options = _asked(spec, rules)
+        defaults, options = _read_from_class(spec, rules)
     groups = [(REST, {}), *((name, values) for name, values in options if values)]
     name = spec.path.rpartition(".")[2]
-    if len(groups) > 1 and capabilities.of_target(spec.path).one_group:
+    if len(groups) > 1 and capabilities.capabilities_of_target(spec.path).one_group:
         raise ConfigError(f"param_groups: {name} takes one group only; choose param_groups=all")
     cls: type[OptimizerStub] = type(name, (OptimizerStub,), {})
     return cls(defaults, groups)
 
 
 def _is_preset_with_numbers(preset: Any, spec: Spec, rules: Any) -> bool:
-    """Whether both are presets, with no other changes than positive numbers at `QUICK` keys."""
+    """Return whether both specs are presets with no other changes than positive numbers at `QUICK` keys."""
     if preset not in presets.preset_names("optimizer") or rules not in presets.preset_names("param_groups"):
         return False
     own = presets.load_preset("optimizer", preset)
@@ -81,8 +81,8 @@ def _as_default(value: Any) -> Any:
     return float(value) if type(value) is int else value
 
 
-def _asked(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
-    """Reads the defaults from the class itself, and the rules as it takes them."""
+def _read_from_class(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    """Reads the defaults from the class, and the checked options of the rules."""
     from lit_optim.config.build.optimizer import build_on_dummy, check_optimizer, check_rules
     from lit_optim.config.build.param_groups import read_rules
 

@@ -1,4 +1,4 @@
-"""What a scheduler drives: which hyper-parameter of which groups follows which schedule."""
+"""Read which hyper-parameter of which groups follows which schedule."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def build_driven_values(
 
 
 def _key_in_groups(plan: DrivePlan, optimizer: Optimizer) -> str:
-    """Returns the key as the groups have it: ``momentum`` is the first beta where there are betas instead."""
+    """Returns the key in the groups: ``momentum`` means ``betas[0]`` where they have betas instead."""
     group = optimizer.param_groups[0]
     if plan.key == "momentum" and "momentum" not in group and "betas" in group:
         return "betas[0]"
@@ -164,7 +164,7 @@ def _key_in_groups(plan: DrivePlan, optimizer: Optimizer) -> str:
 
 
 def _number_at(group: Mapping[str, Any], key: str) -> Any:
-    """Returns the number or the tensor that a key stands for; None where there is none."""
+    """Look up the value of a key such as `betas[0]`; None if the group lacks it."""
     name, index = split(key)
     value = group.get(name)
     if index is not None:

@@ -1,4 +1,4 @@
-"""One hyper-parameter of the param groups that follows a schedule: its last factor and its next one."""
+"""Drive one hyper-parameter of the param groups by a schedule, from its last factor to its next one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DrivenValue:
     values: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
-        """Derives the line from a schedule to factors, and begins with the counters of a new run."""
+        """Derives offset and span of the factors from the configured values, and resets the counters."""
         self.name, self.index = split(self.key)
         self.initial = f"initial_{self.key}"
         self.absolute = self.values is not None and self.default == 0
@@ -54,16 +54,16 @@ class DrivenValue:
 
     @property
     def id(self) -> str:
-        """The name in a state: ``lr``, ``weight_decay@head``."""
+        """Return the name in a state dict: ``lr``, ``weight_decay@head``."""
         return self.key if self.group is None else f"{self.key}@{self.group}"
 
     @property
     def careful(self) -> bool:
-        """Whether every group goes through `write`, and not only those that other code has written."""
+        """Return whether each group must be checked before it is written."""
         return self.tensors or self.loaded is not None or self.group is not None or bool(self.excluded)
 
     def factor(self, step: int, scale: float = 1.0) -> float:
-        """Returns the factor of optimizer step ``step``; a plateau's ``scale`` leads to the value at factor 0."""
+        """Returns the factor of optimizer step ``step``; `scale` shrinks the distance to the value at factor 0."""
         stop = self.plan.stop
         if stop is not None and step > stop:
             step = stop
@@ -93,7 +93,7 @@ class DrivenValue:
         group[self.name] = before.fill_(value) if is_tensor(before) else value
 
     def begin(self, group: dict[str, Any]) -> None:
-        """Takes the present value as the initial one, if there is none yet, and writes that of the present step."""
+        """Sets a missing initial value to the present one, and writes the value of the present step."""
         group.setdefault(self.initial, 1.0 if self.absolute else self.read(group))
         if is_tensor(group[self.name]):
             self.tensors = True
@@ -102,7 +102,7 @@ class DrivenValue:
             self.fill(group, self.now)
 
     def write(self, group: dict[str, Any], before: float, factor: float, defaults: Mapping[str, Any]) -> None:
-        """Moves a group from factor ``before`` to ``factor``; a value of other code becomes the one at ``before``.
+        """Moves a group from factor ``before`` to ``factor``; a value of other code counts as that at ``before``.
 
         If the initial value was scaled alike, nothing has to be taken over.
 
@@ -147,7 +147,7 @@ class DrivenValue:
         self.now = self.factor(step, self.scale)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leaves out the plan, whose closures cannot be pickled; the scheduler builds it again."""
+        """Returns the state without the plan, whose closures cannot be pickled; the scheduler builds it again."""
         return {k: v for k, v in self.__dict__.items() if k != "plan"}
 
     def state_dict(self) -> dict[str, Any]:
@@ -169,7 +169,7 @@ class DrivenValue:
 
 
 def is_tensor(value: Any) -> bool:
-    """Returns whether a hyper-parameter is a tensor, without importing torch: if it is one, torch is imported."""
+    """Returns whether a hyper-parameter is a tensor; does not import torch, which every tensor has imported already."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 

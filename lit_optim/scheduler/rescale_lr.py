@@ -1,4 +1,4 @@
-"""Another lr for an optimizer whose groups are scheduled or have lrs in proportion to it."""
+"""Change an optimizer's lr, and scale the lrs of its groups in proportion."""
 
 from __future__ import annotations
 

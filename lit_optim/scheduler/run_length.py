@@ -1,4 +1,4 @@
-"""The run length of a Trainer: how many optimizer steps it will take, or why that is unknown."""
+"""Read from a Trainer how many optimizer steps it will take, or why that is unknown."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def check_has_steps(trainer: Trainer) -> None:
 
 
 def _accumulation(trainer: Trainer) -> dict[int, int]:
-    """Returns the batches of an optimizer step, by the epoch from which they count."""
+    """Returns how many batches are accumulated per optimizer step, by the epoch from which that holds."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by the callback connector
         if isinstance(callback, GradientAccumulationScheduler):
             return {0: 1, **callback.scheduling}
@@ -72,7 +72,7 @@ def _accumulation(trainer: Trainer) -> dict[int, int]:
 
 
 def _total(trainer: Trainer, batches: float, accumulation: dict[int, int]) -> tuple[int | None, str]:
-    """Counts the optimizer steps of the run; where it has no known end, the reason is the second item."""
+    """Counts the optimizer steps of the run, or returns the reason why that is unknown as the second item."""
     max_steps = trainer.max_steps if trainer.max_steps != -1 else None
     epochs = trainer.max_epochs
     if not math.isfinite(batches):

@@ -1,4 +1,4 @@
-"""`ScheduleLR`, the only LRScheduler: it reads the groups live and keeps nothing but counters."""
+"""Define `ScheduleLR`, the only LRScheduler: it reads the groups at each step and stores counters only."""
 
 from __future__ import annotations
 
@@ -119,22 +119,22 @@ class ScheduleLR(LRScheduler):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """The phases of the lr with their first and last + 1 optimizer step."""
+        """Return the lr's phases with the optimizer steps at which they start and stop."""
         return self._values[0].plan.phases
 
     @property
     def driven_values(self) -> tuple[DrivenValue, ...]:
-        """What is driven: the lr first, then other hyper-parameters and single groups."""
+        """Return the driven values: the lr first, then other hyper-parameters and single groups."""
         return tuple(self._values)
 
     @property
     def follows_metric(self) -> bool:
-        """Whether `step_metric` has to be called after every validation."""
+        """Return whether `step_metric` has to be called after every validation."""
         return any(value.states for value in self._values)
 
     @property
     def plateau(self) -> PlateauState:
-        """The counters of the lr's first plateau."""
+        """Return the counters of the lr's first plateau."""
         return next(iter(self._values[0].states), PlateauState())
 
     def factor(self, step: int) -> float:
@@ -179,7 +179,7 @@ class ScheduleLR(LRScheduler):
             self._write(value, group, before, value.now)
 
     def _write(self, value: DrivenValue, group: dict[str, Any], before: float, factor: float) -> None:
-        """Writes one value into one group, if it drives that group."""
+        """Writes one driven value into one group, if the group follows it."""
         if value.drives(group):
             value.write(group, before, factor, self.optimizer.defaults)
             if value.tensors:
@@ -214,7 +214,7 @@ class ScheduleLR(LRScheduler):
 
     @property
     def base_lrs(self) -> list[float | Tensor]:  # type: ignore[override]  # torch stores a copy, which goes stale
-        """The groups' present initial lrs."""
+        """Return the groups' present initial lrs."""
         return [group["initial_lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class ScheduleLR(LRScheduler):
         self._choose_step()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leaves out the function that writes a step; `__setstate__` chooses it again."""
+        """Returns the state without the function that writes a step; `__setstate__` chooses it again."""
         return {k: v for k, v in self.__dict__.items() if k != "_write_step"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

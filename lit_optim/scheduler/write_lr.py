@@ -1,4 +1,4 @@
-"""The step of a scheduler that drives the lr alone, in few operations."""
+"""Write the lr of a step in few operations, for a scheduler that drives nothing else."""
 
 from __future__ import annotations
 

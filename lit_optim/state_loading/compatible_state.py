@@ -1,4 +1,4 @@
-"""Accept or reject a saved state dict for an optimizer: the one check, before anything is loaded."""
+"""Accept or reject a saved state dict for an optimizer, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNKNOWN = FirstState(None, frozenset())
 
 
 def compatible_state(optimizer: Optimizer, state_dict: Any, key: str = "state_dict") -> dict[str, Any]:
-    """Return a state dict in the order of an optimizer's parameters, in the form that it keeps.
+    """Return a state dict in the order and the form in which an optimizer keeps it.
 
     Args:
         optimizer: that is going to load it.
@@ -104,7 +104,7 @@ def check_state_dict(
 
 
 def malformed(saved: Any) -> str:
-    """Return why something is no state dict of an optimizer; else ''."""
+    """Return why an object is no state dict of an optimizer; '' if it is one."""
     if not isinstance(saved, Mapping) or not {"state", "param_groups"} <= saved.keys():
         return "it is no state dict of an optimizer, which has the keys 'state' and 'param_groups'"
     groups, state = saved["param_groups"], saved["state"]

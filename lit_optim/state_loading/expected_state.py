@@ -1,4 +1,4 @@
-"""Find the state that a first step of an optimizer makes for a parameter, by taking one on a small dummy parameter."""
+"""Find an optimizer's state after its first step, by taking one on a small dummy parameter."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ State = dict[str, Any]  # of one parameter, by key
 
 
 class TensorLike(NamedTuple):
-    """What a tensor of the state is like.
+    """Describes a tensor of the state.
 
     Attributes:
         shape: None where it does not follow from that of a dummy.
@@ -49,7 +49,7 @@ class TensorLike(NamedTuple):
 
 
 class FirstState(NamedTuple):
-    """What a class keeps for a parameter.
+    """Describes the state that a class keeps for a parameter.
 
     Attributes:
         state: with `TensorLike` in place of tensors; None where the class cannot be tried.
@@ -64,7 +64,7 @@ class FirstState(NamedTuple):
 
 
 class FirstStates:
-    """Finds first states of an optimizer, each of them once.
+    """Finds and caches first states of an optimizer.
 
     Args:
         optimizer: it is not changed; another object of its class takes the steps.
@@ -148,7 +148,7 @@ def _copied(value: Any, p: Tensor) -> Any:
 
 
 def _primes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of a dummy: dimensions of 0 and 1 as they are, another prime for each other one.
+    """Return the shape of a dummy: keep dimensions of 0 and 1, use a different prime for each other one.
 
     Example:
         >>> _primes((4096, 1, 512))

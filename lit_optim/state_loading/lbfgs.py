@@ -1,4 +1,4 @@
-"""Check the state of LBFGS, whose first parameter holds the state of all, in vectors that follow their order."""
+"""Check the state of LBFGS, kept at its first parameter in vectors over all parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYS = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "pre
 
 
 def check_lbfgs_state(optimizer: LBFGS, saved: Mapping[str, Any], matched: Mapping[str, Any]) -> None:
-    """Reject a state that was not written by LBFGS, or in another order or for another number of elements.
+    """Reject a state that LBFGS did not write, or with another order of parameters or number of elements.
 
     Args:
         optimizer: that is going to load it.

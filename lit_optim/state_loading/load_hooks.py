@@ -1,4 +1,4 @@
-"""Let an optimizer load only what fits it, and keep the names of its parameters with its state."""
+"""Check every state dict that an optimizer loads, and save the names of its parameters with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lit_optim.state_loading.parameter_names import remember_names
 
 
 def guard(optimizer: Optimizer, names: Mapping[Tensor, tuple[str, ...]] | None = None) -> Optimizer:
-    """Let an optimizer load only what fits, and keep the names of its parameters in its state dict.
+    """Check every state dict that an optimizer loads, and save the names of its parameters with it.
 
     Args:
         optimizer: of any class.
@@ -32,10 +32,10 @@ def guard(optimizer: Optimizer, names: Mapping[Tensor, tuple[str, ...]] | None =
 
 
 class _CheckIsLast(OrderedDict[int, Any]):
-    """Load pre-hooks, of which the check is the last: it sees what the others have made of a state dict."""
+    """Dictionary of load pre-hooks that always runs our check last."""
 
     def values(self) -> Any:
-        """Return the hooks in the order in which torch calls them."""
+        """Return the registered hooks, then our check."""
         return [*super().values(), compatible_state]
 
 

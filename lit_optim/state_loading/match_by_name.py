@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from lit_optim.errors import ConfigError
-from lit_optim.state_loading.parameter_names import listed, normal, saved_names
+from lit_optim.state_loading.parameter_names import join_names, normalize_name, saved_names
 
 DDP = "module."
 Saved = list[list[str | None]]  # names by group
@@ -52,7 +52,7 @@ def match(saved: Mapping[str, Any], live: Sequence[Sequence[LiveParameter]]) -> 
     """
     groups = [{k: v for k, v in group.items() if k != "param_names"} for group in saved["param_groups"]]
     there = _without_ddp(saved_names(saved), [name for group in live for p in group for name in p.names])
-    here = [[tuple(map(normal, p.names)) for p in group] for group in live]
+    here = [[tuple(map(normalize_name, p.names)) for p in group] for group in live]
     known = [name for group in there for name in group]
     by_name = any(isinstance(i, str) for group in groups for i in group["params"])
     if all(known) and len(set(known)) == len(known) and all(names for group in here for names in group):
@@ -69,7 +69,7 @@ def _without_ddp(there: Saved, here: Sequence[str]) -> Saved:
     known = [name for group in there for name in group if name]
     if not known or not here:
         return there
-    saved, live = (all(normal(name).startswith(DDP) for name in names) for names in (known, here))
+    saved, live = (all(normalize_name(name).startswith(DDP) for name in names) for names in (known, here))
     if saved == live:
         return there
     return [[name and (name.removeprefix(DDP) if saved else DDP + name) for name in group] for group in there]
@@ -83,7 +83,8 @@ def _match_names(groups: list[dict[str, Any]], there: Saved, here: Live) -> list
     flat = [pair for names, found in zip(here, wanted, strict=True) for pair in zip(names, found, strict=True)]
     new = [names[0] for names, found in flat if found is None]
     if gone or new or len(used) != len(flat):
-        parts = [f"{listed(names)} only in the {where}" for names, where in ((gone, "state"), (new, "model")) if names]
+        sides = ((gone, "state"), (new, "model"))
+        parts = [f"{join_names(names)} only in the {side}" for names, side in sides if names]
         raise ConfigError(f"its parameters have other names: {', '.join(parts) or 'two of the model are one there'}")
     left = {i: set(group) for i, group in enumerate(there)}
     matched = []
@@ -107,7 +108,7 @@ def _match_positions(groups: list[dict[str, Any]], there: Saved, here: Live) -> 
     places = {name: i for i, (_, names) in enumerate(pairs) for name in names}
     other += [f"{saved} in another place" for i, (saved, _) in enumerate(pairs) if saved and places.get(saved, i) != i]
     if other:
-        raise ConfigError(f"its parameters have other names: {listed(other)}")
+        raise ConfigError(f"its parameters have other names: {join_names(other)}")
     return groups
 
 
@@ -115,4 +116,4 @@ def _other_groups(there: Saved, here: Live) -> str:
     sizes = f"its optimizer has {[*map(len, there)]} parameters in its param groups, and this one {[*map(len, here)]}"
     place = {name: i for i, group in enumerate(there) for name in group if name}
     moved = [n[0] for i, group in enumerate(here) for n in group if n and place.get(n[0], i) != i]
-    return f"{sizes} (in other groups: {listed(moved)})" if moved else sizes
+    return f"{sizes} (in other groups: {join_names(moved)})" if moved else sizes

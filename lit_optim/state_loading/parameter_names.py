@@ -1,4 +1,4 @@
-"""Names of parameters: in a module, on an optimizer, and in a saved state dict."""
+"""Read and write the names of parameters: in a module, on an optimizer, in a saved state dict."""
 
 from __future__ import annotations
 
@@ -65,25 +65,26 @@ def saved_names(saved: Mapping[str, Any]) -> list[list[str | None]]:
     for group, own in zip(groups, ours, strict=True):
         ids = group["params"]
         names = next((n for n in (group.get("param_names"), own) if _are_names(n, len(ids))), [None] * len(ids))
-        found.append([normal(i) if isinstance(i, str) else n and normal(n) for i, n in zip(ids, names, strict=True)])
+        own_names = (i if isinstance(i, str) else n for i, n in zip(ids, names, strict=True))
+        found.append([name and normalize_name(name) for name in own_names])
     return found
 
 
-def normal(name: str) -> str:
-    """Remove from a name what ``torch.compile`` and wrappers put into it.
+def normalize_name(name: str) -> str:
+    """Remove the prefixes of ``torch.compile`` and of wrappers from a name.
 
     Example:
-        >>> normal("_orig_mod.layer._checkpoint_wrapped_module.weight")
+        >>> normalize_name("_orig_mod.layer._checkpoint_wrapped_module.weight")
         'layer.weight'
     """
     return WRAPPERS.sub("", name)
 
 
-def listed(names: Sequence[str]) -> str:
-    """Join the first names for a message, and say how many more there are.
+def join_names(names: Sequence[str]) -> str:
+    """Join the first names for a message, with the number of those left out.
 
     Example:
-        >>> listed(list("abcdefg"))
+        >>> join_names(list("abcdefg"))
         'a, b, c, d, e and 2 more'
     """
     rest = len(names) - SHOWN

@@ -44,7 +44,7 @@ def loadable_state(entry: Mapping[str, Any], first: FirstState, p: Tensor, *, st
 
 
 def own_state(entry: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return what an optimizer itself keeps in a state, without the shadow weights.
+    """Return the optimizer's entries of a state, without the shadow weights.
 
     Example:
         >>> own_state({"momentum_buffer": None, "slow": torch.zeros(1), "step": 1})
@@ -54,7 +54,7 @@ def own_state(entry: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def is_shadow_key(key: Any) -> bool:
-    """Tell whether shadow weights, and not the optimizer, keep a key."""
+    """Return whether shadow weights, and not the optimizer, keep a key."""
     return isinstance(key, str) and SHADOW_KEYS.fullmatch(key) is not None
 
 
@@ -101,7 +101,7 @@ def _tensor(key: str, value: Any, expected: TensorLike, p: Tensor) -> Tensor:
 
 
 def _check_dtype(key: str, value: Tensor, dtype: torch.dtype, *, number: bool) -> None:
-    """Reject what torch would not cast without loss of meaning; a counter may be a float or an integer."""
+    """Reject a dtype that torch cannot cast without loss of meaning; a counter may be a float or an integer."""
     both = (value.dtype, dtype)
     real = not any(each.is_complex or each is torch.bool for each in both)
     floating = all(each.is_floating_point for each in both) or all(each.is_complex for each in both)
@@ -122,7 +122,7 @@ def _check_memory(key: str, value: Tensor, p: Tensor) -> None:
 
 
 def _check_extra(key: str, value: Any, p: Tensor) -> None:
-    """Reject what has not the parameter's shape, of a key that the class does not make in its first step."""
+    """Reject a tensor without the parameter's shape, for a key that a first step does not create."""
     if isinstance(value, Tensor):
         if value.shape != p.shape and value.numel() != 1:
             raise ConfigError(f"{key} has shape {tuple(value.shape)}, and should have {tuple(p.shape)}")

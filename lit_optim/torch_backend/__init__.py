@@ -1,1 +1,1 @@
-"""Torch's own optimizers: which implementation is the fastest correct one, and what keeps it correct."""
+"""Choose the fastest correct implementation of torch's own optimizers, and keep it correct."""

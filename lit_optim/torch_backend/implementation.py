@@ -55,7 +55,7 @@ def fastest(cls: type[Optimizer], parameters: Iterable[Tensor], given: Mapping[s
 
 
 def fused_is_right(cls: type[Optimizer], parameters: Sequence[Tensor]) -> bool:
-    """Tell whether ``fused=True`` computes the same as the loop for these parameters."""
+    """Return whether ``fused=True`` computes the same as the loop for these parameters."""
     devices = {p.device.type for p in parameters}
     if len(devices) != 1 or not devices <= {"cpu", "cuda"}:
         return False
@@ -69,7 +69,7 @@ def fused_is_right(cls: type[Optimizer], parameters: Sequence[Tensor]) -> bool:
 
 
 def foreach_pays(cls: type[Optimizer], parameters: Sequence[Tensor]) -> bool:
-    """Tell whether the foreach implementation is worth its temporaries: on a CPU, for many small tensors only.
+    """Return whether foreach is faster than the loop: on a CPU, for many small tensors only.
 
     Elsewhere torch's own default already is foreach.
     """
@@ -131,7 +131,7 @@ def _remember_flags(optimizer: Optimizer, _: Any) -> None:
 
 
 def _restore_after_load(optimizer: Optimizer) -> None:
-    """Return to the implementation of this run, ``capturable`` included, and lay the loaded state out for it."""
+    """Restore this run's implementation flags, ``capturable`` included, and adapt the loaded state's layout."""
     for group, flags in zip(optimizer.param_groups, optimizer.__dict__.pop("_lit_optim_flags"), strict=True):
         group.update(flags)
     if type(optimizer) not in FUSED:

@@ -1,4 +1,4 @@
-"""Lay out gradients and state as fused kernels need them: in the strides of their parameters."""
+"""Copy gradients and state to the strides of their parameters, which fused kernels assume."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARAMS, _VALUES, _NUMEL, _NOTHING = itemgetter("params"), methodcaller("values"
 
 
 def lay_out(optimizer: Optimizer) -> None:
-    """Give gradients and state the strides of their parameter, where a fused kernel is going to read them."""
+    """Copy gradients and state to the strides of their parameter, where a fused kernel reads them."""
     if any(group.get("fused") for group in optimizer.param_groups):
         check_sizes(optimizer)
     sgd, adagrad = type(optimizer) is SGD, type(optimizer) is Adagrad
@@ -49,7 +49,7 @@ def lay_out(optimizer: Optimizer) -> None:
 
 
 def check_sizes(optimizer: Optimizer) -> None:
-    """Reject gradients and state of another size than their parameter: a kernel would run past their ends.
+    """Reject gradients and state of another size than their parameter: a kernel would read out of bounds.
 
     Sizes are compared at each step; the state is checked again only where it holds new tensors.
 
@@ -73,7 +73,7 @@ def check_sizes(optimizer: Optimizer) -> None:
 
 
 def lay_out_state(optimizer: Optimizer) -> None:
-    """Give state tensors of a parameter's shape its strides."""
+    """Copy state tensors of a parameter's shape to its strides."""
     for p, state in optimizer.state.items():
         for name, value in state.items():
             if isinstance(value, Tensor) and value.shape == p.shape and value.stride() != p.stride():
@@ -93,7 +93,7 @@ def complete_momentum(optimizer: Optimizer, group: dict[str, Any]) -> None:
 
 
 def is_dense(tensor: Tensor) -> bool:
-    """Tell whether the elements fill one block of memory without gaps or overlaps, in any order of dimensions.
+    """Return whether the elements fill one block of memory without gaps or overlaps, in any order of dimensions.
 
     Example:
         >>> is_dense(torch.zeros(4, 3).t()), is_dense(torch.zeros(4, 3)[:, :2]), is_dense(torch.zeros(1).expand(3))
@@ -108,7 +108,7 @@ def is_dense(tensor: Tensor) -> bool:
 
 
 def flat_view(tensor: Tensor) -> Tensor:
-    """Return a dense tensor as the one block of memory that it is, in any order of dimensions.
+    """Return a 1-D view of a dense tensor in the order of its memory.
 
     Example:
         >>> flat_view(torch.tensor([[1, 2], [3, 4]]).t())

@@ -316,7 +316,7 @@ def test_one_extra_copy_of_the_weights_and_no_temporaries():
     assert not lookahead._before
 
 
-def test_wrong_values_are_told_all_at_once():
+def test_wrong_values_are_reported_all_at_once():
     with pytest.raises(ConfigError) as caught:
         Lookahead(0, 1.5, inner_state="pull")
     assert caught.value.problems == (
@@ -338,7 +338,7 @@ def test_bad_alpha(alpha):
         LookaheadCallback(alpha=alpha)
 
 
-def test_attaching_is_refused_in_words():
+def test_attaching_is_rejected():
     p, optimizer = problem("sgd")
     lookahead = Lookahead().attach(optimizer)
     with pytest.raises(ConfigError, match="is attached already; make another Lookahead for another optimizer"):

@@ -390,7 +390,7 @@ def test_a_scheduled_alpha(tmp_path):
 
 
 @pytest.mark.parametrize("asked", [{"k": 5}, {"alpha": 0.9}])
-def test_values_that_a_checkpoint_replaces_are_told(tmp_path, asked):
+def test_values_that_a_checkpoint_replaces_are_reported(tmp_path, asked):
     _, fitted = run(tmp_path, "lookahead", max_epochs=1)
     fitted.save_checkpoint(tmp_path / "c.ckpt")
     ((name, value),) = asked.items()

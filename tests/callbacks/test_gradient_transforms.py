@@ -204,12 +204,12 @@ def test_two_of_a_kind_are_refused_at_fit_start(tmp_path, callback):
         fit(tmp_path, Net("sgd"), callbacks=[callback(), callback()], enable_checkpointing=False)
 
 
-def test_two_noises_are_refused_in_words(tmp_path):
+def test_two_noises_are_rejected(tmp_path):
     with pytest.raises(ConfigError, match=r"gradient_noise\[1\]: a second GradientNoise, beside .*; keep one of them"):
         fit(tmp_path, Net("sgd", optim_callbacks=["gradient_noise", "gradient_noise"]))
 
 
-def test_an_exclusion_that_matches_nothing_is_told_at_fit_start(tmp_path):
+def test_an_exclusion_that_matches_nothing_is_reported_at_fit_start(tmp_path):
     with pytest.raises(ConfigError, match=r"agc.exclude='head.\*': matches no parameter"):
         fit(tmp_path, Net("sgd"), callbacks=[Agc(exclude=["head.*"])], enable_checkpointing=False)
 

@@ -15,7 +15,7 @@ import lit_optim
 from conftest import OPTIMIZERS, SCHEDULERS, preset_names
 from lit_optim.cli.argument_docs import argument_docs
 from lit_optim.cli.config_value import as_config_value
-from lit_optim.cli.keys import of_call
+from lit_optim.cli.keys import keys_of_call
 from lit_optim.cli.main import main
 from lit_optim.config.capabilities import capabilities
 from lit_optim.config.checks.locate import locate
@@ -70,8 +70,8 @@ def test_every_optimizer_names_its_paper_and_all_arguments(name):
     assert re.match(r"[A-Z][^\d]+ (19|20)\d\d, [A-Z].{20}", found["paper"]), "authors, year, title"
     code = locate(found["target"], torch.optim.Optimizer, "optimizer").__init__.__code__
     arguments = code.co_varnames[2 : code.co_argcount + code.co_kwonlyargcount]
-    swallowed = {name for name in presets.load_preset("optimizer", name) if name == "adam_debias"}  # by **kwargs
-    assert {key["key"] for key in found["keys"]} == {*arguments, *swallowed}
+    by_kwargs = {name for name in presets.load_preset("optimizer", name) if name == "adam_debias"}
+    assert {key["key"] for key in found["keys"]} == {*arguments, *by_kwargs}
     named = {key["key"]: key["preset"] for key in found["keys"] if key["in_preset"]}
     assert named == {k: v for k, v in presets.load_preset("optimizer", name).items() if not k.startswith("_")}
 
@@ -244,5 +244,5 @@ def test_meanings_of_others_come_from_their_docstrings():
         "params": "what to optimize",
         "reach": "how far it goes, and back (default: 2)",
     }
-    (key,) = of_call(Theirs, {}, {}, supplied=1)
+    (key,) = keys_of_call(Theirs, {}, {}, supplied=1)
     assert (key.key, key.default, key.meaning) == ("reach", 2.0, "how far it goes, and back (default: 2)")

@@ -6,18 +6,18 @@ import sys
 import pytest
 
 from conftest import preset_names
-from lit_optim.config.capabilities import capabilities, of_target
+from lit_optim.config.capabilities import capabilities, capabilities_of_target
 from lit_optim.config.read import presets
 from lit_optim.config.read.preset_header import header
 
 WITHOUT_YAML = """
 import sys
 sys.modules["yaml"] = sys.modules["omegaconf"] = None  # an import of one of them fails
-from lit_optim.config.capabilities import Capabilities, capabilities, of_target, capability_table
+from lit_optim.config.capabilities import Capabilities, capabilities, capabilities_of_target, capability_table
 
-assert of_target("torch.optim.LBFGS").closure
-assert of_target("lit_optim.optimizers.SGDW") == capabilities("sgdw")
-assert of_target("somewhere.Else") == Capabilities()
+assert capabilities_of_target("torch.optim.LBFGS").closure
+assert capabilities_of_target("lit_optim.optimizers.SGDW") == capabilities("sgdw")
+assert capabilities_of_target("somewhere.Else") == Capabilities()
 assert len(capability_table()) > 40
 """
 
@@ -36,4 +36,5 @@ def test_a_class_of_several_presets_has_the_entry_of_the_first():
     targets: dict[str, str] = {}
     for name in preset_names("optimizer"):
         targets.setdefault(presets.load_preset("optimizer", name)["_target_"], name)
-    assert {target: of_target(target) for target in targets} == {t: capabilities(n) for t, n in targets.items()}
+    expected = {target: capabilities(name) for target, name in targets.items()}
+    assert {target: capabilities_of_target(target) for target in targets} == expected

@@ -139,7 +139,7 @@ def test_what_is_no_configuration(cfg):
         lit_optim.validate(cfg)
 
 
-def test_groups_that_nobody_reads():
+def test_unknown_groups():
     with pytest.raises(ConfigError, match=r"^schedular: no such group; did you mean 'scheduler'\?$"):
         lit_optim.validate({"optimizer": "sgd", "schedular": "cosine"})
     lit_optim.validate({"scheduler": "cosine", "schedular": "cosine", "optimizers": ["of the app's own"]})
@@ -180,7 +180,7 @@ def test_problems_are_kept_apart_and_pickle():
     assert isinstance(error, ValueError)
 
 
-def test_a_spec_that_the_model_refers_to_is_told_once():
+def test_a_spec_that_the_model_refers_to_is_reported_once():
     cfg = OmegaConf.create({"optimizer": {**A, "lr": float("nan")}, "model": {"optimizer": "${optimizer}"}})
     with pytest.raises(ConfigError) as caught:
         lit_optim.validate(cfg)

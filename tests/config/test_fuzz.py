@@ -41,7 +41,7 @@ values = st.recursive(
 
 
 def quiet(function):
-    """Warnings are not what is tested here: the classes have many about values that nobody would write."""
+    """Call a function without its warnings: classes have many about the unlikely values of this test."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return function()

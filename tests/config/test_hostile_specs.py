@@ -118,7 +118,7 @@ GOOD = {
     "an int stays an int": (Counts, {"every": 20}, lambda o: len(o.slots) == 20),
     "positional only": (PositionalOnly, {"lr": "0.5"}, lambda o: o.defaults["lr"] == 0.5),
     "no hints": (Untyped, {"lr": "1e-4", "rate": "2"}, lambda o: (o.defaults["lr"], o.defaults["rate"]) == (1e-4, 2.0)),
-    "swallowed and handed on": (SubAdam, {"lr": "1e-4"}, lambda o: o.defaults["lr"] == 1e-4),
+    "taken by **kwargs and handed on": (SubAdam, {"lr": "1e-4"}, lambda o: o.defaults["lr"] == 1e-4),
     "a class inside": (Wraps, {"base_optimizer": {"_target_": "torch.optim.SGD"}}, lambda o: type(o.base) is torch.optim.SGD),
     "numpy": (Counts, {"lr": np.float64(0.5), "every": np.int64(3)}, lambda o: o.defaults["lr"] == 0.5 and len(o.slots) == 3),
 }  # fmt: skip
@@ -165,7 +165,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("cfg", "message"), BAD, ids=[message[:50] for _, message in BAD])
-def test_wrong_ones_are_refused_in_words(cfg, message):
+def test_wrong_ones_are_rejected_by_a_config_error(cfg, message):
     with pytest.raises(ConfigError) as caught:
         lit_optim.validate(cfg)
     assert message in str(caught.value)

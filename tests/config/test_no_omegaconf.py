@@ -108,7 +108,7 @@ def test_specs_are_still_read_by_attribute():
     assert module.hparams.scheduler.main.shape == "multistep"
 
 
-def test_an_interpolation_that_leads_nowhere_is_told_by_the_validation():
+def test_the_validation_reports_an_interpolation_that_leads_nowhere():
     module = Net(OmegaConf.create({"_target_": "torch.optim.SGD", "lr": "${nowhere}"}))
     with pytest.raises(lit_optim.ConfigError, match="nowhere"):
         module.configure_optimizers()

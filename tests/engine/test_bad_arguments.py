@@ -1,4 +1,4 @@
-"""What no run survives is refused in words: the argument, its value and the rule; and nothing else is changed."""
+"""Bad arguments are rejected with an error that names the argument, its value and the rule; nothing is changed."""
 
 import copy
 

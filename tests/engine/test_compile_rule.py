@@ -9,7 +9,7 @@ import threading
 import pytest
 import torch
 
-from lit_optim.engine import compile_rule as kernels
+from lit_optim.engine import compile_rule as compile_rule_module
 from lit_optim.engine.compile_rule import TRACED_LENGTH, compile_rule, compiled_kernels
 from lit_optim.engine.flat_bucket import SMALL
 from lit_optim.optimizers import SGDW, AdaBound
@@ -87,7 +87,7 @@ def test_sizes(dtype):
 
 @pytest.mark.slow
 def test_layouts():
-    """The kernel checks no strides and no dtypes: whatever lies otherwise must not reach it."""
+    """The kernel checks no strides and no dtypes: tensors in another layout must not reach it."""
 
     def weights(compile):
         generator = torch.Generator().manual_seed(5)
@@ -183,7 +183,7 @@ def test_continues_bit_for_bit_compiled():
 @pytest.mark.slow
 def test_threads_that_compile_at_once(monkeypatch):
     """Each optimizer takes its first step in another thread; tracing changes globals of torch's."""
-    monkeypatch.setattr(kernels, "_kernels", {})
+    monkeypatch.setattr(compile_rule_module, "_kernels", {})
     ends = []
 
     def run():
@@ -258,8 +258,8 @@ def test_other_errors_are_not_taken_for_a_missing_compiler(monkeypatch):
     def fails(*args):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(kernels, "_with_inductor", fails)
-    monkeypatch.setattr(kernels, "_kernels", {})
+    monkeypatch.setattr(compile_rule_module, "_with_inductor", fails)
+    monkeypatch.setattr(compile_rule_module, "_kernels", {})
     p = torch.nn.Parameter(torch.ones(3))
     p.grad = torch.ones(3)
     with pytest.raises(RuntimeError, match="something else"):

@@ -210,7 +210,7 @@ def test_compiled_modules_and_named_parameters_have_the_same_names():
 
 
 @pytest.mark.parametrize("link", [Noise(), Agc(), Centralize()], ids=lambda link: link.kind)
-def test_sparse_gradients_are_refused_in_words(link):
+def test_sparse_gradients_are_rejected(link):
     layer = torch.nn.Embedding(6, 3, sparse=True)
     optimizer = torch.optim.SparseAdam(layer.parameters())
     link.attach(optimizer, layer)
@@ -224,7 +224,7 @@ def test_sparse_gradients_are_refused_in_words(link):
     optimizer.step()
 
 
-def test_exclusions_that_match_nothing_and_words_that_are_none():
+def test_exclusions_that_match_nothing_or_are_malformed():
     net = Mixed()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     with pytest.raises(ConfigError, match="agc.exclude='hed.weight': matches no parameter; did you mean 'head.weight'"):
@@ -253,7 +253,7 @@ def test_noise_arguments(name, value, rule):
     ("preset", "name", "value"),
     [("gradient_noise", "eta", -0.5), ("gradient_noise", "every_n", 0), ("agc", "lam", 0.0), ("agc", "exclude", [""])],
 )
-def test_a_wrong_value_is_told_with_its_key_before_anything_is_built(preset, name, value):
+def test_a_wrong_value_is_reported_with_its_key_before_anything_is_built(preset, name, value):
     spec = {preset: {**lit_optim.config.read.presets.load_preset("optim_callbacks", preset)[preset], name: value}}
     with pytest.raises(ConfigError, match=rf"optim_callbacks.{preset}.{name}={re.escape(repr(value))}: "):
         lit_optim.validate({"optimizer": "sgd", "optim_callbacks": spec})

@@ -155,7 +155,7 @@ def test_wrong_order_of_bases_fails_loudly():
         type("Wrong", (L.LightningModule, lit_optim.ConfigureOptimizersMixin), {})
 
 
-def test_pytorch_lightning_is_refused_in_words():
+def test_pytorch_lightning_is_rejected():
     pytorch_lightning = pytest.importorskip("pytorch_lightning")
     with pytest.raises(ConfigError, match="import lightning as L"):
         type("Other", (lit_optim.ConfigureOptimizersMixin, pytorch_lightning.LightningModule), {})
@@ -244,7 +244,7 @@ def test_the_lr_inside_every_optimizer_step_is_the_documented_one(tmp_path, accu
     assert [used[0] for used in module.used] == pytest.approx([1e-3 * factor for factor in expected])
 
 
-def test_a_schedule_on_an_optimizer_that_ignores_it_is_told():
+def test_a_schedule_on_an_optimizer_that_ignores_it_is_reported():
     with pytest.warns(UserWarning, match="a schedule has no effect"):
         Net(optimizer="rprop", scheduler={"warmup": 5}).configure_optimizers()
     with pytest.warns(UserWarning, match="a schedule has no effect"):

@@ -17,7 +17,7 @@ SCHEDULERS = {
     "warmup_cosine": "warmup_cosine",
     "plateau": {"warmup": 2, "main": PLATEAU, "monitor": "val/loss"},
     "phases, noise": {"phases": CHAIN, "order": [*CHAIN], "monitor": "val/loss", "noise": {"std": 0.1, "limit": 0.3}},
-    "plateaus of several lanes": {
+    "plateaus of several driven values": {
         "main": PLATEAU, "monitor": "val/loss", "groups": {"no_decay": {"warmup": 3, "main": {**PLATEAU, "factor": 0.3}}},
         "drive": {"weight_decay": {"main": {**PLATEAU, "factor": 0.9}}, "betas[0]": {"main": {"shape": "one_cycle"}, "values": [0.85, 0.95]}},
     },

@@ -72,7 +72,7 @@ def test_strides_of_parameter_and_gradient(name, grad, layout):
 
 
 @pytest.mark.parametrize("name", FUSABLE)
-def test_a_gradient_with_other_strides_is_copied_and_told_once(name):
+def test_a_gradient_with_other_strides_is_copied_with_one_warning(name):
     with pytest.warns(UserWarning, match="other strides") as record:
         optimizer = compare(name, LAYOUTS["plain"], transposed, rtol=1e-5, atol=1e-6)
     assert optimizer.param_groups[0]["fused"] is True

@@ -8,7 +8,7 @@ import torch
 
 from lit_optim.callbacks.metric_feeder import MetricFeeder
 from lit_optim.callbacks.protocol import OptimizerCallback
-from lit_optim.callbacks.swats.foreign_schedulers import refuse_other_schedules
+from lit_optim.callbacks.swats.foreign_schedulers import reject_other_schedules
 from lit_optim.callbacks.swats.metric import read_on_metric
 from lit_optim.callbacks.swats.replace_spec import swats_spec
 from lit_optim.callbacks.swats.report import History, advice, estimates_table
@@ -100,7 +100,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
         return swats_spec(spec, self.options)
 
     def prepare_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        """Disarms the criterion until training begins: a search of the lr would meet it at tiny ones."""
+        """Disables the criterion until training begins; an lr search would trigger it."""
         for group in optimizer.param_groups:
             group["armed"] = False
 
@@ -109,7 +109,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
         group = self._optimizer(trainer).param_groups[0]
         run = run_length(trainer)
         schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-        refuse_other_schedules(schedulers, run.total_steps, follow=group["follow_schedule"])
+        reject_other_schedules(schedulers, run.total_steps, follow=group["follow_schedule"])
         if self.at is not None:
             self._due = self.at.steps(run, "optim_callbacks.swats.at")
             if run.total_steps is not None and self._due >= run.total_steps and not _is_short(trainer):
@@ -119,7 +119,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
                 )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Arms the criterion and begins the report; a checkpoint has been restored by now."""
+        """Enables the criterion and begins the report; a checkpoint has been restored by now."""
         groups = self._optimizer(trainer).param_groups
         for group in groups:
             group.update(armed=True, replicated=trainer.world_size > 1)
@@ -130,7 +130,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
             super().on_train_start(trainer, pl_module)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Requests the switch, which takes place at the end of the step that is the last one of Adam."""
+        """Requests the switch, which takes place at the end of Adam's last step."""
         if self._due is not None and trainer.global_step >= self._due - 1:
             self._due = None
             for group in self._optimizer(trainer).param_groups:
@@ -161,7 +161,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
             pl_module.log("swats/sgd", switched, prog_bar=True, logger=False, on_step=True, on_epoch=False)
 
     def feed(self, trainer: Trainer, value: float) -> None:
-        """Switches where the metric has stopped improving."""
+        """Switches to SGD if the metric has stopped improving."""
         assert self.plateau is not None
         self.plateau_state = self.plateau.observe(self.plateau_state, value)
         if self.plateau_state.scale < 1:
@@ -182,7 +182,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
         self._write(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the state of the metric's plateau; all else is in the optimizer's."""
+        """Returns the state of the metric's plateau; the rest is in the optimizer's state."""
         return {} if self.monitor is None else {**super().state_dict(), "watched": self.plateau_state._asdict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

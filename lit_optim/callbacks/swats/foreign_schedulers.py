@@ -1,4 +1,4 @@
-"""Schedulers of torch and of other packages that would overwrite the learning rate which SWATS gives to SGD."""
+"""Find schedulers of torch and of other packages that would overwrite SGD's learning rate from SWATS."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MAX_STEPS = 10_000  # of a trial: a few hundredths of a second
 ADVICE = "choose one of lit-optim's (lit-optim list scheduler), which do"
 
 
-def refuse_other_schedules(schedulers: list[Any], steps: int | None, *, follow: bool) -> None:
-    """Rejects schedulers that would overwrite, or move on, the learning rate that SWATS gives to SGD.
+def reject_other_schedules(schedulers: list[Any], steps: int | None, *, follow: bool) -> None:
+    """Rejects schedulers that would overwrite or schedule the learning rate that SWATS gives to SGD.
 
     Args:
         schedulers: of the fit.
@@ -63,14 +63,14 @@ def overwrites(scheduler: Any, steps: int) -> int | None:
     if type(scheduler) in CLOSED_FORM:
         return 1
     try:
-        plain, doubled = _copy(scheduler, 1.0), _copy(scheduler, 2.0)
+        unscaled, doubled = _copy(scheduler, 1.0), _copy(scheduler, 2.0)
         ratio = 2.0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for step in range(1, steps + 1):
-                plain.step()
+                unscaled.step()
                 doubled.step()
-                lr, twice = (float(each.optimizer.param_groups[0]["lr"]) for each in (plain, doubled))
+                lr, twice = (float(each.optimizer.param_groups[0]["lr"]) for each in (unscaled, doubled))
                 before, ratio = ratio, twice / lr if lr > 0 else ratio
                 if ratio < 1.01 and before > 1.5:  # in one step: both may come down to one floor in many
                     return step
@@ -80,7 +80,7 @@ def overwrites(scheduler: Any, steps: int) -> int | None:
 
 
 def _copy(scheduler: Any, factor: float) -> Any:
-    """Returns a copy over an optimizer without parameters of the run, whose lrs are multiplied by a factor."""
+    """Copies a scheduler over a dummy optimizer whose lrs are multiplied by a factor."""
     optimizer, stub = scheduler.optimizer, SGD([torch.zeros(1)], lr=0.1)
     groups = optimizer.param_groups
     stub.param_groups = [{**group, "params": [torch.zeros(1)], "lr": group["lr"] * factor} for group in groups]

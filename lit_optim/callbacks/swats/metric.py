@@ -1,4 +1,4 @@
-"""The plateau of a metric at which SWATS switches."""
+"""Read the metric and the plateau at which SWATS switches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spec of an Adam -> that of the optimizer that begins as this Adam and can switch to SGD."""
+"""Convert the spec of an Adam to that of SWATS."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def swats_spec(spec: Spec, options: Mapping[str, Any]) -> Spec:
 
 
 def _with_options(spec: Spec, options: Mapping[str, Any]) -> Spec:
-    """Adds the options to the spec of a SWATS; what both set has to be equal."""
+    """Adds the options to the spec of a SWATS; rejects values that differ from those of the spec."""
     defaults = {name: inspect.signature(SWATS).parameters[name].default for name in options}
     changed = {name: value for name, value in options.items() if value != defaults[name]}
     for name, value in changed.items():

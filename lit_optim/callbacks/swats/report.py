@@ -1,4 +1,4 @@
-"""What SWATS estimated at each step of a fit: the record, its table and picture, and advice on the tolerance."""
+"""Record SWATS's estimate of each step of a fit; write its table and picture, and advise on the tolerance."""
 
 from __future__ import annotations
 
@@ -59,19 +59,19 @@ class History:
 
     @property
     def of_group(self) -> str:
-        """The group, for messages; empty where all groups share the estimate."""
+        """Return the group's name for messages; empty where all groups share the estimate."""
         return f" (group {self.name})" if self.name else ""
 
     @property
     def last(self) -> dict[str, float]:
-        """The last estimate, for loggers."""
+        """Return the last estimate, for loggers."""
         end = f"/{self.name}" if self.name else ""
         values = {"gamma": self.gammas, "sgd_lr": self.sgd_lrs, "distance": self.distances}
         return {f"swats/{key}{end}": series[-1] for key, series in values.items()}
 
 
 def advice(history: History, switch_tol: float, *, lr_moves: bool) -> str:
-    """Returns what to do about a run that never switched, from how close average and estimate came."""
+    """Returns advice for a run that never switched, from how close average and estimate came."""
     series = zip(history.distances, history.sgd_lrs, history.steps, strict=True)
     distances = [(each, step) for each, sgd_lr, step in series if sgd_lr > 0]
     away, step = min(distances[1:] or distances, default=(math.inf, 0))  # that of the first step is always 0

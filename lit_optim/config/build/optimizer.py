@@ -30,7 +30,7 @@ from lit_optim.state_loading.parameter_names import module_names
 
 
 class CheckedOptimizer(NamedTuple):
-    """A checked optimizer spec: with its class or factory, and the keyword arguments for it."""
+    """Holds the class or factory of a checked optimizer spec, and its keyword arguments."""
 
     spec: Spec
     cls: Any
@@ -61,7 +61,7 @@ def check_optimizer(spec: Spec) -> CheckedOptimizer:
 
 
 def check_nested(cls: type, arguments: dict[str, Any], key: str) -> dict[str, Any]:
-    """Check the arguments of an object inside a spec; those of an optimizer as those of one by itself.
+    """Check the arguments of an object inside a spec; check a nested optimizer as a top-level one.
 
     Raises:
         ConfigError: with all that is wrong.
@@ -104,7 +104,7 @@ def build_on_dummy(cls: type[Optimizer], **arguments: Any) -> Optimizer:
 def _can_step(cls: type[Optimizer]) -> bool:
     if cls.__module__.startswith("torch.optim."):
         return True
-    needs = capabilities.of_target(import_path_of(cls))
+    needs = capabilities.capabilities_of_target(import_path_of(cls))
     return needs.measured is not None and not needs.second_order  # not measured: what it needs is unknown
 
 
@@ -179,7 +179,7 @@ def check_rules(rules: list[Rule], checked: CheckedOptimizer, key: str = "param_
 
 
 def _keys_of_callbacks(options: dict[str, Any], key: str, problems: Problems) -> dict[str, Any]:
-    """Remove and return the options that no optimizer knows, but a callback reads from its groups."""
+    """Remove and return the options that a callback, not the optimizer, reads from the groups."""
     if GROUP_KEY not in options:
         return {}
     try:

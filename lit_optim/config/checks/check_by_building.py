@@ -1,4 +1,4 @@
-"""Try arguments by building an object: what only its class knows about them."""
+"""Find invalid arguments by building an object, for rules that only its class knows."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def check_by_building(
         problems: collects what is rejected.
         names: that the user may have meant by one that turns out to be unknown.
     """
-    whole = _error_of(build, arguments)
+    whole = _first_error_line(build, arguments)
     if whole is None:
         return
     culprits = Problems()
-    if _error_of(build, {}) is None:  # else the error comes without any value, and no single one is to blame
+    if _first_error_line(build, {}) is None:  # else the error comes without any value, and no single one is to blame
         for argument, value in arguments.items():
-            reason = _error_of(build, {argument: value})
+            reason = _first_error_line(build, {argument: value})
             if reason is None:
                 continue
             if "unexpected keyword" in reason:  # to which newer Pythons add a suggestion
@@ -41,7 +41,7 @@ def check_by_building(
     problems.extend(culprits or [f"{key}: {name} refused these values: {whole}"])
 
 
-def _error_of(build: Callable[..., Any], arguments: Mapping[str, Any]) -> str | None:
+def _first_error_line(build: Callable[..., Any], arguments: Mapping[str, Any]) -> str | None:
     """Return the first line of the error that a call raises; None where it raises none."""
     try:
         build(**arguments)

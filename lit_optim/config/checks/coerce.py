@@ -16,7 +16,7 @@ _BOOLS = {"true": True, "false": False}
 
 
 class Mismatch(Exception):
-    """A value does not fit its hint; the text says what was expected, and what came."""
+    """Raised for a value that does not fit its hint; the text names the expected type and the value's."""
 
 
 def coerce(value: Any, hint: Any) -> Any:
@@ -65,7 +65,7 @@ def describe(hint: Any) -> str:
 
 
 def not_finite(value: Any) -> bool:
-    """Test whether a number, or one in a list, is NaN or infinite."""
+    """Return whether a number, or one in a list, is NaN or infinite."""
     if isinstance(value, (list, tuple)):
         return any(not_finite(item) for item in value)
     return isinstance(value, float) and not math.isfinite(value)

@@ -33,7 +33,7 @@ def check_call(
         target: class or function.
         arguments: keyword arguments as configured.
         key: dotted name of the spec, for messages.
-        problems: collects one line a wrong key or value.
+        problems: collects one line per wrong key or value.
         supplied: how many leading parameters the caller will fill in (``params``, ``optimizer``, ``total_steps``).
         finite: reject NaN and infinities.
         unchecked: names whose values the caller checks.

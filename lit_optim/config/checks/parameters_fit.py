@@ -22,7 +22,7 @@ def check_parameters_fit(spec: Spec, groups: Sequence[Mapping[str, Any]], owned:
     Raises:
         ConfigError: where the class would fail at its first step, or compute something else silently.
     """
-    needs, name = capabilities.of_target(spec.path), spec.path.rpartition(".")[2]
+    needs, name = capabilities.capabilities_of_target(spec.path), spec.path.rpartition(".")[2]
     dense = [p.name for p in owned if not getattr(p.owner, "sparse", False)] if needs.sparse else []
     if dense:
         rule = f"{name} takes sparse gradients only, and {len(dense)} of {len(owned)} parameters have dense ones"

@@ -1,4 +1,4 @@
-"""Reject values that classes accept silently, and that no run survives: torch's, and those of the presets' packages."""
+"""Reject values that a class of torch or of a preset's package accepts but cannot train with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Try a scheduler of torch on an optimizer over zeros: what only its class knows, and where its lrs go."""
+"""Step a torch scheduler on a dummy optimizer to find errors and non-finite lrs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lit_optim.config.checks.ranges import check_ranges
 from lit_optim.errors import Problems
 
 STEPS = 12
-PER_GROUP = ("lr_lambda", "max_lr", "base_lr", "min_lr", "max_momentum", "base_momentum")  # may be one value a group
+PER_GROUP = ("lr_lambda", "max_lr", "base_lr", "min_lr", "max_momentum", "base_momentum")  # may be one value per group
 
 
 def try_scheduler(cls: type[LRScheduler], arguments: Mapping[str, Any], key: str, problems: Problems) -> dict[str, Any]:

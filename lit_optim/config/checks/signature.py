@@ -51,7 +51,7 @@ def only_kwargs_takes(target: Any, arguments: Mapping[str, Any], supplied: int =
 
 
 def _hint(parameter: inspect.Parameter, names: dict[str, Any]) -> Any:
-    """Evaluate the type hint of one parameter; without a readable one, take the type of its default."""
+    """Evaluate the type hint of one parameter; without a valid one, return the type of its default."""
     hint = parameter.annotation
     while isinstance(hint, str):  # quoted once, or once more
         try:

@@ -98,7 +98,7 @@ def check_slots(slots: Mapping[str, Any], key: str, problems: Problems) -> dict[
 
 
 def has_length(steps: Any) -> bool:
-    """Test whether a phase lasts any time; a length that cannot be read counts, for another check reports it."""
+    """Return whether a phase has steps; True for an invalid length, which another check reports."""
     try:
         return parse(steps).amount > 0
     except ConfigError:

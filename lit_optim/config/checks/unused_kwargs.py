@@ -65,7 +65,7 @@ def check_unused_kwargs(
 
 
 def uses_kwargs(cls: Any) -> bool:
-    """Test whether a constructor uses its ``**kwargs``: hands them on to another object, say, which checks them.
+    """Return whether a constructor uses its ``**kwargs``, e.g. passes them to an object that checks them.
 
     Example:
         >>> class Keeps:
@@ -82,7 +82,7 @@ def uses_kwargs(cls: Any) -> bool:
 
 
 def inherited_arguments(cls: Any) -> set[str]:
-    """List the named arguments of a class and of its bases, to which it may hand its keywords on."""
+    """List the named arguments of a class and of its bases, to which it may pass keywords."""
     found: set[str] = set()
     for base in getattr(cls, "__mro__", (cls,)):
         try:
@@ -99,7 +99,7 @@ def _differ(one: Any, other: Any) -> bool:
 
 
 def _texts_in_code(cls: Any) -> set[Any]:
-    """Collect the constants in the code of a class: a key that it reads from its keywords is among them."""
+    """Collect the constants in the code of a class, which include the keys that it reads from its keywords."""
     functions = [cls] if inspect.isroutine(cls) else [f for base in cls.__mro__[:-1] for f in vars(base).values()]
     bare = [inspect.unwrap(function) if callable(function) else function for function in functions]  # torch.no_grad's
     codes = [function.__code__ for function in bare if hasattr(function, "__code__")]

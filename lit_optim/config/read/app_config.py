@@ -69,10 +69,10 @@ def _composed(name: str, overrides: Sequence[str], folder: str | None = None) ->
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ConfigError("hydra: " + " ".join(lines[:4])) from None
     lost: dict[str, str] = {}
-    return Composed(readable(cfg, lost), lost)
+    return Composed(drop_unresolvable(cfg, lost), lost)
 
 
-def readable(cfg: Any, lost: dict[str, str], key: str = "") -> Any:
+def drop_unresolvable(cfg: Any, lost: dict[str, str], key: str = "") -> Any:
     """Convert a config to plain containers, without what cannot be resolved outside of the running app.
 
     Args:
@@ -83,7 +83,7 @@ def readable(cfg: Any, lost: dict[str, str], key: str = "") -> Any:
     Example:
         >>> from omegaconf import OmegaConf
         >>> lost = {}
-        >>> readable(OmegaConf.create({"lr": 1, "twice": "${lr}", "nowhere": "${x}"}), lost), lost
+        >>> drop_unresolvable(OmegaConf.create({"lr": 1, "twice": "${lr}", "nowhere": "${x}"}), lost), lost
         ({'lr': 1, 'twice': 1}, {'nowhere': "Interpolation key 'x' not found"})
     """
     from omegaconf import DictConfig, ListConfig
@@ -98,7 +98,7 @@ def readable(cfg: Any, lost: dict[str, str], key: str = "") -> Any:
     found = {}
     for name, path in parts.items():
         try:
-            found[name] = readable(cfg[name], lost, path)
+            found[name] = drop_unresolvable(cfg[name], lost, path)
         except OmegaConfBaseException as error:
             lost[path] = str(error).splitlines()[0]
     return found if isinstance(cfg, DictConfig) else list(found.values())

@@ -17,7 +17,7 @@ NUMBERS = ("total_steps", "steps_per_epoch")
 
 @dataclass(frozen=True)
 class Choice:
-    """One configuration of a sweep.
+    """Holds one configuration of a sweep.
 
     Args:
         label: the overrides in which it differs from the others.

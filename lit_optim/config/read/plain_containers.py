@@ -51,7 +51,7 @@ def to_plain(value: Any, key: str = "config") -> Any:
 
 
 def missing_message(key: str, path: str) -> str:
-    """Word the message about a value that is still ``???``.
+    """Return the message about a value that is still ``???``.
 
     Args:
         key: dotted name of the spec.

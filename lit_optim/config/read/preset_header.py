@@ -17,7 +17,7 @@ _KEY = re.compile(r"^( *)(- )?(\w+):(?:.*? # (.*))?", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Header:
-    """What the comments of a preset say. ``target`` is the import path, empty where the preset names none."""
+    """Holds the comments of a preset. ``target`` is the import path, empty where the preset names none."""
 
     group: str
     name: str
@@ -30,7 +30,7 @@ class Header:
 
     @property
     def package(self) -> str:
-        """The package that the target comes from; rules and empty presets are ours."""
+        """Return the package of the target; ours for rules and empty presets."""
         return "any" if self.target == "???" else self.target.partition(".")[0] or "lit_optim"
 
 

@@ -20,7 +20,7 @@ DEFAULT_TARGETS = {"scheduler": "lit_optim.ScheduleLR"}
 
 @dataclass(frozen=True)
 class Spec:
-    """What to build: ``target`` is an import path, or a class or factory that was handed over as an object."""
+    """Describes what to build: ``target`` is an import path, or a class or factory that was given as an object."""
 
     target: Any
     arguments: dict[str, Any] = field(default_factory=dict)

@@ -23,15 +23,15 @@ class RAdamScalars(NamedTuple):
     one_minus_beta2: Number
     adaptive_size: Number
     eps: Number
-    plain_size: Number
+    unrectified_size: Number
 
 
 def radam(
     p: Tensor, g: Tensor, scratch: Tensor, s: RAdamScalars, *, exp_avg: Tensor, exp_avg_sq: Tensor, decay: Decay
 ) -> None:
-    """Update ``p = p - (adaptive_size / (sqrt(v) + eps) + plain_size) m``; one of the two sizes is 0."""
+    """Update ``p = p - (adaptive_size / (sqrt(v) + eps) + unrectified_size) m``; one of the two sizes is 0."""
     _, v = update_moments(p, g, scratch, s, exp_avg, exp_avg_sq, None, decay)
-    size = torch.sqrt(v, out=scratch).add_(s.eps).reciprocal_().mul_(s.adaptive_size).add_(s.plain_size)
+    size = torch.sqrt(v, out=scratch).add_(s.eps).reciprocal_().mul_(s.adaptive_size).add_(s.unrectified_size)
     p.addcmul_(size, exp_avg, value=-1)
 
 
@@ -117,6 +117,6 @@ class RAdam(RuleOptimizer):
         lr, (beta1, beta2) = group["lr"], group["betas"]
         r = rectification(step, beta2)
         size = lr / (1 - beta1**step)
-        adaptive, plain = (0 * size, size) if r is None else (size * r * math.sqrt(1 - beta2**step), 0 * size)
+        adaptive, unrectified = (0 * size, size) if r is None else (size * r * math.sqrt(1 - beta2**step), 0 * size)
         moments = moment_scalars(group, static_args["decay"])
-        return RAdamScalars(*moments, adaptive_size=adaptive, eps=group["eps"], plain_size=plain)
+        return RAdamScalars(*moments, adaptive_size=adaptive, eps=group["eps"], unrectified_size=unrectified)

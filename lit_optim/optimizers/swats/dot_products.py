@@ -1,4 +1,4 @@
-"""The dot products of one step of Adam; those of a GPU are read by the host one step later."""
+"""Hold the dot products of one step of Adam; the host reads those of a GPU one step later."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Row(NamedTuple):
-    """The step of one param group.
+    """Describes the step of one param group.
 
     Args:
         pp: dot product of the step with itself.
@@ -25,11 +25,11 @@ class Row(NamedTuple):
     active: bool = False
 
 
-def in_one(rows: Sequence[Row]) -> tuple[float, float]:
-    """Returns p.p and p.S g over several groups, with S the lr of a group relative to the largest.
+def sum_over_groups(rows: Sequence[Row]) -> tuple[float, float]:
+    """Sums the dot products over groups; p.g is weighted by lr / largest lr.
 
     Example:
-        >>> in_one([Row(4.0, -2.0, 0.1, True), Row(1.0, -1.0, 0.05, True)])
+        >>> sum_over_groups([Row(4.0, -2.0, 0.1, True), Row(1.0, -1.0, 0.05, True)])
         (5.0, -2.5)
     """
     largest = max(row.lr for row in rows) or 1.0
@@ -37,7 +37,7 @@ def in_one(rows: Sequence[Row]) -> tuple[float, float]:
 
 
 class DotProducts:
-    """The rows of all param groups, which a GPU copies to the host without a wait.
+    """Holds the rows of all param groups; a GPU copies them to the host without a wait.
 
     Args:
         totals: p.p and p.g of each group, in 64 bits.
@@ -60,7 +60,7 @@ class DotProducts:
                 self.arrived.record()
 
     def rows(self) -> list[Row]:
-        """Returns a row a group; waits until a GPU has finished the step that they belong to."""
+        """Returns one row per group; waits until a GPU has finished their step."""
         if not self.is_ready:
             self.arrived.synchronize()
         found = zip(self.totals.tolist(), self.lrs, strict=True)

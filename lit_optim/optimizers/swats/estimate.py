@@ -1,4 +1,4 @@
-"""Estimates the learning rate with which SGD would take Adam's steps. Pure: numbers in, numbers out."""
+"""Estimate the learning rate with which SGD would take Adam's steps, by pure functions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def observe(before: Estimate, pp: float, pg: float, beta2: float) -> Estimate:
 
 
 def sgd_lr(estimate: Estimate, beta2: float) -> float:
-    """Returns the learning rate for SGD, Lambda: ``lam`` without its bias; 0 before the first step.
+    """Returns Lambda, the learning rate for SGD: the bias-corrected ``lam``; 0 before the first step.
 
     Example:
         >>> sgd_lr(Estimate(1, 2.0, 0.5), beta2=0.75)
@@ -51,7 +51,7 @@ def sgd_lr(estimate: Estimate, beta2: float) -> float:
 
 
 def distance(estimate: Estimate, beta2: float) -> float:
-    """Returns how far the average is from the last estimate; the criterion asks for a small one.
+    """Returns the distance of the average from the last estimate, which the criterion compares.
 
     Example:
         >>> distance(Estimate(1, 2.0, 0.5), beta2=0.75)
@@ -61,7 +61,7 @@ def distance(estimate: Estimate, beta2: float) -> float:
 
 
 def has_settled(estimate: Estimate, beta2: float, tol: float, rtol: float, min_steps: int) -> bool:
-    """Evaluates the criterion: the average is positive, and closer to the last estimate than the tolerance.
+    """Returns whether the average is positive and closer to the last estimate than the tolerance.
 
     Args:
         estimate: after the present step.

@@ -12,7 +12,7 @@ from lit_optim.engine.rule_optimizer import Counters, Group, RuleOptimizer, Rule
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.optimizers.adam_rules import MAX_MOMENTS, MOMENTS, AdamScalars, Eps, adam_scalars
 from lit_optim.optimizers.swats.arguments import OPTIONS, check_arguments
-from lit_optim.optimizers.swats.dot_products import DotProducts, Row, in_one
+from lit_optim.optimizers.swats.dot_products import DotProducts, Row, sum_over_groups
 from lit_optim.optimizers.swats.estimate import Estimate, has_settled, observe, sgd_lr
 from lit_optim.optimizers.swats.phases import switch_to_sgd
 from lit_optim.optimizers.swats.rules import MomentumScalars, swats_adam, swats_sgd
@@ -141,7 +141,7 @@ class SWATS(RuleOptimizer):
         return MomentumScalars(decay_by, group["betas"][0], -group["lr"])
 
     def observe(self, sums: list[Sums]) -> None:
-        """Updates the estimate, and switches where it has settled or a switch is due.
+        """Updates the estimate, and switches if it has settled or a switch is requested.
 
         On a GPU it takes the dot products of the step before, so that the host waits for that step at most.
         """
@@ -157,7 +157,7 @@ class SWATS(RuleOptimizer):
             self._observe_last()
 
     def _observe_last(self, behind: int = 0) -> None:
-        """Updates the estimate by the last dot products that it has not seen; ``behind`` steps were taken since."""
+        """Updates the estimate by the last unseen dot products, from ``behind`` steps ago."""
         self._write_unseen()
         for groups in self._scopes(self.param_groups):
             first, rows = groups[0], [Row(*group["unseen"] or (0.0, 0.0, float(group["lr"]))) for group in groups]
@@ -165,7 +165,7 @@ class SWATS(RuleOptimizer):
                 group["unseen"] = None
             if first["phase"] != "adam" or not any(row.active for row in rows):
                 continue
-            pp, pg = in_one(rows)
+            pp, pg = sum_over_groups(rows)
             beta2 = first["betas"][1]
             scale = max(row.lr for row in rows) if first["normalize_by_lr"] else 1.0
             after = observe(Estimate(first["k"], first["gamma"], first["lam"]), pp / (scale or 1.0), pg, beta2)
@@ -208,12 +208,12 @@ class SWATS(RuleOptimizer):
         return DotProducts(totals, [float(group["lr"]) for group in self.param_groups], {i for i, _, _ in parts})
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns what torch's returns; the groups hold the dot products that the estimate has not seen."""
+        """Returns torch's state dict; its groups hold the dot products that the estimate has not seen."""
         self._write_unseen()
         return super().state_dict()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns what copies and pickles hold."""
+        """Returns the state for copies and pickles."""
         self._write_unseen()
         return super().__getstate__()
 

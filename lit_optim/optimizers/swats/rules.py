@@ -1,4 +1,4 @@
-"""The rules of SWATS: a step of Adam that returns its dot products, and a step of SGD on the same state."""
+"""Define the rules of SWATS: a step of Adam that returns its dot products, and a step of SGD on the same state."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def swats_adam(
     p: Tensor, g: Tensor, scratch: Tensor, s: AdamScalars,
     *, exp_avg: Tensor, exp_avg_sq: Tensor, max_exp_avg_sq: Tensor | None = None, decay: Decay,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """A step of Adam, and its dot products with itself and with the gradient; a decoupled decay is no part of it."""
+    """Take a step of Adam; return its dot products p.p and p.g, without the decoupled weight decay."""
     g, v = update_moments(p, g, scratch, s, exp_avg, exp_avg_sq, max_exp_avg_sq, decay)
-    return taken(p, g, exp_avg, v, scratch, s.minus_step_size, s.eps)
+    return take_step(p, g, exp_avg, v, scratch, s.minus_step_size, s.eps)
 
 
-def taken(
+def take_step(
     p: Tensor, g: Tensor, exp_avg: Tensor, square: Tensor, scratch: Tensor, minus_step_size: Number, eps: Number
 ) -> tuple[Tensor, Tensor]:
-    """Takes the step ``minus_step_size exp_avg / (sqrt(square) + eps)``; returns its dot products, in 64 bits.
+    """Takes the step ``minus_step_size exp_avg / (sqrt(square) + eps)``; returns its dot products in float64.
 
     Example:
         >>> p, g = torch.tensor([1.0]), torch.tensor([2.0])
-        >>> taken(p, g, g, g * g, torch.empty(1), -0.5, 0.0), p
+        >>> take_step(p, g, g, g * g, torch.empty(1), -0.5, 0.0), p
         ((tensor(0.2500, dtype=torch.float64), tensor(-1., dtype=torch.float64)), tensor([0.5000]))
     """
     denominator = square.sqrt() if scratch is g else torch.sqrt(square, out=scratch)
@@ -49,7 +49,7 @@ def taken(
 
 
 def dots(x: Tensor, y: Tensor, *, in_pieces: bool) -> tuple[Tensor, Tensor]:
-    """Returns ``x.x`` and ``x.y``, added up in 64 bits; on a CPU in pieces whose copies in 64 bits stay in the cache.
+    """Returns ``x.x`` and ``x.y``, summed in float64; on a CPU in pieces whose float64 copies fit the cache.
 
     Example:
         >>> dots(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), in_pieces=True)
@@ -67,9 +67,9 @@ def dots(x: Tensor, y: Tensor, *, in_pieces: bool) -> tuple[Tensor, Tensor]:
 
 
 def sum_of_rows(x: Tensor) -> Tensor:
-    """Adds up all elements in 64 bits, but rows of 1,024 in the dtype of ``x``.
+    """Sums in float64; first sums rows of 1,024 elements in the dtype of ``x``.
 
-    Half the time on a GPU, at an error of some 1e-11 of the sum of all magnitudes.
+    Takes half the time on a GPU; the error is about 1e-11 of the sum of all magnitudes.
 
     Example:
         >>> sum_of_rows(torch.ones(3000))
@@ -83,7 +83,7 @@ def sum_of_rows(x: Tensor) -> Tensor:
 def swats_sgd(
     p: Tensor, g: Tensor, scratch: Tensor, s: MomentumScalars, *, exp_avg: Tensor, decay: Decay, **_: Tensor
 ) -> None:
-    """SGD with momentum, whose buffer lives where Adam's first moment was; Adam's other state stays as it is."""
+    """Update by SGD with momentum; its buffer replaces Adam's first moment, other state is unchanged."""
     g = apply_decay(p, g, s.decay_by, decay, out=scratch)
     scaled_sum_(exp_avg, g, s.momentum)
     add_(p, exp_avg, s.minus_lr)

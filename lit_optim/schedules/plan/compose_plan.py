@@ -1,4 +1,4 @@
-"""A scheduler's configuration to one schedule over a whole run.
+"""Compose a scheduler's configuration to one schedule over a whole run.
 
 Durations become steps (edges are rounded cumulatively, so that the lengths sum to the run), names become shapes,
 absolute learning rates become factors.

@@ -1,4 +1,4 @@
-"""Other libraries' names of a shape's arguments: not accepted, as they may mean something else, but explained."""
+"""Explain other libraries' names of a shape's arguments, which are rejected as they may mean something else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``phases`` and ``order`` of a configuration: a chain of any number of phases."""
+"""Read ``phases`` and ``order`` of a configuration: a chain of any number of phases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REST = (None, "rest")
 
 
 def phases_in_order(config: Mapping[str, Any], slots: Sequence[str], key: str) -> dict[str, dict[str, Any]]:
-    """Returns the options of the phases in order, without ``steps`` for the one that takes what the others leave.
+    """Returns the options of the phases in order, without ``steps`` for the one that takes the rest.
 
     Args:
         config: with ``phases`` (name -> shape, steps, arguments) and ``order`` (names).

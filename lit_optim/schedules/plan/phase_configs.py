@@ -1,4 +1,4 @@
-"""The phases of a scheduler's configuration: three slots - warmup, main, cooldown - or a chain of named phases."""
+"""Read the phases of a scheduler's configuration: warmup, main, cooldown, or a chain of named phases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLOT_KEYS = ("steps", "shape", "min_lr", "max_lr")  # beside the shape's own arg
 
 @dataclass(frozen=True)
 class PhaseConfig:
-    """The configuration of one phase.
+    """Holds the configuration of one phase.
 
     Args:
         name: ``warmup``, ``main``, ``cooldown``, or the user's.
@@ -31,17 +31,17 @@ class PhaseConfig:
 
     @property
     def steps(self) -> Any:
-        """The duration; None: the phase takes what the others leave."""
+        """Return the duration; None if the phase takes the remaining steps."""
         return self.options.get("steps")
 
     @property
     def is_warmup(self) -> bool:
-        """Whether it ends at factor 1."""
+        """Return whether the phase ends at factor 1."""
         return self.name == "warmup"
 
     @property
     def steps_key(self) -> str:
-        """The dotted name of the duration; a number in place of a warmup or a cooldown is one."""
+        """Return the dotted key of the duration, which may be a number in place of the phase's mapping."""
         return self.key if "phases" not in self.key.split(".") and self.name != "main" else f"{self.key}.steps"
 
 

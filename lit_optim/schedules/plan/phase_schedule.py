@@ -1,4 +1,4 @@
-"""The schedule of one phase: its shape, called with the configured arguments in optimizer steps and factors."""
+"""Build the schedule of one phase: call its shape with lengths in optimizer steps and values in factors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AS_WARMUP = "warmup"  # as a length: that of the warmup
 
 @dataclass(frozen=True)
 class ScheduleContext:
-    """What the phases of one schedule have in common.
+    """Holds what the phases of one schedule share.
 
     Args:
         run_length: the length of the run and of an epoch.

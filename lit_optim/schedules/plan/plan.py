@@ -1,4 +1,4 @@
-"""The plan of a run: one schedule over all its steps, and where its phases lie."""
+"""Describe a run: one schedule over all its steps, and the steps of its phases."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Plan:
     plateaus: tuple[tuple[Phase, Plateau], ...] = ()
 
     def falls_after_warmup(self) -> float | None:
-        """Returns the factor at which the phase after the warmup begins, if it has another ramp; None if it goes on."""
+        """Returns the factor at which the phase after the warmup begins, if it has its own ramp; else None."""
         if len(self.phases) < 2 or self.phases[0].name != "warmup":
             return None
         begin = self.schedule(self.phases[1].start)
         return begin if begin < NEAR else None
 
     def plateau_at(self, step: int) -> int | None:
-        """Returns which of the plateaus the metric of this step belongs to; the last phase goes on after its end.
+        """Returns the index of the plateau that a metric at this step drives; the last phase has no end.
 
         Example:
             >>> from lit_optim.schedules.shapes.plateau import plateau

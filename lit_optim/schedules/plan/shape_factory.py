@@ -1,4 +1,4 @@
-"""The factory behind a shape's name, and the arguments that it accepts."""
+"""Find the factory of a shape by its name, and the arguments that it accepts."""
 
 from __future__ import annotations
 

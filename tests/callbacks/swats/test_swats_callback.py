@@ -272,7 +272,7 @@ def test_a_metric_that_is_never_logged(tmp_path):
         fit(tmp_path, net(swats=watching), num_sanity_val_steps=0)
 
 
-def test_a_time_after_the_end_is_told(tmp_path):
+def test_a_time_after_the_end_is_reported(tmp_path):
     with pytest.warns(UserWarning, match="a switch after 100 optimizer steps never comes, the run has 24"):
         fit(tmp_path, net(swats={**FORCED, "at": 100}))
 

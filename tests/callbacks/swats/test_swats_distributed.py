@@ -169,7 +169,7 @@ def test_a_checkpoint_before_the_first_step_changes_nothing(tmp_path, shards):
 
 @pytest.mark.parametrize("shards", [True, False])
 def test_a_checkpoint_of_its_sgd_phase_needs_it(tmp_path, shards):
-    """Under this strategy nobody sees the optimizer's state before it is loaded."""
+    """Under this strategy the optimizer's state cannot be checked before it is loaded."""
 
     def without(rank):
         try:

@@ -25,7 +25,7 @@ class Hidden:
         self.thing = thing
 
 
-class Swallows:
+class TakesAnyKeyword:
     def __init__(self, params, lr: float = 1.0, **kwargs: Any):
         self.kwargs = kwargs
 
@@ -35,7 +35,7 @@ def checked(cls, supplied=0, **arguments):
     return check_call(cls, arguments, "x", problems, supplied=supplied, finite=True), problems
 
 
-def test_without_hints_the_defaults_tell_the_types():
+def test_without_hints_the_defaults_give_the_types():
     clean, problems = checked(Bare, 1, lr="1e-2", betas=[0.8, "0.9"], steps=2.5, nesterov="true", other={}, pair=[1])
     assert clean == {"lr": 1e-2, "betas": (0.8, 0.9), "steps": 2.5, "nesterov": True, "other": {}, "pair": [1]}
     assert not problems
@@ -43,7 +43,7 @@ def test_without_hints_the_defaults_tell_the_types():
     assert [problem.partition("=")[0] for problem in problems] == ["x.lr", "x.betas", "x.nesterov", "x.mode"]
 
 
-def test_hints_that_cannot_be_read_are_told_by_the_default():
+def test_hints_that_cannot_be_read_are_inferred_from_the_default():
     clean, problems = checked(Hidden, thing=object, rate="0.25", size="3")
     assert clean == {"thing": object, "rate": 0.25, "size": 3}
     assert not problems
@@ -51,7 +51,7 @@ def test_hints_that_cannot_be_read_are_told_by_the_default():
 
 
 def test_any_keyword_where_the_class_takes_any():
-    assert checked(Swallows, 1, lr=2, whatever="x")[0] == {"lr": 2.0, "whatever": "x"}
+    assert checked(TakesAnyKeyword, 1, lr=2, whatever="x")[0] == {"lr": 2.0, "whatever": "x"}
 
 
 def test_missing_and_supplied_arguments():
@@ -113,7 +113,7 @@ def test_hints_of_every_kind(value, hint, expected):
         ("१०", float, "expects float, got str"),
     ],
 )
-def test_what_is_expected_is_told(value, hint, message):
+def test_the_error_says_what_is_expected(value, hint, message):
     with pytest.raises(Mismatch) as caught:
         coerce(value, hint)
     assert str(caught.value) == message

@@ -1,4 +1,4 @@
-"""Optimizers, schedulers and callbacks of third parties that take any keyword: nothing vanishes in them in silence."""
+"""Optimizers, schedulers and callbacks of third parties that take any keyword: a key without effect is reported."""
 
 import warnings
 
@@ -11,7 +11,7 @@ from conftest import OPTIMIZERS
 from lit_optim import ConfigError
 
 
-class Swallows(torch.optim.SGD):
+class TakesAnyKeyword(torch.optim.SGD):
     """Takes everything, reads one more key, and hands nothing on."""
 
     def __init__(self, params, lr=1e-3, weight_decay=0.0, **kwargs):
@@ -62,7 +62,7 @@ def target(cls, **arguments):
 
 
 GOOD = [
-    {"optimizer": target(Swallows, lr=0.1, centralize=True)},
+    {"optimizer": target(TakesAnyKeyword, lr=0.1, centralize=True)},
     {"optimizer": target(KeepsInDefaults, decay=0.1)},
     {"optimizer": target(ReadsInADecoratedStep, debias=True)},
     {"optimizer": target(HandsOn, boost=2.0, lr=0.1, betas=[0.8, 0.9])},
@@ -78,10 +78,10 @@ def test_keys_that_are_read_pass(cfg):
         lit_optim.validate(cfg)
 
 
-SLIPS = [
-    ({"optimizer": target(Swallows, weght_decay=1)}, "optimizer.weght_decay=1: Swallows takes any keyword, but does not read 'weght_decay'; did you mean 'weight_decay'?"),
-    ({"optimizer": target(Swallows, momentun=0.9)}, "does not read 'momentun'; did you mean 'momentum'?"),
-    ({"optimizer": target(Swallows, momentum=0.9)}, "optimizer.momentum=0.9: Swallows takes it and goes on with 0; remove it"),
+TYPING_ERRORS = [
+    ({"optimizer": target(TakesAnyKeyword, weght_decay=1)}, "optimizer.weght_decay=1: TakesAnyKeyword takes any keyword, but does not read 'weght_decay'; did you mean 'weight_decay'?"),
+    ({"optimizer": target(TakesAnyKeyword, momentun=0.9)}, "does not read 'momentun'; did you mean 'momentum'?"),
+    ({"optimizer": target(TakesAnyKeyword, momentum=0.9)}, "optimizer.momentum=0.9: TakesAnyKeyword takes it and goes on with 0; remove it"),
     ({"optimizer": target(KeepsInDefaults, decya=1)}, "optimizer.decya=1: KeepsInDefaults takes any keyword, but does not read 'decya'; did you mean 'decay'?"),
     ({"optimizer": target(HandsOn, beta=[0.8, 0.9])}, "unexpected keyword argument 'beta'; did you mean 'betas'?"),
     ({"scheduler": target(AnyScheduler, gama=1)}, "scheduler.gama=1: AnyScheduler takes any keyword, but does not read 'gama'; did you mean 'gamma'?"),
@@ -89,22 +89,22 @@ SLIPS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("cfg", "message"), SLIPS, ids=[message[:40] for _, message in SLIPS])
-def test_slips_of_the_pen_are_refused(cfg, message):
+@pytest.mark.parametrize(("cfg", "message"), TYPING_ERRORS, ids=[message[:40] for _, message in TYPING_ERRORS])
+def test_typing_errors_are_rejected(cfg, message):
     with pytest.raises(ConfigError) as caught:
         lit_optim.validate(cfg)
     assert message in str(caught.value)
 
 
 UNREAD = [
-    ({"optimizer": target(Swallows, colour="red")}, r"optimizer.colour='red': Swallows takes any keyword, but does not read 'colour'; it has no effect"),
+    ({"optimizer": target(TakesAnyKeyword, colour="red")}, r"optimizer.colour='red': TakesAnyKeyword takes any keyword, but does not read 'colour'; it has no effect"),
     ({"optimizer": target(KeepsInDefaults, colour="red")}, "optimizer.colour='red'"),
     ({"optim_callbacks": {"x": target(AnyCallback, colour="red")}}, "optim_callbacks.x.colour='red'"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("cfg", "message"), UNREAD, ids=[message[:40] for _, message in UNREAD])
-def test_what_nobody_reads_is_warned_about(cfg, message):
+def test_keys_that_are_not_read_are_warned_about(cfg, message):
     with pytest.warns(UserWarning, match=message):
         lit_optim.validate(cfg)
 
