@@ -56,8 +56,8 @@ def pytest_addoption(parser):
     parser.addoption(
         "--fast",
         action="store_true",
-        help="a sample, `make test-fast`: three cases a test and one where modules are fitted, ten examples of hypothesis, "
-        "no apps, no processes, nothing slow",
+        help="a sample, `make test-fast`: three cases a test, one in files that fit modules; ten examples of Hypothesis where "
+        "a test sets no number; no apps, no file that starts processes, nothing slow",
     )
 
 
