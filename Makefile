@@ -27,7 +27,7 @@ test-portable-avx2: export OMP_NUM_THREADS := 1
 test-portable-rounding: NUMERIC_TESTS := -p _support.other_rounding tests/tools \
 	tests/scheduler/test_every_preset_resumes.py tests/averaging/test_lookahead_around_every_preset.py
 test-portable-rounding: export OMP_NUM_THREADS := 1
-HYDRA_TESTS := tests/config tests/adoption tests/presets/test_presets.py tests/module/test_mixin.py lit_optim/config
+HYDRA_TESTS := tests/config tests/adoption tests/presets tests/test_hydra_errors.py tests/module/test_mixin.py lit_optim/config
 $(tests): export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
@@ -52,7 +52,7 @@ train: .venv  ## train the example: make train ARGS="optimizer=sgd -m scheduler=
 test: .venv  ## tests and doctests, but not the slow ones; ARGS go to pytest
 	$(PYTEST) $(QUICK) $(RUN_ARGS)
 
-test-fast: .venv  ## a sample of them in under a minute: three cases a test, no processes
+test-fast: .venv  ## a sample of them in under a minute: few cases a test, no processes, no apps
 	$(PYTEST) --fast $(QUICK) $(RUN_ARGS)
 
 test-slow: .venv  ## the slow tests alone: packaging, examples, compilation

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from functools import cache
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import pytest
 import torch
@@ -45,10 +47,38 @@ STEPPED = [
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))  # more only on demand: the workers share the cores
 
 
+# what is no sample: apps, packages, the capability table, checkpoints of old versions
+NOT_IN_SAMPLE = {"adoption", "examples", "old_checkpoints", "packaging", "tools"}
+STARTS_PROCESSES = {"subprocess", "_support.app_process", "_support.child_process", "_support.fork"}
+
+
 def pytest_addoption(parser):
     parser.addoption(
-        "--fast", action="store_true", help="three cases a test, no processes, nothing slow: `make test-fast`"
+        "--fast",
+        action="store_true",
+        help="a sample, `make test-fast`: three cases a test, one in files that fit modules; ten examples of Hypothesis where "
+        "a test sets no number; no apps, no file that starts processes, nothing slow",
     )
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(CleanTree())
+    if config.getoption("fast"):
+        settings.register_profile("fast", settings.get_profile("repeatable"), max_examples=10)
+        settings.load_profile("fast")
+
+
+def pytest_ignore_collect(collection_path, config):
+    if config.getoption("fast") and collection_path.parent == Path(__file__).parent:
+        return collection_path.name in NOT_IN_SAMPLE or None
+    return None
+
+
+@cache
+def _homes_of_imports(module):
+    """The modules that a test file imports, or imports functions from."""
+    imported = (value for value in vars(module).values() if isinstance(value, (FunctionType, ModuleType)))
+    return {value.__name__ if isinstance(value, ModuleType) else value.__module__ for value in imported}
 
 
 def pytest_collection_modifyitems(config, items):
@@ -56,18 +86,13 @@ def pytest_collection_modifyitems(config, items):
         return
     cases, kept, left = Counter(), [], []
     for item in items:
-        cases[item.nodeid.partition("[")[0]] += 1
-        starts_processes = {"on_two_ranks", "subprocess", "in_child", "train"} & vars(
-            getattr(item, "module", None) or object
-        ).keys()
-        many = cases[item.nodeid.partition("[")[0]] > 3
-        (left if many or starts_processes or item.get_closest_marker("slow") else kept).append(item)
+        test = item.nodeid.partition("[")[0]
+        cases[test] += 1
+        homes = _homes_of_imports(item.module) if hasattr(item, "module") else set()
+        too_many = cases[test] > (1 if "_support.net" in homes else 3)
+        (left if too_many or homes & STARTS_PROCESSES or item.get_closest_marker("slow") else kept).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = kept
-
-
-def pytest_configure(config):
-    config.pluginmanager.register(CleanTree())
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from lightning.pytorch.plugins import MixedPrecision
 
 import lit_optim
 from _support.by_version import LOADER_GOES_ON
-from _support.gradient_reference import centralized, clipped_by_unit, normals
 from _support.net import BATCHES, Net, fit, loader, trainer, weights
+from _support.references.gradient_reference import centralized, clipped_by_unit, normals
 from lit_optim import ConfigError
 from lit_optim.callbacks import Agc, Centralize, GradientNoise
 

@@ -16,7 +16,6 @@ import lit_optim
 from _support.by_version import needs_partials_of_hydra
 from _support.net import Net, fit
 from lit_optim import ConfigError
-from lit_optim.imports import import_object, only_known_packages
 
 CANARY = """
 import pathlib, torch
@@ -223,24 +222,3 @@ def test_a_module_that_builds_while_it_is_loaded(tmp_path, canary):
 def test_on_the_command_line_any_package_may_be_named(canary):
     optimizer = lit_optim.build_optimizer("lo_canary.Canary", torch.nn.Linear(1, 1))
     assert type(optimizer).__name__ == "Canary"
-
-
-def test_only_modules_that_are_imported_already():
-    assert "this" not in sys.modules
-    with only_known_packages(), pytest.raises(ConfigError, match="this.Zen: a checkpoint names it"):
-        import_object("this.Zen", "optimizer._target_")
-    assert "this" not in sys.modules
-    assert "wave" not in sys.modules
-    with only_known_packages(["wav", "wave.Wave"]), pytest.raises(ConfigError, match="'wave' is not imported"):
-        import_object("wave.Wave_read", "x")
-    with only_known_packages("wave"), only_known_packages():
-        assert import_object("wave.Wave_read", "x"), "what was allowed around it stays allowed"
-
-
-def test_a_module_that_exits_or_raises_when_it_is_imported(tmp_path, monkeypatch):
-    (tmp_path / "lo_exits.py").write_text("raise SystemExit(7)")
-    (tmp_path / "lo_raises.py").write_text("1 / 0")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    for name, message in (("lo_exits", "importing lo_exits failed: 7"), ("lo_raises", "division by zero")):
-        with pytest.raises(ConfigError, match=message):
-            import_object(f"{name}.Optimizer", "optimizer._target_")

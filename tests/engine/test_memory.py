@@ -5,7 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from _support.rule_cases import CASES
+from _support.references.rule_cases import CASES
 from lit_optim.engine.run_rule import BLOCK
 
 LARGE = 20 * BLOCK

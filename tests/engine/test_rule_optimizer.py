@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.optim import Optimizer
 
-from _support.rule_cases import CASES
+from _support.references.rule_cases import CASES
 from lit_optim.engine import rule_optimizer
 from lit_optim.engine.flat_bucket import SMALL
 from lit_optim.optimizers import SGDW, AdaBound

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from _support.rule_cases import CASES
+from _support.references.rule_cases import CASES
 from lit_optim.optimizers import SGDW
 from lit_optim.optimizers.adam import Adam
 from lit_optim.optimizers.compiled import Adadelta, Adamax, NAdam, RAdam, RMSprop

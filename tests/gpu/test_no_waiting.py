@@ -5,7 +5,7 @@ import torch
 
 import lit_optim
 from _support.no_waiting import no_waiting
-from _support.rule_cases import CASES
+from _support.references.rule_cases import CASES
 from lit_optim.gradients import Agc, Centralize, Noise
 from lit_optim.optimizers import SWATS, ExponentialMovingAverage, Lookahead
 

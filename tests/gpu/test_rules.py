@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from _support.rule_cases import CASES
+from _support.references.rule_cases import CASES
 from lit_optim.engine import flat_bucket
 
 STEPS = 4

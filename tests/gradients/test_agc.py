@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from _support.gradient_problem import Mixed, after
-from _support.gradient_reference import clipped_by_unit
+from _support.references.gradient_reference import clipped_by_unit
 from lit_optim import ConfigError
 from lit_optim.gradients import Agc
 

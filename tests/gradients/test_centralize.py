@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from _support.gradient_problem import Mixed, after
-from _support.gradient_reference import centralized
+from _support.references.gradient_reference import centralized
 from lit_optim.gradients import Centralize
 
 

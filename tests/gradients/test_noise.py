@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from _support.gradient_problem import Mixed
-from _support.gradient_reference import normals
+from _support.references.gradient_reference import normals
 from lit_optim.gradients import Noise
 
 N = 2**20

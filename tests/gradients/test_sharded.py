@@ -13,8 +13,8 @@ from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 from _support.fork import on_two_ranks
 from _support.gradient_problem import Mixed
-from _support.gradient_reference import centralized, clipped_by_unit
 from _support.net import Net, loader, trainer
+from _support.references.gradient_reference import centralized, clipped_by_unit
 from lit_optim.gradients import Agc, Centralize, Noise
 from lit_optim.versions import older
 

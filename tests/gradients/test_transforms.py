@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import lit_optim
 import lit_optim.config.read.presets
 from _support.gradient_problem import Mixed, after
-from _support.gradient_reference import centralized, clipped_by_unit, normals
+from _support.references.gradient_reference import centralized, clipped_by_unit, normals
 from lit_optim import ConfigError
 from lit_optim.gradients import Agc, Centralize, Chain, Noise
 

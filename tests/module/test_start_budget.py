@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def start():
-    script = Path(__file__).with_name("start_of_a_fit.py")
+    script = Path(__file__).parents[1] / "_support" / "start_of_a_fit.py"
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 

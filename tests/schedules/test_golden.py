@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lit_optim import ConfigError, schedules
+from lit_optim import schedules
 from lit_optim.duration import RunLength
 from lit_optim.schedules import join, warmup
 from lit_optim.schedules.plan.compose_plan import compose_plan
@@ -108,51 +108,12 @@ def test_a_phase_without_length_is_at_its_end():
     assert schedules.cosine_restarts(0, cycles=3, end_factor=0.3)(0) == 0.3
 
 
-WARMUPS = [
-    # warmup slot of 4 steps, expected at steps 0 to 3; from step 4 on it is 1
-    ({"shape": "linear"}, [0.25, 0.5, 0.75, 1.0]),
-    ({"shape": "linear", "start_factor": 0.2}, [0.2, 0.4, 0.6, 0.8]),
-    ({"shape": "cosine"}, [(2 - math.sqrt(2)) / 4, 0.5, (2 + math.sqrt(2)) / 4, 1.0]),
-    ({"shape": "cosine", "start_factor": 0.2}, [0.2, 0.2 + 0.2 * (2 - math.sqrt(2)), 0.6, 0.2 + 0.2 * (2 + math.sqrt(2))]),
-    ({"shape": "exponential", "start_factor": 1e-4}, [1e-4, 1e-3, 1e-2, 1e-1]),
-    ({"shape": "constant", "start_factor": 0.1}, [0.1, 0.1, 0.1, 0.1]),
-    ({"shape": "constant", "factor": 0.1}, [0.1, 0.1, 0.1, 0.1]),
-    ({"shape": "constant", "min_lr": 0.5}, [0.25, 0.25, 0.25, 0.25]),  # of an lr of 2
-    ({"shape": "polynomial", "power": 2.0}, [1 - 9 / 16, 0.75, 1 - 1 / 16, 1.0]),
-    ({"shape": "rex"}, [1 - 6 / 7, 1 / 3, 0.6, 1.0]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("slot", "expected"), WARMUPS, ids=lambda value: str(value)[:50])
-def test_warmups_of_every_shape(slot, expected):
-    plan = compose_plan({"warmup": {"steps": 4, **slot}, "main": {"shape": "constant"}}, RunLength(10), base_lr=2.0)
-    assert [plan.schedule(t) for t in range(4)] == pytest.approx(expected, rel=1e-12)
-    assert [plan.schedule(t) for t in (4, 5, 10, 11)] == [1.0] * 4
-
-
-@pytest.mark.parametrize("shape", ["constant", "exponential"])
-def test_a_warmup_that_cannot_begin_at_0_asks_for_a_start_factor(shape):
-    with pytest.raises(ConfigError, match=r"scheduler\.warmup\.start_factor: .* write e\.g\. start_factor: 0\.01"):
-        compose_plan({"warmup": {"steps": 4, "shape": shape}}, RunLength(10))
-
-
-def test_a_constant_cooldown_holds_what_main_ends_at():
-    slots = {"main": {"shape": "linear", "end_factor": 0.3}, "cooldown": {"steps": 4, "shape": "constant"}}
-    plan = compose_plan(slots, RunLength(10))
-    assert [plan.schedule(t) for t in (0, 6, 9, 10)] == pytest.approx([1.0, 0.3, 0.3, 0.3])
-
-
 @pytest.mark.parametrize(("shape", "arguments"), [(shape, arguments) for shape, _, arguments, _ in GOLDEN])
 def test_a_phase_of_no_steps_is_as_good_as_not_there(shape, arguments):
     phases = {"off": {"steps": 0, "shape": shape, **arguments}, "fall": {"shape": "linear"}}
     plan = compose_plan({"phases": phases, "order": ["off", "fall"]}, RunLength(total_steps=4))
     assert [plan.schedule(t) for t in range(5)] == [1.0, 0.75, 0.5, 0.25, 0.0]
     assert [phase.name for phase in plan.phases] == ["fall"]
-
-
-def test_a_cooldown_that_leaves_nothing_to_main_begins_where_the_warmup_ends():
-    plan = compose_plan({"warmup": 2, "main": {"shape": "cosine"}, "cooldown": 2}, RunLength(total_steps=4))
-    assert [plan.schedule(t) for t in range(5)] == [0.5, 1.0, 1.0, 0.5, 0.0]
 
 
 @pytest.mark.parametrize("start_factor", [None, 0.0, 0.1, 1.0])
@@ -169,23 +130,6 @@ def test_warmup_ramps_by_the_documented_formula(start_factor):
 def test_after_a_warmup_the_next_phase_begins_at_its_own_step_0_and_ends_with_the_run():
     schedule = warmup(12, warmup_steps=2, after=schedules.linear)
     assert [schedule(t) for t in (0, 1, 2, 7, 11, 12, 13)] == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.1, 0.0, 0.0])
-
-
-@pytest.mark.parametrize(
-    ("total", "warmup_share", "cooldown_share", "edges"),
-    [
-        # exact edges 0.85 | 15.3, rounded to the nearest step, ties to even
-        (17, "5%", "10%", [1, 15, 17]),
-        (1003, "5%", "10%", [50, 903, 1003]),
-        (25, "10%", "10%", [2, 22, 25]),
-        (10, "25%", "25%", [2, 8, 10]),
-        (7, "50%", "50%", [4, 7]),
-        (1000, 0.0005, 0, [1000]),
-    ],
-)
-def test_edges_of_phases_are_rounded_cumulatively(total, warmup_share, cooldown_share, edges):
-    plan = compose_plan({"warmup": warmup_share, "cooldown": cooldown_share}, RunLength(total))
-    assert [phase.stop for phase in plan.phases] == edges
 
 
 def test_join_of_three_phases():

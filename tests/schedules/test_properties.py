@@ -9,10 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lit_optim import ConfigError, schedules
-from lit_optim.duration import RunLength
 from lit_optim.schedules import join, warmup
-from lit_optim.schedules.plan.compose_plan import compose_plan
-from lit_optim.schedules.plan.phase_configs import SLOTS
 
 factors = st.floats(0.0, 10.0)
 lengths = st.integers(1, 2000)
@@ -49,31 +46,6 @@ def test_warmup_and_main_meet_at_1(n, w, after):
     assert schedule(w) == pytest.approx(1.0)
     assert all(schedule(t) > 0 for t in range(w))
     assert schedule(n) == pytest.approx(0.0, abs=1e-12)
-
-
-@given(
-    total=st.integers(1, 10_000),
-    shares=st.lists(st.integers(0, 50), min_size=2, max_size=2),
-)
-def test_rounded_phases_sum_to_the_run(total, shares):
-    slots = {"warmup": f"{shares[0]}%", "main": {"shape": "cosine"}, "cooldown": f"{shares[1]}%"}
-    plan = compose_plan(slots, RunLength(total))
-    assert plan.stop == total
-    edges = [(phase.start, phase.stop) for phase in plan.phases]
-    assert edges[0][0] == 0
-    assert edges[-1][1] == total
-    assert all(before[1] == after[0] for before, after in itertools.pairwise(edges))
-    assert {phase.name for phase in plan.phases} <= set(SLOTS)
-
-
-@given(total=st.integers(3, 300), cooldown=st.integers(1, 100), end=st.floats(0, 1), main_end=st.floats(0, 1))
-def test_a_cooldown_begins_where_main_ends(total, cooldown, end, main_end):
-    if cooldown >= total:
-        return
-    slots = {"main": {"shape": "linear", "end_factor": main_end}, "cooldown": {"steps": cooldown, "end_factor": end}}
-    plan = compose_plan(slots, RunLength(total))
-    assert plan.schedule(total - cooldown) == pytest.approx(main_end)
-    assert plan.schedule(total) == pytest.approx(end)
 
 
 @given(n=st.integers(1, 100))

@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import lit_optim
-from conftest import SCHEDULERS
 from lit_optim import ConfigError, schedules
-from lit_optim.duration import RunLength
-from lit_optim.schedules.plan.compose_plan import compose_plan
-from lit_optim.schedules.plan.phase_configs import SLOTS
 from lit_optim.schedules.shapes.wsd import TAILS
 
 lengths = st.integers(1, 400)
@@ -243,68 +238,3 @@ def test_out_of_range_names_the_argument(shape, arguments, says):
 def test_a_shape_that_needs_its_length_says_so(factory):
     with pytest.raises(ConfigError, match="total_steps is unknown"):
         factory()
-
-
-@pytest.mark.parametrize("name", [name for name in SCHEDULERS if name.startswith("warmup_") and "plateau" not in name])
-@pytest.mark.parametrize("total", [100, 1000, 12_345])
-def test_warmup_presets_meet_their_main_phase(name, total):
-    slots = {k: v for k, v in lit_optim.compose([f"scheduler={name}"]).scheduler.items() if k in SLOTS}  # fmt: skip
-    plan = compose_plan(slots, RunLength(total))
-    begins = plan.phases[1].start
-    assert plan.schedule(begins - 1) == 1.0
-    assert plan.schedule(begins) == pytest.approx(1.0, abs=0.1 if "noam" in name else 1e-3)
-
-
-def test_noam_with_its_ramp_in_the_warmup_slot_is_noam():
-    plain, slotted = (
-        compose_plan(dict(lit_optim.compose([f"scheduler={name}"]).scheduler), RunLength(1000)) for name in ("noam", "warmup_noam")
-    )  # fmt: skip
-    for t in range(1002):
-        assert slotted.schedule(t) == pytest.approx(plain.schedule(t), rel=1e-12)
-
-
-def test_every_preset_works_in_the_shortest_runs():
-    for name in SCHEDULERS:
-        slots = {k: v for k, v in lit_optim.compose([f"scheduler={name}"]).scheduler.items() if k in SLOTS}
-        for total in (1, 2, 3, 9, 10):
-            plan = compose_plan(slots, RunLength(total))
-            assert all(0 <= plan.schedule(t) <= 1 for t in range(total + 2)), (name, total)
-
-
-LONG = [
-    {"shape": "wsd", "decay": 5000},
-    {"shape": "cosine_restarts", "cycles": 3, "cycle_warmup": 5000},
-    {"shape": "cosine_restarts", "period": 50_000, "cycle_warmup": 5000},
-    {"shape": "inverse_sqrt", "timescale": 40_000},
-    {"shape": "noam", "warmup_steps": 4000, "model_size": 512},
-    {"shape": "triangular", "step_size_up": 20_000, "step_size_down": "2ep", "offset": 20_000},
-    {"shape": "exp_range", "step_size_up": "1%", "gamma": 0.99994},
-    {"shape": "lambda", "function": "lit_optim.schedules.shapes.lambda_.unchanged"},
-]
-
-
-@pytest.mark.parametrize("main", LONG, ids=lambda main: main["shape"])
-def test_lengths_in_steps_are_checked_against_the_run_and_no_other(main):
-    lit_optim.validate({"optimizer": "sgd", "scheduler": {"main": main}})
-    assert compose_plan({"main": main}, RunLength(10**6, 10**4)).schedule(0) > 0
-
-
-WRONG = [
-    ({"shape": "wsd", "decay": "10%", "tail": "exp"}, "scheduler.main.end_factor=0.0: must be above 0"),
-    ({"shape": "wsd", "decay": "10%", "tail": "1-sqr"}, "scheduler.main.tail='1-sqr': wsd expects"),
-    ({"shape": "wsd"}, "scheduler.main.decay: wsd needs a value for it"),
-    ({"shape": "lambda", "function": "os.system"}, "scheduler.main.function='os.system': not a function of your own"),
-    ({"shape": "lambda", "function": "no.such"}, "scheduler.main.function=no.such: there is no package 'no'"),
-    ({"shape": "lambda"}, "scheduler.main.function: lambda needs a value for it"),
-    ({"shape": "lamda"}, "scheduler.main.shape='lamda': no shape of that name; did you mean 'lambda'?"),
-    ({"shape": "one_cycle", "pct_start": 1.5}, "scheduler.main.pct_start=1.5: must be a share of the phase"),
-    ({"shape": "triangular", "step_size_up": "5 parsecs"}, "scheduler.main.step_size_up='5 parsecs': not a duration"),
-    ({"shape": "cosine_restarts", "period": "10%", "cycles": 3}, "scheduler.main.period: give either"),
-]
-
-
-@pytest.mark.parametrize(("main", "says"), WRONG)
-def test_a_configuration_is_refused_by_its_dotted_key(main, says):
-    with pytest.raises(ConfigError) as caught:
-        lit_optim.validate({"optimizer": "sgd", "scheduler": {"main": main}})
-    assert says in str(caught.value)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from _support.by_version import needs_grad_dtype
-from _support.rule_cases import CASES
+from _support.references.rule_cases import CASES
 from lit_optim.engine.flat_bucket import SMALL
 from lit_optim.engine.run_rule import BLOCK
 from lit_optim.optimizers import SGDW, AdaBound

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from _support.swats_reference import Swats
+from _support.references.swats_reference import Swats
 from lit_optim import ConfigError, ScheduleLR
 from lit_optim.optimizers import SWATS
 

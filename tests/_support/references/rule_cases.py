@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any, NamedTuple
 
-from _support import rules_on_paper as paper
+from _support.references import rules_on_paper as paper
 from lit_optim.optimizers import SGDW, AdaBound, AdaBoundW
 from lit_optim.optimizers.adam import Adam
 from lit_optim.optimizers.compiled import Adadelta, Adamax, NAdam, RAdam, RMSprop
