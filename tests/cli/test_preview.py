@@ -1,7 +1,6 @@
 """``lit-optim preview``: the curves are those of a training, its words, pictures and files are right, and torch stays out."""
 
 import csv
-import inspect
 import json
 import os
 import subprocess
@@ -16,7 +15,7 @@ from conftest import SCHEDULERS
 from lit_optim.cli import preview as verb
 from lit_optim.cli.main import main
 from lit_optim.config.read.command_line import at_commas, choices
-from lit_optim.preview.curves import KEYS, preview
+from lit_optim.preview.curves import preview
 from lit_optim.preview.downsample import downsample, extrema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,11 +102,6 @@ def test_every_second_step(tmp_path):
     words = ["optimizer.lr=1.0", "scheduler=linear", "total_steps=4"]
     assert main(["preview", *words, *NO_FILES, "--csv", str(file), "--every", "2"]) == 0
     assert file.read_text().split() == ["step,lr/default", "0,1.0", "2,0.5"]
-
-
-def test_what_may_be_written_is_what_a_schedule_takes():
-    reserved = {"self", "optimizer", "total_steps", "steps_per_epoch", "monitor", "mode", "interval"}
-    assert {*inspect.signature(lit_optim.ScheduleLR.__init__).parameters} - reserved == {*KEYS}
 
 
 LABELS = [
