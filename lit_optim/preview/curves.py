@@ -126,10 +126,7 @@ def _checked(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     if spec.target not in OWN:
         target = spec.target if isinstance(spec.target, str) else spec.path
         raise ConfigError(f"scheduler._target_={target}: only schedules of lit_optim.ScheduleLR can be previewed")
-    problems = Problems()
-    checked = check_schedule_arguments(spec, problems)
-    problems.raise_if_any()
-    return checked
+    return check_schedule_arguments(spec)
 
 
 def _param_group_rules(spec: Any, overrides: Mapping[str, Any] | None) -> Any:

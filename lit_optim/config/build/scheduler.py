@@ -96,10 +96,8 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
         return CheckedSchedule(spec, cls, dict(spec.arguments))  # the factory's result is checked
     if reason := _REJECTED.get(cls):
         raise ConfigError(f"{spec.key}._target_={spec.path}: {reason}")
-    problems = Problems()
     check = check_schedule_arguments if cls is ScheduleLR else functools.partial(_check_foreign_arguments, cls)
-    arguments, reserved = check(spec, problems, check_nested)
-    problems.raise_if_any()
+    arguments, reserved = check(spec, check_nested)
     checked = CheckedSchedule(spec, cls, arguments, reserved)
     if monitored and checked.follows_metric and "monitor" not in reserved:
         rule = "missing; name the logged metric that the plateau follows, e.g. val/loss"
@@ -108,10 +106,10 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
 
 
 def _check_foreign_arguments(
-    cls: type[LRScheduler], spec: Spec, problems: Problems, check_nested: NestedCheck
+    cls: type[LRScheduler], spec: Spec, check_nested: NestedCheck
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Check and coerce the arguments of a scheduler that is no ScheduleLR; return Lightning's keys beside them."""
-    named = named_arguments(cls, supplied=1)
+    problems, named = Problems(), named_arguments(cls, supplied=1)
     # a preset leaves `drive: {}` and `groups: {}` behind where only `_target_` was changed
     given = {k: v for k, v in spec.arguments.items() if k not in ("drive", "groups") or v}
     reserved = {k: given.pop(k) for k in LIGHTNING_KEYS if k in given and k not in named}
@@ -124,6 +122,7 @@ def _check_foreign_arguments(
         arguments = try_scheduler(cls, arguments, spec.key, problems)
     if extra := only_kwargs_takes(cls, arguments, supplied=1):
         check_unused_kwargs(cls, extra, spec.key, problems, supplied=1)
+    problems.raise_if_any()
     return arguments, reserved
 
 

@@ -41,22 +41,24 @@ _schedule_lr.__name__ = "ScheduleLR"  # as messages call it
 
 
 def check_schedule_arguments(
-    spec: Spec, problems: Problems, check_nested: NestedCheck | None = None
+    spec: Spec, check_nested: NestedCheck | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Check and coerce the arguments of a ScheduleLR, and return them and the keys that are Lightning's.
 
     Args:
         spec: of a ScheduleLR.
-        problems: collects what is wrong.
         check_nested: checks the arguments of objects inside the arguments.
 
+    Raises:
+        ConfigError: with all that is wrong.
+
     Example:
-        >>> found = Problems()
-        >>> spec = Spec("lit_optim.ScheduleLR", {"warmup_epochs": 2, "interval": "epoch", "mian": {}}, "scheduler")
-        >>> arguments, lightning_keys = check_schedule_arguments(spec, found)
-        >>> arguments["warmup"]["steps"], lightning_keys, found
-        ('2ep', {'interval': 'epoch'}, ["scheduler.mian={}: ScheduleLR has no argument 'mian'; did you mean 'main'?"])
+        >>> spec = Spec("lit_optim.ScheduleLR", {"warmup_epochs": 2, "interval": "epoch"}, "scheduler")
+        >>> arguments, lightning_keys = check_schedule_arguments(spec)
+        >>> arguments["warmup"]["steps"], lightning_keys
+        ('2ep', {'interval': 'epoch'})
     """
+    problems = Problems()
     given = without_aliases(spec.arguments)
     lightning_keys = {name: given.pop(name) for name in LIGHTNING_KEYS if name in given}
     check_lightning_keys(lightning_keys, spec.key, problems)
@@ -68,6 +70,7 @@ def check_schedule_arguments(
         problems.add(f"{spec.key}.steps_per_epoch", epoch, COUNT)
     if lightning_keys.pop("frequency", 1) != 1:
         problems.append(f"{spec.key}.frequency: a ScheduleLR moves at every optimizer step; remove it")
+    problems.raise_if_any()
     return arguments, lightning_keys
 
 
