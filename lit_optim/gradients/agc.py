@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from lit_optim.distributed import local_tensor, sum_split_units, units_are_split
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.gradients.transforms import Gradient, Link
+from lit_optim.schedules.checks import is_number
 
 
 def unit_norm(tensor: Tensor) -> Tensor:
@@ -105,6 +105,6 @@ def check_positive(name: str, value: Any, meaning: str, example: float) -> float
     Raises:
         ConfigError: if it is anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
+    if not is_number(value) or value <= 0:
         raise ConfigError(wrong(name, value, f"{meaning}; must be a finite number above 0; write e.g. {example}"))
     return float(value)

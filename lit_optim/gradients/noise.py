@@ -13,6 +13,7 @@ import torch
 from lit_optim.distributed import cut_shard, local_tensor
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.gradients.transforms import Gradient, Link
+from lit_optim.schedules.checks import is_number
 
 GROUP_KEY = "gradient_noise"
 
@@ -81,9 +82,9 @@ class Noise(Link):
         if compile:
             warnings.warn("compile has no effect: gradient noise has no compiled form", stacklevel=2)
         super().__init__(exclude)
-        if not _finite(eta) or eta <= 0:
+        if not is_number(eta) or eta <= 0:
             raise ConfigError(wrong("eta", eta, "is a variance and must be a finite number above 0; write e.g. 0.01"))
-        if not _finite(gamma) or gamma < 0:
+        if not is_number(gamma) or gamma < 0:
             raise ConfigError(wrong("gamma", gamma, "must be a finite number, at least 0; the paper has 0.55"))
         if type(seed) is not int:
             raise ConfigError(wrong("seed", seed, "must be a whole number; write e.g. 0"))
@@ -122,11 +123,7 @@ def eta_of_group(eta: Any, key: str = "param_groups") -> float:
         lit_optim.errors.ConfigError: param_groups.gradient_noise=-1: the eta of a group, a variance; must be a finite
         number, at least 0 (no noise)
     """
-    if not _finite(eta) or eta < 0:
+    if not is_number(eta) or eta < 0:
         rule = "the eta of a group, a variance; must be a finite number, at least 0 (no noise)"
         raise ConfigError(wrong(f"{key}.{GROUP_KEY}", eta, rule))
     return float(eta)
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -7,14 +7,11 @@ from typing import Any
 
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
-from lit_optim.config.pitfalls import find_in_specs
-from lit_optim.config.pitfalls.two_owners import two_owners
+from lit_optim.config.pitfalls import Specs, find_in_specs
 from lit_optim.config.resolve import Resolved
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_warn
-
-FATAL = ("two_owners", "one_cycle_too_short")  # these break any run; the others may be intended
 
 
 def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trainer | None, run: RunLength) -> None:
@@ -58,12 +55,11 @@ def _check_backward(module: LightningModule, path: str) -> None:
 
 def _warn_of_pitfalls(resolved: Resolved, trainer: Trainer, run: RunLength) -> None:
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
-    findings = find_in_specs(optimizer, scheduler.spec, scheduler, resolved.param_groups, run)
     config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
-    if isinstance(config, Mapping):
-        strategy = {"_target_": type(trainer.strategy).__name__, "config": config}
-        findings += two_owners(strategy, optimizer, scheduler)
-    fatal = [str(found) for found in findings if found.check in FATAL]
+    strategy = {"_target_": type(trainer.strategy).__name__, "config": config} if isinstance(config, Mapping) else None
+    specs = Specs(optimizer, scheduler.spec, scheduler, resolved.param_groups, run, strategy=strategy)
+    findings = find_in_specs(specs)
+    fatal = [str(found) for found in findings if found.fatal]
     if fatal:
         raise ConfigError(*fatal)
     for found in findings:

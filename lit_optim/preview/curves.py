@@ -8,23 +8,20 @@ from functools import partial
 from typing import Any, cast
 
 from lit_optim.config import capabilities
-from lit_optim.config.checks.driven_values import check_driven_values, schedule_config
-from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightning_keys
-from lit_optim.config.checks.slots import take_misplaced, without_aliases
+from lit_optim.config.checks.schedule_arguments import check_schedule_arguments, schedule_config
 from lit_optim.config.read import presets
 from lit_optim.config.read.command_line import NUMBERS, Choice
 from lit_optim.config.read.preset_header import fields
 from lit_optim.config.read.spec import DEFAULT_TARGETS, Spec, merge, read_spec
 from lit_optim.duration import COUNT, RunLength, is_count
-from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
+from lit_optim.errors import ConfigError, Problems, wrong
 from lit_optim.preview.optimizer_stub import REST, OptimizerStub, optimizer_stub
-from lit_optim.scheduler.drive import PLAN_KEYS, build_driven_values
+from lit_optim.scheduler.drive import build_driven_values
 from lit_optim.scheduler.driven_value import DrivenValue
 from lit_optim.schedules.plan.compose_plan import compose_plan
 from lit_optim.schedules.plan.plan import Phase
 
 DEFAULTS = {"optimizer": "adamw", "scheduler": "none", "param_groups": "all"}  # those of conf/lit_optim.yaml
-KEYS = (*PLAN_KEYS, "drive", "groups")  # of a ScheduleLR
 OWN = (DEFAULT_TARGETS["scheduler"], "lit_optim.scheduler.schedule_lr.ScheduleLR")
 UNKNOWN = "total_steps is unknown; write total_steps=10000, the optimizer steps of the run"
 
@@ -89,7 +86,7 @@ def preview(choice: Choice) -> Preview:
     given = {group: choice.chosen[group] for group in DEFAULTS if group in choice.chosen}
     chosen = DEFAULTS | {group: spec for group, spec in given.items() if spec is not None or group == "optimizer"}
     arguments, reserved = _checked(_read_chosen("scheduler", chosen, choice))
-    run = _run_length(choice, reserved)
+    run = _run_length(choice, {**arguments, **reserved})
     plans = schedule_config(arguments).plans()
     optimizer_spec = _read_chosen("optimizer", chosen, choice)
     rules = _param_group_rules(chosen["param_groups"], choice.overrides.get("param_groups"))
@@ -110,7 +107,7 @@ def _run_length(choice: Choice, reserved: Mapping[str, Any]) -> RunLength:
         if not is_count(value):
             problems.add(name, value, COUNT)
     problems.raise_if_any()
-    counts = {"total_steps": reserved.get("total_steps"), **given}
+    counts = {**{name: reserved.get(name) for name in NUMBERS}, **given}
     counted = {name: int(value) for name, value in counts.items() if value is not None}
     return RunLength(**counted, unknown_because=UNKNOWN)
 
@@ -129,17 +126,7 @@ def _checked(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     if spec.target not in OWN:
         target = spec.target if isinstance(spec.target, str) else spec.path
         raise ConfigError(f"scheduler._target_={target}: only schedules of lit_optim.ScheduleLR can be previewed")
-    problems = Problems()
-    given = without_aliases(spec.arguments)
-    reserved = {name: given.pop(name) for name in LIGHTNING_KEYS if name in given}
-    check_lightning_keys(reserved, spec.key, problems)
-    take_misplaced(given, spec.key, problems)
-    for name in [name for name in given if name not in KEYS]:
-        hint = did_you_mean(name, [*KEYS, *LIGHTNING_KEYS], list_all=True)
-        problems.add(f"{spec.key}.{name}", given.pop(name), f"ScheduleLR has no argument {name!r}{hint}")
-    arguments = check_driven_values(given, spec.key, problems)
-    problems.raise_if_any()
-    return arguments, reserved
+    return check_schedule_arguments(spec)
 
 
 def _param_group_rules(spec: Any, overrides: Mapping[str, Any] | None) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +10,14 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ChainedScheduler, LRScheduler, ReduceLROnPlateau, SequentialLR
 
 from lit_optim.config.build.optimizer import check_nested
-from lit_optim.config.checks.driven_values import check_driven_values, configured_phases
 from lit_optim.config.checks.keyword_arguments import check_call
 from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightning_keys
 from lit_optim.config.checks.locate import locate_class_or_factory
+from lit_optim.config.checks.nested_objects import NestedCheck
+from lit_optim.config.checks.schedule_arguments import check_schedule_arguments, configured_phases
 from lit_optim.config.checks.scheduler_trial import try_scheduler
 from lit_optim.config.checks.signature import named_arguments, only_kwargs_takes
-from lit_optim.config.checks.slots import has_length, take_misplaced, without_aliases
+from lit_optim.config.checks.slots import has_length
 from lit_optim.config.checks.unused_kwargs import check_unused_kwargs
 from lit_optim.config.read.spec import Spec
 from lit_optim.duration import LengthUnknown, RunLength
@@ -96,17 +96,24 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
         return CheckedSchedule(spec, cls, dict(spec.arguments))  # the factory's result is checked
     if reason := _REJECTED.get(cls):
         raise ConfigError(f"{spec.key}._target_={spec.path}: {reason}")
-    problems = Problems()
-    own, named = cls is ScheduleLR, named_arguments(cls, supplied=1)
+    check = check_schedule_arguments if cls is ScheduleLR else functools.partial(_check_foreign_arguments, cls)
+    arguments, reserved = check(spec, check_nested)
+    checked = CheckedSchedule(spec, cls, arguments, reserved)
+    if monitored and checked.follows_metric and "monitor" not in reserved:
+        rule = "missing; name the logged metric that the plateau follows, e.g. val/loss"
+        raise ConfigError(f"{spec.key}.monitor: {rule}")
+    return checked
+
+
+def _check_foreign_arguments(
+    cls: type[LRScheduler], spec: Spec, check_nested: NestedCheck
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Check and coerce the arguments of a scheduler that is no ScheduleLR; return Lightning's keys beside them."""
+    problems, named = Problems(), named_arguments(cls, supplied=1)
     # a preset leaves `drive: {}` and `groups: {}` behind where only `_target_` was changed
-    left = (k for k in ("drive", "groups") if isinstance(spec.arguments.get(k), Mapping) and not spec.arguments[k])
-    empty = () if own else tuple(left)
-    given = {k: v for k, v in spec.arguments.items() if k not in empty}
-    given = without_aliases(given) if own else given
-    reserved = {k: given.pop(k) for k in LIGHTNING_KEYS if k in given and (own or k not in named)}
+    given = {k: v for k, v in spec.arguments.items() if k not in ("drive", "groups") or v != {}}
+    reserved = {k: given.pop(k) for k in LIGHTNING_KEYS if k in given and k not in named}
     check_lightning_keys(reserved, spec.key, problems)
-    if own:
-        take_misplaced(given, spec.key, problems)
     names = [name for name in ("lr_lambda",) if isinstance(given.get(name), str)]  # try_scheduler says what to write
     arguments = check_call(
         cls, given, spec.key, problems, supplied=1, finite=True, unchecked=names, check_nested=check_nested
@@ -115,16 +122,8 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
         arguments = try_scheduler(cls, arguments, spec.key, problems)
     if extra := only_kwargs_takes(cls, arguments, supplied=1):
         check_unused_kwargs(cls, extra, spec.key, problems, supplied=1)
-    if own:
-        arguments = check_driven_values(arguments, spec.key, problems)
-        if reserved.pop("frequency", 1) != 1:
-            problems.append(f"{spec.key}.frequency: a ScheduleLR moves at every optimizer step; remove it")
     problems.raise_if_any()
-    checked = CheckedSchedule(spec, cls, arguments, reserved)
-    if monitored and checked.follows_metric and "monitor" not in reserved:
-        rule = "missing; name the logged metric that the plateau follows, e.g. val/loss"
-        raise ConfigError(f"{spec.key}.monitor: {rule}")
-    return checked
+    return arguments, reserved
 
 
 def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_length: RunLength) -> LRScheduler:

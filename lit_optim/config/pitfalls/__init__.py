@@ -3,7 +3,7 @@
 `find` calls all of them on a config, for the doctor; `find_in_specs` on the specs of a fit.
 """
 
-from lit_optim.config.pitfalls.find_all import find, find_in_specs
+from lit_optim.config.pitfalls.find_all import Specs, find, find_in_specs
 from lit_optim.config.pitfalls.finding import Finding
 
-__all__ = ["Finding", "find", "find_in_specs"]
+__all__ = ["Finding", "Specs", "find", "find_in_specs"]

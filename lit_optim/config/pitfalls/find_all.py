@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
 from lit_optim.config.pitfalls.logged import Logged
 from lit_optim.config.pitfalls.momentum_cycling import momentum_cycling
 from lit_optim.config.pitfalls.monitor_not_logged import monitor_not_logged
+from lit_optim.config.pitfalls.one_cycle_length import one_cycle_length
 from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
 from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
@@ -24,6 +26,52 @@ from lit_optim.errors import ConfigError
 from lit_optim.param_groups import Rule
 
 T = TypeVar("T")
+
+# each check, the fields of Specs that it needs, and those that it takes by name
+CHECKS: tuple[tuple[Callable[..., list[Finding]], tuple[str, ...], tuple[str, ...]], ...] = (
+    (stepped_per_epoch, ("foreign", "run"), ()),
+    (one_cycle_length, ("foreign", "run"), ()),
+    (warmup_too_long, ("scheduler", "run"), ()),
+    (drop_after_warmup, ("scheduler",), ()),
+    (monitor_not_logged, ("checked", "logged"), ()),
+    (floor_above_lr, ("scheduler", "optimizer"), ("rules", "rules_key")),
+    (momentum_cycling, ("foreign", "optimizer"), ()),
+    (two_owners, ("strategy",), ("optimizer", "checked", "folder", "environment")),
+)
+
+
+@dataclass(frozen=True)
+class Specs:
+    """What the checks look at; None where it is not known.
+
+    Args:
+        optimizer: its spec, which need not be valid.
+        scheduler: its spec, which need not be valid.
+        checked: the scheduler's, checked; None where that failed.
+        rules: of the param groups.
+        run: how long the run is.
+        rules_key: dotted name of the rules' spec.
+        logged: the names of the metrics.
+        strategy: the Trainer's: a name, or a mapping.
+        folder: where relative paths begin.
+        environment: variables of the process.
+    """
+
+    optimizer: Spec | None
+    scheduler: Spec | None
+    checked: CheckedSchedule | None
+    rules: Sequence[Rule]
+    run: RunLength
+    rules_key: str = "param_groups"
+    logged: Logged | None = None
+    strategy: Any = None
+    folder: Path | None = None
+    environment: Mapping[str, str] | None = None
+
+    @property
+    def foreign(self) -> Spec | None:
+        """The scheduler's spec, unless it is a ScheduleLR."""
+        return None if self.checked is not None and self.checked.own else self.scheduler
 
 
 def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = None) -> list[Finding]:
@@ -41,6 +89,7 @@ def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = Non
     """
     run = RunLength.from_config(config)
     trainer, model = config.get("trainer"), config.get("model")
+    strategy = trainer.get("strategy") if isinstance(trainer, Mapping) else None
     findings: list[Finding] = []
     for prefix, level in (("", config), ("model.", model)):
         if not isinstance(level, Mapping) or (prefix and _repeats(level, config)):
@@ -51,43 +100,19 @@ def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = Non
         )
         checked = None if scheduler is None else _valid(check_scheduler, scheduler)
         rules = _valid(read_rules, level.get("param_groups")) or []
-        findings += find_in_specs(optimizer, scheduler, checked, rules, run, logged, f"{prefix}param_groups")
-        if isinstance(trainer, Mapping):
-            strategy = trainer.get("strategy")
-            findings += two_owners(strategy, optimizer, checked, folder=folder, environment=os.environ)
+        key = f"{prefix}param_groups"
+        specs = Specs(optimizer, scheduler, checked, rules, run, key, logged, strategy, folder, os.environ)
+        findings += find_in_specs(specs)
     return findings
 
 
-def find_in_specs(
-    optimizer: Spec | None,
-    scheduler: Spec | None,
-    checked: CheckedSchedule | None,
-    rules: Sequence[Rule],
-    run: RunLength,
-    logged: Logged | None = None,
-    rules_key: str = "param_groups",
-) -> list[Finding]:
-    """Find the mistakes in specs, which need not be valid.
-
-    Args:
-        optimizer: its spec.
-        scheduler: its spec.
-        checked: the same, checked; None where that failed.
-        rules: of the param groups.
-        run: how long the run is.
-        logged: the names of the metrics; None where they are not known.
-        rules_key: dotted name of the rules' spec.
-    """
-    if scheduler is None:
-        return []
-    own = checked is not None and checked.own
-    findings = [] if own else stepped_per_epoch(scheduler, run)
-    findings += warmup_too_long(scheduler, run) + drop_after_warmup(scheduler)
-    if checked is not None and logged is not None:
-        findings += monitor_not_logged(checked, logged)
-    if optimizer is not None:
-        findings += floor_above_lr(scheduler, optimizer, rules, rules_key)
-        findings += [] if own else momentum_cycling(scheduler, optimizer)
+def find_in_specs(specs: Specs) -> list[Finding]:
+    """Find the mistakes in specs, by all checks of which everything that they need is known."""
+    findings: list[Finding] = []
+    for check, needed, others in CHECKS:
+        values = [getattr(specs, name) for name in needed]
+        if all(value is not None for value in values):
+            findings += check(*values, **{name: getattr(specs, name) for name in others})
     return findings
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -17,6 +17,7 @@ class Finding:
         key: dotted name of the value.
         problem: what happens.
         remedy: what to write instead.
+        fatal: whether it breaks any run, so that a fit must not start.
 
     Example:
         >>> print(Finding("warmup", "error", "scheduler.warmup", "longer than the run", "write e.g. 5%"))
@@ -28,6 +29,7 @@ class Finding:
     key: str
     problem: str
     remedy: str
+    fatal: bool = field(default=False, kw_only=True)
 
     def __str__(self) -> str:
         return f"{self.key}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -42,11 +43,7 @@ set scheduler.interval=step to count optimizer steps, or scheduler.T_max=10
     if found is None or not found[0].__module__.startswith("torch.optim."):
         return []
     cls, arguments = found
-    per_epoch = arguments.get("interval", "epoch") == "epoch"
-    limit = run.epochs if per_epoch else run.total_steps
-    calls = None if limit is None else limit // int(as_number(arguments.get("frequency")) or 1)
-    if cls.__name__ == "OneCycleLR":
-        return _one_cycle(scheduler.key, arguments, calls, per_epoch=per_epoch)
+    calls, per_epoch = calls_of_step(arguments, run)
     name, consequence = LENGTHS.get(cls.__name__, ("", ""))
     length = max(as_numbers(arguments.get(name)), default=None)
     if not per_epoch or calls is None or length is None or length <= calls:
@@ -58,28 +55,8 @@ set scheduler.interval=step to count optimizer steps, or scheduler.T_max=10
     return [Finding(CHECK, "warning" if meant else "error", key, problem, remedy)]
 
 
-def _one_cycle(key: str, arguments: dict[str, Any], calls: int | None, *, per_epoch: bool) -> list[Finding]:
-    total, epochs, steps = (as_number(arguments.get(name)) for name in ("total_steps", "epochs", "steps_per_epoch"))
-    by_epochs = total is None
-    if total is None and epochs is not None and steps is not None:
-        total = epochs * steps
-    if total is None or calls == total or (calls is None and not per_epoch):
-        return []
-    check, where = CHECK, f"{key}.steps_per_epoch" if by_epochs else f"{key}.total_steps={total:g}"
-    severity: Literal["error", "warning"] = "error"
-    if per_epoch:
-        remedy = f"set {key}.interval=step" + (f", or {key}.total_steps={calls}" if calls else "")
-    else:
-        remedy = f"set {key}.total_steps={calls}" + (f" and remove {key}.epochs" if by_epochs else "")
-    if calls is None:
-        severity = "error" if by_epochs else "warning"
-        problem = "OneCycleLR is stepped once an epoch, and the number of epochs is not known here"
-    elif per_epoch:
-        problem = f"OneCycleLR is stepped once an epoch, {calls} times in the run, and plans {total:g} steps"
-    elif total < calls:
-        check = "one_cycle_too_short"
-        problem = f"the run has {calls} optimizer steps, and OneCycleLR raises an error after {total:g}"
-    else:
-        severity = "warning"
-        problem = f"the run ends after {calls} optimizer steps, so the cycle is never finished"
-    return [Finding(check, severity, where, problem, remedy)]
+def calls_of_step(arguments: Mapping[str, Any], run: RunLength) -> tuple[int | None, bool]:
+    """Return how often a run calls ``step()``, where that is known, and whether it does so once an epoch."""
+    per_epoch = arguments.get("interval", "epoch") == "epoch"
+    limit = run.epochs if per_epoch else run.total_steps
+    return None if limit is None else limit // int(as_number(arguments.get("frequency")) or 1), per_epoch

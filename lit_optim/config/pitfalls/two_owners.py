@@ -20,7 +20,7 @@ CONFIG_VARIABLE = "PL_DEEPSPEED_CONFIG_PATH"  # where Lightning looks if the str
 def two_owners(
     strategy: Any,
     optimizer: Spec | None,
-    scheduler: CheckedSchedule | None,
+    checked: CheckedSchedule | None,
     *,
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
@@ -30,7 +30,7 @@ def two_owners(
     Args:
         strategy: the Trainer's: a name, or a mapping with ``_target_`` and ``config`` (a mapping, or a JSON file).
         optimizer: our spec, if there is one.
-        scheduler: our checked spec, if there is one; a constant one is not reported.
+        checked: our scheduler's, if there is one; a constant one is not reported.
         folder: where a relative path begins; default: the current one.
         environment: variables of the process.
 
@@ -52,10 +52,12 @@ remove it from DeepSpeed's config
         except (OSError, ValueError) as error:
             problem = f"DeepSpeed's config cannot be read ({error}), so it is not known whether it has a scheduler"
             return [Finding(CHECK, "note", key, problem, "")]
-    ours = {"optimizer": optimizer, "scheduler": scheduler.spec if scheduler and scheduler.moves else None}
+    ours = {"optimizer": optimizer, "scheduler": checked.spec if checked and checked.moves else None}
     found = {f"{key}{dot}{name}": spec for name, spec in ours.items() if spec is not None and name in config}
     problem, remedy = "DeepSpeed builds this one, and {} is not used", "remove it from DeepSpeed's config"
-    return [Finding(CHECK, "error", where, problem.format(spec.key), remedy) for where, spec in found.items()]
+    return [
+        Finding(CHECK, "error", where, problem.format(spec.key), remedy, fatal=True) for where, spec in found.items()
+    ]
 
 
 def _deepspeed(strategy: Any, environment: Mapping[str, str]) -> tuple[Any, str]:

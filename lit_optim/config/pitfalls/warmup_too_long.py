@@ -11,6 +11,8 @@ from lit_optim.duration import Duration, LengthUnknown, RunLength, parse
 from lit_optim.errors import ConfigError
 from lit_optim.schedules.plan.phase_configs import slot
 
+CHECK = "warmup_too_long"
+
 
 def warmup_too_long(scheduler: Spec, run: RunLength) -> list[Finding]:
     """Find a warmup that leaves no step for ``main``, where the length of the run is known.
@@ -41,7 +43,7 @@ write a share of the run, e.g. scheduler.warmup.steps=5%
     warmup, whole, unit = lengths
     problem = f"a warmup of {warmup:g} {unit} fills the whole run of {whole:g}"
     remedy = f"write a share of the run, e.g. {scheduler.key}.warmup.steps=5%"
-    return [Finding("warmup_too_long", "error", f"{scheduler.key}.warmup.steps={value}", problem, remedy)]
+    return [Finding(CHECK, "error", f"{scheduler.key}.warmup.steps={value}", problem, remedy)]
 
 
 def _lengths(length: Duration, run: RunLength) -> tuple[float, float, str] | None:

@@ -13,6 +13,7 @@ from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
 from lit_optim.config.pitfalls.logged import Logged
 from lit_optim.config.pitfalls.momentum_cycling import momentum_cycling
 from lit_optim.config.pitfalls.monitor_not_logged import monitor_not_logged
+from lit_optim.config.pitfalls.one_cycle_length import one_cycle_length
 from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
 from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
@@ -75,12 +76,15 @@ STEPPED = [
 
 @pytest.mark.parametrize(("scheduler", "run", "expected"), STEPPED)
 def test_stepped_per_epoch(scheduler, run, expected):
-    assert severities_and_keys(stepped_per_epoch(scheduler, run)) == expected
+    findings = stepped_per_epoch(scheduler, run) + one_cycle_length(scheduler, run)
+    assert severities_and_keys(findings) == expected
+    too_short = [finding.check == "one_cycle_too_short" for finding in findings]
+    assert [finding.fatal for finding in findings] == too_short == [f.endswith("=999") for _, f in expected]
 
 
 def test_one_cycle_says_what_to_write():
     spec = torchs("OneCycleLR", max_lr=1, total_steps=1000)
-    (finding,) = stepped_per_epoch(spec, EPOCHS)
+    (finding,) = one_cycle_length(spec, EPOCHS)
     assert str(finding) == (
         "scheduler.total_steps=1000: OneCycleLR is stepped once an epoch, 10 times in the run, and plans 1000 steps; "
         "set scheduler.interval=step, or scheduler.total_steps=10"
@@ -279,12 +283,17 @@ def test_every_check_is_called_and_a_mount_under_model_is_looked_at_once():
     checks = {"stepped_per_epoch", "floor_above_lr", "momentum_cycling", "two_owners"}
     found = find(wrong, Logged())
     assert {finding.check for finding in found} == checks
+    assert {finding.check for finding in found if finding.fatal} == {"two_owners"}
     assert find({**wrong, "model": {"optimizer": wrong["optimizer"]}}, Logged()) == found
     mounted = {"model": {k: wrong[k] for k in ("optimizer", "scheduler")}, "trainer": wrong["trainer"]}
     assert {f.check for f in find(mounted, Logged())} == checks
     assert {f.key.partition(".")[0] for f in find(mounted, Logged())} == {"model", "trainer"}
     plateau = {"scheduler": {**PLATEAU, "warmup": "100%"}}
     assert {f.check for f in find(plateau, Logged())} == {"warmup_too_long", "monitor_not_logged"}
+    step = {"scheduler": {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 30}}
+    assert [f.check for f in find({**step, "trainer": {"max_epochs": 3}}, Logged())] == ["stepped_per_epoch"]
+    drop = {"scheduler": {"warmup": 50, "main": {"shape": "one_cycle", "start_factor": 0.04}}}
+    assert [f.check for f in find(drop, Logged())] == ["drop_after_warmup"]
 
 
 @pytest.mark.parametrize(
