@@ -55,7 +55,7 @@ class RunLength:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> RunLength:
-        """Reads ``total_steps``, ``steps_per_epoch`` and the limits under ``trainer`` from a configuration.
+        """Read ``total_steps``, ``steps_per_epoch`` and the limits under ``trainer`` from a configuration.
 
         Example:
             >>> run = RunLength.from_config({"trainer": {"max_epochs": 3, "max_steps": 25}, "steps_per_epoch": 10})
@@ -82,13 +82,13 @@ class RunLength:
         return begun if self.max_epochs is None else min(begun, self.max_epochs)
 
     def total(self, key: str) -> int:
-        """Returns ``total_steps``, or raises `LengthUnknown` with the reason, at ``key``."""
+        """Return ``total_steps``, or raise `LengthUnknown` with the reason, at ``key``."""
         if self.total_steps is None:
             raise LengthUnknown(f"{key}: {self.unknown_because}")
         return self.total_steps
 
     def epoch(self, key: str) -> int:
-        """Returns ``steps_per_epoch``, or raises `LengthUnknown` at ``key``."""
+        """Return ``steps_per_epoch``, or raise `LengthUnknown` at ``key``."""
         if self.steps_per_epoch is None:
             raise LengthUnknown(f"{key}: the length of an epoch is unknown; write steps (500) or a share (5%) instead")
         return self.steps_per_epoch

@@ -7,38 +7,21 @@ from typing import Any
 
 from lightning.fabric.utilities.data import AttributeDict
 from lightning.pytorch import Callback, LightningModule, Trainer, callbacks
-from lightning.pytorch.callbacks import (
-    GradientAccumulationScheduler,
-    ModelCheckpoint,
-    StochasticWeightAveraging,
-    Timer,
-)
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from lit_optim.versions import older
 
-__all__ = [
+__all__ = [  # what is Lightning's
     "AttributeDict",
     "Callback",
     "DeepSpeedStrategy",
     "FSDPStrategy",
-    "GradientAccumulationScheduler",
     "LightningModule",
-    "ModelCheckpoint",
-    "StochasticWeightAveraging",
-    "Timer",
     "Trainer",
     "callbacks",
-    "count_saved_batch",
-    "epoch_after_last_batch",
-    "has_gradient_scaler",
-    "is_of_lr_search",
-    "is_weight_averaging",
     "rank_zero_info",
     "rank_zero_warn",
-    "remove_callbacks",
-    "validates_again_on_resume",
 ]
 
 

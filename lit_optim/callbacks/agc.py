@@ -32,5 +32,5 @@ class Agc(GradientTransform):
         super().__init__()
 
     def link(self) -> gradients.Agc:
-        """Creates the clipping of one optimizer."""
+        """Create the clipping of one optimizer."""
         return gradients.Agc(self.lam, self.eps, self.exclude)

@@ -25,5 +25,5 @@ class Centralize(GradientTransform):
         super().__init__()
 
     def link(self) -> gradients.Centralize:
-        """Creates the centralization of one optimizer."""
+        """Create the centralization of one optimizer."""
         return gradients.Centralize(self.exclude)

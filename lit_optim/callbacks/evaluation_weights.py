@@ -14,12 +14,11 @@ from lit_optim.lightning_api import (
     DeepSpeedStrategy,
     FSDPStrategy,
     LightningModule,
-    ModelCheckpoint,
-    StochasticWeightAveraging,
     Trainer,
     is_weight_averaging,
     rank_zero_warn,
 )
+from lit_optim.lightning_api import callbacks as lightning_callbacks
 
 
 class EvaluationWeights(OptimizerCallback):
@@ -41,7 +40,7 @@ class EvaluationWeights(OptimizerCallback):
         self._evaluated = False  # whether its weights are the ones that are evaluated and saved in this fit
 
     def make_shadow(self) -> ShadowWeights:
-        """Makes the evaluation weights of one optimizer, not attached yet."""
+        """Make the evaluation weights of one optimizer, not attached yet."""
         raise NotImplementedError
 
     def applies_to(self, optimizer: Optimizer) -> bool:
@@ -53,16 +52,16 @@ class EvaluationWeights(OptimizerCallback):
         return any(self.applies_to(optimizer) for optimizer in trainer.optimizers)
 
     def label(self, trainer: Trainer) -> str:
-        """Returns the callback's name in messages."""
+        """Return the callback's name in messages."""
         return type(self).__name__
 
     def prepare_optimizer(self, optimizer: Optimizer) -> None:
-        """Adds the keys to param groups that a schedule may drive."""
+        """Add the keys to param groups that a schedule may drive."""
         if self.applies_to(optimizer):
             self.make_shadow().prepare_groups(optimizer)
 
     def attach(self, optimizer: Optimizer) -> ShadowWeights:
-        """Attaches evaluation weights to an optimizer in a plain torch loop, without a Trainer.
+        """Attach evaluation weights to an optimizer in a plain torch loop, without a Trainer.
 
         Returns:
             The evaluation weights: ``with it.evaluation(): ...`` evaluates, ``it.detach()`` ends it.
@@ -70,7 +69,7 @@ class EvaluationWeights(OptimizerCallback):
         return self.make_shadow().attach(optimizer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Attaches to all optimizers, or rejects the fit."""
+        """Attach to all optimizers, or reject the fit."""
         self._detach()
         optimizers = [optimizer for optimizer in trainer.optimizers if self.applies_to(optimizer)]
         if optimizers:
@@ -81,7 +80,7 @@ class EvaluationWeights(OptimizerCallback):
                 shadow.restoring = self._evaluated  # until training begins: a checkpoint may be loaded
 
     def check_fit(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Rejects a fit in which the weights that are evaluated would not be those that are saved.
+        """Reject a fit in which the weights that are evaluated would not be those that are saved.
 
         Raises:
             ConfigError: with the reason, and what to write instead.
@@ -89,7 +88,7 @@ class EvaluationWeights(OptimizerCallback):
         name, callbacks = type(self).__name__, trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
         if sum(type(callback) is type(self) for callback in callbacks) > 1:
             raise ConfigError(f"callbacks: {name} is there twice; keep one of them")
-        if any(isinstance(callback, StochasticWeightAveraging) for callback in callbacks):
+        if any(isinstance(callback, lightning_callbacks.StochasticWeightAveraging) for callback in callbacks):
             raise ConfigError(
                 f"callbacks: StochasticWeightAveraging replaces the schedule, and in the end the weights, behind the "
                 f"back of {name}; remove it (an average that goes with everything is optim_callbacks=ema)"
@@ -108,7 +107,7 @@ class EvaluationWeights(OptimizerCallback):
             raise ConfigError(
                 f"callbacks: {' and '.join(owners)} each decide which weights are evaluated and saved; keep one{fast}"
             )
-        bare = any(isinstance(c, ModelCheckpoint) and c.save_weights_only for c in callbacks)
+        bare = any(isinstance(c, lightning_callbacks.ModelCheckpoint) and c.save_weights_only for c in callbacks)
         if bare and not hasattr(pl_module, "stamp_checkpoint"):
             raise ConfigError(
                 f"ModelCheckpoint(save_weights_only=True): Lightning asks no callback about such checkpoints, so that "
@@ -117,7 +116,7 @@ class EvaluationWeights(OptimizerCallback):
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Puts the live weights back: the first hook after everything was restored, whatever the strategy."""
+        """Put the live weights back: the first hook after everything was restored, whatever the strategy."""
         for shadow in self._shadows:
             shadow.restoring = False
         self._swap_out(pl_module)
@@ -129,16 +128,16 @@ class EvaluationWeights(OptimizerCallback):
             )
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Puts the live weights back where a checkpoint was restored within a fit, as learning-rate finders do."""
+        """Put the live weights back where a checkpoint was restored within a fit, as learning-rate finders do."""
         self._swap_out(pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Swaps the evaluation weights in (Lightning's averages of weights swap theirs in the epoch's hooks)."""
+        """Swap the evaluation weights in (Lightning's averages of weights swap theirs in the epoch's hooks)."""
         if trainer.state.fn == "fit":
             self._swap_in(pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Swaps the live weights in, before checkpoints are written.
+        """Swap the live weights in, before checkpoints are written.
 
         Not after the sanity check: where a finished run is resumed, nothing is trained after it.
         """
@@ -146,29 +145,29 @@ class EvaluationWeights(OptimizerCallback):
             self._swap_out(pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leaves the evaluation weights in the module, as the result of the fit."""
+        """Leave the evaluation weights in the module, as the result of the fit."""
         self._swap_in(pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Swaps the live weights in before an OnExceptionCheckpoint is written."""
+        """Swap the live weights in before an OnExceptionCheckpoint is written."""
         self._swap_out(pl_module)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Saves the evaluated weights, and the live ones in the optimizer's state."""
+        """Save the evaluated weights, and the live ones in the optimizer's state."""
         for shadow in self._evaluated_shadows(pl_module):
             swap_in_checkpoint(checkpoint, trainer.optimizers.index(shadow.optimizer), shadow, pl_module)
 
     def put_evaluated_weights(self, module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Saves the evaluated weights into a checkpoint of weights only."""
+        """Save the evaluated weights into a checkpoint of weights only."""
         for shadow in self._evaluated_shadows(module):
             evaluated_in_checkpoint(checkpoint, shadow, module)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Detaches from the optimizers."""
+        """Detach from the optimizers."""
         self._detach()
 
     def _evaluated_shadows(self, module: nn.Module) -> list[ShadowWeights]:
-        """Returns the evaluation weights that are evaluated and saved, if any, with the module's weights resharded."""
+        """Return the evaluation weights that are evaluated and saved, if any, with the module's weights resharded."""
         found = self._shadows if self._evaluated else []
         if found:
             _reshard(module)
@@ -191,7 +190,7 @@ class EvaluationWeights(OptimizerCallback):
 
 
 def _reshard(module: nn.Module) -> None:
-    """Reshards FSDP2's weights: after a forward without a backward the root module keeps the old ones gathered."""
+    """Reshard FSDP2's weights: after a forward without a backward the root module keeps the old ones gathered."""
     for part in module.modules():
         if isinstance(part, FSDPModule):
             part.reshard()

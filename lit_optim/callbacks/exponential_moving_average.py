@@ -27,5 +27,5 @@ class ExponentialMovingAverage(EvaluationWeights):
         self.decay = decay
 
     def make_shadow(self) -> exponential_moving_average.ExponentialMovingAverage:
-        """Makes the average of one optimizer's weights."""
+        """Make the average of one optimizer's weights."""
         return exponential_moving_average.ExponentialMovingAverage(self.decay)

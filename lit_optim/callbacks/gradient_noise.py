@@ -47,27 +47,27 @@ class GradientNoise(GradientTransform):
         super().__init__()
 
     def link(self) -> Noise:
-        """Creates the noise of one optimizer."""
+        """Create the noise of one optimizer."""
         return Noise(*self.arguments)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Resets the steps; a checkpoint is loaded later."""
+        """Reset the steps; a checkpoint is loaded later."""
         if stage == "fit":
             self._detach()
             self.links.clear()
             self.steps.clear()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Activates the noise, at the checkpoint's step if there is one."""
+        """Activate the noise, at the checkpoint's step if there is one."""
         super().on_train_start(trainer, pl_module)
         for link, steps in zip(self.links, self.steps, strict=False):
             link.load_state_dict({"steps": steps})
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the number of steps that each optimizer has taken."""
+        """Return the number of steps that each optimizer has taken."""
         running = [link.steps for link in self.links if link.active]
         return {"steps": running or self.steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores the number of steps of each optimizer."""
+        """Restore the number of steps of each optimizer."""
         self.steps = [int(steps) for steps in state_dict["steps"]]

@@ -25,10 +25,10 @@ class GradientTransform(Callback):
 
     @abstractmethod
     def link(self) -> Link:
-        """Creates the transform of one optimizer."""
+        """Create the transform of one optimizer."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Attaches the transforms, inactive; under every strategy parameters have their names by now.
+        """Attach the transforms, inactive; under every strategy parameters have their names by now.
 
         Raises:
             ConfigError: if there is another callback of this class, or nothing matches an exclusion.
@@ -43,23 +43,23 @@ class GradientTransform(Callback):
             link.attach(optimizer, pl_module)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Activates the transforms, once state is restored and a LearningRateFinder is done."""
+        """Activate the transforms, once state is restored and a LearningRateFinder is done."""
         for link in self.links:
             link.active = True
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Runs the transforms that come before clipping; gradients are unscaled here."""
+        """Run the transforms that come before clipping; gradients are unscaled here."""
         chain = Chain.of(optimizer)
         for link in self.links:
             if link.chain is chain:
                 chain.prepare(link)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Detaches the transforms."""
+        """Detach the transforms."""
         self._detach()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Detaches the transforms."""
+        """Detach the transforms."""
         self._detach()
 
     def _detach(self) -> None:

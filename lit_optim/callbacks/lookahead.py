@@ -58,7 +58,7 @@ class Lookahead(EvaluationWeights):
         self.k, self.alpha, self.inner_state, self.evaluate, self.compile = k, alpha, inner_state, evaluate, compile
 
     def make_shadow(self) -> lookahead.Lookahead:
-        """Makes the slow weights of one optimizer."""
+        """Make the slow weights of one optimizer."""
         return lookahead.Lookahead(self.k, self.alpha, inner_state=self.inner_state, compile=self.compile)
 
     def is_evaluated(self, trainer: Trainer) -> bool:
@@ -66,13 +66,13 @@ class Lookahead(EvaluationWeights):
         return self.evaluate == "slow" and not _averages(trainer) and super().is_evaluated(trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Attaches to all optimizers; reports if an average is evaluated instead of the slow weights."""
+        """Attach to all optimizers; report if an average is evaluated instead of the slow weights."""
         super().on_fit_start(trainer, pl_module)
         if self.evaluate == "slow" and _averages(trainer):
             rank_zero_info(f"Lookahead trains; evaluated and saved is the average of {', '.join(_averages(trainer))}")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Swaps the fast weights in, and warns of options that the checkpoint replaces."""
+        """Swap the fast weights in, and warn of options that the checkpoint replaces."""
         super().on_train_start(trainer, pl_module)
         for shadow in self._shadows:
             group = shadow.optimizer.param_groups[0]

@@ -31,7 +31,7 @@ class MetricFeeder(Callback):
     taker = ""  # who consumes the metric, for the warning
 
     def feed(self, trainer: Trainer, value: float) -> None:
-        """Consumes one value of the metric."""
+        """Consume one value of the metric."""
         raise NotImplementedError
 
     def __init__(self, monitor: str | None) -> None:
@@ -45,22 +45,22 @@ class MetricFeeder(Callback):
         return self.monitor is not None and self.monitor.startswith("train")
 
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Rejects a metric that the sanity check did not log, before training starts."""
+        """Reject a metric that the sanity check did not log, before training starts."""
         if self.monitor is not None and not self.of_training:
             self._value_of_rank_0(trainer, self.monitor)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Feeds a validation metric."""
+        """Feed a validation metric."""
         if trainer.state.fn == "fit" and not trainer.sanity_checking and not self.of_training:
             self._feed(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Feeds a training metric; without validation, rejects a metric that was not logged."""
+        """Feed a training metric; without validation, reject a metric that was not logged."""
         if self.of_training or not trainer.enable_validation:
             self._feed(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Warns where a resumed run cannot be exact: Lightning skips a validation that was due."""
+        """Warn where a resumed run cannot be exact: Lightning skips a validation that was due."""
         progress = trainer.fit_loop.epoch_loop.batch_progress
         every = trainer.check_val_every_n_epoch
         due = self.of_training or every is None or epoch_after_last_batch(trainer) % every == 0
@@ -72,11 +72,11 @@ class MetricFeeder(Callback):
             )
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the optimizer step at which the last value was fed."""
+        """Return the optimizer step at which the last value was fed."""
         return {"fed_at": self.fed_at}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores that step."""
+        """Restore that step."""
         self.fed_at = int(state_dict["fed_at"])
         self._may_repeat = validates_again_on_resume()
 

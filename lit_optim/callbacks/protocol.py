@@ -24,7 +24,7 @@ class OptimizerCallback(Callback):
     """
 
     def replace_spec(self, spec: Spec) -> Spec:
-        """Returns the spec of the optimizer that is built in place of the configured one.
+        """Return the spec of the optimizer that is built in place of the configured one.
 
         Called twice in a fit: before data is prepared, so that a wrong spec stops the run early, and when the
         optimizer is built.
@@ -38,10 +38,10 @@ class OptimizerCallback(Callback):
         return spec
 
     def prepare_optimizer(self, optimizer: Optimizer) -> None:
-        """Changes the new optimizer before its scheduler is built, e.g. adds group keys that a schedule may drive."""
+        """Change the new optimizer before its scheduler is built, e.g. adds group keys that a schedule may drive."""
 
     def put_evaluated_weights(self, module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Puts the evaluated weights into a checkpoint without optimizer state.
+        """Put the evaluated weights into a checkpoint without optimizer state.
 
         Lightning calls ``on_save_checkpoint`` of no callback for ``save_weights_only=True``; the mixin calls this.
         """

@@ -25,11 +25,11 @@ class RepeatLr(Callback):
         self._undone = False
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Detects the finder of an older Lightning, which restores optimizers after it has assigned the lr."""
+        """Detect the finder of an older Lightning, which restores optimizers after it has assigned the lr."""
         self._undone = is_of_lr_search(trainer.ckpt_path)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Assigns the lr again where that finder has undone it."""
+        """Assign the lr again where that finder has undone it."""
         if self._undone:
             remove_callbacks(trainer, self)
             for (optimizer, _), before in zip(self.lrs, self.before, strict=True):
@@ -38,7 +38,7 @@ class RepeatLr(Callback):
             module.lr = module.lr
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Writes the groups' lrs, unless a schedule has stepped since."""
+        """Write the groups' lrs, unless a schedule has stepped since."""
         remove_callbacks(trainer, self)
         if trainer.global_step == self.step:
             for optimizer, lrs in self.lrs:

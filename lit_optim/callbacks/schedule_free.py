@@ -30,7 +30,7 @@ class ScheduleFree(EvaluationWeights):
         return not self._shadows
 
     def make_shadow(self) -> schedule_free.ScheduleFree:
-        """Makes the object that calls ``train()`` and ``eval()`` of one optimizer."""
+        """Make the object that calls ``train()`` and ``eval()`` of one optimizer."""
         return schedule_free.ScheduleFree()
 
     def applies_to(self, optimizer: Optimizer) -> bool:
@@ -38,11 +38,11 @@ class ScheduleFree(EvaluationWeights):
         return is_schedule_free(optimizer)
 
     def label(self, trainer: Trainer) -> str:
-        """Returns the optimizer's name: users do not configure this callback."""
+        """Return the optimizer's name: users do not configure this callback."""
         return next(type(optimizer).__name__ for optimizer in trainer.optimizers if self.applies_to(optimizer))
 
     def check_fit(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Rejects schedules too: the average that such an optimizer evaluates takes their place."""
+        """Reject schedules too: the average that such an optimizer evaluates takes their place."""
         super().check_fit(trainer, pl_module)
         for config in trainer.lr_scheduler_configs:
             optimizer = config.scheduler.optimizer
@@ -54,7 +54,7 @@ class ScheduleFree(EvaluationWeights):
 
 
 def _moves(scheduler: Any) -> bool:
-    """Returns whether a schedule changes the lr of any group."""
+    """Return whether a schedule changes the lr of any group."""
     if not isinstance(scheduler, ScheduleLR):
         return True
     lrs = [value for value in scheduler.driven_values if value.key == LR]

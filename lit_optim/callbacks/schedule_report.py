@@ -16,7 +16,7 @@ from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 
 def table(steps: Sequence[int], lrs: Lrs) -> Iterator[list[Any]]:
-    """Yields the rows of the csv file, the header first; one group needs no name.
+    """Yield the rows of the csv file, the header first; one group needs no name.
 
     Example:
         >>> list(table([0, 1], {"default": [0.1, 0.2]}))
@@ -53,11 +53,11 @@ class ScheduleReport(Callback):
         self._steps, self._lrs = array("q"), dict[str, "array[float]"]()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Drops the lrs of an earlier fit."""
+        """Drop the lrs of an earlier fit."""
         self._steps, self._lrs = array("q"), {}
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Records the lrs, once a step: LBFGS calls this hook many times in one."""
+        """Record the lrs, once a step: LBFGS calls this hook many times in one."""
         step = trainer.global_step
         if self._steps and self._steps[-1] == step:
             return
@@ -69,7 +69,7 @@ class ScheduleReport(Callback):
         self._steps.append(step)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes the files."""
+        """Write the files."""
         if self._steps:
             schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
             phases = next((scheduler.phases for scheduler in schedulers if isinstance(scheduler, ScheduleLR)), ())
@@ -77,5 +77,5 @@ class ScheduleReport(Callback):
             write_report(trainer, self.folder, "schedule", rows, lambda: draw_report(self._steps, self._lrs, phases))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Writes the steps so far."""
+        """Write the steps so far."""
         self.on_fit_end(trainer, pl_module)

@@ -16,12 +16,12 @@ class SpecCheckpoint(Callback):
     """
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Compares the specs; called before optimizers are configured (but under strategies that restore later)."""
+        """Compare the specs; called before optimizers are configured (but under strategies that restore later)."""
         if trainer.state.fn == "fit" and trainer.ckpt_path and not is_of_lr_search(trainer.ckpt_path):
             pl_module.resume_from(checkpoint)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
-        """Explains why a sharded checkpoint could not be loaded, as its strategy loads it before our checks."""
+        """Explain why a sharded checkpoint could not be loaded, as its strategy loads it before our checks."""
         if trainer.ckpt_path and not isinstance(exception, ConfigError):
             try:
                 reject_other_class(trainer.ckpt_path, trainer.optimizers)
@@ -29,7 +29,7 @@ class SpecCheckpoint(Callback):
                 exception.__cause__ = reason  # where `exit_on_config_error` finds it, and a traceback shows it
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Compares threads and processes, checks state that some strategies restore unchecked, then removes itself.
+        """Compare threads and processes, check state that some strategies restore unchecked, then remove itself.
 
         The next fit gets new callbacks from the module.
         """

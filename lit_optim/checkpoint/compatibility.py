@@ -98,7 +98,7 @@ def check_resumed_state(states: Any, optimizer: Optimizer, callbacks: Iterable[A
 
 
 def check_phase(groups: Iterable[Mapping[str, Any]], optimizer: Optimizer) -> None:
-    """Rejects param groups of a SWATS that has switched to SGD, in an optimizer that has no such phase.
+    """Reject param groups of a SWATS that has switched to SGD, in an optimizer that has no such phase.
 
     Raises:
         ConfigError: with the callback to add.
@@ -109,7 +109,7 @@ def check_phase(groups: Iterable[Mapping[str, Any]], optimizer: Optimizer) -> No
 
 
 def restores_param_groups(callbacks: Iterable[Any]) -> bool:
-    """Returns whether a callback restores a checkpoint's param groups at fit start, where their state is checked.
+    """Return whether a callback restores a checkpoint's param groups at fit start, where their state is checked.
 
     Lightning's finetuning callbacks do: before that, the optimizer has only the groups that it is configured with.
     """

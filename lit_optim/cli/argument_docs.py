@@ -44,7 +44,7 @@ RULE_KEYS = {
 
 
 def argument_docs(target: Any) -> dict[str, str]:
-    """Reads the arguments' section of a docstring: Google's style, torch's, and older ones.
+    """Read the arguments' section of a docstring: Google's style, torch's, and older ones.
 
     Example:
         >>> from lit_optim.schedules import cosine

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def as_config_value(value: Any) -> str:
-    """Writes a value as in YAML.
+    """Write a value as in YAML.
 
     Example:
         >>> as_config_value([1e-08, True, None, "5%", 50.0])

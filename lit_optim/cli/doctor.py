@@ -35,7 +35,7 @@ WRONG = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("overrides", nargs="*", help="as on your app's command line: optimizer=adamw optimizer.lr=0.1")
     parser.add_argument("--config-dir", metavar="DIR", help="config folder of your own Hydra app")
     parser.add_argument("--config-name", metavar="NAME", help="its primary config; default: train")
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Shows the problems; returns 2 if there is an error."""
+    """Show the problems; returns 2 if there is an error."""
     if args.config_name and not args.config_dir:
         raise ConfigError(f"--config-name {args.config_name}: give --config-dir too, the folder that it is in")
     installed = versions()
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def environment_findings(installed: Mapping[str, str]) -> list[Finding]:
-    """Finds problems of the installation."""
+    """Find problems of the installation."""
     headers = {f"{group}/{name}": header(group, name) for group, name in presets.all_presets()}
     return [
         *environment.plugin_findings(),
@@ -76,7 +76,7 @@ def environment_findings(installed: Mapping[str, str]) -> list[Finding]:
 def config_findings(
     overrides: Sequence[str], folder: str | None, name: str, logged: Sequence[str] | None
 ) -> list[Finding]:
-    """Finds configuration errors, then the pitfalls.
+    """Find configuration errors, then the pitfalls.
 
     Args:
         overrides: as on a command line.
@@ -105,7 +105,7 @@ def config_findings(
 
 
 def doctor_blocks(installed: Mapping[str, str], findings: Sequence[Finding], *, looked_at: bool) -> list[Block]:
-    """Lays the findings out as text blocks."""
+    """Lay the findings out as text blocks."""
     blocks: list[Block] = [Heading("Installed"), Table((), list(installed.items())), ""]
     if findings:
         blocks += [Heading("Findings"), Table((), [[finding.severity, str(finding)] for finding in findings]), ""]
@@ -117,7 +117,7 @@ def doctor_blocks(installed: Mapping[str, str], findings: Sequence[Finding], *, 
 
 
 def _findings_in(error: ConfigError) -> list[Finding]:
-    """Makes a finding of each line of a ConfigError."""
+    """Make a finding of each line of a ConfigError."""
     findings = []
     for line in error.problems:
         key, _, problem = line.partition(": ")
@@ -127,7 +127,7 @@ def _findings_in(error: ConfigError) -> list[Finding]:
 
 
 def _metrics(config: Mapping[str, Any]) -> tuple[Logged, list[Finding]]:
-    """Reads the names that the module of a config logs; also finds what is wrong with its class."""
+    """Read the names that the module of a config logs; also finds what is wrong with its class."""
     model = config.get("model")
     target = model.get("_target_") if isinstance(model, Mapping) else None
     if target is None:
@@ -143,7 +143,7 @@ def _metrics(config: Mapping[str, Any]) -> tuple[Logged, list[Finding]]:
 
 @contextlib.contextmanager
 def import_path(folders: Sequence[str]) -> Iterator[None]:
-    """Puts folders in front of ``sys.path``, as they are when a script in them is started."""
+    """Put folders in front of ``sys.path``, as they are when a script in them is started."""
     before = list(sys.path)
     sys.path[:0] = folders
     try:

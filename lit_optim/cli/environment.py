@@ -27,7 +27,7 @@ NOT_FOR_USERS = ("dev", "examples", "test")
 
 
 def versions() -> dict[str, str]:
-    """Lists the version of everything that matters.
+    """List the version of everything that matters.
 
     Example:
         >>> versions()["lit-optim"] == lit_optim.__version__
@@ -38,7 +38,7 @@ def versions() -> dict[str, str]:
 
 
 def plugin_findings(load: Callable[[str], ModuleType] = importlib.import_module) -> list[Finding]:
-    """Checks that Hydra finds the plugin that brings our presets.
+    """Check that Hydra finds the plugin that brings our presets.
 
     A package with a regular ``hydra_plugins/__init__.py`` hides every ``hydra_plugins`` folder elsewhere.
     """
@@ -68,7 +68,7 @@ def _plugin_problem(error: Exception) -> tuple[str, str]:
 
 
 def extra_findings(requires: Iterable[str] | None = None) -> list[Finding]:
-    """Notes extras whose packages are not installed, which is the user's choice.
+    """Note extras whose packages are not installed, which is the user's choice.
 
     Args:
         requires: as in a package's metadata; default: those of lit-optim.
@@ -89,7 +89,7 @@ def extra_findings(requires: Iterable[str] | None = None) -> list[Finding]:
 
 
 def requirement_findings(requires: Iterable[str] | None = None) -> list[Finding]:
-    """Finds core dependencies that are missing, or installed in another version than we need.
+    """Find core dependencies that are missing, or installed in another version than we need.
 
     Example:
         >>> print(*requirement_findings(["torch>=99"]))  # doctest: +ELLIPSIS
@@ -109,7 +109,7 @@ def requirement_findings(requires: Iterable[str] | None = None) -> list[Finding]
 
 
 def preset_findings(targets: Mapping[str, str]) -> list[Finding]:
-    """Notes presets whose package is not installed.
+    """Note presets whose package is not installed.
 
     Args:
         targets: preset -> import path.
@@ -125,7 +125,7 @@ def preset_findings(targets: Mapping[str, str]) -> list[Finding]:
 
 
 def version_findings(needs: Mapping[str, Iterable[str]]) -> list[Finding]:
-    """Notes presets that need a newer version of a package than the installed one.
+    """Note presets that need a newer version of a package than the installed one.
 
     Args:
         needs: preset -> entries of its ``# needs:`` line.
@@ -139,7 +139,7 @@ def version_findings(needs: Mapping[str, Iterable[str]]) -> list[Finding]:
 
 
 def hydra_findings(found: Mapping[str, str]) -> list[Finding]:
-    """Warns of a Hydra whose blocklist of ``_target_`` is missing or can be bypassed.
+    """Warn of a Hydra whose blocklist of ``_target_`` is missing or can be bypassed.
 
     Example:
         >>> [finding.severity for finding in hydra_findings({"hydra-core": "1.3.5"})]
@@ -160,7 +160,7 @@ def hydra_findings(found: Mapping[str, str]) -> list[Finding]:
 
 
 def twin_findings(found: Mapping[str, str]) -> list[Finding]:
-    """Notes ``pytorch_lightning`` beside ``lightning``: the same names, other classes.
+    """Note ``pytorch_lightning`` beside ``lightning``: the same names, other classes.
 
     Example:
         >>> [finding.severity for finding in twin_findings({"lightning": "2.6", "pytorch-lightning": "2.6"})]

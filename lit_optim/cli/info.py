@@ -25,12 +25,12 @@ HEAD = ("key", "type", "default", "preset", "meaning")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("name", metavar="NAME", help="a preset: adamw, or optimizer/adamw")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Shows the presets of that name."""
+    """Show the presets of that name."""
     found = [info(group, name) for group, name in find_presets(args.name)]
     blocks: list[Block] = []
     if len(found) > 1:
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def info_blocks(one: Mapping[str, Any]) -> list[Block]:
-    """Lays the data of a preset out as text blocks."""
+    """Lay the data of a preset out as text blocks."""
     facts = {
         "class": one["target"],
         "needs": ", ".join(one["needs"]) or "nothing in particular",

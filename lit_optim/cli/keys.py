@@ -33,7 +33,7 @@ class Key:
 def keys_of_call(
     target: Any, given: Mapping[str, Any], comments: Mapping[str, str], *, supplied: int = 0, prefix: str = ""
 ) -> list[Key]:
-    """Lists the keyword arguments of a class: the preset's first, then what else its signature has.
+    """List the keyword arguments of a class: the preset's first, then what else its signature has.
 
     Args:
         target: the class.
@@ -59,7 +59,7 @@ def keys_of_call(
 
 
 def keys_of_schedule(cls: Any, given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
-    """Lists the slots of a ScheduleLR with the arguments of their shapes, then its other keys."""
+    """List the slots of a ScheduleLR with the arguments of their shapes, then its other keys."""
     others = {name: value for name, value in given.items() if name not in SLOTS}
     return [
         *(key for name in SLOTS for key in _keys_of_slot(name, given.get(name))),
@@ -69,7 +69,7 @@ def keys_of_schedule(cls: Any, given: Mapping[str, Any], comments: Mapping[str, 
 
 
 def keys_of_rules(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
-    """Lists rules for param groups, each with its options."""
+    """List rules for param groups, each with its options."""
     keys = []
     for i, rule in enumerate(given.get("rules", [])):
         for name, value in rule.items():
@@ -81,7 +81,7 @@ def keys_of_rules(given: Mapping[str, Any], comments: Mapping[str, str]) -> list
 
 
 def keys_of_mapping(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
-    """Lists the keys of a preset whose class cannot be imported."""
+    """List the keys of a preset whose class cannot be imported."""
     return [
         Key(name, type(value).__name__, in_preset=True, preset=value, meaning=comments.get(name, ""))
         for name, value in given.items()

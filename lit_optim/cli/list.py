@@ -24,14 +24,14 @@ HEAD = ("name", "package", "needs", "summary")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("pattern", nargs="?", default="*", help="shell wildcard, or a part of the name")
     groups = presets.preset_groups()
     parser.add_argument("--group", choices=groups, metavar="GROUP", help=f"one group only: {', '.join(groups)}")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Shows the presets whose names match."""
+    """Show the presets whose names match."""
     groups = (args.group,) if args.group else presets.preset_groups()
     found = matching(args.pattern, groups)
     data = {"presets": [preset_data(preset) for preset in found]}
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def matching(pattern: str, groups: Sequence[str]) -> list[Header]:
-    """Finds the presets whose name, with or without the group's in front, matches.
+    """Find the presets whose name, with or without the group's in front, matches.
 
     Args:
         pattern: shell wildcard, or a part of a name.
@@ -69,7 +69,7 @@ def matching(pattern: str, groups: Sequence[str]) -> list[Header]:
 
 
 def list_blocks(found: Sequence[Header], groups: Sequence[str], *, titled: bool) -> list[Block]:
-    """Lays presets out: with titles, one table per group; else one table with the group in the name, for grep."""
+    """Lay presets out: with titles, one table per group; else one table with the group in the name, for grep."""
     if len(groups) == 1:
         return [_table(found)]
     if not titled:
@@ -82,7 +82,7 @@ def list_blocks(found: Sequence[Header], groups: Sequence[str], *, titled: bool)
 
 
 def preset_data(preset: Header) -> dict[str, Any]:
-    """Collects a preset for programs."""
+    """Collect a preset for programs."""
     return {
         "group": preset.group,
         "name": preset.name,
@@ -102,5 +102,5 @@ def _table(found: Sequence[Header], *, with_group: bool = False) -> Table:
 
 
 def _need(words: str) -> str:
-    """Marks a version that the installed package lacks."""
+    """Mark a version that the installed package lacks."""
     return f"{words} (installed: {installed(words.partition(' ')[0])})" if missing_version(words) else words

@@ -24,7 +24,7 @@ INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one verb.
+    """Run one verb.
 
     Args:
         argv: arguments without the program's name; default: those of the process.

@@ -27,7 +27,7 @@ BASES = {  # what a target must derive from
 
 
 def find_presets(name: str) -> list[tuple[str, str]]:
-    """Finds group and name of all presets that ``name`` may mean.
+    """Find group and name of all presets that ``name`` may mean.
 
     Example:
         >>> find_presets("none"), find_presets("optimizer/adamw")
@@ -45,7 +45,7 @@ def find_presets(name: str) -> list[tuple[str, str]]:
 
 
 def info(group: str, name: str) -> dict[str, Any]:
-    r"""Collects everything about one preset; ``missing`` says why its class could not be read.
+    r"""Collect everything about one preset; ``missing`` says why its class could not be read.
 
     Example:
         >>> info("optimizer", "sgd")["python"]
@@ -72,7 +72,7 @@ def info(group: str, name: str) -> dict[str, Any]:
 
 
 def _command_line(choice: str, group: str, keys: Sequence[Key]) -> str:
-    """Writes the words that choose the preset and set one of its values."""
+    """Write the words that choose the preset and set one of its values."""
     for key in keys:
         if key.in_preset and isinstance(key.preset, (int, float, str)) and "[" not in key.key:
             return f"python train.py {choice} {group}.{key.key}={as_config_value(key.preset)}"

@@ -36,7 +36,7 @@ NO_MATPLOTLIB = "no picture, because matplotlib is missing; pip install 'lit-opt
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of the verb."""
+    """Add the arguments of the verb."""
     words = "optimizer=sgd scheduler=wsd scheduler.warmup=5%% total_steps=1000"
     picture = f"picture, .png or .svg; default: {DEFAULT_OUT}; none: no picture"
     parser.add_argument("overrides", nargs="*", help=words)
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Shows, draws and writes the curves."""
+    """Show, draw and write the curves."""
     if args.every < 1:
         raise ConfigError(wrong("--every", args.every, "must be at least 1 optimizer step"))
     out = _picture_path(args.out)
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def preview_blocks(previews: Sequence[Preview], points: Mapping[Curve, Points]) -> list[Block]:
-    """Lays out one table per configuration, with one line per curve."""
+    """Lay out one table per configuration, with one line per curve."""
     marks, width = BLOCKS if _takes_blocks() else ASCII, _width()
     blocks: list[Block] = []
     for one in previews:
@@ -94,12 +94,12 @@ def preview_blocks(previews: Sequence[Preview], points: Mapping[Curve, Points]) 
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:
-    """Finds the lowest and the highest value, those of the first and of the last step."""
+    """Find the lowest and the highest value, those of the first and of the last step."""
     return {"min": min(values), "max": max(values), "first": values[0], "last": values[-1]}
 
 
 def preview_data(one: Preview, points: Mapping[Curve, Points]) -> dict[str, Any]:
-    """Collects a configuration for programs; the points are those of the picture."""
+    """Collect a configuration for programs; the points are those of the picture."""
     curves = [{"key": c.key, "group": c.group, **summary(points[c].values), **points[c]._asdict()} for c in one.curves]
     return {
         "label": one.label,
@@ -111,7 +111,7 @@ def preview_data(one: Preview, points: Mapping[Curve, Points]) -> dict[str, Any]
 
 
 def _phases(one: Preview) -> str:
-    """Writes out where the phases lie."""
+    """Write out where the phases lie."""
     parts = [f"{p.name} {p.start}..{(one.total_steps if p.stop is None else p.stop) - 1}" for p in one.phases]
     return f"{one.total_steps} optimizer step{'s' * (one.total_steps > 1)}: {', '.join(parts)}"
 
@@ -128,7 +128,7 @@ def _picture_path(out: str | None) -> Path | None:
 
 
 def _width() -> int:
-    """Returns the characters of a curve: what a terminal leaves beside names and numbers."""
+    """Return the characters of a curve: what a terminal leaves beside names and numbers."""
     return min(max(shutil.get_terminal_size().columns - 70, 16), 48) if on_terminal() else 32
 
 

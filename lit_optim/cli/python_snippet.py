@@ -9,7 +9,7 @@ WIDTH = 88
 
 
 def literal(value: Any) -> str:
-    """Writes a value as Python source, with double quotes.
+    """Write a value as Python source, with double quotes.
 
     Example:
         >>> literal({"betas": (0.9, 0.999), "shape": "cosine"})
@@ -20,7 +20,7 @@ def literal(value: Any) -> str:
 
 
 def call(path: str, positional: list[str], arguments: Mapping[str, Any]) -> str:
-    """Writes a call, on one line where it fits.
+    """Write a call, on one line where it fits.
 
     Example:
         >>> call("torch.optim.SGD", ["model.parameters()"], {"lr": 0.1})
@@ -32,12 +32,12 @@ def call(path: str, positional: list[str], arguments: Mapping[str, Any]) -> str:
 
 
 def optimizer(path: str, arguments: Mapping[str, Any]) -> str:
-    """Writes the optimizer of a preset; the values are those of a checked call."""
+    """Write the optimizer of a preset; the values are those of a checked call."""
     return f"{_import(path)}\n\noptimizer = {call(path, ['model.parameters()'], arguments)}"
 
 
 def scheduler(path: str, arguments: Mapping[str, Any], *, own: bool) -> str:
-    """Writes the scheduler of a preset; for a ScheduleLR also the calls that drive it.
+    """Write the scheduler of a preset; for a ScheduleLR also the calls that drive it.
 
     Args:
         path: import path of the class.
@@ -54,14 +54,14 @@ def scheduler(path: str, arguments: Mapping[str, Any], *, own: bool) -> str:
 
 
 def param_groups(rules: list[Any]) -> str:
-    """Writes rules as an argument of the builder."""
+    """Write rules as an argument of the builder."""
     arguments = {"param_groups": rules} if rules else {}
     built = call("lit_optim.build_optimizer", ['"adamw"', "model"], arguments)
     return f"import lit_optim\n\noptimizer = {built}"
 
 
 def callbacks(entries: list[tuple[str, Mapping[str, Any]]]) -> str:
-    """Writes callbacks for ``Trainer(callbacks=...)``."""
+    """Write callbacks for ``Trainer(callbacks=...)``."""
     imports = "\n".join(dict.fromkeys(_import(path) for path, _ in entries))
     calls = ", ".join(call(path, [], arguments) for path, arguments in entries)
     return f"{imports}\n\ncallbacks = [{calls}]".lstrip()

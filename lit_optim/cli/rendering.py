@@ -33,7 +33,7 @@ Block = Table | str
 
 
 def show(blocks: Sequence[Block], *, data: Any = None, as_json: bool = False) -> None:
-    """Prints blocks to standard output.
+    """Print blocks to standard output.
 
     Args:
         blocks: what a person reads.
@@ -55,7 +55,7 @@ def on_terminal() -> bool:
 
 
 def text_lines(blocks: Sequence[Block], width: int | None = None) -> Iterator[str]:
-    """Renders blocks as plain text, line by line.
+    """Render blocks as plain text, line by line.
 
     Args:
         blocks: what to show.
@@ -75,7 +75,7 @@ def text_lines(blocks: Sequence[Block], width: int | None = None) -> Iterator[st
 
 
 def aligned(rows: Sequence[Sequence[str]], width: int | None = None) -> Iterator[str]:
-    """Aligns rows in columns; on a terminal the last column wraps in its place, or goes under the others.
+    """Align rows in columns; on a terminal the last column wraps in its place, or goes under the others.
 
     Example:
         >>> list(aligned([["lr", "how fast the weights move"]], width=26))

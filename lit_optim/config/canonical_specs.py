@@ -24,7 +24,11 @@ def canonical_specs(resolved: Resolved, callbacks: Any = None) -> dict[str, Any]
         {'_target_': 'torch.optim.SGD', 'lr': 0.5, 'momentum': 0.0, 'weight_decay': 0.0}
     """
     optimizer, scheduler = resolved.optimizer, resolved.scheduler
-    schedule = {"_target_": scheduler.spec.path, **_with_parsed_durations(scheduler.arguments), **scheduler.reserved}
+    schedule = {
+        "_target_": scheduler.spec.path,
+        **_with_parsed_durations(scheduler.arguments),
+        **scheduler.lightning_keys,
+    }
     return {
         "optimizer": _canonical({"_target_": optimizer.spec.path, **optimizer.arguments}),
         "scheduler": _canonical(schedule),

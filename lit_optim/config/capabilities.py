@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lit_optim.config.read import presets
 from lit_optim.errors import ConfigError, did_you_mean
-from lit_optim.versions import is_need
+from lit_optim.versions import is_need, missing_version
 
 WORDS = {
     "closure": "closure",
@@ -102,7 +102,7 @@ class Capabilities:
 
 
 def capabilities(name: str) -> Capabilities:
-    """Looks up the needs and the measured cells of a preset.
+    """Look up the needs and the measured cells of a preset.
 
     Example:
         >>> needs = capabilities("lbfgs")
@@ -126,12 +126,28 @@ def _measured() -> dict[str, Measured]:
 
 @functools.cache
 def capability_table() -> dict[str, Capabilities]:
-    """Lists all optimizer presets with what they need and can do."""
+    """List all optimizer presets with what they need and can do."""
     return {name: capabilities(name) for name in presets.preset_names("optimizer")}
 
 
 @functools.cache
 def capabilities_of_target(path: str) -> Capabilities:
-    """Looks up the first preset of the class at ``path``; a class without a preset needs nothing that we know of."""
+    """Look up the first preset of the class at ``path``; a class without a preset needs nothing that we know of."""
     name = presets.preset_of_target(path)
     return capabilities(name) if name else Capabilities()
+
+
+def check_versions(target: str, key: str) -> None:
+    """Reject a class that a preset names and the installed versions lack.
+
+    Args:
+        target: import path of the class.
+        key: dotted name of the spec, for messages.
+
+    Raises:
+        ConfigError: with the preset, the version that is needed, the one that is installed, and what to do.
+    """
+    for need in capabilities_of_target(target).versions:
+        if problem := missing_version(need):
+            preset = presets.preset_of_target(target)
+            raise ConfigError(f"{key}: the preset {preset!r} ({target}) {problem}, or choose another preset")

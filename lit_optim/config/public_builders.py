@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def build_optimizer(spec: Any, params_or_module: Any, *, param_groups: Any = None, **overrides: Any) -> Optimizer:
-    """Builds an optimizer, in the fastest implementation that is right for its parameters.
+    """Build an optimizer, in the fastest implementation that is right for its parameters.
 
     Args:
         spec: a preset's name, a mapping with ``_target_``, a Hydra partial, or a class.
@@ -47,7 +47,7 @@ def build_scheduler(
     steps_per_epoch: int | None = None,
     **overrides: Any,
 ) -> LRScheduler:
-    """Builds a scheduler; call its ``step()`` after every optimizer step, a plateau's ``step_metric(value)`` too.
+    """Build a scheduler; call its ``step()`` after every optimizer step, a plateau's ``step_metric(value)`` too.
 
     Args:
         spec: a preset's name, a mapping, a Hydra partial, or a class.
@@ -68,12 +68,12 @@ def build_scheduler(
     """
     checked = check_scheduler(read_spec(spec, "scheduler", overrides=overrides), monitored=False)
     if total_steps is not None:
-        checked.reserved.pop("total_steps", None)
+        checked.lightning_keys.pop("total_steps", None)
     return build_checked_schedule(checked, optimizer, RunLength(total_steps, steps_per_epoch))
 
 
 def build_callbacks(spec: Any) -> list[Callback]:
-    """Builds Lightning callbacks.
+    """Build Lightning callbacks.
 
     Args:
         spec: a preset's name, a list of names or callbacks, a mapping name -> spec, or None.

@@ -45,7 +45,7 @@ class Resolved:
 
     def for_lightning(self, optimizer: Optimizer, scheduler: LRScheduler) -> dict[str, Any]:
         """Return what a module's ``configure_optimizers`` returns."""
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **self.scheduler.lightning_keys}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **self.scheduler.lr_scheduler_entry}}
 
     def build_scheduler(self, optimizer: Optimizer, run: RunLength) -> LRScheduler:
         """Build the scheduler of an optimizer for a run of some length."""

@@ -36,7 +36,7 @@ class ValidateSweep(Callback):
     """
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Validates all jobs; Hydra would turn an exception into a warning, so it exits."""
+        """Validate all jobs; Hydra would turn an exception into a warning, so it exits."""
         loader = GlobalHydra.instance().config_loader()
         try:
             jobs = list(itertools.islice(expand(overrides_of(config), loader), MOST_JOBS + 1))

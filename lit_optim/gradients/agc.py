@@ -15,7 +15,7 @@ from lit_optim.schedules.checks import is_number
 
 
 def unit_norm(tensor: Tensor) -> Tensor:
-    """Computes the norm of each unit, in float32 at least.
+    """Compute the norm of each unit, in float32 at least.
 
     Units are the rows (all but dimension 0) of a matrix or a kernel; a vector or scalar is one unit.
 
@@ -31,7 +31,7 @@ def unit_norm(tensor: Tensor) -> Tensor:
 
 
 def clip_factor(weights: Tensor, grads: Tensor, lam: float, eps: float) -> Tensor:
-    r"""Computes the factor that equation 3 of Brock et al. multiplies the gradient of each unit with.
+    r"""Compute the factor that equation 3 of Brock et al. multiplies the gradient of each unit with.
 
     .. math:: \min\left(1, \lambda \frac{\max(\lVert W_i \rVert, \epsilon)}{\lVert G_i \rVert}\right)
 
@@ -81,7 +81,7 @@ class Agc(Link):
         self.eps = check_positive("eps", eps, "the smallest norm that weights count with", 0.001)
 
     def apply(self, gradients: Iterable[Gradient]) -> None:
-        """Clips each unit; one all-reduce completes the norms of all units that ranks share."""
+        """Clip each unit; one all-reduce completes the norms of all units that ranks share."""
         split: list[Gradient] = []
         for entry in gradients:
             if units_are_split(entry.parameter):
@@ -100,7 +100,7 @@ class Agc(Link):
 
 
 def check_positive(name: str, value: Any, meaning: str, example: float) -> float:
-    """Checks and returns a positive finite number.
+    """Check and return a positive finite number.
 
     Raises:
         ConfigError: if it is anything else.

@@ -12,7 +12,7 @@ from lit_optim.gradients.transforms import Gradient, Link
 
 
 def row_sums(grad: Tensor) -> Tensor:
-    """Sums each row over all dimensions but the first, in float32 at least."""
+    """Sum each row over all dimensions but the first, in float32 at least."""
     dtype = torch.float32 if grad.dtype in (torch.bfloat16, torch.float16) else None
     return grad.sum(dim=tuple(range(1, grad.ndim)), keepdim=True, dtype=dtype)
 
@@ -43,7 +43,7 @@ class Centralize(Link):
         super().__init__(exclude)
 
     def apply(self, gradients: Iterable[Gradient]) -> None:
-        """Centralizes each row; one all-reduce completes the sums of all rows that ranks share."""
+        """Centralize each row; one all-reduce completes the sums of all rows that ranks share."""
         split: list[Gradient] = []
         for entry in gradients:
             if entry.parameter.ndim < 2 or not entry.parameter.numel():

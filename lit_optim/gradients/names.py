@@ -15,7 +15,7 @@ COMPILED = "_orig_mod."  # torch.compile's prefix
 
 
 def parameter_names(optimizer: Optimizer, module: nn.Module | None) -> dict[Tensor, str]:
-    """Maps parameters to their names: from the module, else the optimizer's ``param_names``, else numbers.
+    """Map parameters to their names: from the module, else the optimizer's ``param_names``, else numbers.
 
     Example:
         >>> import torch
@@ -34,7 +34,7 @@ def parameter_names(optimizer: Optimizer, module: nn.Module | None) -> dict[Tens
 
 
 def select_excluded(words: Sequence[str], names: dict[Tensor, str], module: nn.Module | None) -> set[Tensor]:
-    """Selects the parameters that match any of the words.
+    """Select the parameters that match any of the words.
 
     Args:
         words: names, patterns (``head.*``), types (``norm``, ``bias``).
@@ -65,7 +65,7 @@ def select_excluded(words: Sequence[str], names: dict[Tensor, str], module: nn.M
 
 
 def _owned(module: nn.Module) -> list[OwnedParameter]:
-    """Lists all parameters of a module, frozen ones included."""
+    """List all parameters of a module, frozen ones included."""
     owned = []
     for name, tensor in module.named_parameters():
         path, _, attribute = name.rpartition(".")

@@ -19,7 +19,7 @@ GROUP_KEY = "gradient_noise"
 
 
 def variance(step: int, eta: float, gamma: float) -> float:
-    r"""Computes equation 1 of Neelakantan et al.: :math:`\sigma_t^2 = \eta / (1 + t)^\gamma`, with t from 0.
+    r"""Compute equation 1 of Neelakantan et al.: :math:`\sigma_t^2 = \eta / (1 + t)^\gamma`, with t from 0.
 
     Example:
         >>> variance(0, 0.01, 0.55), variance(99, 1.0, 0.5)
@@ -29,7 +29,7 @@ def variance(step: int, eta: float, gamma: float) -> float:
 
 
 def stream_seed(seed: int, step: int, name: str) -> int:
-    """Hashes its arguments to 64 bits, the same in every process; near arguments give unrelated numbers.
+    """Hash its arguments to 64 bits, the same in every process; near arguments give unrelated numbers.
 
     Example:
         >>> stream_seed(0, 0, "weight"), stream_seed(0, 1, "weight")
@@ -93,11 +93,11 @@ class Noise(Link):
         self.eta, self.gamma, self.seed, self.every_n = eta, gamma, seed, every_n
 
     def selects(self, group: dict[str, Any]) -> bool:
-        """Returns whether the group gets noise in this step."""
+        """Return whether the group gets noise in this step."""
         return self.steps % self.every_n == 0 and self._eta(group) > 0
 
     def apply(self, gradients: Iterable[Gradient]) -> None:
-        """Adds the noise of this step."""
+        """Add the noise of this step."""
         for name, _, grad, group in gradients:
             part, shape = local_tensor(grad), tuple(grad.shape)
             if grad.is_complex():
@@ -112,7 +112,7 @@ class Noise(Link):
 
 
 def eta_of_group(eta: Any, key: str = "param_groups") -> float:
-    """Checks and returns the value of a group's ``gradient_noise``.
+    """Check and return the value of a group's ``gradient_noise``.
 
     Raises:
         ConfigError: if it is no variance.

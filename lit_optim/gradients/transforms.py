@@ -50,7 +50,7 @@ class Link(ABC):
         self.steps = 0
 
     def attach(self: Self, optimizer: Optimizer, module: nn.Module | None = None) -> Self:
-        """Transforms the gradients of an optimizer in each of its steps from now on.
+        """Transform the gradients of an optimizer in each of its steps from now on.
 
         Args:
             optimizer: any; under a gradient scaler the gradients are unscaled first.
@@ -68,29 +68,29 @@ class Link(ABC):
         return self
 
     def detach(self) -> None:
-        """Detaches from the optimizer."""
+        """Detach from the optimizer."""
         if self.chain is not None:
             self.chain.remove(self)
             self.chain = None
 
     def selects(self, group: dict[str, Any]) -> bool:
-        """Returns whether the parameters of a group are transformed in this step."""
+        """Return whether the parameters of a group are transformed in this step."""
         return bool(group["params"])
 
     @abstractmethod
     def apply(self, gradients: Iterable[Gradient]) -> None:
-        """Changes gradients in place."""
+        """Change gradients in place."""
 
     def stepped(self) -> None:
-        """Counts a step that the optimizer has taken."""
+        """Count a step that the optimizer has taken."""
         self.steps += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the number of steps taken."""
+        """Return the number of steps taken."""
         return {"steps": self.steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores the number of steps taken."""
+        """Restore the number of steps taken."""
         self.steps = int(state_dict["steps"])
 
 
@@ -117,7 +117,7 @@ class Chain:
 
     @classmethod
     def of(cls, optimizer: Optimizer) -> Chain:
-        """Returns the chain of an optimizer, which may be wrapped by Lightning; creates it if there is none."""
+        """Return the chain of an optimizer, which may be wrapped by Lightning; create it if there is none."""
         optimizer = getattr(optimizer, "optimizer", optimizer)
         chain: Chain | None = optimizer.__dict__.get(ATTRIBUTE)
         if chain is None:
@@ -125,7 +125,7 @@ class Chain:
         return chain
 
     def add(self, link: Link, module: nn.Module | None) -> None:
-        """Inserts a transform at its place in the order.
+        """Insert a transform at its place in the order.
 
         Raises:
             ConfigError: if there is one of its kind already, or nothing matches one of its exclusions.
@@ -149,7 +149,7 @@ class Chain:
         self.links = sorted([*self.links, link], key=lambda each: ORDER.index(each.kind))
 
     def remove(self, link: Link) -> None:
-        """Removes a transform, and the hooks with the last one."""
+        """Remove a transform, and the hooks with the last one."""
         self.links.remove(link)
         if not self.links:
             while self.hooks:
@@ -158,7 +158,7 @@ class Chain:
 
     @torch.no_grad()
     def prepare(self, caller: Link) -> None:
-        """Runs the links before clipping, once a step, although each link's callback calls it.
+        """Run the links before clipping, once a step, although each link's callback calls it.
 
         Args:
             caller: the link on whose behalf it is called; all but the first are ignored.

@@ -27,12 +27,12 @@ class Rule:
     name: str = "group"
 
     def matches(self, parameter: OwnedParameter) -> bool:
-        """Returns whether the parameter is of one of the types."""
+        """Return whether the parameter is of one of the types."""
         return any(TYPES[name](parameter) for name in self.types)
 
 
 def group_parameters(parameters: Iterable[OwnedParameter], rules: Sequence[Rule]) -> list[dict[str, Any]]:
-    """Sorts parameters into param groups: the rest first, then one group per rule, each parameter in exactly one.
+    """Sort parameters into param groups: the rest first, then one group per rule, each parameter in exactly one.
 
     Args:
         parameters: what to distribute.

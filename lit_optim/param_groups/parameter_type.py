@@ -22,7 +22,7 @@ class OwnedParameter:
 
 
 def owned_parameters(module: nn.Module) -> Iterator[OwnedParameter]:
-    """Yields all parameters that require grad, once each, in the order of ``named_parameters``.
+    """Yield all parameters that require grad, once each, in the order of ``named_parameters``.
 
     Example:
         >>> [(p.name, type(p.owner).__name__) for p in owned_parameters(nn.Sequential(nn.Linear(2, 2)))]
@@ -35,7 +35,7 @@ def owned_parameters(module: nn.Module) -> Iterator[OwnedParameter]:
 
 
 def is_norm(parameter: OwnedParameter) -> bool:
-    """Returns whether a parameter belongs to a normalization layer: torch's, or a class with ``norm`` in its name.
+    """Return whether a parameter belongs to a normalization layer: torch's, or a class with ``norm`` in its name.
 
     Of a user's class (``LlamaRMSNorm``) only vectors count, as a ``NormedLinear`` may own a matrix.
     """
@@ -45,7 +45,7 @@ def is_norm(parameter: OwnedParameter) -> bool:
 
 
 def is_bias(parameter: OwnedParameter) -> bool:
-    """Returns whether a parameter is a bias: ``bias``, an LSTM's ``bias_ih_l0``, attention's ``in_proj_bias``."""
+    """Return whether a parameter is a bias: ``bias``, an LSTM's ``bias_ih_l0``, attention's ``in_proj_bias``."""
     words = parameter.attribute.split("_")
     return "bias" in words and (parameter.tensor.ndim <= 1 or type(parameter.owner).__module__.startswith("torch.nn."))
 

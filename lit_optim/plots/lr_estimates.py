@@ -26,7 +26,7 @@ class EstimateHistory(Protocol):
 
 
 def draw_estimates(histories: Sequence[EstimateHistory]) -> Figure:
-    """Draws both estimates over optimizer steps, and marks the switch of each group."""
+    """Draw both estimates over optimizer steps, and mark the switch of each group."""
     figure = new_figure(8, 4)
     axes = figure.subplots()
     colors = [color for color in COLORS if color != SWITCH]

@@ -19,7 +19,7 @@ DECADES = 1e6  # that a logarithmic scale shows; a cosine ends at nearly 0
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Creates a figure that needs no window system.
+    """Create a figure that needs no window system.
 
     Args:
         width: inches.
@@ -31,7 +31,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def look(i: int) -> tuple[str, Any]:
-    """Picks the color and the dashes of line i; pairs repeat when all are used.
+    """Pick the color and the dashes of line i; pairs repeat when all are used.
 
     Example:
         >>> len({str(look(i)) for i in range(36)})
@@ -43,7 +43,7 @@ def look(i: int) -> tuple[str, Any]:
 def draw_lines(
     axes: Axes, lines: Sequence[tuple[str, tuple[Sequence[int], Sequence[float]]]], *, log: bool = False
 ) -> None:
-    """Draws labelled lines with a legend, and scales the values with room for the names of phases.
+    """Draw labelled lines with a legend, and scale the values with room for the names of phases.
 
     Args:
         axes: the panel.
@@ -61,7 +61,7 @@ def draw_lines(
 
 
 def style_panel(axes: Axes) -> None:
-    """Draws optimizer steps along x as whole numbers, grid lines along y, and no frame."""
+    """Draw optimizer steps along x as whole numbers, grid lines along y, and no frame."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlabel("optimizer step", color=INK)
@@ -74,7 +74,7 @@ def style_panel(axes: Axes) -> None:
 
 
 def _scale_values(axes: Axes, log: bool) -> None:
-    """Scales from 0 upwards where the lowest value is not far above it."""
+    """Scale from 0 upwards where the lowest value is not far above it."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = axes.dataLim.intervaly

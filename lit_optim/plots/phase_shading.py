@@ -16,7 +16,7 @@ LETTER = 0.0105  # width of a letter, as a share of the panel's
 
 
 def shade(axes: Axes, phases: Sequence[Phase]) -> None:
-    """Shades every other phase, so that the longest stays white; the name of a short one is written upwards.
+    """Shade every other phase, so that the longest stays white; the name of a short one is written upwards.
 
     Args:
         axes: with its final limits along x; what lies outside is cut off.

@@ -19,7 +19,7 @@ TITLES = {"lr": "learning rate", "weight_decay": "weight decay"}
 
 
 def labelled_curves(previews: Sequence[Preview], key: str) -> list[tuple[str, Curve]]:
-    """Lists the lines of a panel with their labels; groups with the same values are one line."""
+    """List the lines of a panel with their labels; groups with the same values are one line."""
     found = []
     for preview in previews:
         same: dict[tuple[DrivenValue, float], list[Curve]] = {}
@@ -33,7 +33,7 @@ def labelled_curves(previews: Sequence[Preview], key: str) -> list[tuple[str, Cu
 
 
 def draw_preview(previews: Sequence[Preview], points: Mapping[Curve, Points], *, log: bool = False) -> Figure:
-    """Draws the picture.
+    """Draw the picture.
 
     Args:
         previews: configurations.
@@ -62,7 +62,7 @@ def draw_preview(previews: Sequence[Preview], points: Mapping[Curve, Points], *,
 
 
 def _add_epochs(axes: Axes, size: int) -> None:
-    """Adds a second axis on top, in epochs of ``size`` optimizer steps."""
+    """Add a second axis on top, in epochs of ``size`` optimizer steps."""
     from matplotlib.ticker import MaxNLocator
 
     def to_epochs(steps: float) -> float:

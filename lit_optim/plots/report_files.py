@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def write_report(
     trainer: Trainer, folder: Path, name: str, rows: Iterable[Sequence[Any]], draw: Callable[[], Figure]
 ) -> None:
-    """Writes ``name.csv`` and ``name.png`` on rank 0; warns of a failure, as the run is finished.
+    """Write ``name.csv`` and ``name.png`` on rank 0; warn of a failure, as the run is finished.
 
     Args:
         trainer: nothing is written in its ``fast_dev_run``.

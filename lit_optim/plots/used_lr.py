@@ -18,7 +18,7 @@ Lrs = Mapping[str, Sequence[float]]  # by param group, one value per optimizer s
 
 
 def merge_equal(lrs: Lrs) -> dict[str, Sequence[float]]:
-    """Merges groups with the same values into one line.
+    """Merge groups with the same values into one line.
 
     Example:
         >>> merge_equal({"a": [0.1], "b": [0.2], "c": [0.1]})
@@ -31,7 +31,7 @@ def merge_equal(lrs: Lrs) -> dict[str, Sequence[float]]:
 
 
 def draw_report(steps: Sequence[int], lrs: Lrs, phases: Sequence[Phase] = ()) -> Figure:
-    """Draws the lr over optimizer steps, one line per group, with the phases shaded and named."""
+    """Draw the lr over optimizer steps, one line per group, with the phases shaded and named."""
     figure = new_figure(8, 4)
     axes = figure.subplots()
     draw_lines(axes, [(name, (steps, values)) for name, values in merge_equal(lrs).items()])

@@ -9,7 +9,7 @@ from lit_optim.preview.curves import Preview
 
 
 def rows(previews: Sequence[Preview], every: int = 1) -> Iterator[list[Any]]:
-    """Lists the rows, the header first; of several configurations the columns begin with their labels.
+    """List the rows, the header first; of several configurations the columns begin with their labels.
 
     Args:
         previews: configurations; where one run is shorter, the rest of its columns is empty.

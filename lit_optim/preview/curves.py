@@ -48,7 +48,7 @@ class Curve:
         return f"{self.key}/{self.group}"
 
     def value(self, step: int) -> float:
-        """Computes the value that optimizer step ``step`` uses, in the very operations of a training."""
+        """Compute the value that optimizer step ``step`` uses, in the very operations of a training."""
         return self.initial * self.driven.factor(step)
 
 
@@ -69,7 +69,7 @@ class Preview:
 
 
 def preview(choice: Choice) -> Preview:
-    """Computes the curves of one configuration.
+    """Compute the curves of one configuration.
 
     Args:
         choice: presets and overrides.
@@ -85,35 +85,35 @@ def preview(choice: Choice) -> Preview:
     """
     given = {group: choice.chosen[group] for group in DEFAULTS if group in choice.chosen}
     chosen = DEFAULTS | {group: spec for group, spec in given.items() if spec is not None or group == "optimizer"}
-    arguments, reserved = _checked(_read_chosen("scheduler", chosen, choice))
-    run = _run_length(choice, {**arguments, **reserved})
+    arguments, lightning_keys = _checked(_read_chosen("scheduler", chosen, choice))
+    run = _run_length(choice, {**arguments, **lightning_keys})
     plans = schedule_config(arguments).plans()
     optimizer_spec = _read_chosen("optimizer", chosen, choice)
     rules = _param_group_rules(chosen["param_groups"], choice.overrides.get("param_groups"))
     optimizer = optimizer_stub(chosen["optimizer"], optimizer_spec, rules, [plan.key for plan in plans])
-    hold = run.epoch("scheduler.interval") if reserved.get("interval") == "epoch" else 1
-    composed = partial(compose_plan, run_length=run, mode=reserved.get("mode", "min"))
+    hold = run.epoch("scheduler.interval") if lightning_keys.get("interval") == "epoch" else 1
+    composed = partial(compose_plan, run_length=run, mode=lightning_keys.get("mode", "min"))
     driven = build_driven_values(plans, cast("Any", optimizer), composed, hold)
     curves = tuple(_curves(driven, optimizer))
     notes = (*_notes(curves, optimizer_spec), *_callback_notes(choice.chosen.get("optim_callbacks")))
     return Preview(choice.label, curves, _length(run, driven), run.steps_per_epoch, notes)
 
 
-def _run_length(choice: Choice, reserved: Mapping[str, Any]) -> RunLength:
-    """Reads the length of the run and of an epoch; the command line's go before the scheduler's."""
+def _run_length(choice: Choice, lightning_keys: Mapping[str, Any]) -> RunLength:
+    """Read the length of the run and of an epoch; the command line's go before the scheduler's."""
     problems = Problems()
     given = {name: choice.chosen[name] for name in NUMBERS if name in choice.chosen}
     for name, value in given.items():
         if not is_count(value):
             problems.add(name, value, COUNT)
     problems.raise_if_any()
-    counts = {**{name: reserved.get(name) for name in NUMBERS}, **given}
+    counts = {**{name: lightning_keys.get(name) for name in NUMBERS}, **given}
     counted = {name: int(value) for name, value in counts.items() if value is not None}
     return RunLength(**counted, unknown_because=UNKNOWN)
 
 
 def _read_chosen(group: str, chosen: dict[str, Any], choice: Choice) -> Spec:
-    """Reads the spec of a group; another class in place of a preset's keeps the preset's values, as with Hydra."""
+    """Read the spec of a group; another class in place of a preset's keeps the preset's values, as with Hydra."""
     changes = dict(choice.overrides.get(group, {}))
     if "_target_" in changes and chosen[group] in presets.preset_names(group):
         chosen[group] = merge(presets.load_preset(group, chosen[group]), {"_target_": changes["_target_"]})
@@ -122,7 +122,7 @@ def _read_chosen(group: str, chosen: dict[str, Any], choice: Choice) -> Spec:
 
 
 def _checked(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Checks the arguments of a ScheduleLR and the keys beside them, as a training would."""
+    """Check the arguments of a ScheduleLR and the keys beside them, as a training would."""
     if spec.target not in OWN:
         target = spec.target if isinstance(spec.target, str) else spec.path
         raise ConfigError(f"scheduler._target_={target}: only schedules of lit_optim.ScheduleLR can be previewed")
@@ -137,7 +137,7 @@ def _param_group_rules(spec: Any, overrides: Mapping[str, Any] | None) -> Any:
 
 
 def _curves(driven: list[DrivenValue], optimizer: OptimizerStub) -> list[Curve]:
-    """Makes a curve of each key and group."""
+    """Make a curve of each key and group."""
     return [
         Curve(key, group.get("name", REST), 1.0 if one.absolute else one.read(group), one)
         for key in dict.fromkeys(one.key for one in driven)
@@ -148,7 +148,7 @@ def _curves(driven: list[DrivenValue], optimizer: OptimizerStub) -> list[Curve]:
 
 
 def _length(run: RunLength, driven: list[DrivenValue]) -> int:
-    """Returns the length of the run; where it is not known, the step at which all schedules have ended."""
+    """Return the length of the run; where it is not known, the step at which all schedules have ended."""
     if run.total_steps is not None:
         return run.total_steps
     stops = [one.plan.stop for one in driven]
@@ -170,7 +170,7 @@ def _notes(curves: tuple[Curve, ...], spec: Spec) -> list[str]:
 
 
 def _callback_notes(chosen: Any) -> list[str]:
-    """Reads what the presets of callbacks have in their ``# preview:`` line: how they change the curves in a run."""
+    """Read what the presets of callbacks have in their ``# preview:`` line: how they change the curves in a run."""
     names = [name for name in presets.preset_names("optim_callbacks") if name in (chosen or ())]
     headers = [fields(presets.preset_text("optim_callbacks", name))[1] for name in names]
     return [header["preview"] for header in headers if "preview" in header]

@@ -19,7 +19,7 @@ class Points(NamedTuple):
 
 
 def downsample(curve: Curve, total_steps: int, most: int = MOST) -> Points:
-    """Picks the steps of a run that show a curve.
+    """Pick the steps of a run that show a curve.
 
     Args:
         curve: what to show.
@@ -42,7 +42,7 @@ def downsample(curve: Curve, total_steps: int, most: int = MOST) -> Points:
 
 
 def extrema(values: Sequence[float], pieces: int) -> list[int]:
-    """Finds where each piece of a sequence begins, and its lowest and highest value; all places of a short one.
+    """Find where each piece of a sequence begins, and its lowest and highest value; all places of a short one.
 
     Example:
         >>> extrema([0, 3, 1, 2, 9, 2, 2, 2, 2, 0, 1, 1, 1], 2)

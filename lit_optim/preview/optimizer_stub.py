@@ -26,7 +26,7 @@ class OptimizerStub:
 
 
 def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] = ()) -> OptimizerStub:
-    """Makes the stub of an optimizer; its class has the optimizer's name.
+    """Make the stub of an optimizer; its class has the optimizer's name.
 
     Torch is imported where the class has to be asked: about arguments that the preset does not name, values that may
     be out of range, rules that the user writes, and driven keys that only the class knows.
@@ -82,7 +82,7 @@ def _as_default(value: Any) -> Any:
 
 
 def _read_from_class(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
-    """Reads the defaults from the class, and the checked options of the rules."""
+    """Read the defaults from the class, and the checked options of the rules."""
     from lit_optim.config.build.optimizer import build_on_dummy, check_optimizer, check_rules
     from lit_optim.config.build.param_groups import read_rules
 

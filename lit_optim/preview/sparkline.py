@@ -10,7 +10,7 @@ ASCII = "_.-=+*%#"  # where the output cannot take blocks
 
 
 def sparkline(values: Sequence[float], marks: str = BLOCKS) -> str:
-    """Draws one mark a value, from 0 up, or from the lowest where all lie in the upper half.
+    """Draw one mark a value, from 0 up, or from the lowest where all lie in the upper half.
 
     Example:
         >>> sparkline([0.0, 0.5, 1.0, 0.25]), sparkline([0.1, 0.1], ASCII), sparkline([0.85, 0.95])
@@ -26,7 +26,7 @@ def sparkline(values: Sequence[float], marks: str = BLOCKS) -> str:
 
 
 def columns(total_steps: int, width: int) -> list[int]:
-    """Picks the optimizer steps that a line of some width shows: the first, the last, and evenly between.
+    """Pick the optimizer steps that a line of some width shows: the first, the last, and evenly between.
 
     Example:
         >>> columns(100, 4), columns(2, 4)

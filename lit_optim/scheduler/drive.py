@@ -48,7 +48,7 @@ class ScheduleConfig:
     groups: Mapping[str, Any] = field(default_factory=dict)
 
     def plans(self, key: str = "scheduler") -> list[DrivePlan]:
-        """Lists all that is driven, the lr of all groups first.
+        """List all that is driven, the lr of all groups first.
 
         Raises:
             ConfigError: for entries that are no schedules.
@@ -103,7 +103,7 @@ def _checked_values(values: Any, key: str, where: str) -> tuple[float, float]:
 
 
 def _schedule_of(entry: Mapping[str, Any], where: str, also: str) -> dict[str, Any]:
-    """Returns the schedule in an entry; ``also`` is the key that may stand beside it."""
+    """Return the schedule in an entry; ``also`` is the key that may stand beside it."""
     for name in entry:
         if name not in PLAN_KEYS and name != also:
             hint = did_you_mean(str(name), [*PLAN_KEYS, also])
@@ -116,7 +116,7 @@ def _schedule_of(entry: Mapping[str, Any], where: str, also: str) -> dict[str, A
 def build_driven_values(
     plans: Sequence[DrivePlan], optimizer: Optimizer, compose: Callable[..., Plan], hold: int, key: str = "scheduler"
 ) -> list[DrivenValue]:
-    """Builds what drives the groups of an optimizer.
+    """Build what drives the groups of an optimizer.
 
     Args:
         plans: as configured.
@@ -151,7 +151,7 @@ def build_driven_values(
 
 
 def _key_in_groups(plan: DrivePlan, optimizer: Optimizer) -> str:
-    """Returns the key in the groups: ``momentum`` means ``betas[0]`` where they have betas instead."""
+    """Return the key in the groups: ``momentum`` means ``betas[0]`` where they have betas instead."""
     group = optimizer.param_groups[0]
     if plan.key == "momentum" and "momentum" not in group and "betas" in group:
         return "betas[0]"
@@ -174,7 +174,7 @@ def _number_at(group: Mapping[str, Any], key: str) -> Any:
 
 
 def _keys(group: Mapping[str, Any]) -> Iterator[str]:
-    """Lists the keys of a group that may be driven, each item of a tuple by itself."""
+    """List the keys of a group that may be driven, each item of a tuple by itself."""
     for key, value in group.items():
         if key not in ("params", LR) and not key.startswith("initial_"):
             yield from (f"{key}[{i}]" for i in range(len(value))) if isinstance(value, (tuple, list)) else (key,)

@@ -38,7 +38,7 @@ class DrivenValue:
     values: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
-        """Derives offset and span of the factors from the configured values, and resets the counters."""
+        """Derive offset and span of the factors from the configured values, and reset the counters."""
         self.name, self.index = split(self.key)
         self.initial = f"initial_{self.key}"
         self.absolute = self.values is not None and self.default == 0
@@ -63,7 +63,7 @@ class DrivenValue:
         return self.tensors or self.loaded is not None or self.group is not None or bool(self.excluded)
 
     def factor(self, step: int, scale: float = 1.0) -> float:
-        """Returns the factor of optimizer step ``step``; `scale` shrinks the distance to the value at factor 0."""
+        """Return the factor of optimizer step ``step``; `scale` shrinks the distance to the value at factor 0."""
         stop = self.plan.stop
         if stop is not None and step > stop:
             step = stop
@@ -72,28 +72,28 @@ class DrivenValue:
         return self.offset + self.span * (self.plan.schedule(step) * scale)
 
     def selects(self, group: Mapping[str, Any]) -> bool:
-        """Returns whether the group has this schedule."""
+        """Return whether the group has this schedule."""
         name = group.get("name")
         return name not in self.excluded if self.group is None else name == self.group
 
     def drives(self, group: Mapping[str, Any]) -> bool:
-        """Returns whether the group has this schedule and is not switched off by ``scheduled: False``."""
+        """Return whether the group has this schedule and is not switched off by ``scheduled: False``."""
         return group.get("scheduled", True) and self.selects(group)
 
     def read(self, group: Mapping[str, Any]) -> float:
-        """Reads the present value."""
+        """Read the present value."""
         value = group[self.name]
         return float(value if self.index is None else value[self.index])
 
     def fill(self, group: dict[str, Any], factor: float) -> None:
-        """Writes ``initial * factor``, in place where the value is a tensor."""
+        """Write ``initial * factor``, in place where the value is a tensor."""
         value, before = group[self.initial] * factor, group[self.name]
         if self.index is not None:
             value = (*before[: self.index], value, *before[self.index + 1 :])
         group[self.name] = before.fill_(value) if is_tensor(before) else value
 
     def begin(self, group: dict[str, Any]) -> None:
-        """Sets a missing initial value to the present one, and writes the value of the present step."""
+        """Set a missing initial value to the present one, and write the value of the present step."""
         group.setdefault(self.initial, 1.0 if self.absolute else self.read(group))
         if is_tensor(group[self.name]):
             self.tensors = True
@@ -102,7 +102,7 @@ class DrivenValue:
             self.fill(group, self.now)
 
     def write(self, group: dict[str, Any], before: float, factor: float, defaults: Mapping[str, Any]) -> None:
-        """Moves a group from factor ``before`` to ``factor``; a value of other code counts as that at ``before``.
+        """Move a group from factor ``before`` to ``factor``; a value of other code counts as that at ``before``.
 
         If the initial value was scaled alike, nothing has to be taken over.
 
@@ -128,7 +128,7 @@ class DrivenValue:
         self.fill(group, factor)
 
     def observe(self, step: int, value: float) -> bool:
-        """Feeds the plateau of this step with its metric; returns whether the scale has changed."""
+        """Feed the plateau of this step with its metric; return whether the scale has changed."""
         active = self.plan.plateau_at(step)
         if active is None:
             return False
@@ -140,18 +140,18 @@ class DrivenValue:
         return math.prod((state.scale for state in self.states), start=1.0)
 
     def continue_from(self, previous: DrivenValue | None, step: int) -> None:
-        """Takes the counters of the value that this one replaces, and moves to ``step`` without writing."""
+        """Take the counters of the value that this one replaces, and move to ``step`` without writing."""
         if previous is not None:
             self.states, self.loaded, self.tensors = previous.states, previous.loaded, previous.tensors
         self.scale = self._product()
         self.now = self.factor(step, self.scale)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns the state without the plan, whose closures cannot be pickled; the scheduler builds it again."""
+        """Return the state without the plan, whose closures cannot be pickled; the scheduler builds it again."""
         return {k: v for k, v in self.__dict__.items() if k != "plan"}
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the last factor and the counters of plateaus, in numbers."""
+        """Return the last factor and the counters of plateaus, in numbers."""
         state: dict[str, Any] = {"factor": self.now}
         if len(self.states) == 1:
             state["plateau"] = self.states[0]._asdict()
@@ -160,7 +160,7 @@ class DrivenValue:
         return state
 
     def load_state_dict(self, state: dict[str, Any], step: int) -> None:
-        """Restores the counters if this schedule has as many plateaus."""
+        """Restore the counters if this schedule has as many plateaus."""
         saved = state.get("plateaus", [state["plateau"]] if "plateau" in state else [])
         known = saved if len(saved) == len(self.states) else [{} for _ in self.states]
         self.states = [PlateauState(**plateau) for plateau in known]
@@ -169,13 +169,13 @@ class DrivenValue:
 
 
 def is_tensor(value: Any) -> bool:
-    """Returns whether a hyper-parameter is a tensor; does not import torch, which every tensor has imported already."""
+    """Return whether a hyper-parameter is a tensor; do not import torch, which every tensor has imported already."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 
 
 def split(key: str) -> tuple[str, int | None]:
-    """Splits ``betas[0]`` into the key of the groups and the index into its tuple.
+    """Split ``betas[0]`` into the key of the groups and the index into its tuple.
 
     Example:
         >>> split("betas[0]"), split("weight_decay")

@@ -6,7 +6,7 @@ from torch.optim import Optimizer
 
 
 def rescale_lr(optimizer: Optimizer, lr: float) -> None:
-    """Makes ``lr`` the optimizer's default, and scales the initial and the present lr of every group with it.
+    """Make ``lr`` the optimizer's default, and scale the initial and the present lr of every group with it.
 
     AdaBound's ``base_lr`` is scaled too, so that its bounds final_lr * lr / base_lr stay where they are.
     """

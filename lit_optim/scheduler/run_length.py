@@ -6,13 +6,14 @@ import math
 
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import GradientAccumulationScheduler, Timer, Trainer
+from lit_optim.lightning_api import Trainer
+from lit_optim.lightning_api import callbacks as lightning_callbacks
 
 _SET = "set trainer.max_steps, or scheduler.total_steps"
 
 
 def run_length(trainer: Trainer | None) -> RunLength:
-    """Reads the length of the run and of an epoch from a Trainer: accumulation, devices and limits are counted in.
+    """Read the length of the run and of an epoch from a Trainer: accumulation, devices and limits are counted in.
 
     Args:
         trainer: a Trainer that is fitting; its train dataloader is set up if it was not yet. Without one, nothing is
@@ -38,7 +39,7 @@ def run_length(trainer: Trainer | None) -> RunLength:
 
 
 def _training_batches(trainer: Trainer) -> float:
-    """Counts the batches of an epoch; the dataloader is set up for it if it was not yet."""
+    """Count the batches of an epoch; the dataloader is set up for it if it was not yet."""
     if trainer.train_dataloader is not None:
         return trainer.num_training_batches
     trainer.fit_loop.setup_data()
@@ -51,7 +52,7 @@ def _training_batches(trainer: Trainer) -> float:
 
 
 def check_has_steps(trainer: Trainer) -> None:
-    """Checks that no argument of the Trainer makes it a run of no optimizer steps.
+    """Check that no argument of the Trainer makes it a run of no optimizer steps.
 
     Raises:
         ConfigError: names the argument of the Trainer.
@@ -64,15 +65,15 @@ def check_has_steps(trainer: Trainer) -> None:
 
 
 def _accumulation(trainer: Trainer) -> dict[int, int]:
-    """Returns how many batches are accumulated per optimizer step, by the epoch from which that holds."""
+    """Return how many batches are accumulated per optimizer step, by the epoch from which that holds."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by the callback connector
-        if isinstance(callback, GradientAccumulationScheduler):
+        if isinstance(callback, lightning_callbacks.GradientAccumulationScheduler):
             return {0: 1, **callback.scheduling}
     return {0: trainer.accumulate_grad_batches}
 
 
 def _total(trainer: Trainer, batches: float, accumulation: dict[int, int]) -> tuple[int | None, str]:
-    """Counts the optimizer steps of the run, or returns the reason why that is unknown as the second item."""
+    """Count the optimizer steps of the run, or return the reason why that is unknown as the second item."""
     max_steps = trainer.max_steps if trainer.max_steps != -1 else None
     epochs = trainer.max_epochs
     if not math.isfinite(batches):
@@ -90,4 +91,4 @@ def _total(trainer: Trainer, batches: float, accumulation: dict[int, int]) -> tu
 
 
 def _has_max_time(trainer: Trainer) -> bool:
-    return any(isinstance(callback, Timer) for callback in trainer.callbacks)  # type: ignore[attr-defined]
+    return any(isinstance(callback, lightning_callbacks.Timer) for callback in trainer.callbacks)  # type: ignore[attr-defined]

@@ -102,14 +102,14 @@ class ScheduleLR(LRScheduler):
         self.rewrite()
 
     def _replan(self) -> None:
-        """Builds the driven values, and keeps the counters of the present ones."""
+        """Build the driven values, and keep the counters of the present ones."""
         before = {value.id: value for value in self._values}
         self._values = build_driven_values(self._config.plans(), self.optimizer, self._compose, self._hold)
         for value in self._values:
             value.continue_from(before.get(value.id), self.last_epoch)
 
     def _choose_step(self) -> None:
-        """Chooses the function with the fewest operations that can write the next steps."""
+        """Choose the function with the fewest operations that can write the next steps."""
         if any(value.careful for value in self._values):
             self._write_step = self._write_all
         elif len(self._values) > 1 or self._hold > 1:
@@ -138,16 +138,16 @@ class ScheduleLR(LRScheduler):
         return next(iter(self._values[0].states), PlateauState())
 
     def factor(self, step: int) -> float:
-        """Returns the lr's factor of optimizer step ``step``, without a plateau's scale."""
+        """Return the lr's factor of optimizer step ``step``, without a plateau's scale."""
         return self._values[0].factor(step)
 
     def step(self, epoch: int | None = None) -> None:
-        """Moves on by one optimizer step, or to ``epoch`` (a step index, as in torch)."""
+        """Move on by one optimizer step, or to ``epoch`` (a step index, as in torch)."""
         self.last_epoch = step = self.last_epoch + 1 if epoch is None else epoch
         self._write_step(step)
 
     def _write_expected(self, step: int) -> None:
-        """Writes an optimizer step; checks only groups that are new, not scheduled, or written by other code."""
+        """Write an optimizer step; check only groups that are new, not scheduled, or written by other code."""
         for value in self._values:
             before, value.now = value.now, value.factor(step, value.scale)
             factor, name, index, initial_name = value.now, value.name, value.index, value.initial
@@ -164,7 +164,7 @@ class ScheduleLR(LRScheduler):
                     group[name] = (*items,)
 
     def _write_all(self, step: int) -> None:
-        """Writes an optimizer step and checks every group."""
+        """Write an optimizer step and check every group."""
         restored = self._values[0].loaded is not None
         for value in self._values:
             self._write_value(value, step)
@@ -173,43 +173,43 @@ class ScheduleLR(LRScheduler):
             self._choose_step()
 
     def _write_value(self, value: DrivenValue, step: int) -> None:
-        """Writes one value of an optimizer step and checks every group."""
+        """Write one value of an optimizer step and check every group."""
         before, value.now = value.now, value.factor(step, value.scale)
         for group in self.optimizer.param_groups:
             self._write(value, group, before, value.now)
 
     def _write(self, value: DrivenValue, group: dict[str, Any], before: float, factor: float) -> None:
-        """Writes one driven value into one group, if the group follows it."""
+        """Write one driven value into one group, if the group follows it."""
         if value.drives(group):
             value.write(group, before, factor, self.optimizer.defaults)
             if value.tensors:
                 self._write_step = self._write_all  # `write_lr` would put a number in its place
 
     def step_metric(self, value: float) -> None:
-        """Feeds plateaus with one more value of their metric; values outside of their phases are not counted."""
+        """Feed plateaus with one more value of their metric; values outside of their phases are not counted."""
         for driven in self._values:
             if driven.observe(self.last_epoch, float(value)):
                 self._write_value(driven, self.last_epoch)
 
     def rewrite(self) -> None:
-        """Writes the values of the present step into every scheduled group, from its initial ones."""
+        """Write the values of the present step into every scheduled group, from its initial ones."""
         for value in self._values:
             for group in filter(value.selects, self.optimizer.param_groups):
                 value.begin(group)
         self._choose_step()
 
     def rescale(self, lr: float) -> None:
-        """Makes ``lr`` the optimizer's default; groups keep their ratios to it, absolute floors stay."""
+        """Make ``lr`` the optimizer's default; groups keep their ratios to it, absolute floors stay."""
         rescale_lr(self.optimizer, lr)
         self._replan()
         self.rewrite()
 
     def get_last_lr(self) -> list[float | Tensor]:
-        """Returns the groups' present lrs."""
+        """Return the groups' present lrs."""
         return [g["lr"].clone() if isinstance(g["lr"], Tensor) else g["lr"] for g in self.optimizer.param_groups]
 
     def get_lr(self) -> list[float | Tensor]:
-        """Returns `get_last_lr`: torch's chained form has no other value here."""
+        """Return `get_last_lr`: torch's chained form has no other value here."""
         return self.get_last_lr()
 
     @property
@@ -218,7 +218,7 @@ class ScheduleLR(LRScheduler):
         return [group["initial_lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the counters; everything else comes from the configuration and the optimizer's groups."""
+        """Return the counters; everything else comes from the configuration and the optimizer's groups."""
         lr, *others = self._values
         state: dict[str, Any] = {"last_epoch": self.last_epoch, **lr.state_dict()}
         if others:
@@ -226,7 +226,7 @@ class ScheduleLR(LRScheduler):
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Restores the counters; groups that no other code has written get the values of the restored step.
+        """Restore the counters; groups that no other code has written get the values of the restored step.
 
         The optimizer may be restored before or after; the schedule may be another one than the checkpoint's.
         """
@@ -238,11 +238,11 @@ class ScheduleLR(LRScheduler):
         self._choose_step()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns the state without the function that writes a step; `__setstate__` chooses it again."""
+        """Return the state without the function that writes a step; `__setstate__` chooses it again."""
         return {k: v for k, v in self.__dict__.items() if k != "_write_step"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restores a pickled or copied scheduler."""
+        """Restore a pickled or copied scheduler."""
         self.__dict__.update(state)
         self._replan()
         self._choose_step()

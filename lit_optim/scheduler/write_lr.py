@@ -15,7 +15,7 @@ Step: TypeAlias = Callable[[int], None]
 
 
 def lr_writer(lr: DrivenValue, optimizer: Optimizer, write: Write, past_end: Step) -> Step:
-    """Returns a function that writes the lr of one optimizer step into all groups.
+    """Return a function that writes the lr of one optimizer step into all groups.
 
     Args:
         lr: drives all groups, with a new factor at every step.

@@ -9,12 +9,12 @@ from lit_optim.errors import ConfigError, wrong
 
 
 def is_number(value: Any) -> bool:
-    """Returns whether a value is a finite number; a bool is none."""
+    """Return whether a value is a finite number; a bool is none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def at_least(bound: float, **values: float) -> None:
-    """Checks that each value is finite and ``>= bound``.
+    """Check that each value is finite and ``>= bound``.
 
     Example:
         >>> at_least(0, gamma=-1)
@@ -27,14 +27,14 @@ def at_least(bound: float, **values: float) -> None:
 
 
 def above(bound: float, **values: float) -> None:
-    """Checks that each value is finite and ``> bound``."""
+    """Check that each value is finite and ``> bound``."""
     for name, value in values.items():
         if not (math.isfinite(value) and value > bound):
             raise ConfigError(wrong(name, value, f"must be above {bound:g}"))
 
 
 def between(low: float, high: float, **values: float) -> None:
-    """Checks that each value lies in the open interval ``(low, high)``."""
+    """Check that each value lies in the open interval ``(low, high)``."""
     for name, value in values.items():
         if not low < value < high:
             raise ConfigError(wrong(name, value, f"must lie between {low:g} and {high:g}, both excluded"))

@@ -8,7 +8,7 @@ from lit_optim.schedules.checks import at_least
 
 
 def half_cycles(up: int, down: int, base_factor: float, max_factor: float, offset: int) -> tuple[int, int]:
-    """Returns the steps up and the steps down of a triangle, and checks its arguments.
+    """Return the steps up and the steps down of a triangle, and check its arguments.
 
     Example:
         >>> half_cycles(3, 0, 0.25, 1.0, 0)
@@ -22,7 +22,7 @@ def half_cycles(up: int, down: int, base_factor: float, max_factor: float, offse
 
 
 def edges_of_periods(period: int, mult: int) -> list[int]:
-    """Returns where the cycles begin, each ``mult`` (at least 2) times as long as the one before, beyond any run.
+    """Return where the cycles begin, each ``mult`` (at least 2) times as long as the one before, beyond any run.
 
     Example:
         >>> edges_of_periods(10, 2)[:4]
@@ -36,7 +36,7 @@ def edges_of_periods(period: int, mult: int) -> list[int]:
 
 
 def edges_of_parts(total_steps: int, cycles: int, mult: int) -> list[int]:
-    """Returns where the cycles begin that fill ``total_steps``, and that number; rounded cumulatively, half up.
+    """Return where the cycles begin that fill ``total_steps``, and that number; rounded cumulatively, half up.
 
     Example:
         >>> edges_of_parts(100, 3, 2), edges_of_parts(10, 4, 1)

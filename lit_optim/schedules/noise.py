@@ -12,7 +12,7 @@ TRIES = 1000  # of a draw, where the noise is much wider than its limit
 
 
 def noise(*, std: float = 1.0, limit: float = 0.67, seed: int = 42, every: int = 1) -> Schedule:
-    """Builds ``f(t) = 1 + e`` with normal noise e of width ``std``, drawn again until ``|e| < limit``.
+    """Build ``f(t) = 1 + e`` with normal noise e of width ``std``, drawn again until ``|e| < limit``.
 
     The draw depends on (seed, t) only: the same on all ranks, and after a resume.
 

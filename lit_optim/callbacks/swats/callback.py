@@ -96,16 +96,16 @@ class SWATS(MetricFeeder, OptimizerCallback):
         self._shown: float | None = None
 
     def replace_spec(self, spec: Spec) -> Spec:
-        """Returns the spec of a `lit_optim.optimizers.SWATS` in place of that of an Adam."""
+        """Return the spec of a `lit_optim.optimizers.SWATS` in place of that of an Adam."""
         return swats_spec(spec, self.options)
 
     def prepare_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
-        """Disables the criterion until training begins; an lr search would trigger it."""
+        """Disable the criterion until training begins; an lr search would trigger it."""
         for group in optimizer.param_groups:
             group["armed"] = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Rejects what cannot work, before a first step is taken."""
+        """Reject what cannot work, before a first step is taken."""
         group = self._optimizer(trainer).param_groups[0]
         run = run_length(trainer)
         schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
@@ -119,7 +119,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
                 )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Enables the criterion and begins the report; a checkpoint has been restored by now."""
+        """Enable the criterion and begin the report; a checkpoint has been restored by now."""
         groups = self._optimizer(trainer).param_groups
         for group in groups:
             group.update(armed=True, replicated=trainer.world_size > 1)
@@ -130,7 +130,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
             super().on_train_start(trainer, pl_module)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Requests the switch, which takes place at the end of Adam's last step."""
+        """Request the switch, which takes place at the end of Adam's last step."""
         if self._due is not None and trainer.global_step >= self._due - 1:
             self._due = None
             for group in self._optimizer(trainer).param_groups:
@@ -139,7 +139,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Records the estimate of a step that was taken, and logs it as often as the Trainer logs."""
+        """Record the estimate of a step that was taken, and log it as often as the Trainer logs."""
         groups, step = trainer.optimizers[0].param_groups, trainer.global_step
         for group, history in zip(groups, self._histories, strict=False):
             sharing = [group] if history.name else groups
@@ -161,14 +161,14 @@ class SWATS(MetricFeeder, OptimizerCallback):
             pl_module.log("swats/sgd", switched, prog_bar=True, logger=False, on_step=True, on_epoch=False)
 
     def feed(self, trainer: Trainer, value: float) -> None:
-        """Switches to SGD if the metric has stopped improving."""
+        """Switch to SGD if the metric has stopped improving."""
         assert self.plateau is not None
         self.plateau_state = self.plateau.observe(self.plateau_state, value)
         if self.plateau_state.scale < 1:
             self._optimizer(trainer).switch()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes the report, and gives advice if there was no switch."""
+        """Write the report, and give advice if there was no switch."""
         if not _is_short(trainer) and self.at is None:
             group = self._optimizer(trainer).param_groups[0]
             moves = not group["normalize_by_lr"] and group["lr"] != group.get("initial_lr", group["lr"])
@@ -178,15 +178,15 @@ class SWATS(MetricFeeder, OptimizerCallback):
         self._write(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Writes the report so far."""
+        """Write the report so far."""
         self._write(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the state of the metric's plateau; the rest is in the optimizer's state."""
+        """Return the state of the metric's plateau; the rest is in the optimizer's state."""
         return {} if self.monitor is None else {**super().state_dict(), "watched": self.plateau_state._asdict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores the state of the metric's plateau."""
+        """Restore the state of the metric's plateau."""
         if self.monitor is not None and state_dict:
             super().load_state_dict(state_dict)
             self.plateau_state = PlateauState(**state_dict["watched"])
@@ -210,5 +210,5 @@ def _is_short(trainer: Trainer) -> bool:
 
 
 def _share_in_sgd(groups: list[dict[str, Any]]) -> float:
-    """Returns the share of groups that have switched."""
+    """Return the share of groups that have switched."""
     return sum(bool(group["phase"] == "sgd") for group in groups) / len(groups)

@@ -19,7 +19,7 @@ ADVICE = "choose one of lit-optim's (lit-optim list scheduler), which do"
 
 
 def reject_other_schedules(schedulers: list[Any], steps: int | None, *, follow: bool) -> None:
-    """Rejects schedulers that would overwrite or schedule the learning rate that SWATS gives to SGD.
+    """Reject schedulers that would overwrite or schedule the learning rate that SWATS gives to SGD.
 
     Args:
         schedulers: of the fit.
@@ -42,7 +42,7 @@ def reject_other_schedules(schedulers: list[Any], steps: int | None, *, follow: 
 
 
 def overwrites(scheduler: Any, steps: int) -> int | None:
-    """Returns the step at which a scheduler overwrites an lr that was written into its optimizer's groups.
+    """Return the step at which a scheduler overwrites an lr that was written into its optimizer's groups.
 
     Classes outside of the table of closed forms are tried: a copy that starts from twice the lr is compared with one
     that starts from the lr itself.
@@ -80,7 +80,7 @@ def overwrites(scheduler: Any, steps: int) -> int | None:
 
 
 def _copy(scheduler: Any, factor: float) -> Any:
-    """Copies a scheduler over a dummy optimizer whose lrs are multiplied by a factor."""
+    """Copy a scheduler over a dummy optimizer whose lrs are multiplied by a factor."""
     optimizer, stub = scheduler.optimizer, SGD([torch.zeros(1)], lr=0.1)
     groups = optimizer.param_groups
     stub.param_groups = [{**group, "params": [torch.zeros(1)], "lr": group["lr"] * factor} for group in groups]

@@ -24,7 +24,7 @@ ADVICE = "choose optimizer=adam, adamw, amsgrad or swats"
 
 
 def swats_spec(spec: Spec, options: Mapping[str, Any]) -> Spec:
-    """Returns what `optim_callbacks=swats` builds in place of a configured Adam: the same steps, until it switches.
+    """Return what `optim_callbacks=swats` builds in place of a configured Adam: the same steps, until it switches.
 
     Args:
         spec: of `torch.optim.Adam`, `AdamW`, or our own `Adam`; to that of a `SWATS` the options are added.
@@ -54,7 +54,7 @@ def swats_spec(spec: Spec, options: Mapping[str, Any]) -> Spec:
 
 
 def _with_options(spec: Spec, options: Mapping[str, Any]) -> Spec:
-    """Adds the options to the spec of a SWATS; rejects values that differ from those of the spec."""
+    """Add the options to the spec of a SWATS; reject values that differ from those of the spec."""
     defaults = {name: inspect.signature(SWATS).parameters[name].default for name in options}
     changed = {name: value for name, value in options.items() if value != defaults[name]}
     for name, value in changed.items():

@@ -31,7 +31,7 @@ class History:
         self._last = -1
 
     def note(self, step: int, group: Mapping[str, Any], scale: float = 1.0) -> bool:
-        """Records one more step of Adam, or a switch between two steps.
+        """Record one more step of Adam, or a switch between two steps.
 
         Args:
             step: optimizer steps of the run so far.
@@ -71,7 +71,7 @@ class History:
 
 
 def advice(history: History, switch_tol: float, *, lr_moves: bool) -> str:
-    """Returns advice for a run that never switched, from how close average and estimate came."""
+    """Return advice for a run that never switched, from how close average and estimate came."""
     series = zip(history.distances, history.sgd_lrs, history.steps, strict=True)
     distances = [(each, step) for each, sgd_lr, step in series if sgd_lr > 0]
     away, step = min(distances[1:] or distances, default=(math.inf, 0))  # that of the first step is always 0
@@ -87,7 +87,7 @@ def advice(history: History, switch_tol: float, *, lr_moves: bool) -> str:
 
 
 def estimates_table(histories: list[History]) -> Iterator[list[Any]]:
-    """Yields the rows of the csv file, the header first.
+    """Yield the rows of the csv file, the header first.
 
     Example:
         >>> list(estimates_table([History("bias")]))

@@ -39,7 +39,7 @@ class CheckedSchedule:
     spec: Spec
     cls: Any
     arguments: dict[str, Any]
-    reserved: dict[str, Any] = field(default_factory=dict)
+    lightning_keys: dict[str, Any] = field(default_factory=dict)
 
     @functools.cached_property
     def phases(self) -> list[PhaseConfig]:
@@ -62,16 +62,16 @@ class CheckedSchedule:
         )
 
     @property
-    def lightning_keys(self) -> dict[str, Any]:
+    def lr_scheduler_entry(self) -> dict[str, Any]:
         """Return what goes beside ``scheduler`` into Lightning's ``lr_scheduler`` mapping."""
         if self.own:  # it counts optimizer steps, whatever rhythm its values have
-            return {"name": self.reserved.get("name", "lr"), "interval": "step"}
-        return {"name": "lr", **{k: v for k, v in self.reserved.items() if k != "total_steps"}}
+            return {"name": self.lightning_keys.get("name", "lr"), "interval": "step"}
+        return {"name": "lr", **{k: v for k, v in self.lightning_keys.items() if k != "total_steps"}}
 
     @property
     def fed_metric(self) -> str | None:
         """Return the metric that has to be fed to a ScheduleLR; None where none has."""
-        return self.reserved.get("monitor") if self.own and self.follows_metric else None
+        return self.lightning_keys.get("monitor") if self.own and self.follows_metric else None
 
     @property
     def follows_metric(self) -> bool:
@@ -97,9 +97,9 @@ def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
     if reason := _REJECTED.get(cls):
         raise ConfigError(f"{spec.key}._target_={spec.path}: {reason}")
     check = check_schedule_arguments if cls is ScheduleLR else functools.partial(_check_foreign_arguments, cls)
-    arguments, reserved = check(spec, check_nested)
-    checked = CheckedSchedule(spec, cls, arguments, reserved)
-    if monitored and checked.follows_metric and "monitor" not in reserved:
+    arguments, lightning_keys = check(spec, check_nested)
+    checked = CheckedSchedule(spec, cls, arguments, lightning_keys)
+    if monitored and checked.follows_metric and "monitor" not in lightning_keys:
         rule = "missing; name the logged metric that the plateau follows, e.g. val/loss"
         raise ConfigError(f"{spec.key}.monitor: {rule}")
     return checked
@@ -112,8 +112,8 @@ def _check_foreign_arguments(
     problems, named = Problems(), named_arguments(cls, supplied=1)
     # a preset leaves `drive: {}` and `groups: {}` behind where only `_target_` was changed
     given = {k: v for k, v in spec.arguments.items() if k not in ("drive", "groups") or v != {}}
-    reserved = {k: given.pop(k) for k in LIGHTNING_KEYS if k in given and k not in named}
-    check_lightning_keys(reserved, spec.key, problems)
+    lightning_keys = {k: given.pop(k) for k in LIGHTNING_KEYS if k in given and k not in named}
+    check_lightning_keys(lightning_keys, spec.key, problems)
     names = [name for name in ("lr_lambda",) if isinstance(given.get(name), str)]  # try_scheduler says what to write
     arguments = check_call(
         cls, given, spec.key, problems, supplied=1, finite=True, unchecked=names, check_nested=check_nested
@@ -123,7 +123,7 @@ def _check_foreign_arguments(
     if extra := only_kwargs_takes(cls, arguments, supplied=1):
         check_unused_kwargs(cls, extra, spec.key, problems, supplied=1)
     problems.raise_if_any()
-    return arguments, reserved
+    return arguments, lightning_keys
 
 
 def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_length: RunLength) -> LRScheduler:
@@ -135,10 +135,10 @@ def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_l
     arguments = dict(checked.arguments)
     if checked.own:
         arguments = {
-            "total_steps": checked.reserved.get("total_steps", run_length.total_steps),
+            "total_steps": checked.lightning_keys.get("total_steps", run_length.total_steps),
             "steps_per_epoch": run_length.steps_per_epoch,
             **arguments,
-            **{k: checked.reserved[k] for k in ("monitor", "mode", "interval") if k in checked.reserved},
+            **{k: checked.lightning_keys[k] for k in ("monitor", "mode", "interval") if k in checked.lightning_keys},
         }
     try:
         scheduler = checked.cls(optimizer, **arguments)

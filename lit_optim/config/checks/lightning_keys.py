@@ -10,7 +10,7 @@ from lit_optim.errors import Problems, did_you_mean
 LIGHTNING_KEYS = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
 
 
-def check_lightning_keys(reserved: dict[str, Any], key: str, problems: Problems) -> None:
+def check_lightning_keys(lightning_keys: dict[str, Any], key: str, problems: Problems) -> None:
     """Collect what is wrong with the values of these keys.
 
     Example:
@@ -19,12 +19,12 @@ def check_lightning_keys(reserved: dict[str, Any], key: str, problems: Problems)
         scheduler.interval='steps': must be one of step, epoch; did you mean 'step'?
     """
     for name, options in {"mode": ("min", "max"), "interval": ("step", "epoch")}.items():
-        if name in reserved and reserved[name] not in options:
-            rule = f"must be one of {', '.join(options)}{did_you_mean(str(reserved[name]), options)}"
-            problems.add(f"{key}.{name}", reserved[name], rule)
+        if name in lightning_keys and lightning_keys[name] not in options:
+            rule = f"must be one of {', '.join(options)}{did_you_mean(str(lightning_keys[name]), options)}"
+            problems.add(f"{key}.{name}", lightning_keys[name], rule)
     for name in ("monitor", "name"):
-        if name in reserved and not (isinstance(reserved[name], str) and reserved[name]):
-            problems.add(f"{key}.{name}", reserved[name], "must be a text")
+        if name in lightning_keys and not (isinstance(lightning_keys[name], str) and lightning_keys[name]):
+            problems.add(f"{key}.{name}", lightning_keys[name], "must be a text")
     for name in ("total_steps", "frequency"):
-        if not is_count(reserved.get(name, 1)):
-            problems.add(f"{key}.{name}", reserved[name], COUNT)
+        if not is_count(lightning_keys.get(name, 1)):
+            problems.add(f"{key}.{name}", lightning_keys[name], COUNT)

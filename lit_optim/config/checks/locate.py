@@ -6,7 +6,7 @@ import inspect
 import sys
 from typing import Any
 
-from lit_optim.config.checks.versions import check_versions
+from lit_optim.config.capabilities import check_versions
 from lit_optim.config.read.plain_containers import import_path_of
 from lit_optim.errors import ConfigError
 from lit_optim.imports import import_object

@@ -24,7 +24,7 @@ def monitor_not_logged(scheduler: CheckedSchedule, logged: Logged) -> list[Findi
         >>> print(*monitor_not_logged(check_scheduler(plateau), Logged(("val/loss", "val/acc"))))
         scheduler.monitor=val_loss: the module logs no such name, only val/loss, val/acc; did you mean 'val/loss'?
     """
-    monitor = scheduler.reserved.get("monitor")
+    monitor = scheduler.lightning_keys.get("monitor")
     if not scheduler.follows_metric or monitor is None or logged.has(monitor):
         return []
     key = f"{scheduler.spec.key}.monitor={monitor}"

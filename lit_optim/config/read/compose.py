@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def compose(overrides: Sequence[str] = ("optimizer=adamw", "scheduler=warmup_cosine")) -> DictConfig:
-    """Composes the four groups as an app would; works beside a Hydra app that is running.
+    """Compose the four groups as an app would, also beside a Hydra app that is running.
 
     Args:
         overrides: as on the command line: ``optimizer=sgd``, ``scheduler.warmup.steps=500``.

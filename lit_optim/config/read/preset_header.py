@@ -35,7 +35,7 @@ class Header:
 
 
 def header(group: str, name: str) -> Header:
-    """Reads the header of a preset.
+    """Read the header of a preset.
 
     Example:
         >>> header("optimizer", "adamw").paper
@@ -49,7 +49,7 @@ def header(group: str, name: str) -> Header:
 
 
 def fields(text: str) -> tuple[str, dict[str, str]]:
-    r"""Splits the header of a file into its first line and its fields.
+    r"""Split the header of a file into its first line and its fields.
 
     Example:
         >>> fields("# What it is.\n# source: A 2012,\n#   and B\nlr: 1")
@@ -60,7 +60,7 @@ def fields(text: str) -> tuple[str, dict[str, str]]:
 
 
 def comments(text: str) -> dict[str, str]:
-    r"""Finds the trailing comment of each key, by its dotted path.
+    r"""Find the trailing comment of each key, by its dotted path.
 
     Example:
         >>> comments("lr: 1  # how fast\nrules:\n  - name: a  # of the group\n    x: 1  # the rest")
@@ -84,7 +84,7 @@ def comments(text: str) -> dict[str, str]:
 
 
 def key_comments(group: str, name: str) -> dict[str, str]:
-    """Collects the comments of a preset's keys, with those of the presets that it extends."""
+    """Collect the comments of a preset's keys, with those of the presets that it extends."""
     text = presets.preset_text(group, name)
     inherited = [key_comments(group, base) for base in _bases(text)]
     return {key: comment for found in [*inherited, comments(text)] for key, comment in found.items()}
@@ -96,6 +96,6 @@ def _target(group: str, name: str) -> str:
 
 
 def _bases(text: str) -> list[str]:
-    """Finds the presets of the same group that ``defaults`` lists."""
+    """Find the presets of the same group that ``defaults`` lists."""
     listed = re.search(r"^defaults:(.*(?:\n +- .*)*)", text, re.MULTILINE)
     return [word for word in re.findall(r"[\w/]+", listed[1]) if word != "_self_"] if listed else []

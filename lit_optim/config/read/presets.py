@@ -23,7 +23,7 @@ _TARGET = re.compile(r"^ *_target_: *(\S+)", re.MULTILINE)
 
 @functools.cache
 def conf_folder() -> Path:
-    """Finds the folder of the presets: ``lit_optim/conf`` in a wheel, ``conf`` beside the package in a checkout."""
+    """Find the folder of the presets: ``lit_optim/conf`` in a wheel, ``conf`` beside the package in a checkout."""
     for folder in sys.modules["lit_optim"].__path__:
         if (Path(folder) / "conf" / "__init__.py").is_file():
             return Path(folder) / "conf"
@@ -32,14 +32,14 @@ def conf_folder() -> Path:
 
 @functools.cache
 def preset_groups() -> tuple[str, ...]:
-    """Lists the groups that have presets: those of a configuration in its order, then others."""
+    """List the groups that have presets: those of a configuration in its order, then others."""
     found = {entry.name for entry in conf_folder().iterdir() if entry.is_dir() and not entry.name.startswith("_")}
     return (*(group for group in GROUPS if group in found), *sorted(found - {*GROUPS}))
 
 
 @functools.cache
 def preset_names(group: str) -> tuple[str, ...]:
-    """Lists the presets of a group, sorted.
+    """List the presets of a group, sorted.
 
     Example:
         >>> "adamw" in preset_names("optimizer")
@@ -50,12 +50,12 @@ def preset_names(group: str) -> tuple[str, ...]:
 
 
 def all_presets() -> list[tuple[str, str]]:
-    """Lists the group and the name of every preset."""
+    """List the group and the name of every preset."""
     return [(group, name) for group in preset_groups() for name in preset_names(group)]
 
 
 def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
-    """Lists presets by name, with one line on what each is.
+    """List presets by name, with one line on what each is.
 
     Args:
         group: ``optimizer``, ``scheduler``, ``param_groups`` or ``optim_callbacks``.
@@ -76,7 +76,7 @@ def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
 
 
 def load_preset(group: str, name: str, key: str | None = None) -> dict[str, Any]:
-    """Loads a preset as a plain dict, with the presets that its ``defaults`` name merged in.
+    """Load a preset as a plain dict, with the presets that its ``defaults`` name merged in.
 
     Raises:
         ConfigError: for an unknown name, with the nearest one.
@@ -92,13 +92,13 @@ def load_preset(group: str, name: str, key: str | None = None) -> dict[str, Any]
 
 
 def preset_needs(group: str, name: str) -> list[str]:
-    """Reads what a preset's header asks for (``# needs: closure, one group``), as a list."""
+    """Read what a preset's header asks for (``# needs: closure, one group``), as a list."""
     found = re.search(r"^# needs: (.*)$", preset_text(group, name), re.MULTILINE)
     return [word.strip() for word in found[1].split(",")] if found else []
 
 
 def target_in(text: str) -> str:
-    r"""Finds the import path that a preset's text names; empty where it names none.
+    r"""Find the import path that a preset's text names; empty where it names none.
 
     Example:
         >>> target_in("# Plain SGD.\n_target_: torch.optim.SGD\nlr: 0.01")
@@ -109,7 +109,7 @@ def target_in(text: str) -> str:
 
 
 def preset_of_target(path: str) -> str:
-    """Finds the first optimizer preset of a class by its import path; empty where there is none.
+    """Find the first optimizer preset of a class by its import path; empty where there is none.
 
     Example:
         >>> preset_of_target("torch.optim.RAdam"), preset_of_target("somewhere.Else")
@@ -120,7 +120,7 @@ def preset_of_target(path: str) -> str:
 
 @functools.cache
 def _optimizers_by_target() -> dict[str, str]:
-    """Maps import paths to presets, from the files' text: parsing all of them takes a quarter of a second."""
+    """Map import paths to presets, from the files' text: parsing all of them takes a quarter of a second."""
     folder, names = conf_folder() / "optimizer", reversed(preset_names("optimizer"))  # the first of a class wins
     found = {name: _TARGET.search((folder / f"{name}.yaml").read_text(encoding="utf-8")) for name in names}
     return {target[1]: name for name, target in found.items() if target}
@@ -145,5 +145,5 @@ def _merged(group: str, name: str) -> Any:
 
 @functools.cache
 def preset_text(group: str, name: str) -> str:
-    """Reads the file of a preset."""
+    """Read the file of a preset."""
     return (conf_folder() / group / f"{name}.yaml").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ OPTIONS = ("switch_tol", "switch_rtol", "min_steps", "scope", "max_sgd_lr", "nor
 
 
 def check_arguments(group: Mapping[str, Any]) -> None:
-    """Rejects a group with a value that is out of range.
+    """Reject a group with a value that is out of range.
 
     Raises:
         ConfigError: for the first such value.

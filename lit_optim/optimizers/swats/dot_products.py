@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 
 def sum_over_groups(rows: Sequence[Row]) -> tuple[float, float]:
-    """Sums the dot products over groups; p.g is weighted by lr / largest lr.
+    """Sum the dot products over groups; p.g is weighted by lr / largest lr.
 
     Example:
         >>> sum_over_groups([Row(4.0, -2.0, 0.1, True), Row(1.0, -1.0, 0.05, True)])
@@ -60,7 +60,7 @@ class DotProducts:
                 self.arrived.record()
 
     def rows(self) -> list[Row]:
-        """Returns one row per group; waits until a GPU has finished their step."""
+        """Return one row per group; wait until a GPU has finished their step."""
         if not self.is_ready:
             self.arrived.synchronize()
         found = zip(self.totals.tolist(), self.lrs, strict=True)

@@ -20,7 +20,7 @@ class Estimate(NamedTuple):
 
 
 def observe(before: Estimate, pp: float, pg: float, beta2: float) -> Estimate:
-    """Updates the estimate by one more step ``p`` of Adam on the gradient ``g``.
+    """Update the estimate by one more step ``p`` of Adam on the gradient ``g``.
 
     gamma_k = p.p / -(p.g),  lam_k = beta2 lam_{k-1} + (1 - beta2) gamma_k;  where p.g = 0 both stay as they are.
 
@@ -41,7 +41,7 @@ def observe(before: Estimate, pp: float, pg: float, beta2: float) -> Estimate:
 
 
 def sgd_lr(estimate: Estimate, beta2: float) -> float:
-    """Returns Lambda, the learning rate for SGD: the bias-corrected ``lam``; 0 before the first step.
+    """Return Lambda, the learning rate for SGD: the bias-corrected ``lam``; 0 before the first step.
 
     Example:
         >>> sgd_lr(Estimate(1, 2.0, 0.5), beta2=0.75)
@@ -51,7 +51,7 @@ def sgd_lr(estimate: Estimate, beta2: float) -> float:
 
 
 def distance(estimate: Estimate, beta2: float) -> float:
-    """Returns the distance of the average from the last estimate, which the criterion compares.
+    """Return the distance of the average from the last estimate, which the criterion compares.
 
     Example:
         >>> distance(Estimate(1, 2.0, 0.5), beta2=0.75)
@@ -61,7 +61,7 @@ def distance(estimate: Estimate, beta2: float) -> float:
 
 
 def has_settled(estimate: Estimate, beta2: float, tol: float, rtol: float, min_steps: int) -> bool:
-    """Returns whether the average is positive and closer to the last estimate than the tolerance.
+    """Return whether the average is positive and closer to the last estimate than the tolerance.
 
     Args:
         estimate: after the present step.

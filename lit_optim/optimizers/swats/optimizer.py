@@ -114,7 +114,7 @@ class SWATS(RuleOptimizer):
         super().__init__(params, dict(**adam, **switch, phase="adam", **FOUND, maximize=maximize, compile=compile))
 
     def check(self, group: dict[str, Any]) -> None:
-        """Rejects a group whose values are out of range; one that is added later takes over a shared estimate."""
+        """Reject a group whose values are out of range; one that is added later takes over a shared estimate."""
         check_arguments(group)
         first = self.param_groups[0]
         if first is not group and group["scope"] == "global":
@@ -141,7 +141,7 @@ class SWATS(RuleOptimizer):
         return MomentumScalars(decay_by, group["betas"][0], -group["lr"])
 
     def observe(self, sums: list[Sums]) -> None:
-        """Updates the estimate, and switches if it has settled or a switch is requested.
+        """Update the estimate, and switch if it has settled or a switch is requested.
 
         On a GPU it takes the dot products of the step before, so that the host waits for that step at most.
         """
@@ -157,7 +157,7 @@ class SWATS(RuleOptimizer):
             self._observe_last()
 
     def _observe_last(self, behind: int = 0) -> None:
-        """Updates the estimate by the last unseen dot products, from ``behind`` steps ago."""
+        """Update the estimate by the last unseen dot products, from ``behind`` steps ago."""
         self._write_unseen()
         for groups in self._scopes(self.param_groups):
             first, rows = groups[0], [Row(*group["unseen"] or (0.0, 0.0, float(group["lr"]))) for group in groups]
@@ -177,7 +177,7 @@ class SWATS(RuleOptimizer):
                 switch_to_sgd(groups, self.state, behind=behind)
 
     def switch(self, groups: Iterable[dict[str, Any]] | None = None) -> bool:
-        """Switches to SGD before the next step, whether the estimate has settled or not.
+        """Switch to SGD before the next step, whether the estimate has settled or not.
 
         Args:
             groups: of this optimizer; all, unless ``scope`` is ``group``.
@@ -193,14 +193,14 @@ class SWATS(RuleOptimizer):
         return done
 
     def _scopes(self, groups: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-        """Returns the groups in lists that share an estimate."""
+        """Return the groups in lists that share an estimate."""
         listed = list(groups)
         if self.param_groups[0]["scope"] == "group":
             return [[group] for group in listed]
         return [self.param_groups] if listed else []
 
     def _dot_products(self, sums: list[Sums]) -> DotProducts:
-        """Adds up the dot products of this step, for each group over all its parameters and ranks, in 64 bits."""
+        """Add up the dot products of this step, for each group over all its parameters and ranks, in 64 bits."""
         places = {id(group): i for i, group in enumerate(self.param_groups)}
         parts = [(places[id(group)], p, found) for group, p, found in sums]
         order = (p for group in self.param_groups for p in group["params"])
@@ -208,22 +208,22 @@ class SWATS(RuleOptimizer):
         return DotProducts(totals, [float(group["lr"]) for group in self.param_groups], {i for i, _, _ in parts})
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns torch's state dict; its groups hold the dot products that the estimate has not seen."""
+        """Return torch's state dict; its groups hold the dot products that the estimate has not seen."""
         self._write_unseen()
         return super().state_dict()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns the state for copies and pickles."""
+        """Return the state for copies and pickles."""
         self._write_unseen()
         return super().__getstate__()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Drops dot products from before a load: the loaded groups hold theirs."""
+        """Drop dot products from before a load: the loaded groups hold theirs."""
         self.__dict__.pop("_unseen", None)
         super().__setstate__(state)
 
     def _write_unseen(self) -> None:
-        """Writes dot products that the estimate has not seen into the groups."""
+        """Write dot products that the estimate has not seen into the groups."""
         unseen: DotProducts | None = self.__dict__.pop("_unseen", None)
         if unseen is not None:
             for group, row in zip(self.param_groups, unseen.rows(), strict=False):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def switch_to_sgd(groups: Sequence[dict[str, Any]], state: Mapping[Tensor, Any], behind: int = 0) -> bool:
-    """Sets the lr and the momentum of SGD in groups that share an estimate; their lrs keep their ratios.
+    """Set the lr and the momentum of SGD in groups that share an estimate; their lrs keep their ratios.
 
     Args:
         groups: with the estimate ``sgd_lr`` and Adam's last ``adam_lr``.

@@ -34,7 +34,7 @@ def swats_adam(
 def take_step(
     p: Tensor, g: Tensor, exp_avg: Tensor, square: Tensor, scratch: Tensor, minus_step_size: Number, eps: Number
 ) -> tuple[Tensor, Tensor]:
-    """Takes the step ``minus_step_size exp_avg / (sqrt(square) + eps)``; returns its dot products in float64.
+    """Take the step ``minus_step_size exp_avg / (sqrt(square) + eps)``; return its dot products in float64.
 
     Example:
         >>> p, g = torch.tensor([1.0]), torch.tensor([2.0])
@@ -49,7 +49,7 @@ def take_step(
 
 
 def dots(x: Tensor, y: Tensor, *, in_pieces: bool) -> tuple[Tensor, Tensor]:
-    """Returns ``x.x`` and ``x.y``, summed in float64; on a CPU in pieces whose float64 copies fit the cache.
+    """Return ``x.x`` and ``x.y``, summed in float64; on a CPU in pieces whose float64 copies fit the cache.
 
     Example:
         >>> dots(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), in_pieces=True)
@@ -67,7 +67,7 @@ def dots(x: Tensor, y: Tensor, *, in_pieces: bool) -> tuple[Tensor, Tensor]:
 
 
 def sum_of_rows(x: Tensor) -> Tensor:
-    """Sums in float64; first sums rows of 1,024 elements in the dtype of ``x``.
+    """Sum in float64; first sums rows of 1,024 elements in the dtype of ``x``.
 
     Takes half the time on a GPU; the error is about 1e-11 of the sum of all magnitudes.
 

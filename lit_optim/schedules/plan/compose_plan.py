@@ -28,7 +28,7 @@ FAR = 10_000  # steps; how far an endless schedule is tried
 def compose_plan(
     config: Mapping[str, Any], run_length: RunLength, *, base_lr: float = 1.0, mode: str = "min", key: str = "scheduler"
 ) -> Plan:
-    """Builds the schedule of a whole run.
+    """Build the schedule of a whole run.
 
     Args:
         config: ``warmup``, ``main``, ``cooldown`` as in a preset (mappings, or durations), or ``phases`` and ``order``;
@@ -103,7 +103,7 @@ def _with_noise(schedule: Schedule, options: Any, key: str, run_length: RunLengt
 
 
 def _check_finite(schedule: Schedule, end: int, configs: Sequence[PhaseConfig], key: str) -> None:
-    """Raises ConfigError for a schedule that grows beyond all bounds before the end of the run."""
+    """Raise ConfigError for a schedule that grows beyond all bounds before the end of the run."""
     try:
         value = schedule(end)
     except OverflowError:
@@ -116,7 +116,7 @@ def _check_finite(schedule: Schedule, end: int, configs: Sequence[PhaseConfig], 
 
 
 def _edges(configs: Sequence[PhaseConfig], run_length: RunLength, key: str) -> list[int | None]:
-    """Computes where the phases begin, and where the last one ends; None from the end of an endless phase on."""
+    """Compute where the phases begin, and where the last one ends; None from the end of an endless phase on."""
     exact: list[Fraction | None] = [None] * len(configs)
     for i, phase in enumerate(configs):
         if phase.steps is not None:

@@ -48,7 +48,7 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 def meaning_elsewhere(word: str, accepted: Collection[str], key: str = "") -> str:
-    """Returns the tail of a message about an argument that a shape does not have: our name for it, or the nearest ones.
+    """Return the tail of a message about an argument that a shape does not have: our name for it, or the nearest ones.
 
     Args:
         word: what the user wrote.

@@ -11,7 +11,7 @@ REST = (None, "rest")
 
 
 def phases_in_order(config: Mapping[str, Any], slots: Sequence[str], key: str) -> dict[str, dict[str, Any]]:
-    """Returns the options of the phases in order, without ``steps`` for the one that takes the rest.
+    """Return the options of the phases in order, without ``steps`` for the one that takes the rest.
 
     Args:
         config: with ``phases`` (name -> shape, steps, arguments) and ``order`` (names).
@@ -57,7 +57,7 @@ def _phase(value: Any, key: str) -> dict[str, Any]:
 
 
 def _is_filled(slot: Any) -> bool:
-    """Returns whether a slot is used: presets hold all three."""
+    """Return whether a slot is used: presets hold all three."""
     if isinstance(slot, Mapping):
         return slot.get("steps", 0) not in (0, None) or slot.get("shape", "constant") not in ("constant", "linear")
     return bool(slot)

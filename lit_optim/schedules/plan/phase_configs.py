@@ -46,7 +46,7 @@ class PhaseConfig:
 
 
 def slot(value: Any, name: str) -> dict[str, Any]:
-    """Returns a slot with its default shape and length; a scalar in place of the mapping is its duration.
+    """Return a slot with its default shape and length; a scalar in place of the mapping is its duration.
 
     Example:
         >>> slot("5%", "warmup")
@@ -65,7 +65,7 @@ def slot(value: Any, name: str) -> dict[str, Any]:
 
 
 def phase_configs(config: Mapping[str, Any], key: str) -> list[PhaseConfig]:
-    """Lists the phases of a schedule in their order.
+    """List the phases of a schedule in their order.
 
     Args:
         config: ``warmup``, ``main``, ``cooldown``, or ``phases`` and ``order``.

@@ -40,7 +40,7 @@ class ScheduleContext:
     warmup_steps: int = 0
 
     def steps(self, value: Any, key: str) -> int:
-        """Converts a length among a shape's arguments to optimizer steps: at least one, unless the length is 0.
+        """Convert a length among a shape's arguments to optimizer steps: at least one, unless the length is 0.
 
         Example:
             >>> context = ScheduleContext(RunLength(total_steps=100), warmup_steps=7)
@@ -56,7 +56,7 @@ class ScheduleContext:
 
 
 def phase_schedule(phase: PhaseConfig, context: ScheduleContext, length: int | None, begin: float | None) -> Schedule:
-    """Builds the schedule of one phase.
+    """Build the schedule of one phase.
 
     Args:
         phase: ``shape`` and its arguments, ``min_lr``, ``max_lr``; a warmup ends at factor 1.
@@ -122,7 +122,7 @@ def _check_arguments(arguments: Mapping[str, Any], accepted: Sequence[str], labe
 
 
 def _warmup(shape: ScheduleFactory, arguments: dict[str, Any], length: int | None) -> Schedule:
-    """Builds a shape as a warmup: it ends at factor 1."""
+    """Build a shape as a warmup: it ends at factor 1."""
     end, start = arguments.pop("end_factor", 1.0), arguments.pop("start_factor", None)
     if end != 1.0:
         raise ConfigError(wrong("end_factor", end, "a warmup ends at factor 1; remove it"))
@@ -135,7 +135,7 @@ def _warmup(shape: ScheduleFactory, arguments: dict[str, Any], length: int | Non
 
 
 def _take_max_lr(arguments: dict[str, Any], accepted: Sequence[str], base_lr: float, key: str) -> None:
-    """Replaces ``max_lr`` by the shape's ``max_factor``."""
+    """Replace ``max_lr`` by the shape's ``max_factor``."""
     if "max_lr" not in arguments or "max_lr" in accepted:
         return
     max_lr = arguments.pop("max_lr")
@@ -152,7 +152,7 @@ def _take_max_lr(arguments: dict[str, Any], accepted: Sequence[str], base_lr: fl
 
 
 def _take_min_lr(arguments: dict[str, Any], shape: ScheduleFactory, is_warmup: bool, base_lr: float, key: str) -> float:
-    """Replaces ``min_lr`` by the shape's lower end; returns it as a floor, in factors, where the shape has none."""
+    """Replace ``min_lr`` by the shape's lower end; return it as a floor, in factors, where the shape has none."""
     if "min_lr" not in arguments:
         return 0.0
     min_lr, max_lr = arguments["min_lr"], arguments.get("max_lr")

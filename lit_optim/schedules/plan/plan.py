@@ -29,14 +29,14 @@ class Plan:
     plateaus: tuple[tuple[Phase, Plateau], ...] = ()
 
     def falls_after_warmup(self) -> float | None:
-        """Returns the factor at which the phase after the warmup begins, if it has its own ramp; else None."""
+        """Return the factor at which the phase after the warmup begins, if it has its own ramp; else None."""
         if len(self.phases) < 2 or self.phases[0].name != "warmup":
             return None
         begin = self.schedule(self.phases[1].start)
         return begin if begin < NEAR else None
 
     def plateau_at(self, step: int) -> int | None:
-        """Returns the index of the plateau that a metric at this step drives; the last phase has no end.
+        """Return the index of the plateau that a metric at this step drives; the last phase has no end.
 
         Example:
             >>> from lit_optim.schedules.shapes.plateau import plateau

@@ -14,7 +14,7 @@ from lit_optim.schedules.base import ScheduleFactory, Steps
 
 
 def shape_factory(name: Any, key: str) -> ScheduleFactory:
-    """Finds the factory that a slot names: a shape of ours, a dotted path to the user's own, or a callable."""
+    """Find the factory that a slot names: a shape of ours, a dotted path to the user's own, or a callable."""
     if callable(name):
         return cast("ScheduleFactory", name)
     schedules = importlib.import_module("lit_optim.schedules")
@@ -31,13 +31,13 @@ def shape_factory(name: Any, key: str) -> ScheduleFactory:
 
 @functools.cache
 def accepted_arguments(shape: Callable[..., Any]) -> tuple[str, ...]:
-    """Lists the keyword arguments of a shape."""
+    """List the keyword arguments of a shape."""
     return tuple(inspect.signature(shape).parameters)[1:]
 
 
 @functools.cache
 def length_arguments(shape: Callable[..., Any]) -> dict[str, bool]:
-    """Finds the arguments of a shape that are annotated as lengths: name -> whether it is a list of them."""
+    """Find the arguments of a shape that are annotated as lengths: name -> whether it is a list of them."""
     lengths = {}
     for name, hint in get_type_hints(shape, include_extras=True).items():
         options = get_args(hint) if type(None) in get_args(hint) else (hint,)
