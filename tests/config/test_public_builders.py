@@ -97,3 +97,9 @@ def test_a_shape_of_the_users_own(monkeypatch):
     assert scheduler.factor(2) == 1 / 16
     with pytest.raises(ConfigError, match="did you mean 'power'"):
         lit_optim.build_scheduler({"main": {"shape": "my_shapes.halves", "pwer": 2}}, optimizer, total_steps=9)
+
+
+def test_a_path_of_an_older_version_leads_to_what_it_named():
+    spec = {"_target_": "lit_optim.schedule_lr.ScheduleLR", "main": {"shape": "cosine"}}
+    optimizer = lit_optim.build_optimizer("sgd", torch.nn.Linear(1, 1))
+    assert type(lit_optim.build_scheduler(spec, optimizer, total_steps=9)) is lit_optim.ScheduleLR

@@ -14,6 +14,7 @@ from lit_optim.errors import ConfigError, did_you_mean
 from lit_optim.schedules.plan.phase_configs import SLOTS
 
 HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+OLD_PATHS = {"lit_optim.schedule_lr.ScheduleLR": "lit_optim.ScheduleLR"}  # that configurations may hold
 UNSET = "???"  # OmegaConf's mark of a missing value: the target of the preset `any`
 DEFAULT_TARGETS = {"scheduler": "lit_optim.ScheduleLR"}
 
@@ -61,6 +62,7 @@ def read_spec(spec: Any, group: str, key: str | None = None, overrides: Mapping[
         if not isinstance(name, str):
             raise ConfigError(f"{key}: {name!r} is not the name of an argument; write a text")
     arguments = {name: value for name, value in arguments.items() if name not in HYDRA_KEYS}
+    target = OLD_PATHS.get(target, target) if isinstance(target, str) else target
     return Spec(target, merge(arguments, to_plain(dict(overrides or {}), key)), key)
 
 
