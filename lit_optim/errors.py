@@ -167,7 +167,8 @@ def hydra_message(error: BaseException, *, before_main: bool = False) -> str:
         trainer.max_epochs='${epochs}': Interpolation key 'epochs' not found
     """
     causes = [error]
-    while causes[-1].__cause__ is not None:
+    # OmegaConf's error says all; it has its own cause under a debugger or a tracer only
+    while causes[-1].__cause__ is not None and not type(causes[-1]).__module__.startswith("omegaconf"):
         causes.append(causes[-1].__cause__)
     rejections: list[Any] = [e for e in causes if type(e).__module__.partition(".")[0] in ("hydra", "omegaconf")]
     if not rejections:
@@ -177,7 +178,7 @@ def hydra_message(error: BaseException, *, before_main: bool = False) -> str:
     key = next(
         (line[10:] for line in reversed(lines) if line.startswith("full_key: ")), getattr(last, "override", None)
     )
-    if last.__cause__ is not None:  # raised by what Hydra called
+    if causes[-1] is not last:  # raised by what Hydra called
         kind = "" if isinstance(last.__cause__, (TypeError, ValueError)) else f"{type(last.__cause__).__name__}: "
         text = f"{kind}{last.__cause__}"
         argument = re.search(r"unexpected keyword argument '(\w+)'|^(\w+)=", text)

@@ -1,6 +1,7 @@
 """What Hydra rejects, in an app that `exit_on_config_error` guards: one line with the key, and exit code 2."""
 
 import pytest
+from omegaconf import OmegaConf
 
 from _support.app_process import run
 from lit_optim.errors import hydra_message
@@ -91,3 +92,11 @@ def test_hydra_full_error_shows_all(app, monkeypatch):
 
 def test_errors_of_other_packages_are_none_of_hydra():
     assert hydra_message(RuntimeError("a bug")) == ""
+
+
+def test_under_a_debugger_the_message_is_the_same(monkeypatch):
+    monkeypatch.setenv("OC_CAUSE", "1")  # as OmegaConf does by itself where a debugger or a tracer is on
+    with pytest.raises(Exception, match="epochs") as found:
+        OmegaConf.create({"trainer": {"max_epochs": "${epochs}"}}).trainer.max_epochs  # noqa: B018
+    assert found.value.__cause__ is not None
+    assert hydra_message(found.value) == "trainer.max_epochs='${epochs}': Interpolation key 'epochs' not found"
