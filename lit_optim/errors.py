@@ -166,7 +166,7 @@ def hydra_message(error: BaseException, *, before_main: bool = False) -> str:
         ...     print(hydra_message(error))
         trainer.max_epochs='${epochs}': Interpolation key 'epochs' not found
     """
-    causes = [error]
+    causes: list[Any] = [error]
     # OmegaConf's error says all; it has its own cause under a debugger or a tracer only
     while causes[-1].__cause__ is not None and not type(causes[-1]).__module__.startswith("omegaconf"):
         causes.append(causes[-1].__cause__)
