@@ -171,6 +171,10 @@ def hydra_message(error: BaseException, *, before_main: bool = False) -> str:
     while causes[-1].__cause__ is not None and not type(causes[-1]).__module__.startswith("omegaconf"):
         causes.append(causes[-1].__cause__)
     rejections: list[Any] = [e for e in causes if type(e).__module__.partition(".")[0] in ("hydra", "omegaconf")]
+    notes = (note for cause in causes for note in getattr(cause, "__notes__", ()))  # of Hydra 1.4
+    noted = next((note[10:] for note in notes if note.startswith("full_key: ")), None)
+    if not rejections and noted is not None:
+        return _message_of_called(error, noted)
     if not rejections:
         return f"{_cut(' '.join(sys.argv[1:]))}: {type(error).__name__}: {_cut(error)}" if before_main else ""
     last = rejections[-1]
@@ -179,21 +183,25 @@ def hydra_message(error: BaseException, *, before_main: bool = False) -> str:
         (line[10:] for line in reversed(lines) if line.startswith("full_key: ")), getattr(last, "override", None)
     )
     if causes[-1] is not last:  # raised by what Hydra called
-        kind = "" if isinstance(last.__cause__, (TypeError, ValueError)) else f"{type(last.__cause__).__name__}: "
-        text = f"{kind}{last.__cause__}"
-        argument = re.search(r"unexpected keyword argument '(\w+)'|^(\w+)=", text)
-        if key and argument:
-            key, text = f"{key}.{argument[1] or argument[2]}", text.removeprefix(argument[2] or "")
-        return _cut(text if key is None else f"{key}{text}" if text.startswith("=") else f"{key}: {text}")
+        return _message_of_called(last.__cause__, key)
     text = "; ".join(re.split(HYDRA_NOTES, str(rejection))[0] for rejection in rejections)
     if missing := getattr(last, "missing_cfg_file", None):
         text += did_you_mean(missing.rpartition("/")[2], last.options or (), list_all=True)
-    elif "is not in struct" in text:
+    elif "is not in struct" in text and "Did you mean" not in text:  # as Hydra 1.4 says by itself
         there = getattr(last, "parent_node", None) or ()
         text += did_you_mean(str(getattr(last, "key", "")), map(str, there), list_all=True)
     value = getattr(last, "child_node", None)
     text = re.sub(r'\w+ raised while resolving interpolation: "?(.*?)"?$', r"\1", text)
     return _cut(text if key is None else f"{key}: {text}" if value is None else wrong(key, str(value), text))
+
+
+def _message_of_called(error: BaseException, key: str | None) -> str:
+    """Word an error of a class that Hydra has called, for the key of its config."""
+    text = str(error) if isinstance(error, (TypeError, ValueError)) else f"{type(error).__name__}: {error}"
+    argument = re.search(r"unexpected keyword argument '(\w+)'|^(\w+)=", text)
+    if key and argument:
+        key, text = f"{key}.{argument[1] or argument[2]}", text.removeprefix(argument[2] or "")
+    return _cut(text if key is None else f"{key}{text}" if text.startswith("=") else f"{key}: {text}")
 
 
 def _cut(text: Any) -> str:

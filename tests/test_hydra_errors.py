@@ -61,17 +61,17 @@ def app(tmp_path, monkeypatch):
         ("text=${oc.env:NOPE}", "text='${oc.env:NOPE}': Environment variable 'NOPE' not found"),
         ("~text", "text: Key 'text' is not in struct; there are: bug, data, model"),
         ("model.net.widht=3", "model.net.widht: Could not override 'model.net.widht'. To append"),
-        ("model.net.widht=3", "Key 'widht' is not in struct; did you mean 'width'?"),
+        ("model.net.widht=3", "Key 'widht' is not in struct* 'width'?\n"),
         ("data=smal", "In 'main': Could not find 'data/smal'; did you mean 'small'?"),
         ("data=null", "data=null: ValueError: Config group override must be"),
-        ("text={a:", "text={a:: no viable alternative"),
+        ("text={a:", "text={a:: *no viable alternative"),
         ("hydra.run.dir=/dev/null/x", "hydra.run.dir=/dev/null/x: NotADirectoryError: "),
     ],
 )
 def test_is_one_line_with_the_key(app, override, message):
     outcome = app(override)
     assert outcome.code == 2, outcome.err
-    assert message in outcome.err
+    assert all(part in outcome.err for part in message.split("*")), outcome.err  # Hydra 1.4 words some otherwise
     assert len(outcome.err.splitlines()) == 1
 
 
