@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-PLAIN = (Tensor, torch.nn.Parameter)
+ORDINARY = (Tensor, torch.nn.Parameter)
 Part = tuple[int, Tensor, tuple[Tensor, ...]]
 
 
@@ -24,7 +24,7 @@ def local_tensor(tensor: Tensor) -> Tensor:
 
 def is_sharded(tensor: Any) -> bool:
     """Return whether a tensor is a DTensor, without importing torch.distributed.tensor."""
-    return type(tensor) not in PLAIN and hasattr(tensor, "to_local")
+    return type(tensor) not in ORDINARY and hasattr(tensor, "to_local")
 
 
 def sharding_of(tensor: Any) -> tuple[Any, ...]:

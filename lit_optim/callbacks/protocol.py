@@ -26,8 +26,8 @@ class OptimizerCallback(Callback):
     def replace_spec(self, spec: Spec) -> Spec:
         """Return the spec of the optimizer that is built in place of the configured one.
 
-        Called twice in a fit: before data is prepared, so that a wrong spec stops the run early, and when the
-        optimizer is built.
+        Called when specs are resolved: before data is prepared, so that a wrong spec stops the run early, and again
+        where a resume or an assigned lr has changed them. Always starts from the configured spec.
 
         Args:
             spec: the configured optimizer, or what an earlier callback has returned.
@@ -38,7 +38,7 @@ class OptimizerCallback(Callback):
         return spec
 
     def prepare_optimizer(self, optimizer: Optimizer) -> None:
-        """Change the new optimizer before its scheduler is built, e.g. adds group keys that a schedule may drive."""
+        """Change the new optimizer before its scheduler is built, e.g. add group keys that a schedule may drive."""
 
     def put_evaluated_weights(self, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Put the evaluated weights into a checkpoint without optimizer state.

@@ -46,8 +46,8 @@ def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trai
 
 def _check_backward(module: LightningModule, path: str) -> None:
     """Reject an optimizer that differentiates the gradients again in a module with Lightning's own ``backward``."""
-    plain = type(module).backward is LightningModule.backward
-    if plain and module.automatic_optimization and capabilities.capabilities_of_target(path).second_order:
+    inherited = type(module).backward is LightningModule.backward
+    if inherited and module.automatic_optimization and capabilities.capabilities_of_target(path).second_order:
         problem = f"optimizer: {path.rpartition('.')[2]} differentiates the gradients again"
         remedy = f"write in {type(module).__name__}: def backward(self, loss): loss.backward(create_graph=True)"
         raise ConfigError(f"{problem}; {remedy}")

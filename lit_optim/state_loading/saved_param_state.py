@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lit_optim.distributed import PLAIN, is_sharded
+from lit_optim.distributed import ORDINARY, is_sharded
 from lit_optim.errors import ConfigError
 from lit_optim.state_loading.expected_state import FirstState, TensorLike
 
@@ -89,7 +89,9 @@ def _tensor(key: str, value: Any, expected: TensorLike, p: Tensor) -> Tensor:
     if tuple(value.shape) != expected.shape and not (scalar and value.numel() == 1):
         raise ConfigError(f"{key} has shape {tuple(value.shape)}, and should have {expected.shape}")
     _check_memory(key, value, p)
-    saved, kept = (Tensor if cls in PLAIN else cls for cls in (type(value), expected.cls))  # quantized ones are others
+    saved, kept = (
+        Tensor if cls in ORDINARY else cls for cls in (type(value), expected.cls)
+    )  # quantized ones are others
     if saved is not kept and not is_sharded(value):
         raise ConfigError(f"{key} is a {saved.__name__}, and should be a {kept.__name__}")
     _check_dtype(key, value, expected.dtype, number=scalar)

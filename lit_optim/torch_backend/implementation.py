@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.optim import ASGD, SGD, Adagrad, Adam, AdamW, Optimizer
 
-from lit_optim.distributed import PLAIN, is_sharded
+from lit_optim.distributed import ORDINARY, is_sharded
 from lit_optim.state_loading.load_hooks import guard
 from lit_optim.state_loading.parameter_names import optimizer_names
 from lit_optim.step_hooks import after_closure
@@ -77,7 +77,7 @@ def foreach_pays(cls: type[Optimizer], parameters: Sequence[Tensor]) -> bool:
         return False
     if "foreach" not in inspect.signature(cls).parameters:
         return False
-    on_cpu = all(p.is_cpu and type(p) in PLAIN for p in parameters)
+    on_cpu = all(p.is_cpu and type(p) in ORDINARY for p in parameters)
     floating = all(p.is_floating_point() and p.layout is torch.strided for p in parameters)
     small = sum(p.numel() for p in parameters) < FOREACH_NUMEL * len(parameters)
     return on_cpu and floating and small and len(parameters) >= FOREACH_TENSORS

@@ -84,7 +84,7 @@ class SWATS(RuleOptimizer):
     """
 
     untracked_keys = (*FOUND, *OPTIONS)
-    shares_buckets: ClassVar[bool] = False  # sums are told apart by their groups
+    shares_buckets: ClassVar[bool] = False  # each group has its own dot products
 
     def __init__(
         self,
