@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
-from lit_optim.callbacks.plateau_feeder import PlateauFeeder
+from lit_optim.callbacks.plateau_feeder import plateau_feeders
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
-from lit_optim.checkpoint.compatibility import check_resumed_state
+from lit_optim.checkpoint.compatibility import check_resumed_states
+from lit_optim.config.resolve_named import build_schedulers, for_lightning
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, has_gradient_scaler
 from lit_optim.module.fit_warnings import warn_at_fit_start
+from lit_optim.module.manual_optimization import ModuleWithNamedOptimizers
 from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
-from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
+from lit_optim.module.step_schedules import StepSchedules
 from lit_optim.scheduler.run_length import run_length
 from lit_optim.step_hooks import AppliedStepCounter
 
 
-class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
+class ConfigureOptimizersMixin(ModuleWithNamedOptimizers):
     """A LightningModule whose optimizer, schedule, param groups and optimizer callbacks come from configuration.
 
     List it before LightningModule. The four specs - names of presets, mappings, DictConfigs or Hydra partials - are
@@ -53,25 +56,26 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
                 resolved = self.resolved_specs(callbacks)
             except ConfigError:
                 return callbacks  # a checkpoint is evaluated, which needs no optimizer
-        monitor = resolved.scheduler.fed_metric
-        feeders = [] if monitor is None else [PlateauFeeder(monitor)]
+        feeders = plateau_feeders({part.scheduler.spec.key: part.scheduler.fed_metric for part in resolved.parts})
+        if not self.automatic_optimization:
+            feeders.append(StepSchedules())
         return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeders, *resolved.callbacks]
 
     def configure_optimizers(self) -> Any:
-        """Build the optimizer over everything that requires grad, and one scheduler."""
-        trainer = self._trainer_or_none()
+        """Build the optimizer over everything that requires grad, or several by name, each with a scheduler."""
+        trainer, by_hand = self._trainer_or_none(), not self.automatic_optimization
         with self.trusted():
             resolved = self.resolved_specs(attached=True)
-            optimizer = resolved.build_optimizer(self)
-            check_resumed_state(self._run_state.take_resumed_states(), optimizer, getattr(trainer, "callbacks", ()))
-            for callback in self.optimizer_callbacks():
+            optimizers = resolved.build_optimizers(self)
+            check_resumed_states(self._run_state.take_resumed_states(), optimizers, getattr(trainer, "callbacks", ()))
+            for callback, optimizer in itertools.product(self.optimizer_callbacks(), optimizers):
                 callback.prepare_optimizer(optimizer)
-            run = run_length(trainer)
-            scheduler = resolved.build_scheduler(optimizer, run)
+            run = run_length(trainer, len(optimizers))
+            schedulers = build_schedulers(resolved.parts, optimizers, run, by_hand=by_hand)
             warn_at_fit_start(resolved, self, trainer, run)
-        skips = resolved.scheduler.own and has_gradient_scaler(trainer)
-        self._run_state.applied_steps = AppliedStepCounter(optimizer) if skips else None
-        return resolved.for_lightning(optimizer, scheduler)
+        skips = resolved.parts[0].scheduler.own and has_gradient_scaler(trainer) and not by_hand
+        self._run_state.applied_steps = AppliedStepCounter(optimizers[0]) if skips else None
+        return for_lightning(resolved.parts, optimizers, schedulers, by_hand=by_hand)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Move the schedule on, unless a gradient scaler has skipped the optimizer's step."""

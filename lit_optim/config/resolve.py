@@ -32,20 +32,33 @@ class Resolved:
         scheduler: the preset ``none`` where there is no spec.
         param_groups: the rules, checked against the optimizer.
         callbacks: those of ``optim_callbacks``.
+        name: of the optimizer, where there are several.
+        of: which parameters are its, where there are several: a module's path, a list of them, or a match.
     """
 
     optimizer: CheckedOptimizer
     scheduler: CheckedSchedule
     param_groups: list[Rule]
     callbacks: list[Callback]
+    name: str = ""
+    of: Any = None
+
+    @property
+    def parts(self) -> tuple[Resolved, ...]:
+        """Return the specs of each optimizer: here of one."""
+        return (self,)
 
     def build_optimizer(self, params_or_module: Any) -> Optimizer:
         """Build the optimizer over a module, parameters or param groups."""
         return build_checked(self.optimizer, params_or_module, self.param_groups)
 
-    def for_lightning(self, optimizer: Optimizer, scheduler: LRScheduler) -> dict[str, Any]:
-        """Return what a module's ``configure_optimizers`` returns."""
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **self.scheduler.lr_scheduler_entry}}
+    def build_optimizers(self, module: Any) -> list[Optimizer]:
+        """Build the optimizers over a module: here one."""
+        return [self.build_optimizer(module)]
+
+    def length_of(self, run: RunLength, *, by_hand: bool) -> RunLength:
+        """Return the run in steps of this optimizer: of its schedule's ``total_steps`` where it is stepped by hand."""
+        return run.of_steps(self.scheduler.lightning_keys.get("total_steps")) if by_hand else run
 
     def build_scheduler(self, optimizer: Optimizer, run: RunLength) -> LRScheduler:
         """Build the scheduler of an optimizer for a run of some length."""
@@ -60,6 +73,7 @@ def resolve_specs(
     prefix: str = "",
     settled: Container[str] = (),
     monitored: bool = True,
+    keys: Mapping[str, str] | None = None,
 ) -> Resolved:
     """Read, check and coerce specs.
 
@@ -70,6 +84,7 @@ def resolve_specs(
         prefix: of the groups' dotted names.
         settled: groups whose problems are known from elsewhere, and not raised again.
         monitored: whether a schedule that follows a metric has to name it.
+        keys: dotted names of groups, where they are not ``prefix`` and the group.
 
     Raises:
         ConfigError: one, with the problems of all groups.
@@ -83,7 +98,7 @@ def resolve_specs(
 
     def attempt(group: str, check: Callable[[Any, str], Any]) -> Any:
         try:
-            return check(specs.get(group), f"{prefix}{group}")
+            return check(specs.get(group), (keys or {}).get(group, f"{prefix}{group}"))
         except ConfigError as error:
             problems[group].take(error)
             return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lit_optim.config.resolve import Resolved
+from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.step_hooks import AppliedStepCounter
 
 
@@ -33,7 +34,7 @@ class RunState:
     resumed_environment: Any = None
     applied_steps: AppliedStepCounter | None = None
     inputs: Any = None
-    resolved: Resolved | None = None
+    resolved: Resolved | ResolvedByName | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be made again: a module must stay picklable, and a spec may hold any function."""

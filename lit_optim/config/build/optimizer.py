@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
@@ -108,23 +108,34 @@ def _can_step(cls: type[Optimizer]) -> bool:
     return needs.measured is not None and not needs.second_order  # not measured: what it needs is unknown
 
 
-def build_checked(checked: CheckedOptimizer, params_or_module: Any, rules: Sequence[Rule] = ()) -> Optimizer:
+def build_checked(
+    checked: CheckedOptimizer,
+    params_or_module: Any,
+    rules: Sequence[Rule] = (),
+    *,
+    name: str = "",
+    only: Collection[Tensor] | None = None,
+) -> Optimizer:
     """Build an optimizer in its fastest exact implementation.
 
     Args:
         checked: its spec, checked.
         params_or_module: a module, parameters, or param groups.
         rules: of the param groups, checked; they need a module.
+        name: of the optimizer among several, which the names of its groups begin with.
+        only: parameters of the module that it takes; None: all that require grad.
 
     Raises:
         ConfigError: for parameters that the optimizer cannot take.
     """
     spec, cls, arguments = checked
     if isinstance(params_or_module, nn.Module):
-        owned = list(owned_parameters(params_or_module))
+        owned = [p for p in owned_parameters(params_or_module) if only is None or p.tensor in only]
         groups, names = group_parameters(owned, rules), module_names(params_or_module)
         if len(groups) == 1 and groups[0]["name"] == "default":
-            del groups[0]["name"]
+            groups[0] = {"params": groups[0]["params"], **({"name": name} if name else {})}
+        elif name:
+            groups = [{**group, "name": f"{name}/{group['name']}"} for group in groups]
     elif rules:
         raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
     else:
