@@ -79,10 +79,10 @@ def resolve(
         problems.extend(error.problems if "optim_callbacks" not in settled else ())
     replaced = {type(callback) for callback in chosen}  # Lightning lets those of the module win
     replacing = [*(other for other in callbacks if type(other) not in replaced), *chosen]
-    for callback in replacing:
-        if getattr(callback, "one_optimizer", False):
-            text = f"{type(callback).__name__} works with one optimizer, and there are several ({', '.join(named)})"
-            problems.append(f"{prefix}optim_callbacks: {text}; remove it")
+    for callback in [callback for callback in replacing if getattr(callback, "one_optimizer", False)]:
+        text = f"{type(callback).__name__} works with one optimizer, and there are several ({', '.join(named)})"
+        problems.append(f"{prefix}optim_callbacks: {text}; remove it")
+        replacing.remove(callback)
     for key, value in (overrides or {}).items():
         example = f"{prefix}optimizer.{next(iter(named))}.{key}={value}"
         problems.append(f"{key}={value}: there are several optimizers ({', '.join(named)}); write e.g. {example}")

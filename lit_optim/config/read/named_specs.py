@@ -80,6 +80,21 @@ def schedules_by_name(spec: Any, names: Collection[str], key: str = "scheduler")
     return {name: (plain.get(name), f"{key}.{name}") for name in names}
 
 
+def spec_pairs(level: Mapping[str, Any], prefix: str = "") -> list[tuple[tuple[Any, str], tuple[Any, str]]]:
+    """Return the specs of the optimizer and of its scheduler, each with its dotted name; those of several by name.
+
+    Example:
+        >>> spec_pairs({"optimizer": {"actor": {"_target_": "sgd", "of": "net"}}, "scheduler": "cosine"})
+        [(({'_target_': 'sgd'}, 'optimizer.actor'), ('cosine', 'scheduler'))]
+    """
+    optimizer, scheduler = level.get("optimizer"), level.get("scheduler")
+    named = specs_by_name(optimizer, f"{prefix}optimizer")
+    if named is None:
+        return [((optimizer, f"{prefix}optimizer"), (scheduler, f"{prefix}scheduler"))]
+    schedules = schedules_by_name(scheduler, named, f"{prefix}scheduler")
+    return [((split_of(one, name)[0], f"{prefix}optimizer.{name}"), schedules[name]) for name, one in named.items()]
+
+
 def optimizer_as_dict(spec: Any, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the spec of one optimizer, or of several by name, with import paths and all arguments.
 
