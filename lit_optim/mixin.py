@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from lit_optim.callbacks.plateau_feeder import plateau_feeders
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.checkpoint.compatibility import check_resumed_states
@@ -15,7 +14,7 @@ from lit_optim.lightning_api import Callback, has_gradient_scaler
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.manual_optimization import ModuleWithNamedOptimizers
 from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
-from lit_optim.module.step_schedules import StepSchedules
+from lit_optim.module.step_schedules import schedule_callbacks
 from lit_optim.scheduler.run_length import run_length
 from lit_optim.step_hooks import AppliedStepCounter
 
@@ -56,10 +55,8 @@ class ConfigureOptimizersMixin(ModuleWithNamedOptimizers):
                 resolved = self.resolved_specs(callbacks)
             except ConfigError:
                 return callbacks  # a checkpoint is evaluated, which needs no optimizer
-        feeders = plateau_feeders({part.scheduler.spec.key: part.scheduler.fed_metric for part in resolved.parts})
-        if not self.automatic_optimization:
-            feeders.append(StepSchedules())
-        return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeders, *resolved.callbacks]
+        movers = schedule_callbacks(resolved.parts, by_hand=not self.automatic_optimization)
+        return [*callbacks, SpecCheckpoint(), ScheduleFree(), *movers, *resolved.callbacks]
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer over everything that requires grad, or several by name, each with a scheduler."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from lit_optim.callbacks.plateau_feeder import plateau_feeders
+from lit_optim.config.resolve import Resolved
 from lit_optim.lightning_api import Callback, Trainer, rank_zero_warn
 from lit_optim.scheduler.planned_steps import planned_steps
 from lit_optim.scheduler.schedule_lr import ScheduleLR
@@ -86,6 +88,17 @@ class StepSchedules(Callback):
                 key = f"scheduler.{part.name}" if part.name else "scheduler"
                 takes = f"its optimizer takes {'about ' if share < 1 else ''}{steps} steps"
                 rank_zero_warn(f"{key}: made for {planned} steps, and {takes}; write {key}.total_steps={steps}")
+
+
+def schedule_callbacks(parts: Iterable[Resolved], *, by_hand: bool) -> list[Callback]:
+    """Return the callbacks that move schedules, where Lightning does not.
+
+    Args:
+        parts: the specs of each optimizer.
+        by_hand: the training step takes the optimizers' steps.
+    """
+    feeders = plateau_feeders({part.scheduler.spec.key: part.scheduler.fed_metric for part in parts})
+    return [*feeders, StepSchedules()] if by_hand else feeders
 
 
 def follows_by_itself(scheduler: Any) -> bool:

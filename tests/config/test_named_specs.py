@@ -149,7 +149,7 @@ def test_of_names_modules_and_parameters():
 
 
 def test_what_no_optimizer_trains_is_warned_of_once():
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="none of") as caught:
         names(Net(), auto=["encoder", "decoder"], critic="critic")
     assert [str(each.message) for each in caught] == [
         "optimizer: none of auto, critic trains log_alpha, tied.1.weight, tied.1.bias; add the module to an 'of', or freeze it "

@@ -129,7 +129,7 @@ def test_the_lrs_of_all_are_logged_and_reported(tmp_path):
 @pytest.mark.parametrize("callback", ["lookahead", "ema"])
 def test_averages_of_all_are_evaluated_and_saved(tmp_path, callback):
     saves = ModelCheckpoint(tmp_path, "{epoch}", monitor="val/loss", save_top_k=-1)
-    module, run = fit(tmp_path, Gan(optim_callbacks=callback), callbacks=[saves], max_epochs=1)
+    module, _ = fit(tmp_path, Gan(optim_callbacks=callback), callbacks=[saves], max_epochs=1)
     saved = torch.load(saves.best_model_path, weights_only=True)
     live = [
         key
