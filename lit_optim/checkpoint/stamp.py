@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from lit_optim.config.build.param_groups import read_rules
+from lit_optim.config.build.param_groups import read_grouping
 from lit_optim.config.checks.locate import locate
 from lit_optim.config.read.named_specs import specs_by_name
 from lit_optim.config.read.plain_containers import to_plain, to_serializable, without_omegaconf
@@ -124,13 +124,11 @@ def resumed_specs(saved: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dic
     named, here = specs_by_name(spec["optimizer"]), specs_by_name(now["optimizer"])
     if named is not None and here is not None:  # in the order of the configuration, as the states are by now
         kept = {name: _resumed_optimizer(named[name], one, f"optimizer.{name}") for name, one in here.items()}
-        optimizer, messages = (
-            {name: one for name, (one, _) in kept.items()},
-            [m for _, found in kept.values() for m in found],
-        )
+        optimizer = {name: one for name, (one, _) in kept.items()}
+        messages = [message for _, found in kept.values() for message in found]
     else:
         optimizer, messages = _resumed_optimizer(spec["optimizer"], now["optimizer"], "optimizer")
-    if read_rules(spec.get("param_groups")) != read_rules(now.get("param_groups")):
+    if read_grouping(spec.get("param_groups")) != read_grouping(now.get("param_groups")):
         messages.append("param_groups has no effect: the checkpoint restores the groups that it was written with")
     if not messages:
         return dict(now), []

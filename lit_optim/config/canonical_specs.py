@@ -43,7 +43,7 @@ def _canonical_part(part: Resolved) -> list[Any]:
     return [
         _canonical({"_target_": optimizer.spec.path, **optimizer.arguments, **of}),
         _canonical({"_target_": scheduler.spec.path, **schedule, **scheduler.lightning_keys}),
-        _canonical([[rule.name, list(rule.types), rule.options] for rule in part.param_groups]),
+        _canonical(part.param_groups.as_plain()),
     ]
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.callbacks import callbacks_from_spec
-from lit_optim.config.build.named_parameters import parameters_by_name
-from lit_optim.config.build.optimizer import build_checked
+from lit_optim.config.build.named_parameters import parameters_by_name, read_of
+from lit_optim.config.build.optimizer import trained_by
 from lit_optim.config.read.named_specs import schedules_by_name, specs_by_name, split_of
 from lit_optim.config.resolve import Resolved, resolve_specs
 from lit_optim.errors import ConfigError, Problems
+from lit_optim.param_groups import NamedModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,11 +38,9 @@ class ResolvedByName:
 
     def build_optimizers(self, module: nn.Module) -> list[Optimizer]:
         """Build the optimizers, each over the parameters that its ``of`` names."""
+        trained_by(NamedModel(module), self.parts[0].param_groups)  # freezes what rules freeze
         owned = parameters_by_name({part.name: (part.of, part.optimizer.spec.key) for part in self.parts}, module)
-        return [
-            build_checked(part.optimizer, module, part.param_groups, name=part.name, only=owned[part.name])
-            for part in self.parts
-        ]
+        return [part.build_optimizer(module, owned[part.name]) for part in self.parts]
 
 
 def resolve(
@@ -97,6 +96,7 @@ def resolve(
         own = {**specs, "optimizer": spec, "scheduler": schedule, "optim_callbacks": None}
         keys = {"optimizer": f"{prefix}optimizer.{name}", "scheduler": schedule_key}
         try:
+            read_of(of, f"{keys['optimizer']}.of")
             part = resolve_specs(own, callbacks=replacing, prefix=prefix, settled=settled, keys=keys)
         except ConfigError as error:
             problems.take(error)

@@ -121,8 +121,7 @@ def _joined(previews: Mapping[str, Preview], label: str) -> Preview:
     curves = []
     for name, one in previews.items():
         for curve in one.curves:
-            alone = len({c.group for c in one.curves}) == 1
-            curves.append(replace(curve, group=name if alone else f"{name}/{curve.group}"))
+            curves.append(replace(curve, group=name if curve.group == REST else f"{name}/{curve.group}"))
     notes = tuple(dict.fromkeys(note for one in previews.values() for note in one.notes))
     longest = max(previews.values(), key=lambda one: one.total_steps)
     return Preview(label, tuple(curves), longest.total_steps, longest.steps_per_epoch, notes)

@@ -13,7 +13,8 @@ from lit_optim.config.canonical_specs import canonical_specs, differences
 from lit_optim.config.pitfalls import find
 from lit_optim.config.pitfalls.logged import Logged
 from lit_optim.config.read.named_specs import specs_by_name
-from lit_optim.config.resolve_named import resolve
+from lit_optim.config.resolve_named import build_schedulers, resolve
+from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 
 
@@ -142,6 +143,12 @@ def names(net, **of):
 def test_of_names_modules_and_parameters():
     found = names(Net(), auto=["encoder", "decoder.weight"], alpha="log_alpha")
     assert found == {"auto": ["decoder.weight", "encoder.bias", "encoder.weight"], "alpha": ["log_alpha"]}
+    found = names(
+        Net(),
+        matrices={"ndim": 2, "not": {"module": "critic"}},
+        rest=["critic", {"all": [{"ndim": "<2"}, {"not": {"module": "critic"}}]}],
+    )
+    assert found["matrices"] == ["decoder.weight", "encoder.weight", "tied.1.weight"]
     assert names(torch.compile(Net(), backend="eager"), a="encoder", b="critic")["a"] == [
         "_orig_mod.encoder.bias",
         "_orig_mod.encoder.weight",
@@ -167,13 +174,14 @@ def test_two_may_train_a_module_that_both_name():
 @pytest.mark.parametrize(
     ("of", "message"),
     [
-        ({"a": "encodr", "b": "critic"}, r"^optimizer.a.of='encodr': the module has no such part; did you mean 'encoder'\?$"),
-        ({"x": "x"}, r"^optimizer.x.of='x': the module has no such part; there are: critic, decoder, encoder, frozen, log_alpha and 1 more; "
-                     r"give it the path of its module, optimizer.x.of$"),
-        ({"a": 3}, r"^optimizer.a.of=3: expects a module's path, or a list of them$"),
-        ({"a": ["encoder", None]}, r"^optimizer.a.of=None: expects a module's path"),
-        ({"a": []}, r"^optimizer.a: no parameter of \[\] requires grad, so there is nothing to train$"),
-        ({"a": "frozen"}, r"^optimizer.a: no parameter of 'frozen' requires grad, so there is nothing to train$"),
+        ({"a": "encodr", "b": "critic"}, r"^optimizer.a.of='encodr': matches no parameter; did you mean 'encoder'\?$"),
+        ({"x": "x"}, r"^optimizer.x.of='x': matches no parameter; there are e.g. .*critic.*; write its module's path as optimizer.x.of$"),
+        ({"a": 3}, r"^optimizer.a.of=3: expects a text or a list of texts; write e.g. model.head$"),
+        ({"a": ["encoder", None]}, r"^optimizer.a.of=None: expects a text"),
+        ({"a": []}, r"^optimizer.a.of=\[\]: expects a text"),
+        ({"a": {"typo": 3}}, r"^optimizer.a.of.typo=3: no such selector; did you mean 'type'\?"),
+        ({"a": {"module": "encodr"}}, r"^optimizer.a.of.module='encodr': matches no parameter; did you mean 'encoder'\?"),
+        ({"a": "frozen"}, r"^optimizer.a.of='frozen': none of these parameters requires grad, so there is nothing to train$"),
         ({"a": "tied", "b": "encoder"}, r"^optimizer.b.of='encoder': optimizer.a trains it too \(encoder.weight, encoder.bias\); "
                                         r"leave it out of one 'of'"),
         ({"a": ["critic", "encoder"], "b": ["critic.weight", "decoder"]}, r"optimizer.a trains it too \(critic.weight\)"),
@@ -182,6 +190,30 @@ def test_two_may_train_a_module_that_both_name():
 def test_wrong_of(of, message):
     with pytest.raises(ConfigError, match=message):
         names(Net(), **of)
+
+
+def test_wrong_selectors_are_found_without_a_module():
+    with pytest.raises(ConfigError, match=r"^model.optimizer.g.of.typo=3: no such selector"):
+        lit_optim.validate({"model": {"optimizer": {"g": {"_target_": "sgd", "of": {"typo": 3}}}}})
+
+
+def test_what_a_rule_freezes_needs_no_optimizer():
+    net = Net()
+    rules = {"freeze": {"match": {"module": ["critic", "tied", "log_alpha"]}, "freeze": True}}
+    specs = {"optimizer": {"decoder": "sgd"}, "param_groups": {"rules": rules}}
+    [optimizer] = resolve(specs).build_optimizers(net)
+    assert [group["name"] for group in optimizer.param_groups] == ["decoder"]
+    assert not net.log_alpha.requires_grad
+
+
+def test_a_rule_drives_the_groups_of_its_optimizer():
+    rules = {"head": {"match": {"module": "critic"}, "lr": "x10", "schedule": "constant"}}
+    specs = {"optimizer": {"critic": "sgd", "rest": {"_target_": "sgd", "of": ["encoder", "decoder", "tied", "log_alpha"]}},
+             "scheduler": "linear", "param_groups": {"rules": rules}}  # fmt: skip
+    resolved = resolve(specs)
+    built = resolved.build_optimizers(Net())
+    build_schedulers(resolved.parts, built, RunLength(10), by_hand=True)
+    assert [[(g["name"], g["lr"]) for g in o.param_groups] for o in built] == [[("critic/head", 0.1)], [("rest", 0.01)]]
 
 
 def test_all_wrong_paths_at_once():

@@ -117,13 +117,13 @@ def test_the_lrs_of_all_are_logged_and_reported(tmp_path):
     monitor = LearningRateMonitor("step")
     module = Gan(optim_callbacks="schedule_report", param_groups="no_decay", scheduler="linear")
     fit(tmp_path, module, callbacks=[monitor], logger=CSVLogger(tmp_path), max_epochs=1)
-    columns = [f"lr/{name}/{group}" for name in ("generator", "discriminator") for group in ("default", "no_decay")]
+    columns = [f"lr/{name}{group}" for name in ("generator", "discriminator") for group in ("", "/no_decay")]
     assert sorted(monitor.lrs) == sorted(columns)
     with (tmp_path / "optim" / "schedule.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [*rows[0]] == ["step", *columns]
     assert len(rows) == 2 * BATCHES
-    assert [float(row["lr/generator/default"]) for row in rows[1::2]] == pytest.approx(module.used["generator"])
+    assert [float(row["lr/generator"]) for row in rows[1::2]] == pytest.approx(module.used["generator"])
 
 
 @pytest.mark.parametrize("callback", ["lookahead", "ema"])

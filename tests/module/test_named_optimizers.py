@@ -104,7 +104,7 @@ def test_max_steps_counts_the_steps_of_all(tmp_path):
 def test_rules_apply_to_the_parameters_of_each(tmp_path):
     module, run = fit(tmp_path, Gan(param_groups="no_decay", optimizer={**NAMES, "generator": "adamw"}), max_epochs=1)
     names = [[group["name"] for group in optimizer.param_groups] for optimizer in run.optimizers]
-    assert names == [["generator/default", "generator/no_decay"], ["discriminator/default", "discriminator/no_decay"]]
+    assert names == [["generator", "generator/no_decay"], ["discriminator", "discriminator/no_decay"]]
     owned = [{id(p) for group in o.param_groups for p in group["params"]} for o in run.optimizers]
     assert owned == [{*map(id, module.generator.parameters())}, {*map(id, module.critic.parameters())}]
     assert run.optimizers[0].param_groups[1]["weight_decay"] == 0

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
-from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
+from lit_optim.errors import ConfigError, Problems
 from lit_optim.lightning_api import rank_zero_warn
-from lit_optim.state_loading.parameter_names import join_names, module_names, normalize_name
+from lit_optim.param_groups import Match, NamedModel, read_match
+from lit_optim.param_groups.selectors import SELECTORS
+from lit_optim.state_loading.parameter_names import join_names
 
 Parameters = frozenset[Tensor]  # by identity, as tensors hash
+
+
+def read_of(of: Any, key: str) -> list[Match]:
+    """Read which parameters an optimizer takes: a module's (or a parameter's) path, a selector, or a list of both.
+
+    Raises:
+        ConfigError: with all that is wrong and can be seen without a module.
+    """
+    problems, found = Problems(), []
+    for entry in of if isinstance(of, (list, tuple)) and of else [of]:
+        if isinstance(entry, Mapping):
+            try:
+                found.append(read_match(entry, key))
+            except ConfigError as error:
+                problems.take(error)
+        else:
+            found.append(SELECTORS["module"](entry, key, problems))
+    problems.raise_if_any()
+    return found
 
 
 def parameters_by_name(of: Mapping[str, tuple[Any, str]], module: nn.Module) -> dict[str, Parameters]:
@@ -26,7 +47,7 @@ def parameters_by_name(of: Mapping[str, tuple[Any, str]], module: nn.Module) -> 
         module: whose parameters they are.
 
     Raises:
-        ConfigError: for paths that the module does not have, for an optimizer without parameters, and for parameters
+        ConfigError: for what matches no parameter, for an optimizer without parameters, and for parameters
             that two optimizers claim.
 
     Example:
@@ -35,62 +56,34 @@ def parameters_by_name(of: Mapping[str, tuple[Any, str]], module: nn.Module) -> 
         >>> found["q"] == {*net["critic"].parameters()}
         True
     """
-    problems, names = Problems(), module_names(module)
-    parts = {name: _parts_of(entry, key, name, module, problems) for name, (entry, key) in of.items()}
-    problems.raise_if_any()
-    found = {name: frozenset[Tensor]().union(*sets) for name, sets in parts.items()}
-    for name, (_, key) in of.items():
-        if not found[name]:
-            problems.append(f"{key}: no parameter of {_shown(of[name][0])} requires grad, so there is nothing to train")
+    model, problems = NamedModel(module), Problems()
+    parts: dict[str, list[Parameters]] = {}
+    for name, (entry, key) in of.items():
+        selected = [match.select(model) for match in read_of(entry, f"{key}.of")]
+        parts[name] = [frozenset(p.tensor for p in each if p.tensor.requires_grad) for each in selected]
+        default = f"; write its module's path as {key}.of" if entry == name else ""
+        problems.extend(f"{problem}{default}" for problem in model.unmatched)
+        if not model.unmatched and not any(parts[name]):
+            problems.add(f"{key}.of", entry, "none of these parameters requires grad, so there is nothing to train")
+        model.unmatched.clear()
+    found = {name: _union(sets) for name, sets in parts.items()}
     for one, other in itertools.combinations(of, 2):
-        meant = frozenset[Tensor]().union(*({*parts[one]} & {*parts[other]}))
-        if twice := found[one] & found[other] - meant:
-            rule = f"{of[one][1]} trains it too ({_joined(twice, names)})"
+        meant = _union({*parts[one]} & {*parts[other]})
+        if twice := _names(found[one] & found[other] - meant, model):
+            rule = f"{of[one][1]} trains it too ({twice})"
             advice = "leave it out of one 'of'; where both are to train it, both have to name exactly that module"
-            problems.append(f"{of[other][1]}.of={_shown(of[other][0])}: {rule}; {advice}")
+            problems.add(f"{of[other][1]}.of", of[other][0], f"{rule}; {advice}")
     problems.raise_if_any()
-    trained = frozenset[Tensor]().union(*found.values())
-    if left := frozenset(p for p in names if p.requires_grad) - trained:
-        text = f"optimizer: none of {', '.join(of)} trains {_joined(left, names)}"
+    trained = _union(found.values())
+    if left := _names(frozenset(p.tensor for p in model.trainable) - trained, model):
+        text = f"optimizer: none of {', '.join(of)} trains {left}"
         rank_zero_warn(f"{text}; add the module to an 'of', or freeze it (requires_grad_(False))")
     return found
 
 
-def _parts_of(of: Any, key: str, name: str, module: nn.Module, problems: Problems) -> list[Parameters]:
-    """Return the trainable parameters of each entry of an ``of``."""
-    found = []
-    for entry in of if isinstance(of, (list, tuple)) else [of]:
-        try:
-            found.append(_parameters_at(entry, key, module))
-        except ConfigError as error:
-            default = f"; give it the path of its module, {key}.of" if of == name else ""
-            problems.extend(f"{problem}{default}" for problem in error.problems)
-    return found
+def _union(sets: Iterable[Parameters]) -> Parameters:
+    return frozenset(itertools.chain.from_iterable(sets))
 
 
-def _parameters_at(entry: Any, key: str, module: nn.Module) -> Parameters:
-    if not isinstance(entry, str) or not entry:
-        raise ConfigError(wrong(f"{key}.of", entry, "expects a module's path, or a list of them"))
-    inside, below = f"{entry}.", module_names(module)
-    found = {
-        p
-        for p, names in below.items()
-        if p.requires_grad and any((normalize_name(n) + ".").startswith(inside) for n in names)
-    }
-    paths = {normalize_name(path) for path, _ in module.named_modules(remove_duplicate=False) if path}
-    known = {*paths, *(normalize_name(n) for names in below.values() for n in names)}
-    if entry not in known:
-        near = did_you_mean(entry, known)
-        top = sorted({path.partition(".")[0] for path in known})
-        raise ConfigError(
-            wrong(f"{key}.of", entry, f"the module has no such part{near or '; there are: ' + join_names(top)}")
-        )
-    return frozenset(found)
-
-
-def _joined(parameters: Parameters, names: Mapping[Tensor, tuple[str, ...]]) -> str:
-    return join_names([normalize_name(found[0]) for p, found in names.items() if p in parameters])
-
-
-def _shown(of: Any) -> str:
-    return repr(of) if isinstance(of, str) else str(of)
+def _names(parameters: Parameters, model: NamedModel) -> str:
+    return join_names([p.name for p in model.parameters if p.tensor in parameters])
