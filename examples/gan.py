@@ -11,6 +11,7 @@ from typing import Any
 import hydra
 import lightning as L
 import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from torch import Tensor, nn
 from torch.nn.functional import softplus
@@ -27,6 +28,7 @@ class Gan(lit_optim.ConfigureOptimizersMixin, L.LightningModule):
     def __init__(self, optimizer: Any, scheduler: Any = None, n_critic: int = 1, hidden: int = 128) -> None:
         super().__init__()
         self.save_hyperparameters()
+        self.n_critic = n_critic
         self.automatic_optimization = False  # the training step decides which optimizer steps when
         self.generator = nn.Sequential(
             nn.Linear(NOISE, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, PIXELS), nn.Sigmoid()
@@ -39,7 +41,7 @@ class Gan(lit_optim.ConfigureOptimizersMixin, L.LightningModule):
         fake = self.generator(torch.randn(len(real), NOISE, device=self.device))
         loss = softplus(-self.discriminator(real)).mean() + softplus(self.discriminator(fake.detach())).mean()
         self.step("discriminator", loss)
-        if (batch_idx + 1) % self.hparams.n_critic == 0:
+        if (batch_idx + 1) % self.n_critic == 0:
             self.step("generator", softplus(-self.discriminator(fake)).mean())
 
     def step(self, name: str, loss: Tensor) -> None:
@@ -72,7 +74,7 @@ def main(cfg: DictConfig) -> float:
     lit_optim.validate(cfg)
     L.seed_everything(cfg.seed, verbose=False)
     module = Gan(cfg.optimizer, cfg.scheduler, cfg.n_critic)
-    trainer = L.Trainer(**cfg.trainer, default_root_dir=hydra.core.hydra_config.HydraConfig.get().runtime.output_dir)
+    trainer = L.Trainer(**cfg.trainer, default_root_dir=HydraConfig.get().runtime.output_dir)
     data = digits()
     trainer.fit(module, DataLoader(data, cfg.batch_size, shuffle=True), DataLoader(data, len(data)))
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}

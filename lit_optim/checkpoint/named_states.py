@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from lit_optim.config.read.named_specs import specs_by_name
@@ -40,5 +39,5 @@ def order_by_name(checkpoint: dict[str, Any], spec: Any) -> None:
         if isinstance(entries := checkpoint.get(key), list) and len(entries) == len(order):
             checkpoint[key] = [entries[i] for i in order]
     for state in checkpoint.get("callbacks", {}).values():  # of the gradient noise
-        if isinstance(state, Mapping) and isinstance(steps := state.get("steps"), list) and len(steps) == len(order):
+        if isinstance(state, dict) and isinstance(steps := state.get("steps"), list) and len(steps) == len(order):
             state["steps"] = [steps[i] for i in order]

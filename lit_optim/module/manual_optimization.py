@@ -6,7 +6,7 @@ from typing import Any
 
 from lit_optim.config.resolve import Resolved
 from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
-from lit_optim.module.step_schedules import follows_by_itself
+from lit_optim.module.step_schedules import moves_by_itself
 
 
 class _MovesByItself:
@@ -40,13 +40,14 @@ class ModuleWithNamedOptimizers(ModuleWithResolvedSpecs):
         return dict(zip(names, found, strict=True))
 
     def lr_schedulers(self) -> Any:
-        """Return Lightning's; in manual optimization their ``step`` does nothing, as they move by themselves."""
-        found = super().lr_schedulers()
+        """Return Lightning's; in manual optimization, ``step`` of those that move by themselves does nothing."""
+        found: Any = super().lr_schedulers()
         if self.automatic_optimization or found is None:
             return found
-        several = isinstance(found, list)
-        shown = [_MovesByItself(one) if follows_by_itself(one) else one for one in (found if several else [found])]
-        return shown if several else shown[0]
+        schedulers = found if isinstance(found, list) else [found]
+        pairs = zip(self.optimizer_parts(), schedulers, strict=True)
+        shown = [_MovesByItself(one) if moves_by_itself(part, one) else one for part, one in pairs]
+        return shown if isinstance(found, list) else shown[0]
 
     def optimizer_parts(self) -> tuple[Resolved, ...]:
         """Return the specs of each optimizer that is built."""

@@ -20,8 +20,8 @@ TOLERANCE = 0.05  # of the planned steps
 class StepSchedules(Callback):
     """Moves every schedule with the steps that its own optimizer really takes, and compares their number with the plan.
 
-    A scheduler of another class with ``interval: epoch`` moves after the last batch of an epoch. A torch
-    ReduceLROnPlateau is left to the training step, which knows its metric.
+    A scheduler of another class moves if the configuration says when: ``interval: step``, or ``epoch`` for the last
+    batch of an epoch. Else it is left to the training step, which knows the metric of a torch ReduceLROnPlateau too.
     """
 
     def __init__(self) -> None:
@@ -33,17 +33,17 @@ class StepSchedules(Callback):
         """Attach behind all other hooks of the optimizers, once everything is restored."""
         self._detach()
         self._compared, self._warned = False, set()
-        for config in trainer.lr_scheduler_configs:
-            if config.interval == "step" and follows_by_itself(config.scheduler):
+        for part, config in _pairs(trainer, pl_module):
+            if config.interval == "step" and moves_by_itself(part, config.scheduler):
                 move = _mover(trainer, config)
                 self._handles.append(config.scheduler.optimizer.register_step_post_hook(move))
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Move the schedulers that count epochs, before a checkpoint of this batch is written."""
         if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
-            for config in trainer.lr_scheduler_configs:
+            for part, config in _pairs(trainer, pl_module):
                 due = config.interval == "epoch" and (trainer.current_epoch + 1) % config.frequency == 0
-                if due and follows_by_itself(config.scheduler):
+                if due and moves_by_itself(part, config.scheduler):
                     config.scheduler.step()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
@@ -56,6 +56,11 @@ class StepSchedules(Callback):
         """Compare the steps of a run that was not stopped early."""
         if _share_done(trainer, trainer.current_epoch) >= 1:
             self._compare(trainer, pl_module, 1.0)
+        for part, config in _pairs(trainer, pl_module):
+            if not moves_by_itself(part, config.scheduler) and not getattr(config.scheduler, "last_epoch", 1):
+                key, name = _key(part), type(config.scheduler).__name__
+                text = f"{key}: {name} never moved; call its step() where the optimizer steps"
+                rank_zero_warn(f"{text}, or write {key}.interval=step (or epoch), or choose a preset")
         self._detach()
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
@@ -77,7 +82,7 @@ class StepSchedules(Callback):
         """
         if vars(trainer).get("fast_dev_run") or not share:
             return
-        for i, (part, config) in enumerate(zip(module.optimizer_parts(), trainer.lr_scheduler_configs, strict=False)):
+        for i, (part, config) in enumerate(_pairs(trainer, module)):
             scheduler = config.scheduler
             given = "total_steps" in part.scheduler.lightning_keys
             if i in self._warned or not isinstance(scheduler, ScheduleLR) or (given and share < 1):
@@ -85,7 +90,7 @@ class StepSchedules(Callback):
             planned, steps = planned_steps(scheduler), round(scheduler.last_epoch / share)
             if planned is not None and abs(steps - planned) > max(1, TOLERANCE * planned):
                 self._warned.add(i)
-                key = f"scheduler.{part.name}" if part.name else "scheduler"
+                key = _key(part)
                 takes = f"its optimizer takes {'about ' if share < 1 else ''}{steps} steps"
                 rank_zero_warn(f"{key}: made for {planned} steps, and {takes}; write {key}.total_steps={steps}")
 
@@ -101,9 +106,19 @@ def schedule_callbacks(parts: Iterable[Resolved], *, by_hand: bool) -> list[Call
     return [*feeders, StepSchedules()] if by_hand else feeders
 
 
-def follows_by_itself(scheduler: Any) -> bool:
+def moves_by_itself(part: Resolved, scheduler: Any) -> bool:
     """Return whether a scheduler is moved by us in manual optimization, and not by the training step."""
-    return not isinstance(scheduler, ReduceLROnPlateau)
+    says_when = part.scheduler.own or "interval" in part.scheduler.lightning_keys
+    return says_when and not isinstance(scheduler, ReduceLROnPlateau)
+
+
+def _pairs(trainer: Trainer, module: Any) -> list[tuple[Resolved, Any]]:
+    """Return the specs of each optimizer with Lightning's entry of its scheduler."""
+    return [*zip(module.optimizer_parts(), trainer.lr_scheduler_configs, strict=False)]
+
+
+def _key(part: Resolved) -> str:
+    return f"scheduler.{part.name}" if part.name else "scheduler"
 
 
 def _mover(trainer: Trainer, config: Any) -> Callable[..., None]:

@@ -15,7 +15,7 @@ from lit_optim.config.read.named_specs import schedules_by_name, specs_by_name, 
 from lit_optim.config.read.preset_header import fields
 from lit_optim.config.read.spec import DEFAULT_TARGETS, Spec, merge, read_spec
 from lit_optim.duration import COUNT, RunLength, is_count
-from lit_optim.errors import ConfigError, Problems, wrong
+from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.preview.optimizer_stub import REST, OptimizerStub, optimizer_stub
 from lit_optim.scheduler.drive import build_driven_values
 from lit_optim.scheduler.driven_value import DrivenValue
@@ -106,7 +106,10 @@ def _choices_by_name(choice: Choice) -> dict[str, Choice]:
     """Return the choice of each of several optimizers, by name; none where there is one."""
     named = specs_by_name(choice.chosen.get("optimizer")) or {}
     schedules = schedules_by_name(choice.chosen.get("scheduler"), named) if named else {}
-    found = {}
+    problems, found = Problems(), {}
+    for name in (name for name in choice.overrides.get("optimizer", ()) if named and name not in named):
+        problems.append(f"optimizer.{name}: no optimizer of that name{did_you_mean(name, named, list_all=True)}")
+    problems.raise_if_any()
     for name, spec in named.items():
         schedule, key = schedules[name]
         changes = {group: choice.overrides.get(group, {}) for group in ("optimizer", "scheduler")}

@@ -88,6 +88,14 @@ def test_an_override_of_several_is_an_error():
         resolve({"optimizer": {"g": "adam", "d": "sgd"}}, overrides={"lr": 0.5})
 
 
+def test_several_are_built_one_by_one_without_a_module():
+    with pytest.raises(
+        ConfigError,
+        match=r"^optimizer: it holds several \(g, d\); build each by itself: build_optimizer\(optimizer\['g'\]",
+    ):
+        lit_optim.build_optimizer({"g": "adam", "d": "sgd"}, Net())
+
+
 def test_ranks_compare_the_specs_of_each():
     one, other = (
         canonical_specs(

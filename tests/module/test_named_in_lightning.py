@@ -4,10 +4,11 @@ import csv
 
 import pytest
 import torch
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins import MixedPrecision
 from lightning.pytorch.tuner import Tuner
+from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
 
 from _support.fork import on_two_ranks
 from _support.net import BATCHES, fit, loader, trainer, weights
@@ -72,6 +73,36 @@ def test_a_plateau_of_torch_is_left_to_the_training_step(tmp_path):
     }
     _, run = fit(tmp_path, ByHand(scheduler={"generator": plateau}))
     assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(2e-2 / 4)
+
+
+@pytest.mark.parametrize("calls", [True, False])
+def test_a_scheduler_of_torch_that_does_not_say_when_is_left_to_the_training_step(tmp_path, calls):
+    class ByHand(Gan):
+        def on_train_epoch_end(self):
+            if calls:
+                self.lr_schedulers()[0].step()
+
+    halves = {"generator": {"_target_": "torch.optim.lr_scheduler.ExponentialLR", "gamma": 0.5}}
+    if calls:
+        _, run = fit(tmp_path, ByHand(scheduler=halves))
+        assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(2e-2 / 8)
+    else:
+        with pytest.warns(
+            UserWarning,
+            match=r"scheduler.generator: ExponentialLR never moved; .*write scheduler.generator.interval=step",
+        ):
+            fit(tmp_path, ByHand(scheduler=halves))
+
+
+def test_the_step_that_only_creates_state_moves_no_schedule(tmp_path):
+    class Saves(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if batch_idx == 0:
+                get_optimizer_state_dict(pl_module, trainer.optimizers[0])
+
+    module, run = fit(tmp_path, Gan(scheduler="linear"), callbacks=[Saves()], max_epochs=1, enable_checkpointing=False)
+    assert counters(run) == [BATCHES, BATCHES]
+    assert module.used["generator"] == pytest.approx([2e-2 * (1 - t / BATCHES) for t in range(BATCHES)])
 
 
 def test_an_absolute_length_that_does_not_fit_names_its_optimizer(tmp_path):

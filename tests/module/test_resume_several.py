@@ -10,7 +10,7 @@ from _support.several import NAMES, SCHEDULES, Gan
 pytestmark = pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
 
 PLATEAU = {"main": {"shape": "plateau", "factor": 0.5, "patience": 0, "threshold": 0.9}, "monitor": "val/loss"}
-EPOCH_LR = {"_target_": "torch.optim.lr_scheduler.ExponentialLR", "gamma": 0.5}
+EPOCH_LR = {"_target_": "torch.optim.lr_scheduler.ExponentialLR", "gamma": 0.5, "interval": "epoch"}
 SCHEDULERS = {
     "one for each": SCHEDULES,
     "one for all": "warmup_cosine",
