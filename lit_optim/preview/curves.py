@@ -115,6 +115,8 @@ def _choices_by_name(choice: Choice) -> dict[str, Choice]:
         changes = {group: choice.overrides.get(group, {}) for group in ("optimizer", "scheduler")}
         own = {group: each if group == key else each.get(name, {}) for group, each in changes.items()}
         chosen = {**choice.chosen, "optimizer": split_of(spec, name)[0], "scheduler": schedule}
+        if "total_steps" in {**own["scheduler"], **(schedule if isinstance(schedule, Mapping) else {})}:
+            chosen.pop("total_steps", None)  # that of the run
         found[name] = Choice(choice.label, chosen, {**choice.overrides, **own})
     return found
 

@@ -122,6 +122,9 @@ def test_several_optimizers_by_name():
     found = {curve.name: [curve.value(step) for step in range(4)] for curve in preview(choice).curves}
     assert found["lr/g"] == found["lr/g/no_decay"] == [0.25, 0.5, 0.5, 0.25]
     assert found["lr/d"] == [0.01] * 4
+    rarer = preview(choices([*words, "+scheduler.g.total_steps=3"])[0])
+    assert [curve.value(3) for curve in rarer.curves if curve.group == "g"] == [0.0]
+    assert rarer.total_steps == 4
     with pytest.raises(ConfigError, match=r"optimizer.gg: no optimizer of that name; did you mean 'g'\?"):
         preview(choices([*words, "optimizer.gg.lr=1"])[0])
     [for_all] = choices(["optimizer={g: adam, d: sgd}", "scheduler=linear", "scheduler.warmup=2", "total_steps=4"])
