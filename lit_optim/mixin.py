@@ -24,7 +24,8 @@ class ConfigureOptimizersMixin(ModuleWithNamedOptimizers):
 
     List it before LightningModule. The four specs - names of presets, mappings, DictConfigs or Hydra partials - are
     read from the attribute ``optim_spec`` (a mapping) if there is one, else from ``self.hparams``, under the keys
-    ``optimizer``, ``scheduler``, ``param_groups``, ``optim_callbacks``.
+    ``optimizer``, ``scheduler``, ``param_groups``, ``optim_callbacks``. In manual optimization ``optimizer`` may be a
+    mapping of names; `named_optimizers` returns what is built.
 
     Example:
         >>> import torch, lightning as L

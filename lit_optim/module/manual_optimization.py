@@ -42,10 +42,10 @@ class ModuleWithNamedOptimizers(ModuleWithResolvedSpecs):
     def lr_schedulers(self) -> Any:
         """Return Lightning's; in manual optimization, ``step`` of those that move by themselves does nothing."""
         found: Any = super().lr_schedulers()
-        if self.automatic_optimization or found is None:
+        parts, schedulers = self.optimizer_parts(), found if isinstance(found, list) else [found]
+        if self.automatic_optimization or len(parts) != len(schedulers):
             return found
-        schedulers = found if isinstance(found, list) else [found]
-        pairs = zip(self.optimizer_parts(), schedulers, strict=True)
+        pairs = zip(parts, schedulers, strict=True)
         shown = [_MovesByItself(one) if moves_by_itself(part, one) else one for part, one in pairs]
         return shown if isinstance(found, list) else shown[0]
 

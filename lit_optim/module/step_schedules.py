@@ -108,13 +108,14 @@ def schedule_callbacks(parts: Iterable[Resolved], *, by_hand: bool) -> list[Call
 
 def moves_by_itself(part: Resolved, scheduler: Any) -> bool:
     """Return whether a scheduler is moved by us in manual optimization, and not by the training step."""
-    says_when = part.scheduler.own or "interval" in part.scheduler.lightning_keys
-    return says_when and not isinstance(scheduler, ReduceLROnPlateau)
+    says_when = not part.scheduler.own and "interval" in part.scheduler.lightning_keys
+    return isinstance(scheduler, ScheduleLR) or (says_when and not isinstance(scheduler, ReduceLROnPlateau))
 
 
 def _pairs(trainer: Trainer, module: Any) -> list[tuple[Resolved, Any]]:
-    """Return the specs of each optimizer with Lightning's entry of its scheduler."""
-    return [*zip(module.optimizer_parts(), trainer.lr_scheduler_configs, strict=False)]
+    """Return the specs of each optimizer with Lightning's entry of its scheduler; none of a module with others."""
+    parts, configs = module.optimizer_parts(), trainer.lr_scheduler_configs
+    return [*zip(parts, configs, strict=True)] if len(parts) == len(configs) else []
 
 
 def _key(part: Resolved) -> str:

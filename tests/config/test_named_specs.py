@@ -4,6 +4,7 @@ import functools
 
 import pytest
 import torch
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
@@ -86,6 +87,15 @@ def test_an_override_of_several_is_an_error():
         ConfigError, match=r"lr=0.5: there are several optimizers \(g, d\); write e.g. optimizer.g.lr=0.5"
     ):
         resolve({"optimizer": {"g": "adam", "d": "sgd"}}, overrides={"lr": 0.5})
+
+
+def test_of_in_a_partial_that_hydra_has_made():
+    partials = instantiate({"g": lit_optim.compose(["optimizer=adam"]).optimizer,
+                            "d": {**lit_optim.compose(["optimizer=sgd"]).optimizer, "of": "critic"}})  # fmt: skip
+    assert [(part.of, part.optimizer.spec.path) for part in resolve({"optimizer": partials}).parts] == [
+        ("g", "torch.optim.Adam"),
+        ("critic", "torch.optim.SGD"),
+    ]
 
 
 def test_several_are_built_one_by_one_without_a_module():

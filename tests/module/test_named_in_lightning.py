@@ -94,6 +94,29 @@ def test_a_scheduler_of_torch_that_does_not_say_when_is_left_to_the_training_ste
             fit(tmp_path, ByHand(scheduler=halves))
 
 
+@pytest.mark.filterwarnings("ignore:.*does not call super")
+def test_optimizers_of_the_modules_own_are_left_alone(tmp_path):
+    def two():
+        return torch.optim.SGD(module.generator.parameters(), 0.1), torch.optim.SGD(module.critic.parameters(), 0.1)
+
+    class Own(Gan):
+        def configure_optimizers(self):
+            self.halves = torch.optim.lr_scheduler.ExponentialLR(two()[0], 0.5)
+            return [self.halves.optimizer, two()[1]], [self.halves]
+
+        def training_step(self, batch, batch_idx):
+            optimizer = self.optimizers()[0]
+            optimizer.zero_grad()
+            self.manual_backward(self.critic(self.generator(batch[0])).mean())
+            optimizer.step()
+            if batch_idx == 0:
+                self.lr_schedulers().step()
+
+    module = Own(optimizer="adam", scheduler="none")
+    _, run = fit(tmp_path, module, max_epochs=2)
+    assert run.optimizers[0].param_groups[0]["lr"] == 0.1 / 4
+
+
 def test_the_step_that_only_creates_state_moves_no_schedule(tmp_path):
     class Saves(Callback):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):

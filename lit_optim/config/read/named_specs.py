@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -45,6 +46,8 @@ def split_of(spec: Any, name: str) -> tuple[Any, Any]:
         >>> split_of({"_target_": "sgd", "of": "critic"}, "discriminator"), split_of("adam", "generator")
         (({'_target_': 'sgd'}, 'critic'), ('adam', 'generator'))
     """
+    if isinstance(spec, functools.partial) and OF in spec.keywords:  # as Hydra's instantiate makes of a mapping
+        spec = to_plain(spec, name)
     if not isinstance(spec, Mapping) or OF not in spec:
         return spec, name
     return {key: value for key, value in spec.items() if key != OF}, spec[OF]
