@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.param_groups.parameter_type import NORMS
-from lit_optim.state_loading.parameter_names import WRAPPERS, join_names
+from lit_optim.param_groups.module_tree import ModuleNode, module_tree, number_blocks, number_chain, walk_tree
+from lit_optim.state_loading.parameter_names import join_names
 
-PARALLEL = re.compile("head|expert")  # names of lists whose elements stand side by side
 MERGES = 99999  # timm's last number of a group that belongs to the group before it
 
 
@@ -74,8 +71,8 @@ def layer_ids(module: nn.Module, of: str | None = None, key: str = "param_groups
         (0, 1, 2, 3, 3)
     """
     names: list[str] = []
-    node: _Node | None = _tree(module, "", names, set())
-    if of is not None and (node := next((n for n in _walk(node) if n.path == of), None)) is None:
+    node: ModuleNode | None = module_tree(module, "", names, set())
+    if of is not None and (node := next((n for n in walk_tree(node) if n.path == of), None)) is None:
         raise ConfigError(wrong(f"{key}.of", of, f"no such module with parameters{_near(module, of)}"))
     declared = [*_declared(node)] if node else []
     if len(declared) > 1:
@@ -86,9 +83,9 @@ def layer_ids(module: nn.Module, of: str | None = None, key: str = "param_groups
     if node is None or not inside:
         raise ConfigError(f"{key}: {type(module).__name__} has no parameters")
     local = [name[len(node.path) + 1 if node.path else 0 :] for name in inside]
-    numbers, has_head = _by_model(node.module, local, key) if declared else _by_blocks(node)
+    numbers, has_head = _by_model(node.module, local, key) if declared else number_blocks(node)
     if not declared and len({*numbers}) < 2:
-        numbers, has_head = _by_chain(node), False
+        numbers, has_head = number_chain(node), False
     if len({*numbers}) < 2:
         advice = f"write {key}.of=path.to.a.submodule, or give the model a method layer_id(name) -> int"
         raise ConfigError(f"{key}: {type(node.module).__name__} has no two layers to tell apart; {advice}")
@@ -96,53 +93,8 @@ def layer_ids(module: nn.Module, of: str | None = None, key: str = "param_groups
     return {**dict.fromkeys(names, last), **dict(zip(inside, numbers, strict=True))}, last
 
 
-@dataclass(slots=True)
-class _Node:
-    """A module that has parameters: a range of the names of all, without wrappers and shared places."""
-
-    path: str
-    module: nn.Module
-    begin: int
-    end: int = 0
-    children: list[_Node] = field(default_factory=list)
-    matrices: int = 0
-    has_norm: bool = False
-
-
-def _tree(module: nn.Module, path: str, names: list[str], seen: set[int]) -> _Node | None:
-    """Return a module's tree and append its names in the order of ``named_parameters``."""
-    while len(module._modules) == 1 and WRAPPERS.fullmatch(f"{next(iter(module._modules))}."):
-        (module,) = module.children()
-    node = _Node(path, module, len(names))
-    prefix = f"{path}." if path else ""
-    if module._parameters:
-        is_norm = isinstance(module, NORMS) or "norm" in type(module).__name__.lower()
-        for name, p in module._parameters.items():
-            if p is not None and id(p) not in seen:
-                seen.add(id(p))
-                names.append(prefix + name)
-                node.has_norm = is_norm
-                node.matrices += not is_norm and ("weight" in name if is_lazy(p) else p.ndim > 1)
-    for name, child in module._modules.items():
-        if child is not None and id(child) not in seen:
-            seen.add(id(child))
-            if (child._parameters or child._modules) and (found := _tree(child, prefix + name, names, seen)):
-                node.children.append(found)
-                node.matrices += found.matrices
-                node.has_norm |= found.has_norm
-    node.end = len(names)
-    return node if node.end > node.begin else None
-
-
-def _walk(node: _Node | None) -> Iterable[_Node]:
-    if node is not None:
-        yield node
-        for child in node.children:
-            yield from _walk(child)
-
-
 def _near(module: nn.Module, path: str) -> str:
-    return did_you_mean(path, [n.path for n in _walk(_tree(module, "", [], set())) if n.path])
+    return did_you_mean(path, [n.path for n in walk_tree(module_tree(module, "", [], set())) if n.path])
 
 
 def _method(module: nn.Module, name: str) -> Callable[..., Any] | None:
@@ -150,7 +102,7 @@ def _method(module: nn.Module, name: str) -> Callable[..., Any] | None:
     return getattr(module, name) if callable(getattr(type(module), name, None)) else None
 
 
-def _declared(node: _Node) -> Iterable[_Node]:
+def _declared(node: ModuleNode) -> Iterable[ModuleNode]:
     """Yield the outermost modules that number their own layers."""
     if _method(node.module, "layer_id") or _method(node.module, "group_matcher"):
         yield node
@@ -198,57 +150,3 @@ def _by_matcher(matcher: Mapping[str, Any] | Callable[[str], Any], names: list[s
         number += number < 0 or group[-1] != MERGES
         numbers[group] = number
     return [numbers[group] for group in groups], (math.inf,) in numbers
-
-
-def _by_blocks(node: _Node) -> tuple[list[int], bool]:
-    """Number a range of names by the blocks in it; say whether something follows the last block."""
-    blocks = _blocks(node)
-    begins = [block.begin for block in blocks]
-    end = blocks[-1].end if blocks else node.end
-    return [bisect_right(begins, i) + (i >= end) for i in range(node.begin, node.end)], end < node.end
-
-
-def _blocks(node: _Node, nested: bool = False) -> list[_Node]:
-    """Return the elements of the lists of blocks in a module, and within stages of them (Swin, ConvNeXt).
-
-    An element is a stage where most of its matrices lie in blocks that are alike: each has a normalization layer, two
-    matrices or more, and all submodules of the smallest. Experts and attention heads in a list are no blocks.
-    """
-    children = [child for child in node.children if child.children]
-    if not (_is_list(node, len(children)) and (not nested or _alike(node.children))):
-        return [block for child in children for block in _blocks(child, nested)]
-    found = []
-    for element in node.children:
-        inner = _blocks(element, nested=True)
-        found += inner if 2 * sum(block.matrices for block in inner) > element.matrices else [element]
-    return found
-
-
-def _is_list(node: _Node, composite: int) -> bool:
-    """Return whether a module is a list of blocks, given how many of its elements have submodules."""
-    all_needed = isinstance(node.module, nn.Sequential)
-    if composite < (len(node.children) if all_needed else 1) or PARALLEL.search(node.path.rpartition(".")[2]):
-        return False
-    return isinstance(node.module, (nn.ModuleList, nn.Sequential))
-
-
-def _alike(blocks: list[_Node]) -> bool:
-    names = [{n.path.removeprefix(block.path) for n in _walk(block)} for block in blocks]
-    smallest = min(names, key=len, default=set())
-    return all(b.has_norm and b.matrices > 1 for b in blocks) and all(smallest <= other for other in names)
-
-
-def _by_chain(node: _Node) -> list[int]:
-    """Number a range of names by the modules with a matrix: the first is layer 0, vectors belong to the one before."""
-    begins = [leaf.begin for leaf in _leaves(node) if leaf.matrices][1:]
-    return [bisect_right(begins, i) for i in range(node.begin, node.end)]
-
-
-def _leaves(node: _Node) -> Iterable[_Node]:
-    """Yield modules without submodules, and torch's own layers (attention), which are one layer each."""
-    is_list = isinstance(node.module, (nn.ModuleList, nn.ModuleDict, nn.Sequential))
-    if not node.children or (type(node.module).__module__.startswith("torch.nn.") and not is_list):
-        yield node
-    else:
-        for child in node.children:
-            yield from _leaves(child)
