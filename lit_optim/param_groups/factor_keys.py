@@ -61,7 +61,8 @@ def _read(cls: type[T], rules: Mapping[str, Rule], spec: Any, key: str, example:
     if not isinstance(spec, Mapping):
         raise ConfigError(wrong(key, spec, f"a mapping; write e.g. {example}"))
     problems = Problems()
-    values = {name: _plain(value, is_path=name == "of") for name, value in spec.items()}
+    given = {name: value for name, value in spec.items() if value != "???"}  # OmegaConf's mark of a missing value
+    values = {name: _plain(value, is_path=name == "of") for name, value in given.items()}
     for name, value in values.items():
         if name not in rules:
             problems.add(f"{key}.{name}", value, f"no such key{did_you_mean(str(name), rules, list_all=True)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ def width_factor(kind: str, ratio: float, update: str) -> float:
         >>> [width_factor(kind, 4, "sgd") for kind in ("input", "hidden", "output")]
         [4.0, 1.0, 0.25]
     """
-    return float(ratio) ** POWERS[update][kind]
+    return math.pow(ratio, POWERS[update][kind])
 
 
 def update_rule(optimizer: type, adjust_lr_fn: str | None = None, key: str = "param_groups.mup") -> str:

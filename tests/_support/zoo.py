@@ -9,10 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def count(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
-
-
 class Attention(nn.Module):
     """Fused projection of queries, keys and values."""
 

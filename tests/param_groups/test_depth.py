@@ -8,7 +8,7 @@ from torch import nn
 
 from lit_optim import ConfigError
 from lit_optim.param_groups.depth import Layers, layer_factors, layer_ids
-from tests._support.zoo import GPT, ZOO, Block, Mlp, ViT, mlp
+from _support.zoo import GPT, ZOO, Block, Mlp, ViT, mlp
 
 # The layer of all parameters below a path, counted by hand; the longest path counts.
 LAYERS = {

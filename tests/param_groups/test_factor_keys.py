@@ -19,6 +19,7 @@ def test_values():
     ("read", "spec", "problems"),
     [
         (read_layers, 0.75, ["param_groups.layers=0.75: a mapping; write e.g. {decay: 0.75}"]),
+        (read_layers, {"decay": "???"}, ["param_groups.layers.decay: missing; write e.g. {decay: 0.75}"]),
         (read_layers, {}, ["param_groups.layers.decay: missing; write e.g. {decay: 0.75}"]),
         (read_layers, {"decay": 0}, ["param_groups.layers.decay=0: a number above 0, at most 1; write e.g. 0.75"]),
         (read_layers, {"decay": True}, ["param_groups.layers.decay=True: a number above 0, at most 1; write e.g. 0.75"]),
