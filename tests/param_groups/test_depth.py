@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from _support.zoo import GPT, ZOO, Block, Mlp, ViT, mlp
 from lit_optim import ConfigError
 from lit_optim.param_groups.depth import Layers, layer_factors, layer_ids
-from _support.zoo import GPT, ZOO, Block, Mlp, ViT, mlp
 
 # The layer of all parameters below a path, counted by hand; the longest path counts.
 LAYERS = {

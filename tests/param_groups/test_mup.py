@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from _support.by_version import needs_muon
+from _support.zoo import GPT, LSTM, Clip, Llama, ResNet, ViT, lazy_mlp, mlp
 from lit_optim import ConfigError
 from lit_optim.param_groups import owned_parameters
 from lit_optim.param_groups.mup import POWERS, Mup, mup_factors, update_rule, width_factor
-from _support.by_version import needs_muon
-from _support.zoo import GPT, LSTM, Clip, Llama, ResNet, ViT, lazy_mlp, mlp
 
 
 def is_embedding(p):
