@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -25,14 +25,20 @@ class Layers:
         decay: factor from a layer to the one before it, in (0, 1].
         of: path of the submodule whose layers count, without ``_orig_mod``; None: the whole module.
         min: smallest factor, in [0, 1].
+        key: dotted name of its configuration.
     """
 
     decay: float
     of: str | None = None
     min: float = 0.0
+    key: str = field(default="param_groups.layers", compare=False, repr=False)
+
+    def factor(self, distance: int) -> float:
+        """Return the factor of a layer from its distance to the last one: ``max(min, decay ** distance)``."""
+        return max(self.min, self.decay**distance)
 
 
-def layer_factors(module: nn.Module, layers: Layers, key: str = "param_groups.layers") -> dict[str, float]:
+def layer_factors(module: nn.Module, layers: Layers) -> dict[str, float]:
     """Return the factor on the lr of every parameter, ``max(min, decay ** (last - id))``, and 1 outside of ``of``.
 
     The rule of BEiT's fine-tuning (Bao et al. 2022, arXiv:2106.08254, appendix F).
@@ -42,9 +48,19 @@ def layer_factors(module: nn.Module, layers: Layers, key: str = "param_groups.la
         >>> [factor for name, factor in layer_factors(mlp, Layers(0.5)).items() if name.endswith("weight")]
         [0.25, 0.5, 1.0]
     """
-    ids, last = layer_ids(module, layers.of, key)
-    factors = [max(layers.min, layers.decay ** (last - i)) for i in range(last + 1)]
-    return {name: factors[i] for name, i in ids.items()}
+    ids, last = layer_ids(module, layers.of, layers.key)
+    return {name: layers.factor(last - i) for name, i in ids.items()}
+
+
+def layer_labels(module: nn.Module, layers: Layers) -> dict[str, dict[str, float]]:
+    """Return the name of every parameter's layer with its factor; parameters whose factor is 1 are left out.
+
+    Example:
+        >>> layer_labels(nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)), Layers(0.5))
+        {'0.weight': {'layer_0': 0.5}}
+    """
+    ids, last = layer_ids(module, layers.of, layers.key)
+    return {name: {f"layer_{i}": f} for name, i in ids.items() if (f := layers.factor(last - i)) != 1}
 
 
 def layer_ids(module: nn.Module, of: str | None = None, key: str = "param_groups.layers") -> tuple[dict[str, int], int]:

@@ -10,7 +10,7 @@ from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.param_groups.depth import Layers
 from lit_optim.param_groups.mup import Mup
 
-T = TypeVar("T")
+T = TypeVar("T", Layers, Mup)
 Rule = tuple[Callable[[Any], bool], str]
 
 WIDTH: Rule = (lambda value: _is_number(value) and value >= 1 and value == int(value), "a whole number, 1 or more")
@@ -66,14 +66,14 @@ def _read(cls: type[T], rules: Mapping[str, Rule], spec: Any, key: str, example:
     for name, value in values.items():
         if name not in rules:
             problems.add(f"{key}.{name}", value, f"no such key{did_you_mean(str(name), rules, list_all=True)}")
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        fits, rule = rules[field.name]
-        if field.name not in values and field.default is dataclasses.MISSING:
-            problems.append(f"{key}.{field.name}: missing; write e.g. {example}")
-        elif field.name in values and not fits(values[field.name]):
-            problems.add(f"{key}.{field.name}", values[field.name], rule)
+    optional = {field.name for field in dataclasses.fields(cls) if field.default is not dataclasses.MISSING}
+    for name, (fits, rule) in rules.items():
+        if name in values and not fits(values[name]):
+            problems.add(f"{key}.{name}", values[name], rule)
+        elif name not in values and name not in optional:
+            problems.append(f"{key}.{name}: missing; write e.g. {example}")
     problems.raise_if_any()
-    return cls(**values)
+    return cls(**values, key=key)
 
 
 def _plain(value: Any, is_path: bool) -> Any:

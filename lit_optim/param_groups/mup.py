@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import is_lazy
 
 from lit_optim.errors import ConfigError, wrong
+from lit_optim.param_groups.named_model import NamedModel
 from lit_optim.param_groups.parameter_type import OwnedParameter
 
 # exponents of the ratio of widths
@@ -29,10 +30,12 @@ class Mup:
     Args:
         base_width: width of the model whose lr was tuned.
         width: of this model: the smallest hidden size that grows with it (``d_model``, channels of the first stage).
+        key: dotted name of its configuration.
     """
 
     base_width: int
     width: int
+    key: str = field(default="param_groups.mup", compare=False, repr=False)
 
 
 def width_factor(kind: str, ratio: float, update: str) -> float:
@@ -61,7 +64,7 @@ def width_factor(kind: str, ratio: float, update: str) -> float:
     return math.pow(ratio, POWERS[update][kind])
 
 
-def update_rule(optimizer: type, adjust_lr_fn: str | None = None, key: str = "param_groups.mup") -> str:
+def update_rule(optimizer: Any, adjust_lr_fn: str | None = None, key: str = "param_groups.mup") -> str:
     """Return the row of ``width_factor`` for an optimizer: SGD's for classes named so, Adam's for all that normalize.
 
     Raises:
@@ -72,6 +75,8 @@ def update_rule(optimizer: type, adjust_lr_fn: str | None = None, key: str = "pa
         >>> update_rule(torch.optim.ASGD), update_rule(torch.optim.RMSprop)
         ('sgd', 'adam')
     """
+    if not isinstance(optimizer, type):
+        raise ConfigError(f"{key}: {optimizer!r} is no class, so how it steps is unknown; write the optimizer's class")
     names = [cls.__name__.lower() for cls in optimizer.__mro__]
     if TRUST_RATIO & {*names}:
         raise ConfigError(f"{key}: {optimizer.__name__} sets the length of its steps; no rule for its lr is known")
@@ -80,52 +85,56 @@ def update_rule(optimizer: type, adjust_lr_fn: str | None = None, key: str = "pa
     return "sgd" if any("sgd" in name for name in names) else "adam"
 
 
-def mup_factors(
-    parameters: Iterable[OwnedParameter],
-    mup: Mup,
-    update: str,
-    is_output: Callable[[OwnedParameter], bool],
-    is_embedding: Callable[[OwnedParameter], bool],
-    key: str = "param_groups.mup",
-) -> dict[str, float]:
-    """Return the factor on the lr of every parameter by name.
+def width_kinds(model: NamedModel, mup: Mup) -> dict[OwnedParameter, str]:
+    """Return the kind of every parameter, for `width_factor`.
 
     Hidden is a matrix with at least ``width`` inputs, but for the module's first, whose inputs are data; the output
     layer's weight is output, its bias is fixed, and so are single numbers; all others are input: vectors, embeddings
     with what is tied to them, tokens and positions, depthwise convolutions.
 
     Args:
-        parameters: all of the module, in its order, frozen ones too.
+        model: the model.
         mup: the widths.
-        update: what ``update_rule`` returns.
-        is_output: whether a parameter is of the output layer.
-        is_embedding: whether a parameter is an embedding, or tied to one.
-        key: of the config, for errors.
 
     Raises:
-        ConfigError: for lazy parameters, and where no matrix is hidden.
+        ConfigError: for lazy parameters, and where the output layer or a hidden matrix is not found.
+
+    Example:
+        >>> from torch import nn
+        >>> net = nn.Sequential(nn.Linear(9, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+        >>> [(p.name, kind) for p, kind in width_kinds(NamedModel(net), Mup(2, width=4)).items() if p.ndim == 2]
+        [('0.weight', 'input'), ('1.weight', 'hidden'), ('2.weight', 'output')]
     """
-    every = [*parameters]
-    if lazy := next((p.name for p in every if is_lazy(p.tensor)), None):
-        raise ConfigError(f"{key}: {lazy} has no shape yet; run a batch through the module before that")
-    embeddings = {p.name for p in every if is_embedding(p)}
-    outputs = {p.name for p in every if is_output(p)} - embeddings
-    first = next((p.name for p in every if "weight" in p.attribute and _inputs(p) and p.name not in outputs), None)
+    if lazy := next((p.name for p in model.parameters if is_lazy(p.tensor)), None):
+        raise ConfigError(f"{mup.key}: {lazy} has no shape yet; run a batch through the module before that")
+    embeddings = model.with_role("embedding")
+    try:
+        outputs = model.with_role("output") - embeddings
+    except ConfigError as error:
+        advice = "give the model a method get_output_embeddings() that returns the layer"
+        raise ConfigError(f"{mup.key}: the output layer is not known; {advice}") from error
+    matrices = (p for p in model.parameters if "weight" in p.places[0].attribute and _inputs(p))
+    first = next((p for p in matrices if p not in outputs), None)
 
     def kind_of(p: OwnedParameter) -> str:
-        if p.name in outputs:
-            return "output" if p.tensor.ndim > 1 else "fixed"
+        if p in outputs:
+            return "output" if p.ndim > 1 else "fixed"
         if p.tensor.numel() == 1:
             return "fixed"
-        return "hidden" if _inputs(p) >= mup.width and p.name not in {first, *embeddings} else "input"
+        return "hidden" if _inputs(p) >= mup.width and p is not first and p not in embeddings else "input"
 
-    kinds = {p.name: kind_of(p) for p in every}
+    kinds = {p: kind_of(p) for p in model.parameters}
     if "hidden" not in kinds.values():
-        widest = max((_inputs(p) for p in every if p.name not in {first, *embeddings, *outputs}), default=0)
-        raise ConfigError(
-            wrong(f"{key}.width", mup.width, f"no hidden matrix has so many inputs; the widest has {widest}")
-        )
-    return {name: width_factor(kind, mup.width / mup.base_width, update) for name, kind in kinds.items()}
+        widest = max((_inputs(p) for p in {*kinds} - embeddings - outputs - {first}), default=0)
+        raise ConfigError(wrong(f"{mup.key}.width", mup.width, f"the widest hidden matrix has {widest} inputs"))
+    return kinds
+
+
+def width_labels(model: NamedModel, mup: Mup, update: str) -> dict[str, dict[str, float]]:
+    """Return the kind of every parameter with its factor on the lr; parameters whose factor is 1 are left out."""
+    kinds = width_kinds(model, mup)
+    factors = {kind: width_factor(kind, mup.width / mup.base_width, update) for kind in {*kinds.values()}}
+    return {p.name: {f"mup_{kind}": factors[kind]} for p, kind in kinds.items() if factors[kind] != 1}
 
 
 def _inputs(p: OwnedParameter) -> int:
@@ -133,7 +142,7 @@ def _inputs(p: OwnedParameter) -> int:
     shape = p.tensor.shape
     if isinstance(p.owner, _ConvNd) and len(shape) > 1:
         return p.owner.in_channels if p.owner.groups < p.owner.in_channels else 1
-    if "weight" in p.attribute or len(shape) < 2:
+    if "weight" in p.places[0].attribute or len(shape) < 2:
         return shape[-1] if len(shape) > 1 else 0
     # A bare parameter: with a first size of 1 it is added to a batch; otherwise its orientation is unknown
     return 0 if len(shape) > 2 and shape[0] == 1 else min(shape[-2:])

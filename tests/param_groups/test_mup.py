@@ -7,50 +7,41 @@ import torch
 from torch import nn
 
 from _support.by_version import needs_muon
-from _support.zoo import GPT, LSTM, Clip, Llama, ResNet, ViT, lazy_mlp, mlp
+from _support.zoo import GPT, LSTM, Bert, Llama, ResNet, UNet, ViT, lazy_mlp, mlp
 from lit_optim import ConfigError
-from lit_optim.param_groups import owned_parameters
-from lit_optim.param_groups.mup import POWERS, Mup, mup_factors, update_rule, width_factor
+from lit_optim.param_groups import NamedModel
+from lit_optim.param_groups.mup import POWERS, Mup, update_rule, width_factor, width_labels
 
 
-def is_embedding(p):
-    return isinstance(p.owner, nn.Embedding)
+def factors(module, width, update="adam", base_width=4):
+    model = NamedModel(module)
+    found = width_labels(model, Mup(base_width, width), update)
+    return {p.name: next(iter(found.get(p.name, {"": 1.0}).values())) for p in model.parameters}
 
 
-def factors(module, width, output, update="adam", base_width=4):
-    return mup_factors(
-        owned_parameters(module), Mup(base_width, width), update, lambda p: p.name.startswith(output), is_embedding
-    )
-
-
-# width, output layer, then what is hidden, output and fixed under SGD; all else is input
+# width, then what is hidden, output, and fixed; all else is input
+BERT = "in_proj_weight out_proj.weight linear1.weight linear2.weight pooler.weight"
 KINDS = {
-    ViT: (32, "head", "attn.qkv.weight attn.proj.weight fc1.weight fc2.weight", "head.weight", "head.bias"),
-    GPT: (32, "transformer.wte", "attn.qkv.weight attn.proj.weight fc1.weight fc2.weight", "-", "-"),
-    Llama: (32, "lm_head", "_proj.weight", "lm_head.weight", "-"),
-    ResNet: (16, "fc", "0.conv1.weight 1.conv1.weight conv2.weight downsample.0.weight", "fc.weight", "fc.bias"),
-    LSTM: (24, "decoder", "weight_ih_l0 weight_hh_l0 weight_ih_l1 weight_hh_l1", "decoder.weight", "decoder.bias"),
-    Clip: (16, "-", "qkv.weight attn.proj.weight fc1.weight fc2.weight visual.head.weight", "-", "logit_scale"),
-    mlp: (16, "5", "2.weight", "5.weight", "5.bias"),
+    ViT: (32, "attn.qkv.weight attn.proj.weight fc1.weight fc2.weight", "head.weight", "head.bias"),
+    GPT: (32, "attn.qkv.weight attn.proj.weight fc1.weight fc2.weight", "-", "-"),
+    Llama: (32, "_proj.weight", "lm_head.weight", "-"),
+    ResNet: (16, "0.conv1.weight 1.conv1.weight conv2.weight downsample.0.weight", "fc.weight", "fc.bias"),
+    LSTM: (24, "weight_ih_l0 weight_hh_l0 weight_ih_l1 weight_hh_l1", "decoder.weight", "decoder.bias"),
+    Bert: (32, BERT, "classifier.weight", "classifier.bias"),
+    mlp: (16, "2.weight", "5.weight", "5.bias"),
 }
+SGD = {"input": lambda r: r, "hidden": lambda r: 1, "output": lambda r: 1 / r, "fixed": lambda r: 1}
+ADAM = {"input": lambda r: 1, "hidden": lambda r: 1 / r, "output": lambda r: 1 / r, "fixed": lambda r: 1}
 
 
 @pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
-def test_the_kinds_of_the_zoo(make):
-    width, output, hidden, outputs, fixed = KINDS[make]
-    sgd, adam = (factors(make(), width, output, update) for update in ("sgd", "adam"))
-    ratio = width / 4
-    for name in sgd:
-        kind = next(
-            (
-                kind
-                for kind, ends in (("hidden", hidden), ("output", outputs), ("fixed", fixed))
-                if name.endswith(tuple(ends.split()))
-            ),
-            "input",
-        )
-        assert sgd[name] == {"input": ratio, "hidden": 1, "output": 1 / ratio, "fixed": 1}[kind], name
-        assert adam[name] == {"input": 1, "hidden": 1 / ratio, "output": 1 / ratio, "fixed": 1}[kind], name
+@pytest.mark.parametrize(("update", "table"), [("sgd", SGD), ("adam", ADAM)])
+def test_the_kinds_of_the_zoo(make, update, table):
+    width, *ends = KINDS[make]
+    ends = dict(zip(("hidden", "output", "fixed"), (tuple(names.split()) for names in ends), strict=True))
+    found = factors(make(), width, update)
+    kinds = {name: next((k for k, ends_ in ends.items() if name.endswith(ends_)), "input") for name in found}
+    assert found == {name: table[kind](width / 4) for name, kind in kinds.items()}
 
 
 class Odd(nn.Module):
@@ -66,17 +57,19 @@ class Odd(nn.Module):
         self.grouped = nn.Conv2d(16, 16, 1, groups=4)
         self.up = nn.ConvTranspose2d(16, 4, 2)
         self.lora_a, self.lora_b = nn.Linear(16, 2, bias=False), nn.Linear(2, 16, bias=False)
+        self.scale = nn.Parameter(torch.ones(1))
+        self.head = nn.Linear(16, 2)
 
 
 def test_odd_shapes():
-    found = factors(Odd(), 16, "-")
+    found = factors(Odd(), 16)
     assert {name.removesuffix(".weight") for name, factor in found.items() if factor == 0.25} == {
-        "experts", "grouped", "up", "lora_a",
+        "experts", "grouped", "up", "lora_a", "head",
     }  # fmt: skip
 
 
 def test_the_base_model_keeps_its_lr():
-    assert {*factors(mlp(), 16, "5", base_width=16).values()} == {1.0}
+    assert {*factors(mlp(), 16, base_width=16).values()} == {1.0}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +100,7 @@ def change_of_activations(width, update, optimizer):
         torch.randn(16, 8, dtype=torch.float64, generator=fixed),
         torch.randn(16, 4, dtype=torch.float64, generator=fixed),
     )
-    scale = mup_factors(owned_parameters(net), Mup(64, width), update, lambda p: p.name[0] == "4", is_embedding)
+    scale = factors(net, width, update, base_width=64)
     steps = [optimizer([p], factor=scale[name], bias=p.ndim < 2) for name, p in net.named_parameters()]
     hidden, output = net[:3](x).detach(), net(x).detach()
     for _ in range(4):
@@ -159,20 +152,19 @@ def test_every_rule_knows_every_kind():
 @pytest.mark.parametrize(
     ("module", "width", "message"),
     [
-        (mlp(), 64, "param_groups.mup.width=64: no hidden matrix has so many inputs; the widest has 16"),
-        (
-            lazy_mlp(),
-            16,
-            "param_groups.mup: 0.weight has no shape yet; run a batch through the module before that",
-        ),
+        (mlp(), 64, "param_groups.mup.width=64: the widest hidden matrix has 16 inputs"),
+        (lazy_mlp(), 16, "param_groups.mup: 0.weight has no shape yet; run a batch through the module before that"),
+        (UNet(), 8, "param_groups.mup: the output layer is not known; give the model a method get_output_embeddings()"),
     ],
 )
 def test_errors(module, width, message):
     with pytest.raises(ConfigError) as error:
-        factors(module, width, "5")
+        factors(module, width)
     assert message in str(error.value)
 
 
 def test_no_rule_for_trust_ratios():
     with pytest.raises(ConfigError, match=r"param_groups.mup: Lamb sets the length of its steps; no rule"):
         update_rule(type("Lamb", (torch.optim.Optimizer,), {}))
+    with pytest.raises(ConfigError, match=r"is no class, so how it steps is unknown"):
+        update_rule(lambda params: None)
