@@ -70,11 +70,6 @@ class Grouping:
     layers: Layers | None = None
     mup: Mup | None = None
 
-    @property
-    def needs_names(self) -> bool:
-        """Return whether the groups depend on more than the parameters alone."""
-        return bool(self.rules or self.layers or self.mup)
-
     def as_plain(self) -> dict[str, Any]:
         """Return the rules, and the factors of the lr, in plain containers."""
         plain = ({**vars(rule), "match": rule.match.source, "key": None} for rule in self.rules)
@@ -134,16 +129,22 @@ def assign(model: NamedModel, grouping: Grouping) -> list[Assignment]:
     selected = [_select(rule, model) for rule in grouping.rules]
     _report_unmatched(model, strict=grouping.strict)
     chosen = [(i, rule, parameters) for i, (rule, parameters) in enumerate(zip(grouping.rules, selected, strict=True))]
-    found = [_assign(p, [(i, rule) for i, rule, parameters in chosen if p in parameters]) for p in model.parameters]
-    return with_factors(found, layer_labels(model.module, grouping.layers)) if grouping.layers else found
+    labels = layer_labels(model.module, grouping.layers) if grouping.layers else {}
+    return [
+        _assign(p, [(i, rule) for i, rule, parameters in chosen if p in parameters], labels.get(p.name, {}))
+        for p in model.parameters
+    ]
 
 
 def with_factors(assignments: Iterable[Assignment], labels: Mapping[str, Mapping[str, float]]) -> list[Assignment]:
-    """Put factors on the lr, by the names of parameters: label in the group's name -> factor."""
-    return [replace(each, factors={**each.factors, **labels.get(each.parameter.name, {})}) for each in assignments]
+    """Put more factors on the lr, by the names of parameters: label in the group's name -> factor."""
+    return [
+        replace(each, factors={**each.factors, **factors}) if (factors := labels.get(each.parameter.name)) else each
+        for each in assignments
+    ]
 
 
-def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> Assignment:
+def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]], factors: Mapping[str, float]) -> Assignment:
     """Let each key have the value of the last rule that sets it."""
     options: dict[str, Any] = {}
     frozen, optimizer = False, None
@@ -162,6 +163,7 @@ def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> Ass
         optimizer,
         frozenset(rule.name for _, rule in naming if rule.schedule is not None or not rule.settings),
         tuple(i for i, _ in naming),
+        factors,
     )
 
 
@@ -213,7 +215,7 @@ def merge_into_groups(
     for each in assignments:
         values = {key: _absolute(key, value, defaults) for key, value in each.options.items()}
         for factor in each.factors.values():
-            values["lr"] = _absolute("lr", Relative(factor), {**defaults, **values})
+            values["lr"] = _absolute("lr", Relative(factor), {"lr": values.get("lr", defaults.get("lr"))})
         kept_apart = each.apart.union(name for name in each.rules if name in apart)
         result = tuple(sorted((key, repr(value)) for key, value in values.items()))
         members.setdefault((bool(each.rules), kept_apart, result), []).append((each, values))

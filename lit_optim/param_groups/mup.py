@@ -116,16 +116,18 @@ def width_kinds(model: NamedModel, mup: Mup) -> dict[OwnedParameter, str]:
     matrices = (p for p in model.parameters if "weight" in p.places[0].attribute and _inputs(p))
     first = next((p for p in matrices if p not in outputs), None)
 
+    not_hidden = embeddings | {first}
+
     def kind_of(p: OwnedParameter) -> str:
         if p in outputs:
             return "output" if p.ndim > 1 else "fixed"
         if p.tensor.numel() == 1:
             return "fixed"
-        return "hidden" if _inputs(p) >= mup.width and p is not first and p not in embeddings else "input"
+        return "hidden" if p.ndim > 1 and _inputs(p) >= mup.width and p not in not_hidden else "input"
 
     kinds = {p: kind_of(p) for p in model.parameters}
     if "hidden" not in kinds.values():
-        widest = max((_inputs(p) for p in {*kinds} - embeddings - outputs - {first}), default=0)
+        widest = max((_inputs(p) for p in {*kinds} - outputs - not_hidden), default=0)
         raise ConfigError(wrong(f"{mup.key}.width", mup.width, f"the widest hidden matrix has {widest} inputs"))
     return kinds
 

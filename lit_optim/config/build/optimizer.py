@@ -136,7 +136,7 @@ def build_checked(
         groups = merge_into_groups(assignments, _defaults(checked, assignments), apart=apart)
         if len(groups) == 1 and groups[0]["name"] == DEFAULT:
             del groups[0]["name"]
-    elif grouping.needs_names:
+    elif grouping.rules or grouping.layers or grouping.mup:
         raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
     else:
         owned = []
