@@ -33,7 +33,7 @@ class PlateauFeeder(MetricFeeder):
                 config.scheduler.step_metric(value)
 
 
-def plateau_feeders(metrics: Mapping[str, str | None]) -> list[Callback]:
+def plateau_feeders(metrics: Mapping[str, str]) -> list[Callback]:
     """Return a feeder for each metric.
 
     Args:
@@ -46,6 +46,5 @@ def plateau_feeders(metrics: Mapping[str, str | None]) -> list[Callback]:
     """
     first: dict[str, str] = {}
     for scheduler, metric in metrics.items():
-        if metric is not None:
-            first.setdefault(metric, f"{scheduler}.monitor")
+        first.setdefault(metric, f"{scheduler}.monitor")
     return [PlateauFeeder(metric, key) for metric, key in first.items()]

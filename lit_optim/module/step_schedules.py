@@ -102,8 +102,8 @@ def schedule_callbacks(parts: Iterable[Resolved], *, by_hand: bool) -> list[Call
         parts: the specs of each optimizer.
         by_hand: the training step takes the optimizers' steps.
     """
-    feeders = plateau_feeders({part.scheduler.spec.key: part.scheduler.fed_metric for part in parts})
-    return [*feeders, StepSchedules()] if by_hand else feeders
+    metrics = {part.scheduler.spec.key: part.scheduler.fed_metric for part in parts if part.scheduler.fed_metric}
+    return [*(plateau_feeders(metrics) if metrics else []), *([StepSchedules()] if by_hand else [])]
 
 
 def moves_by_itself(part: Resolved, scheduler: Any) -> bool:
