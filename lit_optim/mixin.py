@@ -54,7 +54,8 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
             except ConfigError:
                 return callbacks  # a checkpoint is evaluated, which needs no optimizer
         monitor = resolved.scheduler.fed_metric
-        feeders = [] if monitor is None else [PlateauFeeder(monitor)]
+        strict = resolved.scheduler.lightning_keys.get("strict", True)
+        feeders = [] if monitor is None else [PlateauFeeder(monitor, strict)]
         return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeders, *resolved.callbacks]
 
     def configure_optimizers(self) -> Any:

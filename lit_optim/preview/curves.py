@@ -93,7 +93,8 @@ def preview(choice: Choice) -> Preview:
     optimizer = optimizer_stub(chosen["optimizer"], optimizer_spec, rules, [plan.key for plan in plans])
     hold = run.epoch("scheduler.interval") if lightning_keys.get("interval") == "epoch" else 1
     composed = partial(compose_plan, run_length=run, mode=lightning_keys.get("mode", "min"))
-    driven = build_driven_values(plans, cast("Any", optimizer), composed, hold)
+    frequency = int(lightning_keys.get("frequency", 1))
+    driven = build_driven_values(plans, cast("Any", optimizer), composed, hold, frequency)
     curves = tuple(_curves(driven, optimizer))
     notes = (*_notes(curves, optimizer_spec), *_callback_notes(choice.chosen.get("optim_callbacks")))
     return Preview(choice.label, curves, _length(run, driven), run.steps_per_epoch, notes)
