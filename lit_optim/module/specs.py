@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from lit_optim.callbacks.repeat_lr import RepeatLr
 from lit_optim.config.checks.coerce import Mismatch, coerce, not_finite
+from lit_optim.config.read.config_objects import as_mapping
 from lit_optim.config.read.plain_containers import to_attribute_dict
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import read_spec
@@ -84,7 +85,7 @@ class ModuleWithSpecs(LightningModule):
             ConfigError: if there is no optimizer among them; shows both ways to give one.
         """
         resumed = self._run_state.resumed_specs
-        own = getattr(self, "optim_spec", None)
+        own = as_mapping(getattr(self, "optim_spec", None))
         if own is not None:
             _check_own_spec(own, type(self).__name__)
         specs = _specs_in(resumed or own or {**self._run_state.given_specs, **_specs_in(self.hparams)})
