@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from lit_optim.callbacks.plateau_feeder import PlateauFeeder
@@ -10,10 +11,11 @@ from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.checkpoint.compatibility import check_resumed_state
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, has_gradient_scaler
+from lit_optim.module.batch_scaling import scale_to_batch
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
 from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
-from lit_optim.scheduler.run_length import run_length
+from lit_optim.scheduler.run_length import run_length, training_data
 from lit_optim.step_hooks import AppliedStepCounter
 
 
@@ -65,9 +67,12 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
             resolved = self.resolved_specs(attached=True)
             optimizer = resolved.build_optimizer(self)
             check_resumed_state(self._run_state.take_resumed_states(), optimizer, getattr(trainer, "callbacks", ()))
+            with contextlib.nullcontext() if trainer is None else training_data(trainer):
+                state = self._run_state
+                state.scaled_lr = scale_to_batch(resolved, optimizer, trainer, state.resumed_batch_size)
+                run = run_length(trainer)
             for callback in self.optimizer_callbacks():
                 callback.prepare_optimizer(optimizer)
-            run = run_length(trainer)
             scheduler = resolved.build_scheduler(optimizer, run)
             warn_at_fit_start(resolved, self, trainer, run)
         skips = resolved.scheduler.own and has_gradient_scaler(trainer)

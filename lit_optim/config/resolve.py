@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.callbacks import callbacks_from_spec
+from lit_optim.config.build.lr_scaling import LrScaling, check_lr_scaling
 from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked, check_optimizer, check_rules
 from lit_optim.config.build.param_groups import read_rules
 from lit_optim.config.build.scheduler import CheckedSchedule, build_checked_schedule, check_scheduler
@@ -42,6 +43,11 @@ class Resolved:
     def build_optimizer(self, params_or_module: Any) -> Optimizer:
         """Build the optimizer over a module, parameters or param groups."""
         return build_checked(self.optimizer, params_or_module, self.param_groups)
+
+    @property
+    def lr_scaling(self) -> LrScaling | None:
+        """Return how the lrs of the optimizer's spec depend on the batch size; None where they do not."""
+        return check_lr_scaling(*self.optimizer, Problems())
 
     def for_lightning(self, optimizer: Optimizer, scheduler: LRScheduler) -> dict[str, Any]:
         """Return what a module's ``configure_optimizers`` returns."""
@@ -96,7 +102,7 @@ def resolve_specs(
         for callback in (*(other for other in callbacks if type(other) not in replaced), *chosen):
             own = callback.replace_spec(checked.spec) if hasattr(callback, "replace_spec") else checked.spec
             if own is not checked.spec:
-                checked = check_optimizer(own)
+                checked = check_optimizer(replace(own, lr_scaling=checked.spec.lr_scaling))
         return checked
 
     def schedule_of(spec: Any, key: str) -> CheckedSchedule:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from lit_optim.config.build.lr_scaling import ScaledLr
 from lit_optim.config.resolve import Resolved
 from lit_optim.step_hooks import AppliedStepCounter
 
@@ -19,6 +20,8 @@ class RunState:
         allowed_packages: what the specs of the checkpoint that the module was loaded from may import; None: all.
         resumed_specs: the specs that the run goes on with, where the checkpoint's win.
         resumed_states: the ``optimizer_states`` of the checkpoint that the run is resumed from.
+        resumed_batch_size: samples of an optimizer step of that checkpoint, where its lr was scaled by them.
+        scaled_lr: how the lr in force was scaled by the batch size; None: it was not.
         resumed_environment: the environment in which the checkpoint was written.
         applied_steps: counts the optimizer's steps where a gradient scaler may skip some.
         inputs: what `resolved` was made of.
@@ -30,6 +33,8 @@ class RunState:
     allowed_packages: frozenset[str] | None = None
     resumed_specs: dict[str, Any] | None = None
     resumed_states: Any = None
+    resumed_batch_size: int | None = None
+    scaled_lr: ScaledLr | None = None
     resumed_environment: Any = None
     applied_steps: AppliedStepCounter | None = None
     inputs: Any = None
@@ -46,4 +51,4 @@ class RunState:
 
     def forget_resume(self) -> None:
         """Forget the checkpoint of an earlier run, when a new one begins."""
-        self.resumed_specs = self.resumed_states = self.inputs = self.resolved = None
+        self.resumed_specs = self.resumed_states = self.resumed_batch_size = self.inputs = self.resolved = None

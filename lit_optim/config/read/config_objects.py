@@ -9,7 +9,7 @@ from typing import Any
 from lit_optim.duration import Duration
 
 
-def as_mapping(value: Any) -> Any:
+def object_fields(value: Any) -> Any:
     """Return the fields of a dataclass, attrs or pydantic object as a dict, and any other value as it is.
 
     What can be called or has a state (a callback, say) is no settings.
@@ -19,7 +19,7 @@ def as_mapping(value: Any) -> Any:
         ... class Momentum:
         ...     lr: float = 0.1
         ...     _target_: str = "momentum"
-        >>> as_mapping(Momentum(lr=0.2)), as_mapping("momentum")
+        >>> object_fields(Momentum(lr=0.2)), object_fields("momentum")
         ({'lr': 0.2, '_target_': 'momentum'}, 'momentum')
     """
     cls = type(value)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from lit_optim.config.read.config_objects import as_mapping, takes_objects
+from lit_optim.config.read.config_objects import object_fields, takes_objects
 from lit_optim.errors import ConfigError
 
 
@@ -50,7 +50,7 @@ def to_plain(value: Any, key: str = "config", *, keep_objects: bool = False) -> 
         if value.args:
             raise ConfigError(f"{key}: a partial with positional arguments; give them by name")
         value = {"_target_": import_path_of(value.func), "_partial_": True, **value.keywords}
-    value = value if keep_objects else as_mapping(value)
+    value = value if keep_objects else object_fields(value)
     if isinstance(value, Mapping):
         keep_objects = keep_objects or takes_objects(value)
         return {k: to_plain(item, f"{key}.{k}", keep_objects=keep_objects) for k, item in value.items()}
@@ -92,7 +92,7 @@ def to_serializable(value: Any, *, keep_objects: bool = False) -> Any:
     if isinstance(value, (list, tuple)):
         items = (to_serializable(item, keep_objects=keep_objects) for item in value)
         return (list if isinstance(value, list) else tuple)(items)
-    if isinstance(fields := as_mapping(value), dict):
+    if isinstance(fields := object_fields(value), dict):
         return to_serializable({"_target_": import_path_of(type(value)), **fields}, keep_objects=True)
     import torch
 

@@ -104,12 +104,14 @@ def test_a_run_is_the_same_and_resumes_from_a_checkpoint_of_plain_containers(tmp
 
     torch.manual_seed(0)
     expected, _ = fit(tmp_path, Net({**vars(Sgd(lr=0.01))}, {"warmup": 4, "main": {"shape": "cosine"}}))
-    whole, _ = fit(tmp_path, module(), callbacks=[ModelCheckpoint(tmp_path, "half", every_n_train_steps=12)])
-    resumed, _ = fit(tmp_path, module(), tmp_path / "half.ckpt")
+    whole, _ = fit(
+        tmp_path, module(), callbacks=[ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=12, save_top_k=-1)]
+    )
+    resumed, _ = fit(tmp_path, module(), tmp_path / "step=12.ckpt")
     assert whole.used == expected.used
     assert torch.equal(weights(whole), weights(expected))
     assert torch.equal(weights(resumed), weights(expected))
-    saved = torch.load(tmp_path / "half.ckpt", weights_only=True)
+    saved = torch.load(tmp_path / "step=12.ckpt", weights_only=True)
     plain = {"_target_": "torch.optim.SGD", "lr": 0.01, "momentum": 0.9}
     assert saved["lit_optim"]["spec"]["optimizer"] == plain
     if where == "hparams":
