@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import Any
 
 from lit_optim.callbacks.plateau_feeder import PlateauFeeder
@@ -15,6 +16,7 @@ from lit_optim.module.batch_scaling import scale_to_batch
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
 from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
+from lit_optim.module.subclass_writes import build_or_withhold, wrap_overridden_hook
 from lit_optim.scheduler.run_length import run_length, training_data
 from lit_optim.step_hooks import AppliedStepCounter
 
@@ -41,6 +43,7 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
         """Warn when a class overrides our hooks without ``super()``, which would pass in silence at the first fit."""
         super().__init_subclass__(**kwargs)
         warn_of_overridden_hooks(cls, ConfigureOptimizersMixin, "configure_optimizers", "configure_callbacks")
+        wrap_overridden_hook(cls, ConfigureOptimizersMixin)
 
     def configure_callbacks(self) -> list[Callback]:
         """Check all specs before any data is prepared; return the optimizer callbacks and what a plateau needs."""
@@ -61,22 +64,29 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
         return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeders, *resolved.callbacks]
 
     def configure_optimizers(self) -> Any:
-        """Build the optimizer over everything that requires grad, and one scheduler."""
-        trainer = self._trainer_or_none()
+        """Build the optimizer over everything that requires grad, and one scheduler.
+
+        A subclass may change the groups of what ``super()`` returns: they hold the values that the schedule scales
+        (the peak lr), and the schedule starts from what is left there: lr, another key, a new group.
+        """
+        state, trainer = self._run_state, self._trainer_or_none()
         with self.trusted():
             resolved = self.resolved_specs(attached=True)
             optimizer = resolved.build_optimizer(self)
-            check_resumed_state(self._run_state.take_resumed_states(), optimizer, getattr(trainer, "callbacks", ()))
+            states, callbacks = state.take_resumed_states(), getattr(trainer, "callbacks", ())
+            check = functools.partial(check_resumed_state, states, optimizer, callbacks)
+            if state.withheld is None:
+                check()
             with contextlib.nullcontext() if trainer is None else training_data(trainer):
-                state = self._run_state
                 state.scaled_lr = scale_to_batch(resolved, optimizer, trainer, state.resumed_batch_size)
                 run = run_length(trainer)
             for callback in self.optimizer_callbacks():
                 callback.prepare_optimizer(optimizer)
-            scheduler = resolved.build_scheduler(optimizer, run)
+            build = functools.partial(resolved.build_scheduler, optimizer, run)
+            scheduler = build_or_withhold(state.withheld, optimizer, build, check)
             warn_at_fit_start(resolved, self, trainer, run)
         skips = resolved.scheduler.own and has_gradient_scaler(trainer)
-        self._run_state.applied_steps = AppliedStepCounter(optimizer) if skips else None
+        state.applied_steps = AppliedStepCounter(optimizer) if skips else None
         return resolved.for_lightning(optimizer, scheduler)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lit_optim.config.build.lr_scaling import ScaledLr
 from lit_optim.config.resolve import Resolved
+from lit_optim.module.subclass_writes import WithheldSchedule
 from lit_optim.step_hooks import AppliedStepCounter
 
 
@@ -23,6 +24,8 @@ class RunState:
         resumed_batch_size: samples of an optimizer step of that checkpoint, where its lr was scaled by them.
         scaled_lr: how the lr in force was scaled by the batch size; None: it was not.
         resumed_environment: the environment in which the checkpoint was written.
+        withheld: schedules whose first values a subclass with a ``configure_optimizers`` does not see yet; None: there
+            is no such subclass.
         applied_steps: counts the optimizer's steps where a gradient scaler may skip some.
         inputs: what `resolved` was made of.
         resolved: the specs in force.
@@ -37,6 +40,7 @@ class RunState:
     scaled_lr: ScaledLr | None = None
     resumed_environment: Any = None
     applied_steps: AppliedStepCounter | None = None
+    withheld: list[WithheldSchedule] | None = None
     inputs: Any = None
     resolved: Resolved | None = None
 
