@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from typing import Any
 
@@ -14,9 +13,8 @@ from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, has_gradient_scaler
 from lit_optim.module.batch_scaling import scale_to_batch
 from lit_optim.module.fit_warnings import warn_at_fit_start
-from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
+from lit_optim.module.overridden_hooks import adopt_overridden_hooks
 from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
-from lit_optim.module.subclass_writes import build_or_withhold, wrap_overridden_hook
 from lit_optim.scheduler.run_length import run_length, training_data
 from lit_optim.step_hooks import AppliedStepCounter
 
@@ -42,8 +40,7 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Warn when a class overrides our hooks without ``super()``, which would pass in silence at the first fit."""
         super().__init_subclass__(**kwargs)
-        warn_of_overridden_hooks(cls, ConfigureOptimizersMixin, "configure_optimizers", "configure_callbacks")
-        wrap_overridden_hook(cls, ConfigureOptimizersMixin)
+        adopt_overridden_hooks(cls, ConfigureOptimizersMixin)
 
     def configure_callbacks(self) -> list[Callback]:
         """Check all specs before any data is prepared; return the optimizer callbacks and what a plateau needs."""
@@ -77,13 +74,15 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
             check = functools.partial(check_resumed_state, states, optimizer, callbacks)
             if state.withheld is None:
                 check()
-            with contextlib.nullcontext() if trainer is None else training_data(trainer):
-                state.scaled_lr = scale_to_batch(resolved, optimizer, trainer, state.resumed_batch_size)
+            with training_data(trainer):
+                state.scaled_lr = resolved.lr_scaling and scale_to_batch(
+                    resolved.lr_scaling, optimizer, trainer, state.resumed_batch_size
+                )
                 run = run_length(trainer)
             for callback in self.optimizer_callbacks():
                 callback.prepare_optimizer(optimizer)
             build = functools.partial(resolved.build_scheduler, optimizer, run)
-            scheduler = build_or_withhold(state.withheld, optimizer, build, check)
+            scheduler = state.build_scheduler(optimizer, build, check)
             warn_at_fit_start(resolved, self, trainer, run)
         skips = resolved.scheduler.own and has_gradient_scaler(trainer)
         state.applied_steps = AppliedStepCounter(optimizer) if skips else None

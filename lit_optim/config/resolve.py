@@ -55,7 +55,7 @@ class Resolved:
     @property
     def lr_scaling(self) -> LrScaling | None:
         """Return how the lrs of the optimizer's spec depend on the batch size; None where they do not."""
-        return check_lr_scaling(*self.optimizer, Problems())
+        return None if self.optimizer.spec.lr_scaling is None else check_lr_scaling(*self.optimizer, Problems())
 
     def for_lightning(self, optimizer: Optimizer, scheduler: LRScheduler) -> dict[str, Any]:
         """Return what a module's ``configure_optimizers`` returns."""

@@ -6,32 +6,26 @@ from dataclasses import replace
 
 from torch.optim import Optimizer
 
-from lit_optim.config.build.lr_scaling import ScaledLr, scale_lr
+from lit_optim.config.build.lr_scaling import LrScaling, ScaledLr, scale_lr
 from lit_optim.config.read.spec import LR_SCALING
-from lit_optim.config.resolve import Resolved
 from lit_optim.lightning_api import Trainer, rank_zero_info, rank_zero_warn
 from lit_optim.scheduler.batch_size import BatchSize, read_batch_size
 
 KEY = f"optimizer.{LR_SCALING}"
 
 
-def scale_to_batch(
-    resolved: Resolved, optimizer: Optimizer, trainer: Trainer | None, resumed: int | None
-) -> ScaledLr | None:
-    """Scale the lrs of a new optimizer by ``lr_scaling``, and print how; None where the spec has no such key.
+def scale_to_batch(scaling: LrScaling, optimizer: Optimizer, trainer: Trainer | None, resumed: int | None) -> ScaledLr:
+    """Scale the lrs of a new optimizer, and print how.
 
     Args:
-        resolved: the specs.
-        optimizer: built from them.
+        scaling: the key ``lr_scaling`` of its spec.
+        optimizer: without a scheduler.
         trainer: gives the batch size; None where there is none.
         resumed: samples of an optimizer step of the checkpoint that the run goes on from: its lr is kept.
 
     Raises:
         ConfigError: where the batch size is not known.
     """
-    scaling = resolved.lr_scaling
-    if scaling is None:
-        return None
     batch = None
     if scaling.batch_size is None and trainer is not None:
         batch = read_batch_size(trainer, f"{KEY}.batch_size")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from lit_optim.config.build.lr_scaling import ScaledLr
 from lit_optim.config.resolve import Resolved
@@ -47,6 +51,15 @@ class RunState:
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be made again: a module must stay picklable, and a spec may hold any function."""
         return {**vars(self), "inputs": None, "resolved": None}
+
+    def build_scheduler(
+        self, optimizer: Optimizer, build: Callable[[], LRScheduler], check: Callable[[], None]
+    ) -> LRScheduler:
+        """Build a scheduler; withhold its first values where a subclass may change the groups, and check them then."""
+        if self.withheld is None:
+            return build()
+        self.withheld.append(WithheldSchedule(optimizer, build, check))
+        return self.withheld[-1].scheduler
 
     def take_resumed_states(self) -> Any:
         """Return the resumed optimizer states, once."""

@@ -92,8 +92,9 @@ class ModuleWithSpecs(LightningModule):
             ConfigError: if there is no optimizer among them; shows both ways to give one.
         """
         resumed = self._run_state.resumed_specs
-        own = object_fields(getattr(self, "optim_spec", None))
+        own = getattr(self, "optim_spec", None)
         if own is not None:
+            own = object_fields(own)
             _check_own_spec(own, type(self).__name__)
         specs = _specs_in(resumed or own or {**self._run_state.given_specs, **_specs_in(self.hparams)})
         if specs.get("optimizer") is None:

@@ -73,19 +73,6 @@ class WithheldSchedule:
             group.update(before)
 
 
-def build_or_withhold(
-    withheld: list[WithheldSchedule] | None,
-    optimizer: Optimizer,
-    build: Callable[[], LRScheduler],
-    check: Callable[[], None],
-) -> LRScheduler:
-    """Build a scheduler; withhold its first values where a subclass may change the groups, and check them then."""
-    if withheld is None:
-        return build()
-    withheld.append(WithheldSchedule(optimizer, build, check))
-    return withheld[-1].scheduler
-
-
 def releases_schedules(own: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a subclass's ``configure_optimizers``: schedules write their first values when the outermost one returns."""
 

@@ -42,9 +42,9 @@ def run_length(trainer: Trainer | None) -> RunLength:
 
 
 @contextlib.contextmanager
-def training_data(trainer: Trainer) -> Iterator[None]:
+def training_data(trainer: Trainer | None) -> Iterator[None]:
     """Set the train dataloader up for the context, if it was not yet; it stays set up where Lightning lets it."""
-    if trainer.train_dataloader is not None:
+    if trainer is None or trainer.train_dataloader is not None:
         yield
         return
     trainer.fit_loop.setup_data()

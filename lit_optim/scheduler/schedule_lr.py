@@ -12,11 +12,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-from lit_optim.scheduler.checks import check_choices, check_counts
 from lit_optim.scheduler.drive import ScheduleConfig, build_driven_values
 from lit_optim.scheduler.driven_value import DrivenValue
 from lit_optim.scheduler.rescale_lr import rescale_lr
 from lit_optim.scheduler.write_lr import lr_writer
+from lit_optim.schedules.checks import check_choices, check_counts
 from lit_optim.schedules.plan.compose_plan import compose_plan
 from lit_optim.schedules.plan.plan import Phase
 from lit_optim.schedules.shapes.plateau import PlateauState

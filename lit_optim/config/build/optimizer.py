@@ -64,7 +64,8 @@ def check_optimizer(spec: Spec) -> CheckedOptimizer:
         check_by_building(build, cls.__name__, arguments, spec.key, problems, names)
     if extra and not problems:
         _check_extra_arguments(cls, arguments, extra, spec.key, problems)
-    check_lr_scaling(spec, cls, arguments, problems)
+    if spec.lr_scaling is not None:
+        check_lr_scaling(spec, cls, arguments, problems)
     problems.raise_if_any()
     return CheckedOptimizer(spec, cls, arguments)
 

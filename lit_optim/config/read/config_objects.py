@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from lit_optim.duration import Duration
@@ -29,14 +28,3 @@ def object_fields(value: Any) -> Any:
         return value.model_dump(by_alias=True)
     fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else getattr(cls, "__attrs_attrs__", None)
     return value if fields is None else {field.name: getattr(value, field.name) for field in fields}
-
-
-def takes_objects(spec: Mapping[str, Any]) -> bool:
-    """Return whether a spec's class is a third party's, whose arguments may be such objects themselves.
-
-    Example:
-        >>> takes_objects({"_target_": "some_shampoo.Shampoo"}), takes_objects({"_target_": "torch.optim.SGD"})
-        (True, False)
-    """
-    path = spec.get("_target_", spec.get("class_path"))
-    return isinstance(path, str) and "." in path and not path.startswith(("lit_optim.", "torch.optim."))

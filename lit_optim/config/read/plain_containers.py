@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from lit_optim.config.read.config_objects import object_fields, takes_objects
+from lit_optim.config.read.config_objects import object_fields
 from lit_optim.errors import ConfigError
+
+_PLAIN = (str, int, float, type(None), Mapping, list, tuple)
 
 
 def to_plain(value: Any, key: str = "config", *, keep_objects: bool = False) -> Any:
@@ -50,13 +52,25 @@ def to_plain(value: Any, key: str = "config", *, keep_objects: bool = False) -> 
         if value.args:
             raise ConfigError(f"{key}: a partial with positional arguments; give them by name")
         value = {"_target_": import_path_of(value.func), "_partial_": True, **value.keywords}
-    value = value if keep_objects else object_fields(value)
+    if not (keep_objects or isinstance(value, _PLAIN)):
+        value = object_fields(value)
     if isinstance(value, Mapping):
         keep_objects = keep_objects or takes_objects(value)
         return {k: to_plain(item, f"{key}.{k}", keep_objects=keep_objects) for k, item in value.items()}
     if type(value) in (list, tuple):
         return type(value)(to_plain(item, f"{key}[{i}]", keep_objects=keep_objects) for i, item in enumerate(value))
     return value
+
+
+def takes_objects(spec: Mapping[str, Any]) -> bool:
+    """Return whether a spec's class is a third party's, whose arguments may be such objects themselves.
+
+    Example:
+        >>> takes_objects({"_target_": "some_shampoo.Shampoo"}), takes_objects({"_target_": "torch.optim.SGD"})
+        (True, False)
+    """
+    path = spec.get("_target_", spec.get("class_path"))
+    return isinstance(path, str) and "." in path and not path.startswith(("lit_optim.", "torch.optim."))
 
 
 def missing_message(key: str, path: str) -> str:
