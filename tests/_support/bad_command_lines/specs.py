@@ -91,6 +91,8 @@ SCHEDULER = [
     ("+scheduler.frequency=0", "scheduler.frequency=0: must be a whole number of at least 1"),
     ("+scheduler.reduce_on_plateau=true", "scheduler.reduce_on_plateau=True: no metric drives this schedule"),
     ("+scheduler.verbose=true", "scheduler.verbose=True: ScheduleLR has no argument 'verbose'; drop it: torch has removed it"),
+    ("+optimizer.lr_scaling.rule=sqrt", "optimizer.lr_scaling.base_batch_size: lr_scaling needs a value for it"),
+    ("+optimizer.lr_scaling={base_batch_size:256,rule:lin}", "optimizer.lr_scaling.rule='lin': lr_scaling expects"),
     ("+optimizer.correct_bias=false", "optimizer.correct_bias=False: AdamW has no argument 'correct_bias'; drop it"),
     ("+scheduler.mode=maximum", "scheduler.mode='maximum': must be one of min, max"),
     ("+scheduler.name=3", "scheduler.name=3: must be a text"),
