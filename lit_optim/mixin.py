@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import Any
 
-from lit_optim.callbacks.schedule_free import ScheduleFree
-from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.checkpoint.compatibility import check_resumed_states
 from lit_optim.config.resolve_named import build_schedulers, for_lightning
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, has_gradient_scaler
+from lit_optim.module.batch_scaling import scale_each
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.manual_optimization import ModuleWithNamedOptimizers
-from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
-from lit_optim.module.step_schedules import schedule_callbacks
-from lit_optim.scheduler.run_length import run_length
+from lit_optim.module.overridden_hooks import adopt_overridden_hooks
+from lit_optim.module.step_schedules import own_callbacks
+from lit_optim.scheduler.run_length import run_length, training_data
 from lit_optim.step_hooks import AppliedStepCounter
 
 
@@ -41,7 +41,7 @@ class ConfigureOptimizersMixin(ModuleWithNamedOptimizers):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Warn when a class overrides our hooks without ``super()``, which would pass in silence at the first fit."""
         super().__init_subclass__(**kwargs)
-        warn_of_overridden_hooks(cls, ConfigureOptimizersMixin, "configure_optimizers", "configure_callbacks")
+        adopt_overridden_hooks(cls, ConfigureOptimizersMixin)
 
     def configure_callbacks(self) -> list[Callback]:
         """Check all specs before any data is prepared; return the optimizer callbacks and what a plateau needs."""
@@ -56,23 +56,33 @@ class ConfigureOptimizersMixin(ModuleWithNamedOptimizers):
                 resolved = self.resolved_specs(callbacks)
             except ConfigError:
                 return callbacks  # a checkpoint is evaluated, which needs no optimizer
-        movers = schedule_callbacks(resolved.parts, by_hand=not self.automatic_optimization)
-        return [*callbacks, SpecCheckpoint(), ScheduleFree(), *movers, *resolved.callbacks]
+        own = own_callbacks(resolved.parts, by_hand=not self.automatic_optimization)
+        return [*callbacks, *own, *resolved.callbacks]
 
     def configure_optimizers(self) -> Any:
-        """Build the optimizer over everything that requires grad, or several by name, each with a scheduler."""
-        trainer, by_hand = self._trainer_or_none(), not self.automatic_optimization
+        """Build the optimizer over everything that requires grad, or several by name, each with a scheduler.
+
+        A subclass may change the groups of what ``super()`` returns: they hold the values that the schedule scales
+        (the peak lr), and the schedule starts from what is left there: lr, another key, a new group.
+        """
+        state, trainer, by_hand = self._run_state, self._trainer_or_none(), not self.automatic_optimization
         with self.trusted():
             resolved = self.resolved_specs(attached=True)
             optimizers = resolved.build_optimizers(self)
-            check_resumed_states(self._run_state.take_resumed_states(), optimizers, getattr(trainer, "callbacks", ()))
+            states, callbacks = state.take_resumed_states(), getattr(trainer, "callbacks", ())
+            check = functools.partial(check_resumed_states, states, optimizers, callbacks)
+            if state.withheld is None:
+                check()
+            with training_data(trainer):
+                state.scaled_lr = scale_each(resolved.parts, optimizers, trainer, state.resumed_batch_size)
+                run = run_length(trainer, len(optimizers))
             for callback, optimizer in itertools.product(self.optimizer_callbacks(), optimizers):
                 callback.prepare_optimizer(optimizer)
-            run = run_length(trainer, len(optimizers))
-            schedulers = build_schedulers(resolved.parts, optimizers, run, by_hand=by_hand)
+            build = functools.partial(state.build_scheduler, check=check)
+            schedulers = build_schedulers(resolved.parts, optimizers, run, build, by_hand=by_hand)
             warn_at_fit_start(resolved, self, trainer, run)
         skips = resolved.parts[0].scheduler.own and has_gradient_scaler(trainer) and not by_hand
-        self._run_state.applied_steps = AppliedStepCounter(optimizers[0]) if skips else None
+        state.applied_steps = AppliedStepCounter(optimizers[0]) if skips else None
         return for_lightning(resolved.parts, optimizers, schedulers, by_hand=by_hand)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:

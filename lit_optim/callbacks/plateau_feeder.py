@@ -11,15 +11,16 @@ class PlateauFeeder(MetricFeeder):
     """Feeds a logged metric to the plateaus that follow it.
 
     Args:
-        monitor: name of the metric.
-        key: dotted name of that setting.
+        monitor: name of the logged metric.
+        strict: raise where the metric is not logged; False: warn, and leave the plateau as it is.
+        key: dotted name of the setting that names the metric.
     """
 
     taker = "the plateau"
 
-    def __init__(self, monitor: str | None, key: str = "scheduler.monitor") -> None:
+    def __init__(self, monitor: str | None, strict: bool = True, key: str = "scheduler.monitor") -> None:
         super().__init__(monitor)
-        self.key = key
+        self.strict, self.key = strict, key
 
     @property
     def state_key(self) -> str:
@@ -33,18 +34,18 @@ class PlateauFeeder(MetricFeeder):
                 config.scheduler.step_metric(value)
 
 
-def plateau_feeders(metrics: Mapping[str, str]) -> list[Callback]:
+def plateau_feeders(metrics: Mapping[str, tuple[str, bool]]) -> list[Callback]:
     """Return a feeder for each metric.
 
     Args:
-        metrics: by the dotted name of the scheduler that follows it.
+        metrics: with whether it has to be logged, by the dotted name of the scheduler that follows it.
 
     Example:
-        >>> feeders = plateau_feeders({"scheduler.a": "val/a", "scheduler.b": "val/b", "scheduler.c": "val/a"})
-        >>> [feeder.key for feeder in feeders]
+        >>> metrics = {"scheduler.a": ("val/a", True), "scheduler.b": ("val/b", True), "scheduler.c": ("val/a", True)}
+        >>> [feeder.key for feeder in plateau_feeders(metrics)]
         ['scheduler.a.monitor', 'scheduler.b.monitor']
     """
-    first: dict[str, str] = {}
-    for scheduler, metric in metrics.items():
-        first.setdefault(metric, f"{scheduler}.monitor")
-    return [PlateauFeeder(metric, key) for metric, key in first.items()]
+    first: dict[str, PlateauFeeder] = {}
+    for scheduler, (metric, strict) in metrics.items():
+        first.setdefault(metric, PlateauFeeder(metric, strict, f"{scheduler}.monitor"))
+    return [*first.values()]

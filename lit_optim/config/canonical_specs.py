@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from lit_optim.config.read.plain_containers import import_path_of, to_plain
@@ -41,7 +42,7 @@ def _canonical_part(part: Resolved) -> list[Any]:
     optimizer, scheduler, of = part.optimizer, part.scheduler, {"of": part.of} if part.name else {}
     schedule = _with_parsed_durations(scheduler.arguments)
     return [
-        _canonical({"_target_": optimizer.spec.path, **optimizer.arguments, **of}),
+        _canonical({**replace(optimizer.spec, arguments=optimizer.arguments).as_dict(), **of}),
         _canonical({"_target_": scheduler.spec.path, **schedule, **scheduler.lightning_keys}),
         _canonical(part.param_groups.as_plain()),
     ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.callbacks import callbacks_from_spec
+from lit_optim.config.build.lr_scaling import LrScaling, check_lr_scaling
 from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked, check_optimizer
 from lit_optim.config.build.param_groups import read_grouping
 from lit_optim.config.build.rule_schedules import check_with_rules, remember_rules
@@ -71,6 +72,11 @@ class Resolved:
         """Return the run in steps of this optimizer: of its schedule's ``total_steps`` where it is stepped by hand."""
         return run.of_steps(self.scheduler.lightning_keys.get("total_steps")) if by_hand else run
 
+    @property
+    def lr_scaling(self) -> LrScaling | None:
+        """Return how the lrs of the optimizer's spec depend on the batch size; None where they do not."""
+        return None if self.optimizer.spec.lr_scaling is None else check_lr_scaling(*self.optimizer, Problems())
+
     def build_scheduler(self, optimizer: Optimizer, run: RunLength) -> LRScheduler:
         """Build the scheduler of an optimizer for a run of some length."""
         return build_checked_schedule(self.scheduler, optimizer, run)
@@ -122,7 +128,7 @@ def resolve_specs(
         for callback in (*(other for other in callbacks if type(other) not in replaced), *chosen):
             own = callback.replace_spec(checked.spec) if hasattr(callback, "replace_spec") else checked.spec
             if own is not checked.spec:
-                checked = check_optimizer(own)
+                checked = check_optimizer(replace(own, lr_scaling=checked.spec.lr_scaling))
         return checked
 
     def schedule_of(spec: Any, key: str) -> CheckedSchedule:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ def resolve(
         text = f"{type(callback).__name__} works with one optimizer, and there are several ({', '.join(named)})"
         problems.append(f"{prefix}optim_callbacks: {text}; remove it")
         replacing.remove(callback)
-    for key, value in (overrides or {}).items():
+    for key, value in [(key, value) for key, value in (overrides or {}).items() if value is not None]:
         example = f"{prefix}optimizer.{next(iter(named))}.{key}={value}"
         problems.append(f"{key}={value}: there are several optimizers ({', '.join(named)}); write e.g. {example}")
     try:
@@ -107,7 +108,12 @@ def resolve(
 
 
 def build_schedulers(
-    parts: Sequence[Resolved], optimizers: Sequence[Optimizer], run: RunLength, *, by_hand: bool
+    parts: Sequence[Resolved],
+    optimizers: Sequence[Optimizer],
+    run: RunLength,
+    build: Callable[[Optimizer, Callable[[], LRScheduler]], LRScheduler],
+    *,
+    by_hand: bool,
 ) -> list[LRScheduler]:
     """Build the scheduler of each optimizer.
 
@@ -115,6 +121,7 @@ def build_schedulers(
         parts: the specs of each optimizer.
         optimizers: as they are built.
         run: of optimizers that take a step in every batch.
+        build: calls the function that builds the scheduler of an optimizer.
         by_hand: the training step takes the optimizers' steps.
 
     Raises:
@@ -123,7 +130,8 @@ def build_schedulers(
     built = []
     for part, optimizer in zip(parts, optimizers, strict=True):
         try:
-            built.append(part.build_scheduler(optimizer, part.length_of(run, by_hand=by_hand)))
+            length = part.length_of(run, by_hand=by_hand)
+            built.append(build(optimizer, functools.partial(part.build_scheduler, optimizer, length)))
         except ConfigError as error:  # whose texts begin with the key of one schedule
             found = [re.sub(r"^scheduler\b", part.scheduler.spec.key, problem) for problem in error.problems]
             raise type(error)(*found) from error

@@ -8,6 +8,8 @@ from typing import Any
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lit_optim.callbacks.plateau_feeder import plateau_feeders
+from lit_optim.callbacks.schedule_free import ScheduleFree
+from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config.resolve import Resolved
 from lit_optim.lightning_api import Callback, Trainer, rank_zero_warn
 from lit_optim.scheduler.planned_steps import planned_steps
@@ -95,15 +97,20 @@ class StepSchedules(Callback):
                 rank_zero_warn(f"{key}: made for {planned} steps, and {takes}; write {key}.total_steps={steps}")
 
 
-def schedule_callbacks(parts: Iterable[Resolved], *, by_hand: bool) -> list[Callback]:
-    """Return the callbacks that move schedules, where Lightning does not.
+def own_callbacks(parts: Iterable[Resolved], *, by_hand: bool) -> list[Callback]:
+    """Return the callbacks that every module adds: for checkpoints, and where Lightning does not move a schedule.
 
     Args:
         parts: the specs of each optimizer.
         by_hand: the training step takes the optimizers' steps.
     """
-    metrics = {part.scheduler.spec.key: part.scheduler.fed_metric for part in parts if part.scheduler.fed_metric}
-    return [*(plateau_feeders(metrics) if metrics else []), *([StepSchedules()] if by_hand else [])]
+    metrics = {
+        part.scheduler.spec.key: (part.scheduler.fed_metric, part.scheduler.lightning_keys.get("strict", True))
+        for part in parts
+        if part.scheduler.fed_metric is not None
+    }
+    movers = [*(plateau_feeders(metrics) if metrics else []), *([StepSchedules()] if by_hand else [])]
+    return [SpecCheckpoint(), ScheduleFree(), *movers]
 
 
 def moves_by_itself(part: Resolved, scheduler: Any) -> bool:

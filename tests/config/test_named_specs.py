@@ -230,7 +230,7 @@ def test_a_rule_drives_the_groups_of_its_optimizer():
              "scheduler": "linear", "param_groups": {"rules": rules}}  # fmt: skip
     resolved = resolve(specs)
     built = resolved.build_optimizers(Net())
-    build_schedulers(resolved.parts, built, RunLength(10), by_hand=True)
+    build_schedulers(resolved.parts, built, RunLength(10), lambda _, build: build(), by_hand=True)
     assert [[(g["name"], g["lr"]) for g in o.param_groups] for o in built] == [[("critic/head", 0.1)], [("rest", 0.01)]]
 
 
