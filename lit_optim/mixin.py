@@ -74,7 +74,10 @@ class ConfigureOptimizersMixin(ModuleWithNamedOptimizers):
             if state.withheld is None:
                 check()
             with training_data(trainer):
-                state.scaled_lr = scale_each(resolved.parts, optimizers, trainer, state.resumed_batch_size)
+                scales = any(part.lr_scaling for part in resolved.parts)
+                state.scaled_lr = (
+                    scale_each(resolved.parts, optimizers, trainer, state.resumed_batch_size) if scales else None
+                )
                 run = run_length(trainer, len(optimizers))
             for callback, optimizer in itertools.product(self.optimizer_callbacks(), optimizers):
                 callback.prepare_optimizer(optimizer)
