@@ -121,11 +121,17 @@ def assign(model: NamedModel, grouping: Grouping) -> list[Assignment]:
     selected = [_select(rule, model) for rule in grouping.rules]
     _report_unmatched(model, strict=grouping.strict)
     chosen = [(i, rule, parameters) for i, (rule, parameters) in enumerate(zip(grouping.rules, selected, strict=True))]
-    return [_assign(p, [(i, rule) for i, rule, parameters in chosen if p in parameters]) for p in model.parameters]
+    known: dict[Any, Any] = {}
+    return [
+        _assign(p, [(i, rule) for i, rule, parameters in chosen if p in parameters], known) for p in model.parameters
+    ]
 
 
-def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> Assignment:
-    """Let each key have the value of the last rule that sets it."""
+def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]], known: dict[Any, Any]) -> Assignment:
+    """Let each key have the value of the last rule that sets it; the same rules give the same, found once."""
+    key = tuple([i for i, _ in rules])
+    if key in known:
+        return Assignment(parameter, *known[key])
     options: dict[str, Any] = {}
     setter: dict[str, int] = {}
     frozen = False
@@ -138,8 +144,7 @@ def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> Ass
     kept = {**setter, "freeze": -1}.values()  # a group holds what is trained, whichever rule says so
     parts = [(i, rule) for i, rule in rules if i in kept]
     other = [rule.name for i, rule in rules if setter.get("optimizer") == i]
-    return Assignment(
-        parameter,
+    found = (
         tuple(rule.name for _, rule in parts),
         options,
         frozen,
@@ -147,6 +152,9 @@ def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> Ass
         frozenset(rule.name for i, rule in parts if not rule.settings or setter.get("schedule") == i),
         tuple(i for i, _ in parts),
     )
+    if not any(rule.match.reads_optim for _, rule in rules):
+        known[key] = found
+    return Assignment(parameter, *found)
 
 
 def _select(rule: Rule, model: NamedModel) -> Selected:
@@ -193,22 +201,27 @@ def merge_into_groups(
         >>> [(group["name"], group.get("lr")) for group in groups]
         [('default', None), ('head', 1.0)]
     """
-    members: dict[Any, list[tuple[Assignment, dict[str, Any]]]] = {}
+    members: dict[Any, tuple[dict[str, Any], list[Assignment]]] = {}
+    known: dict[Any, Any] = {}  # of assignments with the same options
     for each in assignments:
-        values = {key: _absolute(key, value, defaults) for key, value in each.options.items()}
-        for factor in each.factors.values():
-            values["lr"] = values.get("lr", defaults.get("lr")) * factor
-        kept_apart = each.apart.union(name for name in each.rules if name in apart)
-        result = tuple(sorted((key, repr(value)) for key, value in values.items()))
-        members.setdefault((bool(each.rules), kept_apart, result), []).append((each, values))
-    ordered = sorted(members.values(), key=lambda group: group[0][0].order)
+        factors = tuple(each.factors.items())
+        key = (id(each.options), each.rules, each.apart, factors)
+        if key not in known:
+            values = {key: _absolute(key, value, defaults) for key, value in each.options.items()}
+            for _, factor in factors:
+                values["lr"] = values.get("lr", defaults.get("lr")) * factor
+            kept_apart = each.apart.union(name for name in each.rules if name in apart)
+            result = tuple(sorted((key, repr(value)) for key, value in values.items()))
+            known[key] = members.setdefault((bool(each.rules), kept_apart, result), (values, []))[1]
+        known[key].append(each)
+    ordered = sorted(members.values(), key=lambda group: group[1][0].order)
     names: dict[str, int] = {}
     groups = []
-    for group in ordered:
-        name = _group_name([each for each, _ in group], part)
+    for values, group in ordered:
+        name = _group_name(group, part)
         names[name] = names.get(name, 0) + 1
         unique = name if names[name] == 1 else f"{name}/{names[name]}"
-        groups.append({"params": [each.parameter.tensor for each, _ in group], "name": unique, **group[0][1]})
+        groups.append({"params": [each.parameter.tensor for each in group], "name": unique, **values})
     return groups
 
 

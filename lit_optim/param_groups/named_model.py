@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -15,6 +15,7 @@ from lit_optim.state_loading.parameter_names import normalize_name
 
 Selected = set[OwnedParameter]
 DECLARATIONS = ("no_weight_decay", "no_weight_decay_keywords")  # timm's: names or patterns, and parts of names
+OUTPUT_METHODS = ("get_output_embeddings", "get_classifier")  # transformers', timm's
 
 
 class NamedModel:
@@ -54,20 +55,31 @@ class NamedModel:
         if role == "embedding":
             return self.where(lambda p: is_of_family(p, "embedding"))
         layer = output_layer(self.module)
-        own = {*layer.parameters()}
-        return self.where(lambda p: p.tensor in own)
+        own = {id(tensor) for tensor in layer.parameters()}
+        return self.where(lambda p: id(p.tensor) in own)
 
     def declared(self, declaration: str) -> Selected:
         """Select what the model declares: by ``no_weight_decay()``, or by an attribute ``_optim`` of parameters."""
         if declaration == "_optim":
             return self.where(lambda p: getattr(p.tensor, "_optim", None))
         selected: Selected = set()
-        for path, owner in self.module.named_modules():
+        for path, owner in _with_any(self.module, DECLARATIONS):
             below = f"{normalize_name(f'{path}.')}" if path else ""
             names, words = (_declared_names(owner, name) for name in DECLARATIONS)
             if names or words:
                 selected |= self.where(functools.partial(_is_named, below=below, names=names, words=words))
         return selected
+
+
+def _with_any(module: nn.Module, names: Sequence[str]) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the modules that have any of these attributes; a module's own lookup is slow where it has none."""
+    known: dict[type, bool] = {}
+    for path, inner in module.named_modules():
+        cls = type(inner)
+        if cls not in known:
+            known[cls] = cls.__getattr__ is not nn.Module.__getattr__ or any(hasattr(cls, name) for name in names)
+        if known[cls] or not vars(inner).keys().isdisjoint(names):
+            yield path, inner
 
 
 def _declared_names(owner: nn.Module, attribute: str) -> list[str]:
@@ -99,8 +111,8 @@ def output_layer(module: nn.Module) -> nn.Module:
         >>> output_layer(nn.ModuleDict({"body": nn.Linear(2, 3), "head": nn.Sequential(nn.Linear(3, 1), nn.Sigmoid())}))
         Linear(in_features=3, out_features=1, bias=True)
     """
-    for inner in module.modules():
-        for method in ("get_output_embeddings", "get_classifier"):
+    for _, inner in _with_any(module, OUTPUT_METHODS):
+        for method in OUTPUT_METHODS:
             layer = getattr(inner, method)() if callable(getattr(inner, method, None)) else None
             if isinstance(layer, nn.Module) and any(True for _ in layer.parameters()):
                 return layer
