@@ -15,15 +15,14 @@ the config folder too. Exit code 2 if there is an error; warnings and notes alon
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lit_optim.cli import environment
 from lit_optim.cli.environment import versions
+from lit_optim.cli.model import import_path
 from lit_optim.cli.rendering import Block, Heading, Table, show
 from lit_optim.config.pitfalls import Finding, find
 from lit_optim.config.pitfalls.logged import Logged, logged_by
@@ -139,14 +138,3 @@ def _metrics(config: Mapping[str, Any]) -> tuple[Logged, list[Finding]]:
         return logged_by(locate(target, LightningModule, "model")), []
     except ConfigError as error:
         return Logged(unknown=("the module cannot be read",)), _findings_in(error)
-
-
-@contextlib.contextmanager
-def import_path(folders: Sequence[str]) -> Iterator[None]:
-    """Put folders in front of ``sys.path``, as they are when a script in them is started."""
-    before = list(sys.path)
-    sys.path[:0] = folders
-    try:
-        yield
-    finally:
-        sys.path[:] = before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.callbacks import callbacks_from_spec
@@ -11,12 +12,15 @@ from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked, ch
 from lit_optim.config.build.param_groups import read_grouping
 from lit_optim.config.build.rule_schedules import check_with_rules, remember_rules
 from lit_optim.config.build.rules import check_rules
+from lit_optim.config.build.schedule_label import schedule_label
 from lit_optim.config.build.scheduler import CheckedSchedule, build_checked_schedule, check_scheduler
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError, Problems
+from lit_optim.param_groups.card import Card, make_card
 
 if TYPE_CHECKING:
+    from torch import nn
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
@@ -48,6 +52,10 @@ class Resolved:
         if any(rule.schedule is not None for rule in self.param_groups.rules):
             remember_rules(optimizer, self.param_groups.rules)
         return optimizer
+
+    def card(self, module: nn.Module, optimizer: Optimizer) -> Card:
+        """Tabulate what the optimizer that was built over a module does with its parameters."""
+        return make_card(module, {"": optimizer}, self.param_groups, partial(schedule_label, self.scheduler))
 
     def for_lightning(self, optimizer: Optimizer, scheduler: LRScheduler) -> dict[str, Any]:
         """Return what a module's ``configure_optimizers`` returns."""
