@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from lit_optim.callbacks.plateau_feeder import PlateauFeeder
@@ -12,6 +13,7 @@ from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, has_gradient_scaler
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
+from lit_optim.module.report_groups import report_groups
 from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
 from lit_optim.scheduler.run_length import run_length
 from lit_optim.step_hooks import AppliedStepCounter
@@ -69,6 +71,9 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
             run = run_length(trainer)
             scheduler = resolved.build_scheduler(optimizer, run)
             warn_at_fit_start(resolved, self, trainer, run)
+            several = len(optimizer.param_groups) > 1
+            if trainer is not None and (several or not all(map(attrgetter("requires_grad"), self.parameters()))):
+                report_groups(resolved, self, optimizer, trainer)
         skips = resolved.scheduler.own and has_gradient_scaler(trainer)
         self._run_state.applied_steps = AppliedStepCounter(optimizer) if skips else None
         return resolved.for_lightning(optimizer, scheduler)

@@ -112,7 +112,7 @@ def _specs(module: nn.Module, words: Sequence[str]) -> dict[str, Any]:
     """Let overrides beat the module's own specs."""
     given = choices(words)
     if len(given) > 1:
-        raise ConfigError(f"{given[0].label}: a card is of one configuration; give one value")
+        raise ConfigError(f"{given[0].label} or {given[1].label}: a card is of one configuration; give one value")
     chosen = {group: spec for group, spec in given[0].chosen.items() if group in presets.GROUPS}
     specs = {**_own_specs(module), **chosen}
     for group, changes in given[0].overrides.items():

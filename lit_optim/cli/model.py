@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lit_optim.config.checks.locate import describe_object
 from lit_optim.errors import ConfigError
 from lit_optim.imports import import_object
 
@@ -47,7 +48,7 @@ def load_model(path: str) -> nn.Module:
         return found
     if not callable(found):
         raise ConfigError(
-            f"MODEL={path}: a {type(found).__name__}; give an nn.Module class, or a function that builds one"
+            f"MODEL={path}: {describe_object(found)}; give an nn.Module class, or a function that builds one"
         )
     name = path.replace(":", ".").rpartition(".")[2]
     if missing := _required_arguments(found):
@@ -96,5 +97,5 @@ def _build(build: Callable[[], Any], what: str) -> nn.Module:
             text = " ".join(str(error).split())[:300]
             raise ConfigError(f"{what}: building it failed with {type(error).__name__}: {text}") from error
     if not isinstance(model, torch.nn.Module):
-        raise ConfigError(f"{what}: it returned a {type(model).__name__}, not an nn.Module")
+        raise ConfigError(f"{what}: it returned {describe_object(model)}, not an nn.Module")
     return model

@@ -13,9 +13,8 @@ from torch.optim import Optimizer
 
 from lit_optim.param_groups.grouping import DEFAULT, Assignment, Grouping, assign
 from lit_optim.param_groups.named_model import NamedModel
-from lit_optim.state_loading.expected_state import FirstStates, TensorLike
+from lit_optim.state_loading.state_bytes import StateBytes
 
-NOT_IN_STATE = ("params", "param_names", "name", "lr", "initial_lr", "weight_decay")  # keys that change no size of it
 LINE = 120  # characters of the groups in a line
 UNITS = ("", "k", "M", "G", "T")
 
@@ -104,7 +103,7 @@ class Card:
 
     @property
     def not_taken(self) -> list[CardParameter]:
-        """List the parameters that require grad and that no optimizer has."""
+        """List the parameters that require grad and have no optimizer."""
         return [p for p in self.parameters if p.frozen is None and not p.group]
 
     @property
@@ -146,7 +145,7 @@ def make_card(
     module: nn.Module,
     optimizers: Mapping[str, Optimizer],
     grouping: Grouping | None = None,
-    schedule_of: Callable[[Mapping[str, Any]], str] = lambda group: "",
+    schedule_of: Callable[[Mapping[str, Any]], str] | None = None,
 ) -> Card:
     """Make the card of a module; nothing of the size of its parameters is allocated.
 
@@ -182,7 +181,7 @@ def make_card(
                 _number(group.get("weight_decay")),
                 type(optimizer).__name__,
                 None if None in sizes else sum(size or 0 for size in sizes),
-                schedule_of(group),
+                schedule_of(group) if schedule_of else "",
             )
         )
     parameters = tuple(
@@ -196,8 +195,8 @@ def make_card(
         )
         for p in model.parameters
     )
-    tensors = [p.tensor for p in model.parameters]
-    weights, gradients = (sum(map(_bytes, each)) for each in (tensors, [p for p in tensors if p.requires_grad]))
+    sizes = [(p.tensor.requires_grad, _elements(p.tensor) * p.tensor.dtype.itemsize) for p in model.parameters]
+    weights, gradients = sum(size for _, size in sizes), sum(size for trained, size in sizes if trained)
     return Card(tuple(rows), parameters, tuple(unmatched), weights, gradients)
 
 
@@ -226,60 +225,12 @@ def _groups(optimizers: Mapping[str, Optimizer]) -> Iterator[tuple[str, Any, Opt
                 yield "/".join(filter(None, [name, own])), group, optimizer, states
 
 
-class StateBytes:
-    """Finds the bytes of an optimizer's state for a parameter after its first step, from steps on dummies.
-
-    The first dummy is of the parameter's shape on the meta device, which allocates nothing. Where the class reads
-    values, which are not there, it is a small one on the CPU.
-
-    Args:
-        optimizer: it is not changed.
-    """
-
-    def __init__(self, optimizer: Optimizer) -> None:
-        self._finders = [(FirstStates(optimizer, devices=("meta",)), True), (FirstStates(optimizer), False)]
-        self._alike: dict[str, Any] = {}
-
-    def __call__(self, group: Mapping[str, Any], p: Tensor) -> int | None:
-        """Return the bytes; None where they do not follow from those of a dummy, or grow with further steps."""
-        if is_lazy(p):
-            return 0
-        options = {key: value for key, value in group.items() if key not in NOT_IN_STATE}
-        group = self._alike.setdefault(repr(options), group)
-        while self._finders:
-            find, exact = self._finders[0]
-            state = find(group, p, exact=exact).state
-            if state is not None:
-                return None if None in state.values() else _state_bytes(state)
-            del self._finders[0]  # another parameter would fail likewise
-        return None
-
-
-def _state_bytes(value: Any) -> int | None:
-    if isinstance(value, TensorLike):
-        if value.shape is None or value.cls not in (Tensor, nn.Parameter):  # a subclass may pack its values
-            return None
-        size = value.dtype.itemsize
-        for n in value.shape:
-            size *= n
-        return size
-    parts = list(value.values()) if isinstance(value, Mapping) else value
-    if not isinstance(parts, (list, tuple)):
-        return 0
-    sizes = [_state_bytes(part) for part in parts]
-    return None if None in sizes else sum(size or 0 for size in sizes)
-
-
 def _elements(p: Tensor) -> int:
     return 0 if is_lazy(p) else p.numel()
 
 
-def _bytes(p: Tensor) -> int:
-    return _elements(p) * p.element_size()
-
-
 def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    return float(value) if isinstance(value, (int, float, Tensor)) else None
 
 
 def short_number(number: float | None, unit: str = "") -> str:
@@ -294,4 +245,5 @@ def short_number(number: float | None, unit: str = "") -> str:
     power = 0
     while number >= 999.5 and power < len(UNITS) - 1:
         number, power = number / 1000, power + 1
-    return f"{number:.3g}{' ' * bool(unit)}{UNITS[power]}{unit}"
+    prefix = UNITS[power] if unit or UNITS[power] != "G" else "B"  # billions
+    return f"{number:.3g}{' ' * bool(unit)}{prefix}{unit}"

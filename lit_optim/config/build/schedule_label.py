@@ -18,7 +18,8 @@ def schedule_label(checked: CheckedSchedule, group: Mapping[str, Any]) -> str:
     Example:
         >>> from lit_optim.config.build.scheduler import check_scheduler
         >>> from lit_optim.config.read.spec import read_spec
-        >>> checked = check_scheduler(read_spec("warmup_cosine", "scheduler", overrides={"groups": {"head": "constant"}}))
+        >>> spec = read_spec("warmup_cosine", "scheduler", overrides={"groups": {"head": "constant"}})
+        >>> checked = check_scheduler(spec)
         >>> schedule_label(checked, {"name": "default"}), schedule_label(checked, {"name": "head/no_decay"})
         ('warmup + cosine', 'constant')
     """
