@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from lit_optim.errors import ConfigError
+from lit_optim.param_groups.depth import Layers, layer_labels
+from lit_optim.param_groups.mup import Mup
 from lit_optim.param_groups.named_model import NamedModel, Selected
 from lit_optim.param_groups.parameter_type import OwnedParameter
 from lit_optim.param_groups.selectors import Match
@@ -59,15 +61,21 @@ class Grouping:
     Args:
         rules: in order; where two that match a parameter set one key, the later one counts.
         strict: whether a pattern that matches nothing is an error, or a warning.
+        layers: decay of the lr by depth.
+        mup: widths, for the factors of the maximal update parametrization.
     """
 
     rules: Sequence[Rule] = ()
     strict: bool = True
+    layers: Layers | None = None
+    mup: Mup | None = None
 
     def as_plain(self) -> dict[str, Any]:
-        """Return the rules in plain containers."""
+        """Return the rules, and the factors of the lr, in plain containers."""
         plain = ({**vars(rule), "match": rule.match.source, "key": None} for rule in self.rules)
-        return {rule["name"]: {key: value for key, value in rule.items() if value not in (None, {})} for rule in plain}
+        rules = {rule["name"]: {k: v for k, v in rule.items() if v not in (None, {})} for rule in plain}
+        factors = {"/layers": self.layers, "/mup": self.mup}  # no rule has such a name
+        return rules | {name: {**vars(each), "key": None} for name, each in factors.items() if each}
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ class Assignment:
 
     Args:
         parameter: the parameter.
-        rules: names of the rules with a part in it, in their order: each has set a key that no later rule sets.
+        rules: names of the rules that match it, in their order; those that only freeze are left out.
         options: keys of the param group -> absolute value, or `Relative`.
         frozen: whether a rule freezes it.
         optimizer: name of the rule that chooses another optimizer for it.
@@ -96,7 +104,7 @@ class Assignment:
 
 
 def assign(model: NamedModel, grouping: Grouping) -> list[Assignment]:
-    """Apply rules to all parameters of a model, those included that do not require grad.
+    """Apply rules and the decay by depth to all parameters of a model, those included that do not require grad.
 
     Args:
         model: the model.
@@ -116,45 +124,50 @@ def assign(model: NamedModel, grouping: Grouping) -> list[Assignment]:
         0.weight () {}
         0.bias ('bias',) {'lr': 0.1, 'weight_decay': 0.0}
         1.weight ('head',) {'lr': Relative(factor=10.0)}
-        1.bias ('bias',) {'lr': 0.1, 'weight_decay': 0.0}
+        1.bias ('head', 'bias') {'lr': 0.1, 'weight_decay': 0.0}
     """
     selected = [_select(rule, model) for rule in grouping.rules]
     _report_unmatched(model, strict=grouping.strict)
-    chosen = [(i, rule, parameters) for i, (rule, parameters) in enumerate(zip(grouping.rules, selected, strict=True))]
-    known: dict[Any, Any] = {}
+    matching: dict[OwnedParameter, tuple[int, ...]] = dict.fromkeys(model.parameters, ())
+    for i, p in ((i, p) for i, parameters in enumerate(selected) for p in parameters):
+        matching[p] += (i,)
+    labels = layer_labels(model.module, grouping.layers) if grouping.layers else {}
+    known, found = dict[tuple[int, ...], Any](), list[Assignment]()
+    reading = {i for i, rule in enumerate(grouping.rules) if rule.match.reads_optim}
+    for p, key in matching.items():
+        if key not in known or not reading.isdisjoint(key):
+            known[key] = _outcome(p, [(i, grouping.rules[i]) for i in key])
+        found.append(Assignment(p, *known[key], labels.get(p.name, {})))
+    return found
+
+
+def with_factors(assignments: Iterable[Assignment], labels: Mapping[str, Mapping[str, float]]) -> list[Assignment]:
+    """Put more factors on the lr, by the names of parameters: label in the group's name -> factor."""
     return [
-        _assign(p, [(i, rule) for i, rule, parameters in chosen if p in parameters], known) for p in model.parameters
+        replace(each, factors={**each.factors, **factors}) if (factors := labels.get(each.parameter.name)) else each
+        for each in assignments
     ]
 
 
-def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]], known: dict[Any, Any]) -> Assignment:
-    """Let each key have the value of the last rule that sets it; the same rules give the same, found once."""
-    key = tuple([i for i, _ in rules])
-    if key in known:
-        return Assignment(parameter, *known[key])
+def _outcome(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> tuple[Any, ...]:
+    """Let each key have the value of the last rule that sets it; return the fields from ``rules`` to ``order``."""
     options: dict[str, Any] = {}
-    setter: dict[str, int] = {}
-    frozen = False
-    for i, rule in rules:
-        declared = getattr(parameter.tensor, "_optim", None) if rule.match.reads_optim else None
-        own = {**(declared or {}), **rule.options}
-        options |= own
-        setter |= dict.fromkeys([*own, *rule.settings] or [f"the name {rule.name}"], i)
+    frozen, optimizer = False, None
+    for _, rule in rules:
+        if rule.match.reads_optim:
+            options |= getattr(parameter.tensor, "_optim", None) or {}
+        options |= rule.options
         frozen = frozen if rule.freeze is None else rule.freeze
-    kept = {**setter, "freeze": -1}.values()  # a group holds what is trained, whichever rule says so
-    parts = [(i, rule) for i, rule in rules if i in kept]
-    other = [rule.name for i, rule in rules if setter.get("optimizer") == i]
-    found = (
-        tuple(rule.name for _, rule in parts),
+        optimizer = optimizer if rule.optimizer is None else rule.name
+    naming = [(i, rule) for i, rule in rules if rule.settings != ["freeze"]]
+    return (
+        tuple(rule.name for _, rule in naming),
         options,
         frozen,
-        other[0] if other else None,
-        frozenset(rule.name for i, rule in parts if not rule.settings or setter.get("schedule") == i),
-        tuple(i for i, _ in parts),
+        optimizer,
+        frozenset(rule.name for _, rule in naming if rule.schedule is not None or not rule.settings),
+        tuple(i for i, _ in naming),
     )
-    if not any(rule.match.reads_optim for _, rule in rules):
-        known[key] = found
-    return Assignment(parameter, *found)
 
 
 def _select(rule: Rule, model: NamedModel) -> Selected:
@@ -201,23 +214,19 @@ def merge_into_groups(
         >>> [(group["name"], group.get("lr")) for group in groups]
         [('default', None), ('head', 1.0)]
     """
-    members: dict[Any, tuple[dict[str, Any], list[Assignment]]] = {}
-    known: dict[Any, Any] = {}  # of assignments with the same options
+    members, known = dict[Any, tuple[dict[str, Any], list[Assignment]]](), dict[Any, list[Assignment]]()
     for each in assignments:
-        factors = tuple(each.factors.items())
-        key = (id(each.options), each.rules, each.apart, factors)
+        key = (id(each.options), each.rules, each.apart, *each.factors.items())
         if key not in known:
             values = {key: _absolute(key, value, defaults) for key, value in each.options.items()}
-            for _, factor in factors:
-                values["lr"] = values.get("lr", defaults.get("lr")) * factor
+            for factor in each.factors.values():
+                values["lr"] = _absolute("lr", Relative(factor), {"lr": values.get("lr", defaults.get("lr"))})
             kept_apart = each.apart.union(name for name in each.rules if name in apart)
-            result = tuple(sorted((key, repr(value)) for key, value in values.items()))
-            known[key] = members.setdefault((bool(each.rules), kept_apart, result), (values, []))[1]
+            result = bool(each.rules), kept_apart, tuple(sorted((key, repr(value)) for key, value in values.items()))
+            known[key] = members.setdefault(result, (values, []))[1]
         known[key].append(each)
-    ordered = sorted(members.values(), key=lambda group: group[1][0].order)
-    names: dict[str, int] = {}
-    groups = []
-    for values, group in ordered:
+    names, groups = dict[str, int](), list[dict[str, Any]]()
+    for values, group in sorted(members.values(), key=lambda group: group[1][0].order):
         name = _group_name(group, part)
         names[name] = names.get(name, 0) + 1
         unique = name if names[name] == 1 else f"{name}/{names[name]}"

@@ -15,7 +15,6 @@ from lit_optim.state_loading.parameter_names import normalize_name
 
 Selected = set[OwnedParameter]
 DECLARATIONS = ("no_weight_decay", "no_weight_decay_keywords")  # timm's: names or patterns, and parts of names
-OUTPUT_METHODS = ("get_output_embeddings", "get_classifier")  # transformers', timm's
 
 
 class NamedModel:
@@ -72,7 +71,7 @@ class NamedModel:
 
 
 def _with_any(module: nn.Module, names: Sequence[str]) -> Iterator[tuple[str, nn.Module]]:
-    """Yield the modules that have any of these attributes; a module's own lookup is slow where it has none."""
+    """Yield the modules that may have one of these attributes; a module's own lookup is slow where it has none."""
     known: dict[type, bool] = {}
     for path, inner in module.named_modules():
         cls = type(inner)
@@ -111,9 +110,9 @@ def output_layer(module: nn.Module) -> nn.Module:
         >>> output_layer(nn.ModuleDict({"body": nn.Linear(2, 3), "head": nn.Sequential(nn.Linear(3, 1), nn.Sigmoid())}))
         Linear(in_features=3, out_features=1, bias=True)
     """
-    for _, inner in _with_any(module, OUTPUT_METHODS):
-        for method in OUTPUT_METHODS:
-            layer = getattr(inner, method)() if callable(getattr(inner, method, None)) else None
+    for inner in module.modules():
+        for method in ("get_output_embeddings", "get_classifier"):
+            layer = getattr(inner, method)() if hasattr(type(inner), method) else None
             if isinstance(layer, nn.Module) and any(True for _ in layer.parameters()):
                 return layer
     path, last = "", module
@@ -126,15 +125,17 @@ def output_layer(module: nn.Module) -> nn.Module:
     if not linears:
         raise ConfigError(_ask(f"the last child, {path!r} ({type(last).__name__}), has no Linear", path or "head"))
     name, layer = linears[-1]
-    branches = [each for each in last.modules() if isinstance(each, (nn.ModuleDict, nn.ModuleList)) and len(each) > 1]
-    if any(layer is branch for each in branches for branch in each.children()):
+    lists = [each for each in last.modules() if isinstance(each, (nn.ModuleDict, nn.ModuleList)) and len(each) > 1]
+    if any(layer is branch for each in lists for branch in each.children()):
         names = ", ".join(f"{path}.{name}".rstrip(".") for name, _ in linears)
         raise ConfigError(_ask(f"there are several: {names}", path))
+    if any(layer is inner for each in lists for inner in each.modules()):
+        raise ConfigError(_ask(f"the last Linear, '{path}.{name}', is part of a list of blocks", f"{path}.{name}"))
     return layer
 
 
 def _ask(problem: str, example: str) -> str:
     return (
-        f"role: the output layer is not known: {problem}; write match: {{module: {example}}} in place of "
-        "role: output, or give the model a method get_output_embeddings() that returns the layer"
+        f"role: the output layer is not known: {problem}; write {{module: {example}}} in place of "
+        "{role: output}, or give the model a method get_output_embeddings() that returns the layer"
     )
