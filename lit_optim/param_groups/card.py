@@ -195,8 +195,8 @@ def make_card(
         )
         for p in model.parameters
     )
-    sizes = [(p.tensor.requires_grad, _elements(p.tensor) * p.tensor.dtype.itemsize) for p in model.parameters]
-    weights, gradients = sum(size for _, size in sizes), sum(size for trained, size in sizes if trained)
+    trained = [(p.tensor.requires_grad, _elements(p.tensor) * p.tensor.dtype.itemsize) for p in model.parameters]
+    weights, gradients = sum(size for _, size in trained), sum(size for has_grad, size in trained if has_grad)
     return Card(tuple(rows), parameters, tuple(unmatched), weights, gradients)
 
 

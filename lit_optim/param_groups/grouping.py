@@ -137,7 +137,7 @@ def assign(model: NamedModel, grouping: Grouping) -> list[Assignment]:
     for p, key in matching.items():
         if key not in known or not reading.isdisjoint(key):
             known[key] = _outcome(p, [(i, grouping.rules[i]) for i in key])
-        found.append(Assignment(p, *known[key], labels.get(p.name, {})))
+        found.append(Assignment(p, *known[key], factors=labels.get(p.name, {})))
     return found
 
 
@@ -149,7 +149,7 @@ def with_factors(assignments: Iterable[Assignment], labels: Mapping[str, Mapping
     ]
 
 
-def _outcome(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> tuple[Any, ...]:
+def _outcome(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> Any:
     """Let each key have the value of the last rule that sets it; return the fields from ``rules`` to ``order``."""
     options: dict[str, Any] = {}
     frozen, optimizer = False, None
