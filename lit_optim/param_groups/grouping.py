@@ -137,7 +137,7 @@ def assign(model: NamedModel, grouping: Grouping) -> list[Assignment]:
     for p, key in matching.items():
         if key not in known or not reading.isdisjoint(key):
             known[key] = _outcome(p, [(i, grouping.rules[i]) for i in key])
-        found.append(Assignment(p, *known[key], factors=labels.get(p.name, {})))
+        found.append(Assignment(p, *known[key], labels.get(p.name, {})))  # type: ignore[call-arg]  # seven fields
     return found
 
 
