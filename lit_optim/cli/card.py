@@ -143,7 +143,7 @@ def card_blocks(card: Card) -> list[Block]:
             row.group,
             str(row.tensors),
             short_number(row.parameters),
-            *("" if value is None else as_config_value(value) for value in (row.lr, row.weight_decay)),
+            *("" if value is None else as_config_value(float(f"{value:.4g}")) for value in (row.lr, row.weight_decay)),
             row.optimizer,
             short_number(row.state_bytes, "B"),
             row.schedule,

@@ -128,12 +128,13 @@ class Card:
             values = (("lr", row.lr), ("wd", row.weight_decay))
             settings = " ".join(f"{name} {value:g}" for name, value in values if value is not None)
             texts.append(f"{row.group} {short_number(row.parameters)} {settings} {row.optimizer}")
-        frozen = [f"frozen {len(self.frozen)} tensors"] if self.frozen else []
+        frozen = [f"frozen {len(self.frozen)} tensor{'s' * (len(self.frozen) > 1)}"] if self.frozen else []
         end = "; ".join(["", *frozen, f"state {short_number(self.state_bytes, 'B')}"])
         shown = len(texts)
         while shown > 1 and sum(map(len, texts[:shown])) + 2 * shown + len(end) > LINE:
             shown -= 1
-        more = [f"{len(texts) - shown} more groups"] if shown < len(texts) else []
+        rest = len(texts) - shown
+        more = [f"{rest} more group{'s' * (rest > 1)}"] if rest else []
         return f"param groups: {'; '.join([*texts[:shown], *more])}{end}"
 
     def as_plain(self) -> dict[str, Any]:

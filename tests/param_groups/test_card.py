@@ -129,7 +129,7 @@ def test_rows_of_the_csv_and_plain_containers():
 def test_summary_fits_a_line():
     found = card(Net(), {**RULES, "stem": {"match": {"name": "stem.weight"}, "freeze": True}})
     assert found.summary() == (
-        "param groups: no_decay 12 lr 0.1 wd 0 AdamW; words 40 lr 1 wd 0.5 AdamW; frozen 1 tensors; state 432 B"
+        "param groups: no_decay 12 lr 0.1 wd 0 AdamW; words 40 lr 1 wd 0.5 AdamW; frozen 1 tensor; state 432 B"
     )
     net = nn.Sequential(*(nn.Linear(2, 2) for _ in range(30)))
     rules = {f"layer{i}": {"match": {"module": str(i)}, "lr": 0.01 * (i + 1)} for i in range(30)}
