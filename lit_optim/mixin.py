@@ -10,14 +10,14 @@ from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.checkpoint.compatibility import check_resumed_state
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, has_gradient_scaler
-from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
-from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
+from lit_optim.module.fit_warnings import warn_at_fit_start
+from lit_optim.module.freezing import ModuleFrozenByRules
 from lit_optim.scheduler.run_length import run_length
 from lit_optim.step_hooks import AppliedStepCounter
 
 
-class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
+class ConfigureOptimizersMixin(ModuleFrozenByRules):
     """A LightningModule whose optimizer, schedule, param groups and optimizer callbacks come from configuration.
 
     List it before LightningModule. The four specs - names of presets, mappings, DictConfigs or Hydra partials - are

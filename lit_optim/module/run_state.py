@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
+
 from lit_optim.config.resolve import Resolved
 from lit_optim.step_hooks import AppliedStepCounter
 
@@ -21,6 +23,7 @@ class RunState:
         resumed_states: the ``optimizer_states`` of the checkpoint that the run is resumed from.
         resumed_environment: the environment in which the checkpoint was written.
         applied_steps: counts the optimizer's steps where a gradient scaler may skip some.
+        frozen: what rules have frozen before the strategy has wrapped the module.
         inputs: what `resolved` was made of.
         resolved: the specs in force.
     """
@@ -32,6 +35,7 @@ class RunState:
     resumed_states: Any = None
     resumed_environment: Any = None
     applied_steps: AppliedStepCounter | None = None
+    frozen: list[Tensor] = field(default_factory=list)
     inputs: Any = None
     resolved: Resolved | None = None
 
