@@ -10,9 +10,9 @@ from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.checkpoint.compatibility import check_resumed_state
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, has_gradient_scaler
-from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.freezing import ModuleFrozenByRules
+from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
 from lit_optim.scheduler.run_length import run_length
 from lit_optim.step_hooks import AppliedStepCounter
 

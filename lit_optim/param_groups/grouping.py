@@ -34,6 +34,7 @@ class Rule:
         freeze: whether the parameters are trained; None: as another rule or the module says.
         schedule: spec of a schedule for these parameters alone; None: the scheduler's.
         optimizer: spec of another optimizer for them; None: the optimizer.
+        apart: whether its parameters have groups without any others.
         key: dotted name of its configuration.
     """
 
@@ -43,6 +44,7 @@ class Rule:
     freeze: bool | None = None
     schedule: Any = None
     optimizer: Any = None
+    apart: bool = False
     key: str = field(default="param_groups.rules", compare=False)
 
     @property
@@ -66,7 +68,7 @@ class Grouping:
 
     def as_plain(self) -> dict[str, Any]:
         """Return the rules in plain containers."""
-        plain = ({**vars(rule), "match": rule.match.source, "key": None} for rule in self.rules)
+        plain = ({**vars(rule), "match": rule.match.source, "apart": None, "key": None} for rule in self.rules)
         return {rule["name"]: {key: value for key, value in rule.items() if value not in (None, {})} for rule in plain}
 
 
@@ -80,7 +82,7 @@ class Assignment:
         options: keys of the param group -> absolute value, or `Relative`.
         frozen: whether a rule freezes it.
         optimizer: name of the rule that chooses another optimizer for it.
-        apart: those of the rules whose parameters have groups without any others: a schedule drives them.
+        apart: those of the rules whose parameters have groups without any others, e.g. as a schedule drives them.
         order: positions of the rules, for the order of the groups.
         factors: of the lr: label in the group's name -> factor.
     """
@@ -144,7 +146,7 @@ def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> Ass
         options,
         frozen,
         other[0] if other else None,
-        frozenset(rule.name for i, rule in parts if not rule.settings or setter.get("schedule") == i),
+        frozenset(rule.name for i, rule in parts if rule.apart or not rule.settings or setter.get("schedule") == i),
         tuple(i for i, _ in parts),
     )
 

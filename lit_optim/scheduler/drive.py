@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.scheduler.driven_value import LR, DrivenValue, is_tensor, parts_of_name, split
+from lit_optim.scheduler.driven_value import LR, DrivenValue, LateWarmup, is_tensor, parts_of_name, split
 from lit_optim.schedules.checks import is_number
 from lit_optim.schedules.plan.plan import Plan
 
@@ -114,7 +114,12 @@ def _schedule_of(entry: Mapping[str, Any], where: str, also: str) -> dict[str, A
 
 
 def build_driven_values(
-    plans: Sequence[DrivePlan], optimizer: Optimizer, compose: Callable[..., Plan], hold: int, key: str = "scheduler"
+    plans: Sequence[DrivePlan],
+    optimizer: Optimizer,
+    compose: Callable[..., Plan],
+    hold: int,
+    key: str = "scheduler",
+    late: Sequence[LateWarmup] = (),
 ) -> list[DrivenValue]:
     """Build what drives the groups of an optimizer.
 
@@ -124,6 +129,7 @@ def build_driven_values(
         compose: ``(config, base_lr=, key=) -> Plan``.
         hold: optimizer steps for which each value is held.
         key: dotted name of the scheduler.
+        late: warmups of single groups, which multiply whatever schedule of the lr those have.
 
     Raises:
         ConfigError: for keys that the groups do not have or that are driven twice, and names that no group has.
@@ -146,7 +152,16 @@ def build_driven_values(
         values.append(DrivenValue(driven, composed, group=plan.group, hold=hold, default=default, values=plan.values))
     for i, value in enumerate(values):  # of two that drive a group, the later one counts
         value.excluded = tuple(v.group for v in values[i + 1 :] if v.key == value.key and v.group is not None)
-    return values
+    return values + [warmed for value in values if value.key == LR for warmed in _with_late_warmups(value, late)]
+
+
+def _with_late_warmups(value: DrivenValue, late: Sequence[LateWarmup]) -> list[DrivenValue]:
+    """Return a schedule once more for each warmup, whose groups it leaves to the copy."""
+    copies = [replace(value, late=each) for each in late]
+    for copy in copies:
+        copy.excluded = value.excluded
+    value.excluded = (*value.excluded, *(each.group for each in late))
+    return copies
 
 
 def _key_in_groups(plan: DrivePlan, optimizer: Optimizer) -> str:

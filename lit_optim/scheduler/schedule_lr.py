@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from lit_optim.duration import COUNT, RunLength, is_count
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.scheduler.drive import ScheduleConfig, build_driven_values
-from lit_optim.scheduler.driven_value import DrivenValue
+from lit_optim.scheduler.driven_value import DrivenValue, LateWarmup
 from lit_optim.scheduler.rescale_lr import rescale_lr
 from lit_optim.scheduler.write_lr import lr_writer
 from lit_optim.schedules.plan.compose_plan import compose_plan
@@ -98,13 +98,16 @@ class ScheduleLR(LRScheduler):
         self._compose = partial(compose_plan, run_length=run_length, mode=mode)
         self._hold = run_length.epoch("scheduler.interval") if interval == "epoch" else 1
         self._values: list[DrivenValue] = []
+        self._late: Sequence[LateWarmup] = ()
         self._replan()
         self.rewrite()
 
     def _replan(self) -> None:
         """Build the driven values, and keep the counters of the present ones."""
         before = {value.id: value for value in self._values}
-        self._values = build_driven_values(self._config.plans(), self.optimizer, self._compose, self._hold)
+        self._values = build_driven_values(
+            self._config.plans(), self.optimizer, self._compose, self._hold, late=self._late
+        )
         for value in self._values:
             value.continue_from(before.get(value.id), self.last_epoch)
 
@@ -201,6 +204,21 @@ class ScheduleLR(LRScheduler):
     def rescale(self, lr: float) -> None:
         """Make ``lr`` the optimizer's default; groups keep their ratios to it, absolute floors stay."""
         rescale_lr(self.optimizer, lr)
+        self._replan()
+        self.rewrite()
+
+    def warm_up_late(self, late: Sequence[LateWarmup]) -> None:
+        """Multiply the schedules of single groups by warmups that begin within the run.
+
+        Example:
+            >>> import torch
+            >>> body = {"params": [torch.zeros(1)], "name": "body"}
+            >>> scheduler = ScheduleLR(torch.optim.SGD([body], lr=0.1))
+            >>> scheduler.warm_up_late([LateWarmup("body", begin=0, steps=4)])
+            >>> scheduler.get_last_lr()
+            [0.025]
+        """
+        self._late = late
         self._replan()
         self.rewrite()
 
