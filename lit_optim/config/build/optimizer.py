@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
+from lit_optim.config.build.added_groups import route_added_groups
 from lit_optim.config.build.given_groups import given_groups
 from lit_optim.config.checks.check_by_building import check_by_building
 from lit_optim.config.checks.keyword_arguments import check_call, checked_arguments
@@ -25,7 +26,8 @@ from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Assignment, Grouping, NamedModel, Relative, assign, merge_into_groups
-from lit_optim.param_groups.grouping import DEFAULT
+from lit_optim.param_groups.grouping import DEFAULT, with_factors
+from lit_optim.param_groups.mup import update_rule, width_labels
 from lit_optim.state_loading.parameter_names import module_names
 
 ONE_GROUP = Grouping()
@@ -126,12 +128,13 @@ def build_checked(
     """
     spec, cls, arguments = checked
     if isinstance(params_or_module, nn.Module):
-        assignments = trained_by(NamedModel(params_or_module), grouping)
+        model = NamedModel(params_or_module)
+        assignments = _with_widths(checked, grouping, model, trained_by(model, grouping))
         owned, names = [each.parameter for each in assignments], module_names(params_or_module)
         groups = merge_into_groups(assignments, _defaults(checked, assignments), apart=apart)
         if len(groups) == 1 and groups[0]["name"] == DEFAULT:
             del groups[0]["name"]
-    elif grouping.rules:
+    elif grouping.rules or grouping.layers or grouping.mup:
         raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
     else:
         owned = []
@@ -150,7 +153,24 @@ def build_checked(
         raise ConfigError(f"{spec.key}: {getattr(cls, '__name__', cls)} refused these parameters: {error}") from error
     if not isinstance(optimizer, Optimizer):
         raise ConfigError(f"{spec.key}: {spec.path} returned a {type(optimizer).__name__}, not a torch.optim.Optimizer")
-    return keep_exact(optimizer, names)
+    keep_exact(optimizer, names)
+    if isinstance(params_or_module, nn.Module) and (grouping.rules or grouping.layers or grouping.mup):
+        route_added_groups(optimizer, params_or_module, functools.partial(_assigned, checked, grouping), apart)
+    return optimizer
+
+
+def _assigned(checked: CheckedOptimizer, grouping: Grouping, model: NamedModel) -> list[Assignment]:
+    """Apply rules and factors to all parameters of a model."""
+    return _with_widths(checked, grouping, model, assign(model, grouping))
+
+
+def _with_widths(
+    checked: CheckedOptimizer, grouping: Grouping, model: NamedModel, assignments: list[Assignment]
+) -> list[Assignment]:
+    if not grouping.mup:
+        return assignments
+    update = update_rule(checked.cls, checked.arguments.get("adjust_lr_fn"), grouping.mup.key)
+    return with_factors(assignments, width_labels(model, grouping.mup, update))
 
 
 def trained_by(model: NamedModel, grouping: Grouping) -> list[Assignment]:
