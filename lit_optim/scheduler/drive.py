@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PLAN_KEYS = ("warmup", "main", "cooldown", "phases", "order", "noise")
 EXAMPLE = "{main: {shape: cosine}, values: [0.04, 0.4]}"
 DECAYS = ("momentum", "betas", "average_decay")  # a running mean grows without bounds from decay 1 on
+LATER = "_lit_optim_later_groups"  # on an optimizer: names of groups that may be added to it
 SHARES = ("lookahead_alpha",)  # above 1 the weights grow without bounds
 
 
@@ -136,7 +137,7 @@ def build_driven_values(
     """
     values: list[DrivenValue] = []
     where: dict[tuple[str, str | None], str] = {}
-    names = set().union(*map(parts_of_name, optimizer.param_groups))
+    names = set().union(later_groups(optimizer), *map(parts_of_name, optimizer.param_groups))
     for plan in plans:
         if plan.group is not None and plan.group not in names:
             hint = did_you_mean(plan.group, names, list_all=True) or "; the groups have no names, see param_groups"
@@ -153,6 +154,11 @@ def build_driven_values(
     for i, value in enumerate(values):  # of two that drive a group, the later one counts
         value.excluded = tuple(v.group for v in values[i + 1 :] if v.key == value.key and v.group is not None)
     return values + [warmed for value in values if value.key == LR for warmed in _with_late_warmups(value, late)]
+
+
+def later_groups(optimizer: Optimizer) -> set[str]:
+    """Return the names of groups that may be added to an optimizer, where they are known."""
+    return {*getattr(optimizer, "__dict__", {}).get(LATER, ())}
 
 
 def _with_late_warmups(value: DrivenValue, late: Sequence[LateWarmup]) -> list[DrivenValue]:

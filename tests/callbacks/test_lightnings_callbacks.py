@@ -188,3 +188,11 @@ def test_backbone_finetuning_moves_all_parts_of_its_group_and_is_resumed(tmp_pat
     assert repeats[0]["lr"] == fitting.optimizers[0].param_groups[-1]["lr"]
     for step in (12, 20, 29):
         assert torch.equal(weights(run(tmp_path / f"step={step}.ckpt")[0]), weights(module)), step
+
+
+def test_the_schedule_of_a_rule_drives_its_group_that_is_added_later(tmp_path):
+    rules = {"rules": {"first": {"match": {"module": "layer.0"}, "schedule": {"main": {"shape": "constant"}}}}}
+    module = Net({"_target_": "sgd", "lr": 0.1}, scheduler={"main": {"shape": "linear"}}, param_groups=rules)
+    fit(tmp_path, module, max_epochs=2, callbacks=[Unfreezes()], enable_checkpointing=False)
+    assert [lrs[0] for lrs in module.used] == pytest.approx([0.1 * (1 - t / 16) for t in range(16)])
+    assert [lrs[1] for lrs in module.used[8:]] == pytest.approx([0.005] * 8)

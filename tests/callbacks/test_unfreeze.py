@@ -294,3 +294,25 @@ def test_a_rule_of_the_stages_name_and_a_schedule_of_its_groups(tmp_path):
     module, _ = run(tmp_path, {"_target_": "sgd", "lr": 0.01}, stages=stages, specs={"param_groups": rules})
     assert [lrs[2] for lrs in module.lrs] == pytest.approx([0, 0, 0.02] + [0.04] * 21, rel=1e-12)
     assert module.lrs[12][0] == pytest.approx(0.005)
+
+
+def test_gradual_one_more_layer_in_each_period(tmp_path):
+    """ULMFiT: from the last layer to the first."""
+    chosen = {"unfreeze": {"_target_": "lit_optim.callbacks.Unfreeze", "gradual": "0.5ep"}}
+    module, fitting = run(tmp_path, specs={"optim_callbacks": chosen})
+    first, last = [False] * 4 + [True] * 2, [True] * 6
+    assert module.trained == [first] * 4 + [last] * 20
+    assert [group["name"] for group in fitting.optimizers[0].param_groups] == ["default", "no_decay"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"gradual": "1ep", "stages": {"a": 0}}, "stages: write either stages, or gradual: 1ep"),
+        ({"gradual": 0}, "gradual=0: all layers at once"),
+        ({"gradual": "1 week"}, "gradual='1 week': not a duration"),
+    ],
+)
+def test_wrong_gradual(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Unfreeze(**options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,13 +13,20 @@ from torch.optim import Optimizer
 
 from lit_optim.config.build.given_groups import given_groups
 from lit_optim.param_groups import Assignment, NamedModel, merge_into_groups
+from lit_optim.scheduler.drive import LATER
 
 NAME = "finetuning"
 FOLLOWS = "lr_follows"  # in a group: the name of the group whose lr it repeats
 Assign = Callable[[NamedModel], list[Assignment]]
 
 
-def route_added_groups(optimizer: Optimizer, module: nn.Module, assign: Assign, apart: Container[str] = ()) -> None:
+def route_added_groups(
+    optimizer: Optimizer,
+    module: nn.Module,
+    assign: Assign,
+    apart: Container[str] = (),
+    scheduled: Collection[str] = (),
+) -> None:
     """Let a group that is added to an optimizer obey the rules: split it where they differ, and name its parts.
 
     What the group says counts before what rules say, e.g. its lr. What a rule freezes is left out, and frozen again.
@@ -31,9 +38,13 @@ def route_added_groups(optimizer: Optimizer, module: nn.Module, assign: Assign, 
         module: with all parameters.
         assign: applies the rules to it.
         apart: names of rules that a schedule drives by themselves.
+        scheduled: names of rules with a schedule, which drives their groups that are added later too.
     """
     add = partial(_add, weakref.ref(optimizer), weakref.ref(module), assign, apart)
     optimizer.add_param_group = add  # type: ignore[method-assign]
+    assigned = assign(NamedModel(module)) if scheduled else []
+    waiting = [each for each in assigned if not each.frozen and not each.parameter.tensor.requires_grad]
+    optimizer.__dict__[LATER] = {name for each in waiting for name in each.rules if name in scheduled}
     optimizer.register_load_state_dict_post_hook(_follow_from_now)
 
 

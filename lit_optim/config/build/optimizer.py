@@ -155,7 +155,9 @@ def build_checked(
         raise ConfigError(f"{spec.key}: {spec.path} returned a {type(optimizer).__name__}, not a torch.optim.Optimizer")
     keep_exact(optimizer, names)
     if isinstance(params_or_module, nn.Module) and (grouping.rules or grouping.layers or grouping.mup):
-        route_added_groups(optimizer, params_or_module, functools.partial(_assigned, checked, grouping), apart)
+        scheduled = [rule.name for rule in grouping.rules if rule.schedule is not None]
+        assigned = functools.partial(_assigned, checked, grouping)
+        route_added_groups(optimizer, params_or_module, assigned, apart, scheduled)
     return optimizer
 
 
