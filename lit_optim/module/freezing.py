@@ -27,8 +27,9 @@ class ModuleFrozenByRules(ModuleWithResolvedSpecs):
         super().__init_subclass__(**kwargs)
         for hook in HOOKS:
             own = next((vars(base)[hook] for base in cls.__mro__ if hook in vars(base)), None)
-            absent = own is None or (hook == "configure_model" and own.__module__.partition(".")[0] in LIGHTNING)
-            if not absent and not hasattr(own, "freezes"):
+            if own is None or hasattr(own, "freezes"):
+                continue
+            if hook == "setup" or own.__module__.partition(".")[0] not in LIGHTNING:  # whose other hook means: absent
                 setattr(cls, hook, _then_freeze(own, hook))
 
     def freeze_by_rules(self) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.scheduler.driven_value import LR, DrivenValue, LateWarmup, is_tensor, parts_of_name, split
+from lit_optim.scheduler.driven_value import LR, DrivenValue, is_tensor, parts_of_name, split
+from lit_optim.scheduler.late_warmup import LateWarmup
 from lit_optim.schedules.checks import is_number
 from lit_optim.schedules.plan.plan import Plan
 
@@ -42,11 +43,12 @@ class DrivePlan:
 
 @dataclass
 class ScheduleConfig:
-    """The configuration of a scheduler: the schedule of the lr, of other keys, of single groups."""
+    """The configuration of a scheduler: schedules of the lr, of other keys, of single groups, and late warmups."""
 
     lr: Mapping[str, Any]
     drive: Mapping[str, Any] = field(default_factory=dict)
     groups: Mapping[str, Any] = field(default_factory=dict)
+    late: Sequence[LateWarmup] = ()
 
     def plans(self, key: str = "scheduler") -> list[DrivePlan]:
         """List all that is driven, the lr of all groups first.
@@ -119,6 +121,7 @@ def build_driven_values(
     optimizer: Optimizer,
     compose: Callable[..., Plan],
     hold: int,
+    frequency: int = 1,
     key: str = "scheduler",
     late: Sequence[LateWarmup] = (),
 ) -> list[DrivenValue]:
@@ -129,6 +132,7 @@ def build_driven_values(
         optimizer: whose groups are driven.
         compose: ``(config, base_lr=, key=) -> Plan``.
         hold: optimizer steps for which each value is held.
+        frequency: multiplies ``hold``, but where a metric drives the value: there it counts values of the metric.
         key: dotted name of the scheduler.
         late: warmups of single groups, which multiply whatever schedule of the lr those have.
 
@@ -150,7 +154,8 @@ def build_driven_values(
         default = _number_at(optimizer.defaults, driven)
         default = float(_number_at(optimizer.param_groups[0], driven) if default is None else default)
         composed = compose(plan.config, base_lr=(default or 1.0) if driven == LR else 1.0, key=plan.where)
-        values.append(DrivenValue(driven, composed, group=plan.group, hold=hold, default=default, values=plan.values))
+        held = hold if composed.plateaus else hold * frequency
+        values.append(DrivenValue(driven, composed, group=plan.group, hold=held, default=default, values=plan.values))
     for i, value in enumerate(values):  # of two that drive a group, the later one counts
         value.excluded = tuple(v.group for v in values[i + 1 :] if v.key == value.key and v.group is not None)
     return values + [warmed for value in values if value.key == LR for warmed in _with_late_warmups(value, late)]

@@ -8,36 +8,14 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from lit_optim.scheduler.late_warmup import LateWarmup
 from lit_optim.schedules.plan.plan import Plan
 from lit_optim.schedules.shapes.plateau import PlateauState
 
 LR = "lr"
 SAME = 1e-6  # relative: two values that differ by less may be one number, rounded to 32 bits
-
-
-class LateWarmup(NamedTuple):
-    """A linear warmup that begins within a run: one more factor on the lr of the groups of one name.
-
-    Args:
-        group: name of the groups.
-        begin: optimizer step of its first factor above 0.
-        steps: its length in optimizer steps; at step t the factor is ``(t - begin + 1) / steps`` within [0, 1].
-    """
-
-    group: str
-    begin: int
-    steps: int
-
-    def factor(self, step: int) -> float:
-        """Return the factor of an optimizer step.
-
-        Example:
-            >>> [LateWarmup("body", 2, 4).factor(step) for step in range(1, 7)]
-            [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
-        """
-        return min(max((step - self.begin + 1) / self.steps, 0.0), 1.0)
 
 
 @dataclass(eq=False)

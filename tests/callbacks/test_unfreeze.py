@@ -273,7 +273,9 @@ def test_wrong_stages_are_named_at_fit_start(tmp_path, stages, rules, message):
 
 
 def test_a_stage_past_the_end_is_warned_of(tmp_path):
-    with pytest.warns(UserWarning, match=r"unfreeze\.stages\.a: begins at step 24, and the run ends after 24"):
+    with pytest.warns(
+        UserWarning, match=r"unfreeze\.stages\.a: begins at step 24, and the run ends after 24: never trained"
+    ):
         module, _ = run(tmp_path, stages={"a": {"at": "3ep", "match": STEM}})
     assert module.trained == [[False] * 2 + [True] * 4] * 24
     assert all(p.requires_grad for p in module.parameters()), "left as it was before the fit"
@@ -316,3 +318,22 @@ def test_gradual_one_more_layer_in_each_period(tmp_path):
 def test_wrong_gradual(options, message):
     with pytest.raises(ConfigError, match=message):
         Unfreeze(**options)
+
+
+def test_counts_optimizer_steps_and_not_batches(tmp_path):
+    module, _ = run(tmp_path, stages={"stem": {"at": 5, "match": STEM}}, accumulate_grad_batches=2)
+    assert [trained[0] for trained in module.trained] == [False] * 5 + [True] * 7
+
+
+def test_as_a_callback_of_the_trainer(tmp_path):
+    torch.manual_seed(0)
+    module, _ = fit(
+        tmp_path, Watched("sgd", scheduler="constant"), callbacks=[Unfreeze(STAGES)], enable_checkpointing=False
+    )
+    assert [trained[2] for trained in module.trained] == [False] * 5 + [True] * 19
+    assert [lrs[2] for lrs in module.lrs[4:10]] == pytest.approx([0, 0.00125, 0.0025, 0.00375, 0.005, 0.005])
+
+
+def test_a_short_trial_run_is_not_warned(tmp_path):
+    module, _ = run(tmp_path, stages={"stem": {"at": "1ep", "match": STEM}}, fast_dev_run=1)
+    assert module.trained == [[False] * 2 + [True] * 4]

@@ -13,13 +13,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from lit_optim.callbacks.protocol import OptimizerCallback
+from lit_optim.callbacks.unfreeze.batch_norms import frozen_batch_norms, train
 from lit_optim.callbacks.unfreeze.stages import Stage, read_stages, rules_of, select
 from lit_optim.distributed import reshard
 from lit_optim.duration import Duration, RunLength, parse
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.lightning_api import DeepSpeedStrategy, FSDPStrategy, LightningModule, Trainer, rank_zero_warn
 from lit_optim.param_groups import Grouping, NamedModel
-from lit_optim.scheduler.driven_value import LateWarmup, parts_of_name
+from lit_optim.scheduler.driven_value import parts_of_name
+from lit_optim.scheduler.late_warmup import LateWarmup, warm_up_late
 from lit_optim.scheduler.run_length import run_length
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 
@@ -80,7 +82,7 @@ class Unfreeze(OptimizerCallback):
         run = run_length(trainer)
         optimized = [p for optimizer in trainer.optimizers for group in optimizer.param_groups for p in group["params"]]
         stages = self._gradual_stages(pl_module, run) if self.gradual else self._found_stages(pl_module, run)
-        self._begins = _check_begins(stages, optimized, run)
+        self._begins = _check_begins(stages, optimized, None if vars(trainer).get("fast_dev_run") else run.total_steps)
         if any(begin for begin, _ in self._begins):
             _check_strategy(trainer)
         self._warm_up(trainer, run)
@@ -166,7 +168,7 @@ class Unfreeze(OptimizerCallback):
         problems.raise_if_any()
         for scheduler in schedulers if late else []:
             if isinstance(scheduler, ScheduleLR):
-                scheduler.warm_up_late(late)
+                warm_up_late(scheduler, late)
 
     def _apply(self, step: int, module: nn.Module) -> None:
         """Freeze and unfreeze parameters for an optimizer step."""
@@ -180,20 +182,20 @@ class Unfreeze(OptimizerCallback):
                 p.requires_grad_(begin <= step)
                 p.grad = p.grad if begin <= step else None
         if self.batch_norm_eval:
-            _train(self._norms)
-            self._norms = [norm for norm in _frozen_norms(module) if norm.training]
+            train(self._norms)
+            self._norms = [norm for norm in frozen_batch_norms(module) if norm.training]
 
     def _release(self) -> None:
         """Make everything trainable again."""
         for _, tensors in self._begins:
             for p in tensors:
                 p.requires_grad_(True)
-        _train(self._norms)
+        train(self._norms)
         self._begins, self._open, self._norms = [], -1, []
 
 
 def _check_begins(
-    stages: Sequence[tuple[str, int, set[Tensor]]], optimized: Iterable[Tensor], run: RunLength
+    stages: Sequence[tuple[str, int, set[Tensor]]], optimized: Iterable[Tensor], total_steps: int | None
 ) -> Begins:
     """Return the optimized parameters of each stage with the step at which it begins.
 
@@ -206,10 +208,8 @@ def _check_begins(
     for (key, begin, _), (_, own) in zip(stages, begins, strict=True):
         if not own:
             problems.append(f"{key}: its parameters do not require grad, or a rule freezes them")
-        elif run.total_steps is not None and begin >= run.total_steps:
-            rank_zero_warn(
-                f"{key}: begins at step {begin}, and the run ends after {run.total_steps}; it is not trained"
-            )
+        elif total_steps is not None and begin >= total_steps:
+            rank_zero_warn(f"{key}: begins at step {begin}, and the run ends after {total_steps}: never trained")
     if not trained - {p for begin, own in begins if begin for p in own}:
         first = min(begin for begin, _ in begins)
         problems.append(f"unfreeze.stages: nothing is trained before step {first}; let a stage begin at 0")
@@ -246,20 +246,3 @@ def _saved_step(path: Any) -> int:
     file = Path(str(path))
     file = file / "meta.pt" if file.is_dir() else file
     return int(torch.load(file, map_location="cpu", weights_only=True, mmap=True)["global_step"])
-
-
-def _frozen_norms(module: nn.Module) -> list[_BatchNorm]:
-    """Return the BatchNorms none of whose parameters is trained; one without any goes with what holds it."""
-    found, inherited = [], {module: False}
-    for part in module.modules():
-        own = [*part.parameters()]
-        frozen = not any(p.requires_grad for p in own) if own else inherited.get(part, False)
-        inherited.update(dict.fromkeys(part.children(), frozen))
-        if frozen and isinstance(part, _BatchNorm):
-            found.append(part)
-    return found
-
-
-def _train(norms: Iterable[_BatchNorm]) -> None:
-    for norm in norms:
-        norm.train()
