@@ -196,8 +196,8 @@ def make_card(
         )
         for p in model.parameters
     )
-    trained = [(p.tensor.requires_grad, _elements(p.tensor) * p.tensor.dtype.itemsize) for p in model.parameters]
-    weights, gradients = sum(size for _, size in trained), sum(size for has_grad, size in trained if has_grad)
+    sizes_of = {p.tensor: _elements(p.tensor) * p.tensor.dtype.itemsize for p in model.parameters}
+    weights, gradients = sum(sizes_of.values()), sum(size for p, size in sizes_of.items() if p.requires_grad)
     return Card(tuple(rows), parameters, tuple(unmatched), weights, gradients)
 
 
