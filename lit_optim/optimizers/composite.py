@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
+from torch.autograd import profiler
 from torch.optim import Optimizer
-from torch.optim import optimizer as shared
 
 from lit_optim.engine.bucket_cache import are_same_objects
 from lit_optim.engine.state_dict import unshared_state
@@ -20,6 +20,7 @@ from lit_optim.state_loading.compatible_state import compatible_state
 from lit_optim.torch_backend.implementation import fastest, keep_exact, restored
 
 PART = "part"  # in every group: the name of its part
+NOTHING = contextlib.nullcontext()
 DISTRIBUTE = "lit_optim.config.build.parts.distribute_given"  # of a layer above, which knows presets and modules
 
 
@@ -139,16 +140,9 @@ class Composite(Optimizer):
         state, groups = self._lent
         if state is not self.state or not are_same_objects(self.param_groups, groups):  # after loading, say
             self._lend()
-        if shared._global_optimizer_pre_hooks or shared._global_optimizer_post_hooks:
-            with _without_global_hooks():
-                self._step_parts()
-        else:
-            self._step_parts()
-        return loss
-
-    def _step_parts(self) -> None:
         for inner in self.parts.values():
-            inner.step()
+            _step_part(inner)
+        return loss
 
     def state_dict(self) -> dict[str, Any]:
         """Return torch's state dict, in which every tensor has memory that no other one shares."""
@@ -204,12 +198,12 @@ def _without_state(inner: Optimizer) -> tuple[type[Optimizer], dict[str, Any]]:
     return type(inner), {**values, **kept}
 
 
-@contextlib.contextmanager
-def _without_global_hooks() -> Iterator[None]:
-    """Let the hooks that torch runs on steps of all optimizers rest: they have run for the composite."""
-    before = shared._global_optimizer_pre_hooks, shared._global_optimizer_post_hooks
-    shared._global_optimizer_pre_hooks, shared._global_optimizer_post_hooks = OrderedDict(), OrderedDict()
-    try:
-        yield
-    finally:
-        shared._global_optimizer_pre_hooks, shared._global_optimizer_post_hooks = before
+def _step_part(inner: Optimizer) -> None:
+    """Take a step without torch's wrapper, which would run the hooks of all optimizers for each part."""
+    step = type(inner).step
+    for hook in inner._optimizer_step_pre_hooks.values():
+        hook(inner, (inner,), {})
+    with profiler.record_function(f"Optimizer.step#{type(inner).__name__}") if profiler._is_profiler_enabled else NOTHING:
+        getattr(step, "__wrapped__", step)(inner)
+    for hook in inner._optimizer_step_post_hooks.values():
+        hook(inner, (inner,), {})
