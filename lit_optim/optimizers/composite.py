@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.autograd import profiler
 from torch.optim import Optimizer
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from lit_optim.engine.bucket_cache import are_same_objects
 from lit_optim.engine.state_dict import unshared_state
@@ -70,10 +72,14 @@ class Composite(Optimizer):
 
     checks_what_it_loads = True
 
-    def __init__(self, params: Any, parts: Mapping[str, Any], lr: Any = 1e-3, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self, params: Any, parts: Mapping[str, Any], lr: float | None = None, weight_decay: float | None = None
+    ) -> None:
         groups = params
-        if not all(isinstance(part, Part) for part in parts.values()):
-            groups, parts = import_object(DISTRIBUTE, "parts")(params, parts, lr, weight_decay)
+        self.routes: MutableMapping[Tensor, str] = WeakTensorKeyDictionary()  # for parameters that are added later
+        if not (parts and all(isinstance(part, Part) for part in parts.values())):
+            groups, parts, routes = import_object(DISTRIBUTE, "parts")(params, parts, lr, weight_decay)
+            self.routes.update(routes)
         self.parts: dict[str, Optimizer] = {}
         for name, (cls, arguments) in parts.items():
             own = [{"name": name, **group} for group in groups if group[PART] == name]
@@ -81,6 +87,7 @@ class Composite(Optimizer):
             self.parts[name] = keep_exact(cls(own, **{**arguments, **fastest(cls, members, arguments)}))
         every = [inner.defaults for inner in self.parts.values()]
         common = {key: value for key, value in every[-1].items() if all(key in defaults for defaults in every)}
+        common.update({key: value for key, value in (("lr", lr), ("weight_decay", weight_decay)) if value is not None})
         super().__init__(chain.from_iterable(inner.param_groups for inner in self.parts.values()), common)
         for inner in self.parts.values():
             self.state.update(inner.state)  # some create it in their constructor
@@ -92,7 +99,7 @@ class Composite(Optimizer):
             super().add_param_group(param_group)  # of the constructor
             return
         params = param_group["params"]
-        params = [params] if isinstance(params, torch.Tensor) else [*params]
+        params = [params] if isinstance(params, Tensor) else [*params]
         by_part: dict[str, list[Any]] = {}
         for p in params:
             by_part.setdefault(param_group.get(PART) or self.part_of(p), []).append(p)
@@ -105,9 +112,8 @@ class Composite(Optimizer):
     def part_of(self, p: Any) -> str:
         """Return the name of the part that a parameter belongs to, or of the last one that suits its shape."""
         p = p[1] if isinstance(p, tuple) else p
-        for group in self.param_groups:
-            if any(p is known for known in group["params"]):
-                return str(group[PART])
+        if p in self.routes:
+            return self.routes[p]
         odd = is_odd_shape(*flat_shape(p.shape))
         suited = [name for name, inner in self.parts.items() if not (odd and isinstance(inner, Muon))]
         if not suited:
@@ -180,7 +186,7 @@ class Composite(Optimizer):
         return {**super().__getstate__(), "parts": {name: _without_state(inner) for name, inner in self.parts.items()}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__({**state, "parts": {}})
+        super().__setstate__({**state, "parts": {}, "routes": WeakTensorKeyDictionary()})
         for name, (cls, own) in state["parts"].items():
             groups = [group for group in self.param_groups if group[PART] == name]
             self.parts[name] = restored(cls, {**own, "state": self.state, "param_groups": groups})

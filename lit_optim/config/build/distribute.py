@@ -1,0 +1,225 @@
+"""Distribute parameters over the parts of a composite optimizer, and build it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from lit_optim.config.build.given_groups import given_groups
+from lit_optim.config.build.optimizer import ONE_GROUP, CheckedOptimizer, build_on_dummy, trained_by
+from lit_optim.config.build.parts import COMPOSITE, CheckedPart, check_composite
+from lit_optim.config.checks.parameters_fit import check_parameters_fit
+from lit_optim.config.read.spec import Spec
+from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
+from lit_optim.gradients.noise import GROUP_KEY
+from lit_optim.optimizers import Composite, Muon, keep_exact
+from lit_optim.optimizers.composite import PART, Part
+from lit_optim.optimizers.muon import flat_shape, is_odd_shape
+from lit_optim.param_groups import Assignment, Grouping, NamedModel, OwnedParameter, merge
+from lit_optim.param_groups.parameter_type import Place
+from lit_optim.state_loading.parameter_names import join_names, module_names
+
+OF_MODULES = ("type", "role", "declared")  # selectors that parameters without their module cannot answer
+Routes = dict[OwnedParameter, str]
+
+
+class NamedParameters(NamedModel):
+    """Parameters without their module: types and roles of modules are not known.
+
+    Args:
+        names: of the parameters.
+    """
+
+    def __init__(self, names: Mapping[Tensor, str]) -> None:
+        super().__init__(nn.Module())
+        self.parameters = [_without_module(name, p) for p, name in names.items()]
+
+    def with_role(self, role: str) -> set[OwnedParameter]:
+        """Select nothing."""
+        return set()
+
+
+def _without_module(name: str, p: Tensor) -> OwnedParameter:
+    return OwnedParameter(p, (Place(name, nn.Module(), name.rpartition(".")[2]),))
+
+
+def distribute_given(
+    params: Any, parts: Mapping[str, Any], lr: Any, weight_decay: Any
+) -> tuple[list[dict[str, Any]], dict[str, Part], dict[Tensor, str]]:
+    """Check the parts of a composite that is built without the config layer, and distribute its parameters.
+
+    Returns:
+        The groups, the parts, and the part of every parameter, frozen ones included.
+    """
+    own = {name: value for name, value in {"lr": lr, "weight_decay": weight_decay}.items() if value is not None}
+    checked, checked_parts = check_composite(Spec(COMPOSITE, {**own, "parts": parts}, "Composite"))
+    return _distributed(checked, checked_parts, params, ONE_GROUP, ())[:3]
+
+
+def build_composite(
+    checked: CheckedOptimizer,
+    parts: Sequence[CheckedPart],
+    params_or_module: Any,
+    grouping: Grouping = ONE_GROUP,
+    apart: Container[str] = (),
+) -> Composite:
+    """Build a composite with the param groups of the rules, crossed with its parts.
+
+    Args:
+        checked: the composite's spec, checked.
+        parts: its parts.
+        params_or_module: a module, parameters, or param groups.
+        grouping: the rules of the param groups, checked.
+        apart: names of rules that a schedule drives by themselves.
+
+    Raises:
+        ConfigError: for a part without parameters, parameters that no part can take, and patterns that match nothing.
+    """
+    groups, by_name, routes, names = _distributed(checked, parts, params_or_module, grouping, apart)
+    lr, weight_decay = checked.arguments.get("lr"), checked.arguments.get("weight_decay")
+    optimizer = Composite(groups, by_name, lr=lr, weight_decay=weight_decay)
+    optimizer.routes.update(routes)
+    keep_exact(optimizer, names)
+    return optimizer
+
+
+def _distributed(
+    checked: CheckedOptimizer, parts: Sequence[CheckedPart], params: Any, grouping: Grouping, apart: Container[str]
+) -> tuple[list[dict[str, Any]], dict[str, Part], dict[Tensor, str], dict[Tensor, tuple[str, ...]]]:
+    if isinstance(params, nn.Module):
+        model, names = NamedModel(params), module_names(params)
+        assignments = trained_by(model, grouping)
+    elif grouping.rules:
+        raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
+    else:
+        given, names = given_groups(params)
+        tensors = [p for group in given for p in group["params"]]
+        model = NamedParameters({p: names[p][0] if p in names else f"parameter {i}" for i, p in enumerate(tensors)})
+        assignments = _of_groups(given, {each.tensor: each for each in model.parameters})
+    routes = distribute(model, parts, checked.spec.key)
+    tagged = {each.parameter: each.optimizer for each in assignments if each.optimizer is not None}
+    routes.update(tagged if not isinstance(params, nn.Module) else {})
+    groups = [group for part in parts for group in _groups_of(part, assignments, routes, apart)]
+    by_name = {part.name: Part(part.optimizer.cls, part.optimizer.arguments) for part in parts}
+    return groups, by_name, {p.tensor: name for p, name in routes.items()}, names
+
+
+def _of_groups(groups: Sequence[Mapping[str, Any]], owned: Mapping[Tensor, OwnedParameter]) -> list[Assignment]:
+    """Read given param groups as rules, each for its own parameters."""
+    own = ("params", "name", PART)
+    options = [{k: v for k, v in group.items() if k not in own} for group in groups]
+    rules = [(group["name"],) if "name" in group else () for group in groups]
+    return [
+        Assignment(owned[p], rules[i], options[i], optimizer=group.get(PART), order=(i,))
+        for i, group in enumerate(groups)
+        for p in group["params"]
+    ]
+
+
+def distribute(model: NamedModel, parts: Sequence[CheckedPart], key: str = "optimizer") -> Routes:
+    """Return the part of every parameter of a model: the first whose selector matches, or the one that takes the rest.
+
+    What Muon cannot take - vectors, and matrices that are nearly vectors - goes to another part.
+
+    Args:
+        model: with frozen parameters.
+        parts: in their order.
+        key: dotted name of the composite.
+
+    Raises:
+        ConfigError: for parameters without a part, parts without parameters, and patterns that match nothing.
+    """
+    routes: Routes = {}
+    forced: dict[str, list[str]] = {}
+    muons = {part.name for part in parts if part.optimizer.cls is Muon}
+    rest = next((part.name for part in parts if part.match is None), None)
+    others = [part.name for part in parts if part.name not in muons]
+    other = rest if rest in others else others[-1] if others else None
+    for part in parts:
+        for p in part.match.select(model) if part.match is not None else model.parameters:
+            if part.match is not None:
+                routes.setdefault(p, part.name)
+    if rest is not None:
+        for p in model.parameters:
+            routes.setdefault(p, rest)
+    taken = {name: [p for p in model.parameters if routes.get(p) == name] for name in muons}
+    for name, members in taken.items():
+        odd = [p for p in members if not suits_muon(p)]
+        if other is None or len(odd) == len(members) > 0:
+            forced[name] = [f"{p.name} {_shape(p)}" for p in odd]
+        routes.update(dict.fromkeys(odd, other or name))
+    problems = Problems(model.unmatched)
+    for name, odd_names in forced.items():
+        if odd_names:
+            rule = f"Muon orthogonalizes matrices, and these are none: {join_names(odd_names)}"
+            advice = "give them to another part, e.g. adamw: {optimizer: adamw, match: {ndim: '<2'}}"
+            problems.append(f"{key}.parts.{name}: {rule}; {advice}")
+    if left := [p.name for p in model.parameters if p not in routes]:
+        problems.append(f"{key}.parts: no part takes {join_names(left)}; let one have no match, so that it takes the rest")
+    for part in parts:
+        if part.name not in routes.values() and not problems:
+            problems.append(f"{part.optimizer.spec.key}: takes no parameter{_because(part)}; remove it, or change its match")
+    names = [place.name for p in model.parameters for place in p.places]
+    for part in parts:
+        unmatched = [each for each in part.split if not any(fnmatchcase(name, each) for name in names)]
+        where = f"{part.optimizer.spec.key}.split"
+        problems += [wrong(where, each, f"matches no parameter{did_you_mean(each.strip('*.'), names)}") for each in unmatched]
+    problems.raise_if_any()
+    if isinstance(model, NamedParameters):
+        _warn_of_shapes(parts, routes, muons)
+    return routes
+
+
+def _because(part: CheckedPart) -> str:
+    return ", for the others take all of them" if part.match is None else ""
+
+
+def suits_muon(p: OwnedParameter) -> bool:
+    """Return whether a parameter is a matrix that is worth to be orthogonalized; of a lazy one dimensions decide."""
+    return p.ndim >= 2 if is_lazy(p.tensor) else not is_odd_shape(*flat_shape(p.tensor.shape))
+
+
+def _shape(p: OwnedParameter) -> str:
+    return "of unknown shape" if is_lazy(p.tensor) else str(tuple(p.tensor.shape))
+
+
+def _warn_of_shapes(parts: Sequence[CheckedPart], routes: Routes, muons: Container[str]) -> None:
+    """Warn where the part of a matrix depends on what its module is, which is not known."""
+    asking = [part.name for part in parts if part.match is not None and _asks_for_modules(part.match.source)]
+    if asking and any(name in muons and p.ndim > 1 for p, name in routes.items()):
+        rule = "asks for the modules of parameters, which are not known here: embeddings and the output layer go by shape"
+        warnings.warn(f"parts.{asking[0]}.match {rule}; pass the module in place of its parameters", stacklevel=5)
+
+
+def _asks_for_modules(source: Any) -> bool:
+    if isinstance(source, Mapping):
+        return any(kind in OF_MODULES or _asks_for_modules(value) for kind, value in source.items())
+    return any(map(_asks_for_modules, source)) if isinstance(source, (list, tuple)) else callable(source)
+
+
+def _groups_of(
+    part: CheckedPart, assignments: Sequence[Assignment], routes: Routes, apart: Container[str]
+) -> list[dict[str, Any]]:
+    """Return the param groups of a part; without a trained parameter, an empty one for those that are frozen now."""
+    spec, cls, arguments = part.optimizer
+    defaults = build_on_dummy(cls, **arguments).defaults
+    mine = [_of_part(each, part, defaults) for each in assignments if routes[each.parameter] == part.name]
+    groups = merge(mine, defaults, apart=apart, part=part.name) or [{"params": [], "name": part.name}]
+    check_parameters_fit(spec, groups, [each.parameter for each in mine])
+    return [{**group, PART: part.name} for group in groups]
+
+
+def _of_part(assignment: Assignment, part: CheckedPart, defaults: Mapping[str, Any]) -> Assignment:
+    """Keep the options that the optimizer of the part has; add the split of the parameter."""
+    options = {k: v for k, v in assignment.options.items() if k in defaults or k == GROUP_KEY}
+    names = [place.name for place in assignment.parameter.places]
+    found = [rows for pattern, rows in part.split.items() if any(fnmatchcase(name, pattern) for name in names)]
+    if not found:
+        return replace(assignment, options=options)
+    return replace(assignment, options={**options, "split": found[-1]}, rules=(*assignment.rules, "split"))

@@ -1,0 +1,193 @@
+"""Check the parts of a composite optimizer, each as an optimizer by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from torch.optim import Optimizer
+
+from lit_optim.config import capabilities
+from lit_optim.config.build.optimizer import CheckedOptimizer, check_optimizer
+from lit_optim.config.build.param_groups import read_value
+from lit_optim.config.checks.keyword_arguments import check_call
+from lit_optim.config.checks.locate import locate
+from lit_optim.config.checks.signature import call_signature
+from lit_optim.config.read import presets
+from lit_optim.config.read.spec import HYDRA_KEYS, Spec, read_spec
+from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
+from lit_optim.optimizers import Composite, Muon
+from lit_optim.param_groups import Grouping, Relative, Rule
+from lit_optim.param_groups.match import Match, read_match
+
+COMPOSITE = "lit_optim.optimizers.Composite"
+OURS = {"torch.optim.Muon": "lit_optim.optimizers.Muon"}  # which takes convolutions, and the same steps on matrices
+NOTHING: Mapping[str, Any] = {}
+INHERITED = ("lr", "weight_decay")
+EXAMPLE = "write e.g. {adamw: {optimizer: adamw, match: {ndim: '<2'}}, muon: {optimizer: muon}}"
+
+
+class CheckedPart(NamedTuple):
+    """A checked part of a composite.
+
+    Attributes:
+        name: of the part, and the beginning of the names of its groups.
+        optimizer: its own spec, checked.
+        match: which parameters it takes; None: those that no other part takes.
+        split: pattern of names -> how Muon splits these matrices.
+    """
+
+    name: str
+    optimizer: CheckedOptimizer
+    match: Match | None
+    split: Mapping[str, Any]
+
+
+def is_composite(spec: Spec) -> bool:
+    """Return whether a spec is that of a composite."""
+    return spec.target is Composite or spec.path == COMPOSITE
+
+
+def check_composite(spec: Spec) -> tuple[CheckedOptimizer, tuple[CheckedPart, ...]]:
+    """Check a composite's spec: its parts as full specs of optimizers, and which of them takes the rest.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
+    problems = Problems()
+    parts = spec.arguments.get("parts")
+    own = {name: value for name, value in spec.arguments.items() if name != "parts"}
+    own = check_call(Composite, {**own, "parts": {}}, spec.key, problems, supplied=1, finite=True)
+    for name in INHERITED:
+        if isinstance(own.get(name), (int, float)) and own[name] < 0:
+            problems.add(f"{spec.key}.{name}", own[name], "must be at least 0")
+    if not isinstance(parts, Mapping) or not parts:
+        problems.add(f"{spec.key}.parts", parts, f"expects optimizers by name; {EXAMPLE}")
+        problems.raise_if_any()
+    inherited = {name: own[name] for name in INHERITED if own.get(name) is not None}
+    checked = []
+    for name, given in dict(parts or {}).items():
+        try:
+            checked.append(_read_part(str(name), given, inherited, f"{spec.key}.parts.{name}"))
+        except ConfigError as error:
+            problems.take(error)
+    problems.raise_if_any()
+    return _composed(spec, inherited, checked)
+
+
+def with_rules(
+    checked: CheckedOptimizer, parts: Sequence[CheckedPart], grouping: Grouping
+) -> tuple[CheckedOptimizer, Sequence[CheckedPart]]:
+    """Add the optimizers that rules name: each is a part, and what was the optimizer takes the rest.
+
+    Raises:
+        ConfigError: with all that is wrong in these specs.
+    """
+    problems, added = Problems(), []
+    for rule in reversed(grouping.rules):  # a later rule beats earlier ones
+        if rule.optimizer is not None:
+            try:
+                added.append(_part_of_rule(rule))
+            except ConfigError as error:
+                problems.take(error)
+    problems.raise_if_any()
+    if not added:
+        return checked, parts
+    spec = checked.spec
+    if not parts:
+        if not isinstance(checked.cls, type):
+            raise ConfigError(f"{added[0].optimizer.spec.key}: {spec.path} is a function; name a class as {spec.key}")
+        name = presets.preset_of_target(spec.path) or checked.cls.__name__.lower()
+        parts = [_check_part(name, replace(spec, arguments=checked.arguments), None)]
+    for part in parts:
+        if part.name in [other.name for other in added]:
+            rule = f"the part of {spec.key} has this name too; rename the rule"
+            raise ConfigError(f"param_groups.rules.{part.name}: {rule}")
+    return _composed(Spec(COMPOSITE, {}, spec.key), {}, [*added, *parts])
+
+
+def _part_of_rule(rule: Rule) -> CheckedPart:
+    key = f"{rule.key}.optimizer"
+    return _check_part(rule.name, read_spec(rule.optimizer, "optimizer", key), rule.match)
+
+
+def _composed(
+    spec: Spec, own: Mapping[str, Any], parts: Sequence[CheckedPart]
+) -> tuple[CheckedOptimizer, tuple[CheckedPart, ...]]:
+    """Return the composite of checked parts, with arguments in plain form."""
+    rest = [part.name for part in parts if part.match is None]
+    if len(rest) > 1:
+        rule = "have no match, so that each takes the rest; give all but one of them a match"
+        raise ConfigError(f"{spec.key}.parts: {' and '.join(rest)} {rule}")
+    plain = {part.name: _as_plain(part) for part in parts}
+    return CheckedOptimizer(spec, Composite, {**own, "parts": plain}), tuple(parts)
+
+
+def _as_plain(part: CheckedPart) -> dict[str, Any]:
+    match = {} if part.match is None else {"match": part.match.source}
+    split = {"split": dict(part.split)} if part.split else {}
+    return {"optimizer": part.optimizer.spec.path, **match, **part.optimizer.arguments, **split}
+
+
+def _read_part(name: str, given: Any, inherited: Mapping[str, Any], key: str) -> CheckedPart:
+    """Read a part as it stands in a composite's spec, and check it."""
+    given = {"optimizer": given} if isinstance(given, (str, type)) else given
+    if not isinstance(given, Mapping) or "optimizer" not in given:
+        raise ConfigError(wrong(key, given, f"a part names its optimizer; {EXAMPLE}"))
+    if not name or "/" in name:
+        raise ConfigError(f"{key}: the name of a part has no '/', which joins the names of groups")
+    problems = Problems()
+    options = {k: v for k, v in given.items() if k not in ("optimizer", "match", *HYDRA_KEYS)}
+    options = {k: _absolute(k, v, inherited, f"{key}.{k}", problems) for k, v in options.items()}
+    match = None
+    try:
+        match = read_match(given["match"], f"{key}.match") if given.get("match") is not None else None
+    except ConfigError as error:
+        problems.take(error)
+    try:
+        spec = read_spec(given["optimizer"], "optimizer", key, options)
+        return _check_part(name, spec, match, {k: v for k, v in inherited.items() if k not in given}, problems)
+    except ConfigError as error:
+        problems.take(error)
+    raise ConfigError(*problems)
+
+
+def _check_part(
+    name: str, spec: Spec, match: Match | None, inherited: Mapping[str, Any] = NOTHING, problems: Sequence[str] = ()
+) -> CheckedPart:
+    """Check the optimizer of a part by itself, and reject what can be no part."""
+    spec = replace(spec, target=OURS.get(spec.path, spec.target))
+    cls = locate(spec.target, Optimizer, spec.key)
+    if cls is Composite:
+        raise ConfigError(f"{spec.key}: a composite in a composite; list its parts here")
+    takes = call_signature(cls, 1)
+    arguments = {**spec.arguments, **{k: v for k, v in inherited.items() if k in takes.hints or takes.takes_any}}
+    split = arguments.get("split")
+    patterns = split if cls is Muon and isinstance(split, Mapping) and "heads" not in split else {}
+    if patterns:
+        del arguments["split"]
+    checked = check_optimizer(replace(spec, arguments=arguments))
+    needs = capabilities.capabilities_of_target(spec.path)
+    reasons = {
+        "calls the closure by itself, which the composite calls once for all parts": needs.closure,
+        "averages its weights, and has to be switched between training and evaluation": needs.modes,
+        "needs gradients that can be differentiated once more": needs.second_order,
+    }
+    for reason in [reason for reason, applies in reasons.items() if applies]:
+        raise ConfigError(f"{spec.key}: {cls.__name__} {reason}; it can be no part, only the whole optimizer")
+    if problems:
+        raise ConfigError(*problems)
+    return CheckedPart(name, checked, match, patterns)
+
+
+def _absolute(name: str, value: Any, inherited: Mapping[str, Any], key: str, problems: Problems) -> Any:
+    """Multiply a relative value, ``x0.1``, with that of the composite."""
+    value = read_value(value, key, problems)
+    if not isinstance(value, Relative):
+        return value
+    if not isinstance(inherited.get(name), (int, float)):
+        rule = f"the composite has no {name!r} to multiply; give it one, or write a number"
+        problems.add(key, f"x{value.factor:g}", rule)
+        return 0.0
+    return inherited[name] * value.factor
