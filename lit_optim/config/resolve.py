@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.callbacks import callbacks_from_spec
-from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked, check_optimizer
+from lit_optim.config.build.distribute import build_composite
+from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked
 from lit_optim.config.build.param_groups import read_grouping
+from lit_optim.config.build.parts import check_one_or_composite, with_rules
 from lit_optim.config.build.rule_schedules import check_with_rules, remember_rules
 from lit_optim.config.build.rules import check_rules
 from lit_optim.config.build.scheduler import CheckedSchedule, build_checked_schedule, check_scheduler
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError, Problems
+from lit_optim.optimizers import Composite
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -44,7 +47,8 @@ class Resolved:
     def build_optimizer(self, params_or_module: Any) -> Optimizer:
         """Build the optimizer over a module, parameters or param groups."""
         driven = self.scheduler.arguments.get("groups") or () if self.scheduler.own else ()
-        optimizer = build_checked(self.optimizer, params_or_module, self.param_groups, apart=driven)
+        build = build_composite if self.optimizer.cls is Composite else build_checked
+        optimizer = build(self.optimizer, params_or_module, self.param_groups, apart=driven)
         if any(rule.schedule is not None for rule in self.param_groups.rules):
             remember_rules(optimizer, self.param_groups.rules)
         return optimizer
@@ -97,12 +101,12 @@ def resolve_specs(
     def optimizer_of(spec: Any, key: str) -> CheckedOptimizer | None:
         if "optimizer" not in specs:
             return None
-        checked = check_optimizer(read_spec(spec, "optimizer", key, overrides))
+        checked = check_one_or_composite(read_spec(spec, "optimizer", key, overrides))
         replaced = {type(callback) for callback in chosen}  # Lightning lets those of the module win
         for callback in (*(other for other in callbacks if type(other) not in replaced), *chosen):
             own = callback.replace_spec(checked.spec) if hasattr(callback, "replace_spec") else checked.spec
             if own is not checked.spec:
-                checked = check_optimizer(own)
+                checked = check_one_or_composite(own)
         return checked
 
     def schedule_of(spec: Any, key: str) -> CheckedSchedule:
@@ -111,9 +115,13 @@ def resolve_specs(
         return check_with_rules(given, rules, monitored) if rules else check_scheduler(given, monitored=monitored)
 
     def grouping_of(spec: Any, key: str) -> Grouping:
+        nonlocal optimizer
         found = read_grouping(spec, key)
+        if optimizer is not None:
+            optimizer = with_rules(optimizer, found)
         return check_rules(found, optimizer) if found.rules and optimizer is not None else found
 
+    optimizer: CheckedOptimizer | None = None
     chosen: list[Callback] = attempt("optim_callbacks", callbacks_from_spec) or []
     optimizer = attempt("optimizer", optimizer_of)
     grouping = attempt("param_groups", grouping_of)

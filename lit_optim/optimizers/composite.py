@@ -23,7 +23,7 @@ from lit_optim.torch_backend.implementation import fastest, keep_exact, restored
 
 PART = "part"  # in every group: the name of its part
 NOTHING = contextlib.nullcontext()
-DISTRIBUTE = "lit_optim.config.build.parts.distribute_given"  # of a layer above, which knows presets and modules
+DISTRIBUTE = "lit_optim.config.build.distribute.distribute_given"  # of a layer above, which knows presets and modules
 
 
 class Part(NamedTuple):
@@ -84,7 +84,10 @@ class Composite(Optimizer):
         for name, (cls, arguments) in parts.items():
             own = [{"name": name, **group} for group in groups if group[PART] == name]
             members = [p for group in own for p in group["params"]]
-            self.parts[name] = keep_exact(cls(own, **{**arguments, **fastest(cls, members, arguments)}))
+            try:
+                self.parts[name] = keep_exact(cls(own, **{**arguments, **fastest(cls, members, arguments)}))
+            except Exception as error:
+                raise ConfigError(f"parts.{name}: {cls.__name__} refused these parameters: {error}") from error
         every = [inner.defaults for inner in self.parts.values()]
         common = {key: value for key, value in every[-1].items() if all(key in defaults for defaults in every)}
         common.update({key: value for key, value in (("lr", lr), ("weight_decay", weight_decay)) if value is not None})

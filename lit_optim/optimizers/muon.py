@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
@@ -215,15 +216,22 @@ def _check(group: Mapping[str, Any]) -> None:
         raise ConfigError(f"adjust_lr_fn={found!r}: no such scale{hint}")
     if not _is_count(group["ns_steps"]) or group["ns_steps"] >= 100:
         raise ConfigError(f"ns_steps={group['ns_steps']!r}: must be a whole number from 1 to 99")
+    if any(p.is_complex() for p in group["params"]):
+        raise ConfigError("params: one is complex; Muon takes real ones only")
     names = group.get("param_names") or [f"parameter {i} of its group" for i in range(len(group["params"]))]
-    vectors = [f"{name} {tuple(p.shape)}" for name, p in zip(names, group["params"], strict=True) if p.ndim < 2]
+    vectors = [f"{name} {tuple(p.shape)}" for name, p in zip(names, group["params"], strict=True) if _is_vector(p)]
     if vectors:
         more = f" and {len(vectors) - 3} more" if len(vectors) > 3 else ""
         rule = f"Muon takes matrices and convolutions; {', '.join(vectors[:3])}{more} have fewer than two dimensions"
         raise ConfigError(f"params: {rule}; choose optimizer=muon_adamw, which gives the rest to AdamW")
     if group["split"] is not None:
         for p in group["params"]:
-            block_rows(group["split"], *flat_shape(p.shape))
+            if not is_lazy(p):
+                block_rows(group["split"], *flat_shape(p.shape))
+
+
+def _is_vector(p: Tensor) -> bool:
+    return not is_lazy(p) and p.ndim < 2
 
 
 def _is_count(value: Any) -> bool:

@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from lit_optim.config.build.given_groups import given_groups
 from lit_optim.config.build.optimizer import ONE_GROUP, CheckedOptimizer, build_on_dummy, trained_by
-from lit_optim.config.build.parts import COMPOSITE, CheckedPart, check_composite
+from lit_optim.config.build.parts import COMPOSITE, CheckedPart, check_composite, parts_of
 from lit_optim.config.checks.parameters_fit import check_parameters_fit
 from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
@@ -21,7 +21,8 @@ from lit_optim.gradients.noise import GROUP_KEY
 from lit_optim.optimizers import Composite, Muon, keep_exact
 from lit_optim.optimizers.composite import PART, Part
 from lit_optim.optimizers.muon import flat_shape, is_odd_shape
-from lit_optim.param_groups import Assignment, Grouping, NamedModel, OwnedParameter, merge
+from lit_optim.param_groups import Assignment, Grouping, NamedModel, OwnedParameter, merge_into_groups
+from lit_optim.param_groups.match import Match
 from lit_optim.param_groups.parameter_type import Place
 from lit_optim.state_loading.parameter_names import join_names, module_names
 
@@ -58,22 +59,17 @@ def distribute_given(
         The groups, the parts, and the part of every parameter, frozen ones included.
     """
     own = {name: value for name, value in {"lr": lr, "weight_decay": weight_decay}.items() if value is not None}
-    checked, checked_parts = check_composite(Spec(COMPOSITE, {**own, "parts": parts}, "Composite"))
-    return _distributed(checked, checked_parts, params, ONE_GROUP, ())[:3]
+    checked = check_composite(Spec(COMPOSITE, {**own, "parts": parts}, "Composite"))
+    return _distributed(checked, params, ONE_GROUP, ())[:3]
 
 
 def build_composite(
-    checked: CheckedOptimizer,
-    parts: Sequence[CheckedPart],
-    params_or_module: Any,
-    grouping: Grouping = ONE_GROUP,
-    apart: Container[str] = (),
+    checked: CheckedOptimizer, params_or_module: Any, grouping: Grouping = ONE_GROUP, apart: Container[str] = ()
 ) -> Composite:
     """Build a composite with the param groups of the rules, crossed with its parts.
 
     Args:
         checked: the composite's spec, checked.
-        parts: its parts.
         params_or_module: a module, parameters, or param groups.
         grouping: the rules of the param groups, checked.
         apart: names of rules that a schedule drives by themselves.
@@ -81,17 +77,21 @@ def build_composite(
     Raises:
         ConfigError: for a part without parameters, parameters that no part can take, and patterns that match nothing.
     """
-    groups, by_name, routes, names = _distributed(checked, parts, params_or_module, grouping, apart)
+    groups, by_name, routes, names = _distributed(checked, params_or_module, grouping, apart)
     lr, weight_decay = checked.arguments.get("lr"), checked.arguments.get("weight_decay")
-    optimizer = Composite(groups, by_name, lr=lr, weight_decay=weight_decay)
+    try:
+        optimizer = Composite(groups, by_name, lr=lr, weight_decay=weight_decay)
+    except ConfigError as error:
+        raise ConfigError(*(f"{checked.spec.key}.{problem}" for problem in error.problems)) from error
     optimizer.routes.update(routes)
     keep_exact(optimizer, names)
     return optimizer
 
 
 def _distributed(
-    checked: CheckedOptimizer, parts: Sequence[CheckedPart], params: Any, grouping: Grouping, apart: Container[str]
+    checked: CheckedOptimizer, params: Any, grouping: Grouping, apart: Container[str]
 ) -> tuple[list[dict[str, Any]], dict[str, Part], dict[Tensor, str], dict[Tensor, tuple[str, ...]]]:
+    parts = parts_of(checked)
     if isinstance(params, nn.Module):
         model, names = NamedModel(params), module_names(params)
         assignments = trained_by(model, grouping)
@@ -125,7 +125,8 @@ def _of_groups(groups: Sequence[Mapping[str, Any]], owned: Mapping[Tensor, Owned
 def distribute(model: NamedModel, parts: Sequence[CheckedPart], key: str = "optimizer") -> Routes:
     """Return the part of every parameter of a model: the first whose selector matches, or the one that takes the rest.
 
-    What Muon cannot take - vectors, and matrices that are nearly vectors - goes to another part.
+    What Muon cannot take - vectors, and matrices that are nearly vectors - goes to the part that takes the rest, or else
+    to that with the most parameters.
 
     Args:
         model: with frozen parameters.
@@ -136,34 +137,25 @@ def distribute(model: NamedModel, parts: Sequence[CheckedPart], key: str = "opti
         ConfigError: for parameters without a part, parts without parameters, and patterns that match nothing.
     """
     routes: Routes = {}
-    forced: dict[str, list[str]] = {}
-    muons = {part.name for part in parts if part.optimizer.cls is Muon}
     rest = next((part.name for part in parts if part.match is None), None)
-    others = [part.name for part in parts if part.name not in muons]
-    other = rest if rest in others else others[-1] if others else None
     for part in parts:
-        for p in part.match.select(model) if part.match is not None else model.parameters:
-            if part.match is not None:
+        if part.match is not None:
+            for p in part.match.select(model):
                 routes.setdefault(p, part.name)
     if rest is not None:
-        for p in model.parameters:
-            routes.setdefault(p, rest)
-    taken = {name: [p for p in model.parameters if routes.get(p) == name] for name in muons}
-    for name, members in taken.items():
-        odd = [p for p in members if not suits_muon(p)]
-        if other is None or len(odd) == len(members) > 0:
-            forced[name] = [f"{p.name} {_shape(p)}" for p in odd]
-        routes.update(dict.fromkeys(odd, other or name))
+        routes = {p: routes.get(p, rest) for p in model.parameters}
+    muons = {part.name: part.match for part in parts if part.optimizer.cls is Muon}
+    others = [part.name for part in parts if part.optimizer.cls is not Muon]
+    largest = max(others, key=[*routes.values()].count, default=None)
+    forced = _without_muon(routes, muons, rest if rest in others else largest)
     problems = Problems(model.unmatched)
-    for name, odd_names in forced.items():
-        if odd_names:
-            rule = f"Muon orthogonalizes matrices, and these are none: {join_names(odd_names)}"
-            advice = "give them to another part, e.g. adamw: {optimizer: adamw, match: {ndim: '<2'}}"
-            problems.append(f"{key}.parts.{name}: {rule}; {advice}")
+    for name, odd in forced.items():
+        rule = f"Muon orthogonalizes matrices, and these are none: {join_names(odd)}"
+        problems.append(f"{key}.parts.{name}: {rule}; let another part take them, e.g. one with {{optimizer: adamw}}")
     if left := [p.name for p in model.parameters if p not in routes]:
         problems.append(f"{key}.parts: no part takes {join_names(left)}; let one have no match, so that it takes the rest")
     for part in parts:
-        if part.name not in routes.values() and not problems:
+        if part.name not in routes.values() and not problems and not isinstance(model, NamedParameters):
             problems.append(f"{part.optimizer.spec.key}: takes no parameter{_because(part)}; remove it, or change its match")
     names = [place.name for p in model.parameters for place in p.places]
     for part in parts:
@@ -172,12 +164,32 @@ def distribute(model: NamedModel, parts: Sequence[CheckedPart], key: str = "opti
         problems += [wrong(where, each, f"matches no parameter{did_you_mean(each.strip('*.'), names)}") for each in unmatched]
     problems.raise_if_any()
     if isinstance(model, NamedParameters):
-        _warn_of_shapes(parts, routes, muons)
+        _warn_of_shapes(parts, routes)
     return routes
 
 
+def _without_muon(routes: Routes, muons: Mapping[str, Match | None], other: str | None) -> dict[str, list[str]]:
+    """Give what Muon cannot take to another part.
+
+    Returns:
+        The names and shapes of what is left to a part with Muon: its selector matches nothing else, or there is no other part.
+    """
+    forced = {}
+    for name, match in muons.items():
+        mine = [p for p, part in routes.items() if part == name]
+        odd = [p for p in mine if not suits_muon(p)]
+        if other is None or (match is not None and len(odd) == len(mine)):
+            forced.update({name: [f"{p.name} {_shape(p)}" for p in odd]} if odd else {})
+        else:
+            routes.update(dict.fromkeys(odd, other))
+    return forced
+
+
 def _because(part: CheckedPart) -> str:
-    return ", for the others take all of them" if part.match is None else ""
+    if part.match is not None:
+        return ""
+    suited = " that Muon suits: at least 4 rows and columns, and neither much longer" if part.optimizer.cls is Muon else ""
+    return f": the others leave none{suited}"
 
 
 def suits_muon(p: OwnedParameter) -> bool:
@@ -189,10 +201,10 @@ def _shape(p: OwnedParameter) -> str:
     return "of unknown shape" if is_lazy(p.tensor) else str(tuple(p.tensor.shape))
 
 
-def _warn_of_shapes(parts: Sequence[CheckedPart], routes: Routes, muons: Container[str]) -> None:
+def _warn_of_shapes(parts: Sequence[CheckedPart], routes: Routes) -> None:
     """Warn where the part of a matrix depends on what its module is, which is not known."""
     asking = [part.name for part in parts if part.match is not None and _asks_for_modules(part.match.source)]
-    if asking and any(name in muons and p.ndim > 1 for p, name in routes.items()):
+    if asking and any(p.ndim > 1 and name not in asking for p, name in routes.items()):
         rule = "asks for the modules of parameters, which are not known here: embeddings and the output layer go by shape"
         warnings.warn(f"parts.{asking[0]}.match {rule}; pass the module in place of its parameters", stacklevel=5)
 
@@ -210,7 +222,7 @@ def _groups_of(
     spec, cls, arguments = part.optimizer
     defaults = build_on_dummy(cls, **arguments).defaults
     mine = [_of_part(each, part, defaults) for each in assignments if routes[each.parameter] == part.name]
-    groups = merge(mine, defaults, apart=apart, part=part.name) or [{"params": [], "name": part.name}]
+    groups = merge_into_groups(mine, defaults, apart=apart, part=part.name) or [{"params": [], "name": part.name}]
     check_parameters_fit(spec, groups, [each.parameter for each in mine])
     return [{**group, PART: part.name} for group in groups]
 
@@ -218,8 +230,9 @@ def _groups_of(
 def _of_part(assignment: Assignment, part: CheckedPart, defaults: Mapping[str, Any]) -> Assignment:
     """Keep the options that the optimizer of the part has; add the split of the parameter."""
     options = {k: v for k, v in assignment.options.items() if k in defaults or k == GROUP_KEY}
+    rules = tuple(name for name in assignment.rules if name != part.name)
     names = [place.name for place in assignment.parameter.places]
     found = [rows for pattern, rows in part.split.items() if any(fnmatchcase(name, pattern) for name in names)]
     if not found:
-        return replace(assignment, options=options)
-    return replace(assignment, options={**options, "split": found[-1]}, rules=(*assignment.rules, "split"))
+        return replace(assignment, options=options, rules=rules)
+    return replace(assignment, options={**options, "split": found[-1]}, rules=(*rules, "split"))

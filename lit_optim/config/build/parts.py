@@ -15,15 +15,17 @@ from lit_optim.config.checks.keyword_arguments import check_call
 from lit_optim.config.checks.locate import locate
 from lit_optim.config.checks.signature import call_signature
 from lit_optim.config.read import presets
+from lit_optim.config.read.plain_containers import import_path_of
 from lit_optim.config.read.spec import HYDRA_KEYS, Spec, read_spec
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.optimizers import Composite, Muon
-from lit_optim.param_groups import Grouping, Relative, Rule
+from lit_optim.param_groups import Grouping, Relative
 from lit_optim.param_groups.match import Match, read_match
 
 COMPOSITE = "lit_optim.optimizers.Composite"
 OURS = {"torch.optim.Muon": "lit_optim.optimizers.Muon"}  # which takes convolutions, and the same steps on matrices
 NOTHING: Mapping[str, Any] = {}
+INVALID = object()
 INHERITED = ("lr", "weight_decay")
 EXAMPLE = "write e.g. {adamw: {optimizer: adamw, match: {ndim: '<2'}}, muon: {optimizer: muon}}"
 
@@ -44,13 +46,20 @@ class CheckedPart(NamedTuple):
     split: Mapping[str, Any]
 
 
-def is_composite(spec: Spec) -> bool:
-    """Return whether a spec is that of a composite."""
-    return spec.target is Composite or spec.path == COMPOSITE
+def check_one_or_composite(spec: Spec) -> CheckedOptimizer:
+    """Check the spec of an optimizer, which may be a composite.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
+    return check_composite(spec) if spec.path in (COMPOSITE, import_path_of(Composite)) else check_optimizer(spec)
 
 
-def check_composite(spec: Spec) -> tuple[CheckedOptimizer, tuple[CheckedPart, ...]]:
+def check_composite(spec: Spec) -> CheckedOptimizer:
     """Check a composite's spec: its parts as full specs of optimizers, and which of them takes the rest.
+
+    Returns:
+        It with the parts in plain form: absolute values, and for each part all its arguments.
 
     Raises:
         ConfigError: with all that is wrong.
@@ -62,24 +71,22 @@ def check_composite(spec: Spec) -> tuple[CheckedOptimizer, tuple[CheckedPart, ..
     for name in INHERITED:
         if isinstance(own.get(name), (int, float)) and own[name] < 0:
             problems.add(f"{spec.key}.{name}", own[name], "must be at least 0")
+    inherited = {name: own[name] for name in INHERITED if own.get(name) is not None} if not problems else {}
     if not isinstance(parts, Mapping) or not parts:
         problems.add(f"{spec.key}.parts", parts, f"expects optimizers by name; {EXAMPLE}")
-        problems.raise_if_any()
-    inherited = {name: own[name] for name in INHERITED if own.get(name) is not None}
-    checked = []
-    for name, given in dict(parts or {}).items():
-        try:
-            checked.append(_read_part(str(name), given, inherited, f"{spec.key}.parts.{name}"))
-        except ConfigError as error:
-            problems.take(error)
+        parts = {}
+    checked = _read_parts(parts, inherited, spec.key, problems)
     problems.raise_if_any()
     return _composed(spec, inherited, checked)
 
 
-def with_rules(
-    checked: CheckedOptimizer, parts: Sequence[CheckedPart], grouping: Grouping
-) -> tuple[CheckedOptimizer, Sequence[CheckedPart]]:
-    """Add the optimizers that rules name: each is a part, and what was the optimizer takes the rest.
+def parts_of(checked: CheckedOptimizer) -> list[CheckedPart]:
+    """Return the parts of a composite that was checked."""
+    return _read_parts(checked.arguments["parts"], {}, checked.spec.key, Problems())
+
+
+def with_rules(checked: CheckedOptimizer, grouping: Grouping) -> CheckedOptimizer:
+    """Return a composite of an optimizer and those that rules name, which take what their rules match.
 
     Raises:
         ConfigError: with all that is wrong in these specs.
@@ -88,46 +95,52 @@ def with_rules(
     for rule in reversed(grouping.rules):  # a later rule beats earlier ones
         if rule.optimizer is not None:
             try:
-                added.append(_part_of_rule(rule))
+                key = f"{rule.key}.optimizer"
+                added.append(_check_part(rule.name, read_spec(rule.optimizer, "optimizer", key), rule.match))
             except ConfigError as error:
                 problems.take(error)
     problems.raise_if_any()
     if not added:
-        return checked, parts
-    spec = checked.spec
-    if not parts:
-        if not isinstance(checked.cls, type):
-            raise ConfigError(f"{added[0].optimizer.spec.key}: {spec.path} is a function; name a class as {spec.key}")
-        name = presets.preset_of_target(spec.path) or checked.cls.__name__.lower()
-        parts = [_check_part(name, replace(spec, arguments=checked.arguments), None)]
-    for part in parts:
-        if part.name in [other.name for other in added]:
-            rule = f"the part of {spec.key} has this name too; rename the rule"
-            raise ConfigError(f"param_groups.rules.{part.name}: {rule}")
-    return _composed(Spec(COMPOSITE, {}, spec.key), {}, [*added, *parts])
+        return checked
+    spec, cls, arguments = checked
+    if cls is Composite:
+        parts = [*added, *parts_of(checked)]
+    elif not isinstance(cls, type):
+        raise ConfigError(f"{added[0].optimizer.spec.key}: {spec.path} is a function; name a class as {spec.key}")
+    else:
+        name = presets.preset_of_target(spec.path) or cls.__name__.lower()
+        parts = [_check_part(name, replace(spec, arguments=arguments), None), *added]
+    names = [part.name for part in parts]
+    for name in [part.name for part in added if names.count(part.name) > 1]:
+        raise ConfigError(f"param_groups.rules.{name}: a part of {spec.key} has this name too; give the rule another one")
+    return _composed(spec, {}, parts)
 
 
-def _part_of_rule(rule: Rule) -> CheckedPart:
-    key = f"{rule.key}.optimizer"
-    return _check_part(rule.name, read_spec(rule.optimizer, "optimizer", key), rule.match)
-
-
-def _composed(
-    spec: Spec, own: Mapping[str, Any], parts: Sequence[CheckedPart]
-) -> tuple[CheckedOptimizer, tuple[CheckedPart, ...]]:
-    """Return the composite of checked parts, with arguments in plain form."""
+def _composed(spec: Spec, own: Mapping[str, Any], parts: Sequence[CheckedPart]) -> CheckedOptimizer:
     rest = [part.name for part in parts if part.match is None]
     if len(rest) > 1:
         rule = "have no match, so that each takes the rest; give all but one of them a match"
         raise ConfigError(f"{spec.key}.parts: {' and '.join(rest)} {rule}")
-    plain = {part.name: _as_plain(part) for part in parts}
-    return CheckedOptimizer(spec, Composite, {**own, "parts": plain}), tuple(parts)
+    arguments = {**own, "parts": {part.name: _as_plain(part) for part in parts}}
+    return CheckedOptimizer(Spec(COMPOSITE, arguments, spec.key), Composite, arguments)
 
 
 def _as_plain(part: CheckedPart) -> dict[str, Any]:
     match = {} if part.match is None else {"match": part.match.source}
     split = {"split": dict(part.split)} if part.split else {}
-    return {"optimizer": part.optimizer.spec.path, **match, **part.optimizer.arguments, **split}
+    return {"optimizer": part.optimizer.spec.target, **match, **part.optimizer.arguments, **split}
+
+
+def _read_parts(
+    parts: Mapping[str, Any], inherited: Mapping[str, Any], key: str, problems: Problems
+) -> list[CheckedPart]:
+    checked = []
+    for name, given in parts.items():
+        try:
+            checked.append(_read_part(str(name), given, inherited, f"{key}.parts.{name}"))
+        except ConfigError as error:
+            problems.take(error)
+    return checked
 
 
 def _read_part(name: str, given: Any, inherited: Mapping[str, Any], key: str) -> CheckedPart:
@@ -140,6 +153,7 @@ def _read_part(name: str, given: Any, inherited: Mapping[str, Any], key: str) ->
     problems = Problems()
     options = {k: v for k, v in given.items() if k not in ("optimizer", "match", *HYDRA_KEYS)}
     options = {k: _absolute(k, v, inherited, f"{key}.{k}", problems) for k, v in options.items()}
+    options = {k: v for k, v in options.items() if v is not INVALID}
     match = None
     try:
         match = read_match(given["match"], f"{key}.match") if given.get("match") is not None else None
@@ -183,11 +197,12 @@ def _check_part(
 
 def _absolute(name: str, value: Any, inherited: Mapping[str, Any], key: str, problems: Problems) -> Any:
     """Multiply a relative value, ``x0.1``, with that of the composite."""
+    before = len(problems)
     value = read_value(value, key, problems)
     if not isinstance(value, Relative):
-        return value
-    if not isinstance(inherited.get(name), (int, float)):
-        rule = f"the composite has no {name!r} to multiply; give it one, or write a number"
-        problems.add(key, f"x{value.factor:g}", rule)
-        return 0.0
-    return inherited[name] * value.factor
+        return value if len(problems) == before else INVALID
+    if isinstance(inherited.get(name), (int, float)):
+        return inherited[name] * value.factor
+    rule = f"the composite has no {name!r} to multiply; give it one, or write a number"
+    problems.add(key, f"x{value.factor:g}", rule)
+    return INVALID
