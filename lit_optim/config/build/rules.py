@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
+
+from torch import nn
 
 from lit_optim.config.build.optimizer import CheckedOptimizer, build_on_dummy, check_nested
 from lit_optim.config.build.param_groups import RULE_KEYS
@@ -17,7 +19,7 @@ from lit_optim.config.checks.ranges import check_ranges
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
 from lit_optim.optimizers import Composite
-from lit_optim.param_groups import Grouping, Relative, Rule
+from lit_optim.param_groups import Grouping, Relative, Rule, owned_parameters, read_match
 
 
 def check_rules(grouping: Grouping, checked: CheckedOptimizer) -> Grouping:
@@ -29,14 +31,36 @@ def check_rules(grouping: Grouping, checked: CheckedOptimizer) -> Grouping:
     if not grouping.rules or not isinstance(checked.cls, type):
         return grouping
     problems = Problems()
-    if checked.cls is Composite:
-        parts = {part.name: part.optimizer for part in parts_of(checked)}
-        rules = [_check_for_parts(rule, parts, problems) for rule in grouping.rules]
-    else:
-        defaults = build_on_dummy(checked.cls, **checked.arguments).defaults
-        rules = [_check_rule(rule, checked, defaults, problems) for rule in grouping.rules]
+    check = _rule_check(checked, problems)
+    rules = [check(rule) for rule in grouping.rules]
     problems.raise_if_any()
     return replace(grouping, rules=[rule for rule in rules if rule is not None])
+
+
+def check_declared(checked: CheckedOptimizer, module: nn.Module) -> None:
+    """Check what parameters declare in an attribute ``_optim`` as if it were in a rule.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
+    if not isinstance(checked.cls, type):
+        return
+    problems = Problems()
+    check = _rule_check(checked, problems)
+    for parameter in owned_parameters(module):
+        if options := getattr(parameter.tensor, "_optim", None):
+            rule = Rule(parameter.name, read_match({"declared": "_optim"}), options, key=f"{parameter.name}._optim")
+            check(rule)
+    problems.raise_if_any()
+
+
+def _rule_check(checked: CheckedOptimizer, problems: Problems) -> Callable[[Rule], Rule | None]:
+    """Return the function that checks one rule against an optimizer, or against the parts of a composite."""
+    if checked.cls is Composite:
+        parts = {part.name: part.optimizer for part in parts_of(checked)}
+        return lambda rule: _check_for_parts(rule, parts, problems)
+    defaults = build_on_dummy(checked.cls, **checked.arguments).defaults
+    return lambda rule: _check_rule(rule, checked, defaults, problems)
 
 
 def _check_rule(rule: Rule, checked: CheckedOptimizer, defaults: Mapping[str, Any], problems: Problems) -> Rule | None:
