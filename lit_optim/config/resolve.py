@@ -119,9 +119,10 @@ def resolve_specs(
     def grouping_of(spec: Any, key: str) -> Grouping:
         nonlocal optimizer
         found = read_grouping(spec, key)
-        if optimizer is not None:
-            optimizer = with_rules(optimizer, found)
-        return check_rules(found, optimizer) if found.rules and optimizer is not None else found
+        if optimizer is None:
+            return found
+        optimizer = with_rules(optimizer, found)
+        return check_rules(found, optimizer)
 
     optimizer: CheckedOptimizer | None = None
     chosen: list[Callback] = attempt("optim_callbacks", callbacks_from_spec) or []

@@ -22,7 +22,9 @@ from lit_optim.optimizers import Composite, Muon, keep_exact
 from lit_optim.optimizers.composite import PART, Part
 from lit_optim.optimizers.muon import flat_shape, is_odd_shape
 from lit_optim.param_groups import Assignment, Grouping, NamedModel, OwnedParameter, merge_into_groups
+from lit_optim.param_groups.grouping import with_factors
 from lit_optim.param_groups.match import Match
+from lit_optim.param_groups.mup import update_rule, width_labels
 from lit_optim.param_groups.parameter_type import Place
 from lit_optim.state_loading.parameter_names import join_names, module_names
 
@@ -95,7 +97,7 @@ def _distributed(
     if isinstance(params, nn.Module):
         model, names = NamedModel(params), module_names(params)
         assignments = trained_by(model, grouping)
-    elif grouping.rules:
+    elif grouping.rules or grouping.layers or grouping.mup:
         raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
     else:
         given, names = given_groups(params)
@@ -105,7 +107,13 @@ def _distributed(
     routes = distribute(model, parts, checked.spec.key)
     tagged = {each.parameter: each.optimizer for each in assignments if each.optimizer is not None}
     routes.update(tagged if not isinstance(params, nn.Module) else {})
-    groups = [group for part in parts for group in _groups_of(part, assignments, routes, apart)]
+    groups = []
+    for part in parts:
+        mine = [each for each in assignments if routes[each.parameter] == part.name]
+        if grouping.mup:
+            update = update_rule(part.optimizer.cls, part.optimizer.arguments.get("adjust_lr_fn"), grouping.mup.key)
+            mine = with_factors(mine, width_labels(model, grouping.mup, update))
+        groups += _groups_of(part, mine, apart)
     by_name = {part.name: Part(part.optimizer.cls, part.optimizer.arguments) for part in parts}
     return groups, by_name, {p.tensor: name for p, name in routes.items()}, names
 
@@ -216,12 +224,12 @@ def _asks_for_modules(source: Any) -> bool:
 
 
 def _groups_of(
-    part: CheckedPart, assignments: Sequence[Assignment], routes: Routes, apart: Container[str]
+    part: CheckedPart, assignments: Sequence[Assignment], apart: Container[str]
 ) -> list[dict[str, Any]]:
     """Return the param groups of a part; without a trained parameter, an empty one for those that are frozen now."""
     spec, cls, arguments = part.optimizer
     defaults = build_on_dummy(cls, **arguments).defaults
-    mine = [_of_part(each, part, defaults) for each in assignments if routes[each.parameter] == part.name]
+    mine = [_of_part(each, part, defaults) for each in assignments]
     groups = merge_into_groups(mine, defaults, apart=apart, part=part.name) or [{"params": [], "name": part.name}]
     check_parameters_fit(spec, groups, [each.parameter for each in mine])
     return [{**group, PART: part.name} for group in groups]
