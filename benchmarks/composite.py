@@ -68,7 +68,11 @@ def of_muons(shape: tuple[int, ...], count: int, repeat: int) -> dict[str, Calla
 
 
 def main(rounds: int = 20, sets: int = 5) -> None:
-    for name, workload, repeat in (("AdamW and SGD", "W2", 3), ("AdamW and SGD", "W3", 200), ("AdamW and Muon", "W3", 20)):
+    for name, workload, repeat in (
+        ("AdamW and SGD", "W2", 3),
+        ("AdamW and SGD", "W3", 200),
+        ("AdamW and Muon", "W3", 20),
+    ):
         timings = pooled(functools.partial(of_parts, name, workload, repeat), rounds, sets)
         print(table(f"{name}, {workload}", timings, "Goal: at most 1.03."), flush=True)
     for shape, count, repeat in (((128, 128), 10, 2), ((768, 768), 1, 1)) if hasattr(torch.optim, "Muon") else ():

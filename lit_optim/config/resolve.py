@@ -92,6 +92,7 @@ def resolve_specs(
         (0.5, 'cosine')
     """
     problems = {group: Problems() for group in GROUPS}
+    optimizer: CheckedOptimizer | None = None
 
     def attempt(group: str, check: Callable[[Any, str], Any]) -> Any:
         try:
@@ -124,7 +125,6 @@ def resolve_specs(
         optimizer = with_rules(optimizer, found)
         return check_rules(found, optimizer)
 
-    optimizer: CheckedOptimizer | None = None
     chosen: list[Callback] = attempt("optim_callbacks", callbacks_from_spec) or []
     optimizer = attempt("optimizer", optimizer_of)
     grouping = attempt("param_groups", grouping_of)

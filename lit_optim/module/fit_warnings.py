@@ -8,6 +8,7 @@ from typing import Any
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
 from lit_optim.config.pitfalls import Specs, find_in_specs
+from lit_optim.config.pitfalls.muon_share import muon_share
 from lit_optim.config.resolve import Resolved
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
@@ -36,7 +37,7 @@ def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trai
         return
     _check_backward(module, path)
     if not vars(trainer).get("fast_dev_run"):
-        _warn_of_pitfalls(resolved, trainer, run)
+        _warn_of_pitfalls(resolved, module, trainer, run)
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
     if not trainer.global_step and not any(isinstance(callback, SpecCheckpoint) for callback in callbacks):
         name = f"{type(module).__name__}.configure_callbacks"
@@ -53,12 +54,12 @@ def _check_backward(module: LightningModule, path: str) -> None:
         raise ConfigError(f"{problem}; {remedy}")
 
 
-def _warn_of_pitfalls(resolved: Resolved, trainer: Trainer, run: RunLength) -> None:
+def _warn_of_pitfalls(resolved: Resolved, module: LightningModule, trainer: Trainer, run: RunLength) -> None:
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
     config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
     strategy = {"_target_": type(trainer.strategy).__name__, "config": config} if isinstance(config, Mapping) else None
     specs = Specs(optimizer, scheduler.spec, scheduler, resolved.param_groups.rules, run, strategy=strategy)
-    findings = find_in_specs(specs)
+    findings = [*find_in_specs(specs), *muon_share(resolved.optimizer, module)]
     fatal = [str(found) for found in findings if found.fatal]
     if fatal:
         raise ConfigError(*fatal)

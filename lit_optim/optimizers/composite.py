@@ -120,7 +120,9 @@ class Composite(Optimizer):
         odd = is_odd_shape(*flat_shape(p.shape))
         suited = [name for name, inner in self.parts.items() if not (odd and isinstance(inner, Muon))]
         if not suited:
-            raise ConfigError(f"params: Muon takes no parameter of shape {tuple(p.shape)}; add a part for it, e.g. adamw")
+            raise ConfigError(
+                f"params: Muon takes no parameter of shape {tuple(p.shape)}; add a part for it, e.g. adamw"
+            )
         return suited[-1]
 
     def _add_to_part(self, name: str, group: dict[str, Any]) -> None:
@@ -140,7 +142,7 @@ class Composite(Optimizer):
             inner.param_groups = [group for group in self.param_groups if group[PART] == name]
 
     @without_unused_hooks
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step with every part; with a closure, which is called once with gradients, return its loss."""
         loss = None
         if closure is not None:
@@ -164,7 +166,7 @@ class Composite(Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state dict part by part, as the optimizer of each does; all or nothing."""
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
-            state_dict = hook(self, state_dict) or state_dict  # type: ignore[assignment]
+            state_dict = hook(self, state_dict) or state_dict
         found = compatible_state(self, state_dict)
         saved = dict(zip(map(id, self.param_groups), found["param_groups"], strict=True))
         loaded: dict[int, dict[str, Any]] = {}
@@ -185,7 +187,7 @@ class Composite(Optimizer):
             post_hook(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what copies and pickles hold: groups and state once, and what else the optimizers of the parts have."""
+        """Return what copies and pickles hold: groups and state once, and what else the parts' optimizers have."""
         return {**super().__getstate__(), "parts": {name: _without_state(inner) for name, inner in self.parts.items()}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -212,7 +214,8 @@ def _step_part(inner: Optimizer) -> None:
     step = type(inner).step
     for hook in inner._optimizer_step_pre_hooks.values():
         hook(inner, (inner,), {})
-    with profiler.record_function(f"Optimizer.step#{type(inner).__name__}") if profiler._is_profiler_enabled else NOTHING:
+    name = f"Optimizer.step#{type(inner).__name__}"
+    with profiler.record_function(name) if profiler._is_profiler_enabled else NOTHING:
         getattr(step, "__wrapped__", step)(inner)
     for hook in inner._optimizer_step_post_hooks.values():
         hook(inner, (inner,), {})

@@ -87,7 +87,7 @@ def block_rows(split: Split | None, rows: int, columns: int) -> list[int]:
     if split is None:
         return [rows]
     if isinstance(split, Mapping):
-        heads = split.get("heads") if len(split) == 1 else None
+        heads = split.get("heads", 0) if len(split) == 1 else 0
         if not _is_count(heads):
             raise ConfigError(f"split={dict(split)!r}: must be the rows of each block, or e.g. {{heads: 12}}")
         size, rest = divmod(columns, heads)
@@ -171,7 +171,7 @@ class Muon(Optimizer):
             raise
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step; with a closure, which is called once with gradients enabled, return its loss."""
         loss = None
         if closure is not None:
@@ -194,7 +194,7 @@ class Muon(Optimizer):
         rows, columns = flat_shape(p.shape)
         split = block_rows(group.get("split"), rows, columns)
         settings = group["ns_coefficients"], group["ns_steps"], group["eps"]
-        blocks = [orthogonalize(block, *settings) for block in update.reshape(rows, columns).split(split)]
+        blocks = [orthogonalize(block, *settings) for block in torch.split(update.reshape(rows, columns), split)]
         here.mul_(1 - lr * group["weight_decay"])
         if len(split) == 1 and here is p:
             here.add_(blocks[0].view(p.shape), alpha=-lr * update_scale(group["adjust_lr_fn"], rows, columns))

@@ -46,6 +46,7 @@ class DrivenValue:
         unit = 1.0 if self.values is None or self.absolute else self.default
         self.offset, self.span = at_zero / unit, (at_one - at_zero) / unit  # factor = offset + span * schedule
         self.excluded: tuple[str, ...] = ()  # names of groups for which another schedule of the same key counts
+        self.everywhere = True  # whether all groups have the key: parts of a composite may lack it
         self.states = [PlateauState() for _ in self.plan.plateaus]
         self.scale = 1.0  # of all plateaus
         self.loaded: float | None = None  # the factor behind a checkpoint's values, until the first step after it
@@ -60,7 +61,8 @@ class DrivenValue:
     @property
     def careful(self) -> bool:
         """Return whether each group must be checked before it is written."""
-        return self.tensors or self.loaded is not None or self.group is not None or bool(self.excluded)
+        only_some = self.group is not None or bool(self.excluded) or not self.everywhere
+        return self.tensors or self.loaded is not None or only_some
 
     def factor(self, step: int, scale: float = 1.0) -> float:
         """Return the factor of optimizer step ``step``; `scale` shrinks the distance to the value at factor 0."""
@@ -73,6 +75,8 @@ class DrivenValue:
 
     def selects(self, group: Mapping[str, Any]) -> bool:
         """Return whether the group has this schedule."""
+        if not self.everywhere and self.name not in group:
+            return False
         if self.group is None and not self.excluded:
             return True
         names = parts_of_name(group)

@@ -45,7 +45,10 @@ def composite(model, pair):
 
 def by_hand(model, pair):
     """The parts with the kernels that the composite chooses for them."""
-    flags = [{k: inner.param_groups[0].get(k) for k in ("fused", "foreach")} for inner in composite(net(), pair).parts.values()]
+    flags = [
+        {k: inner.param_groups[0].get(k) for k in ("fused", "foreach")}
+        for inner in composite(net(), pair).parts.values()
+    ]
     return [
         cls(own, **arguments, **{k: v for k, v in chosen.items() if v})
         for (cls, arguments), own, chosen in zip(pair, members(model), flags, strict=True)
@@ -57,7 +60,9 @@ def train(model, optimizers, steps):
         generator = torch.Generator().manual_seed(step)
         for optimizer in optimizers:
             optimizer.zero_grad()
-        (model(torch.randn(6, 8, generator=generator)) - torch.randn(6, 8, generator=generator)).square().mean().backward()
+        (
+            model(torch.randn(6, 8, generator=generator)) - torch.randn(6, 8, generator=generator)
+        ).square().mean().backward()
         for optimizer in optimizers:
             optimizer.step()
 
@@ -68,7 +73,9 @@ def same(one, other):
 
 def values(optimizer):
     """Of the groups, without what torch adds to those of any class when it loads."""
-    return [{k: v for k, v in group.items() if k not in ("params", "differentiable")} for group in optimizer.param_groups]
+    return [
+        {k: v for k, v in group.items() if k not in ("params", "differentiable")} for group in optimizer.param_groups
+    ]
 
 
 @pytest.fixture(params=PAIRS, ids=str)
@@ -245,7 +252,10 @@ def test_momentum_of_parameters_that_are_unfrozen_later():
     """Fused SGD takes buffers for all parameters or for none; the state of another part is in the same dictionary."""
     pair = PAIRS["AdamW, SGD"]
     ours, theirs = net(), net()
-    optimizer, hand = composite(ours, pair), by_hand(theirs, (pair[0], Part(SGD, {**pair[1].arguments, "fused": False})))
+    optimizer, hand = (
+        composite(ours, pair),
+        by_hand(theirs, (pair[0], Part(SGD, {**pair[1].arguments, "fused": False}))),
+    )
     for model, optimizers in ((ours, [optimizer]), (theirs, hand)):
         model[0].weight.requires_grad_(False)
         train(model, optimizers, range(2))

@@ -43,7 +43,10 @@ def equal(ones, others):
     ids=str,
 )
 def test_matrices_are_what_torch_makes_of_them_bit_for_bit(options):
-    ours, theirs = train(lambda p: Muon(p, lr=0.02, **options)), train(lambda p: torch.optim.Muon(p, lr=0.02, **options))
+    ours, theirs = (
+        train(lambda p: Muon(p, lr=0.02, **options)),
+        train(lambda p: torch.optim.Muon(p, lr=0.02, **options)),
+    )
     assert equal(ours[0], theirs[0])
     for p, q in zip(ours[0], theirs[0], strict=True):
         assert torch.equal(ours[1].state[p]["momentum_buffer"], theirs[1].state[q]["momentum_buffer"])
@@ -65,7 +68,9 @@ def test_a_convolution_is_its_flattened_matrix(scale):
     flat, _ = train(lambda p: Muon(p, lr=0.02, adjust_lr_fn=scale), shapes, view=lambda p: p.flatten(1))
     assert equal(conv, flat)
     strided, _ = train(
-        lambda p: Muon(p, lr=0.02, adjust_lr_fn=scale), shapes[:1], view=lambda p: p.to(memory_format=torch.channels_last)
+        lambda p: Muon(p, lr=0.02, adjust_lr_fn=scale),
+        shapes[:1],
+        view=lambda p: p.to(memory_format=torch.channels_last),
     )
     torch.testing.assert_close(strided[0], conv[0], rtol=1e-4, atol=1e-4)
 
@@ -87,7 +92,7 @@ def test_blocks_are_orthogonalized_apart_each_with_the_scale_of_its_own_shape(sp
 
 def test_orthogonalized_singular_values_lie_near_one():
     values = torch.linalg.svdvals(orthogonalize(draw([(20, 50)])[0], (3.4445, -4.7750, 2.0315), 5, 1e-7).double())
-    assert 0.6 < values.min()
+    assert values.min() > 0.6
     assert values.max() < 1.3
 
 

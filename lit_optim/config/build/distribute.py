@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lit_optim.config.build.given_groups import given_groups
+from lit_optim.config.build.named_parameters import NamedParameters, warn_of_shapes
 from lit_optim.config.build.optimizer import ONE_GROUP, CheckedOptimizer, build_on_dummy, trained_by
 from lit_optim.config.build.parts import COMPOSITE, CheckedPart, check_composite, parts_of
 from lit_optim.config.checks.parameters_fit import check_parameters_fit
@@ -23,33 +23,11 @@ from lit_optim.optimizers.composite import PART, Part
 from lit_optim.optimizers.muon import flat_shape, is_odd_shape
 from lit_optim.param_groups import Assignment, Grouping, NamedModel, OwnedParameter, merge_into_groups
 from lit_optim.param_groups.grouping import with_factors
-from lit_optim.param_groups.match import Match
+from lit_optim.param_groups.selectors import Match
 from lit_optim.param_groups.mup import update_rule, width_labels
-from lit_optim.param_groups.parameter_type import Place
 from lit_optim.state_loading.parameter_names import join_names, module_names
 
-OF_MODULES = ("type", "role", "declared")  # selectors that parameters without their module cannot answer
 Routes = dict[OwnedParameter, str]
-
-
-class NamedParameters(NamedModel):
-    """Parameters without their module: types and roles of modules are not known.
-
-    Args:
-        names: of the parameters.
-    """
-
-    def __init__(self, names: Mapping[Tensor, str]) -> None:
-        super().__init__(nn.Module())
-        self.parameters = [_without_module(name, p) for p, name in names.items()]
-
-    def with_role(self, role: str) -> set[OwnedParameter]:
-        """Select nothing."""
-        return set()
-
-
-def _without_module(name: str, p: Tensor) -> OwnedParameter:
-    return OwnedParameter(p, (Place(name, nn.Module(), name.rpartition(".")[2]),))
 
 
 def distribute_given(
@@ -133,8 +111,8 @@ def _of_groups(groups: Sequence[Mapping[str, Any]], owned: Mapping[Tensor, Owned
 def distribute(model: NamedModel, parts: Sequence[CheckedPart], key: str = "optimizer") -> Routes:
     """Return the part of every parameter of a model: the first whose selector matches, or the one that takes the rest.
 
-    What Muon cannot take - vectors, and matrices that are nearly vectors - goes to the part that takes the rest, or else
-    to that with the most parameters.
+    What Muon cannot take - vectors, and matrices that are nearly vectors - goes to the part that takes the rest, or
+    else to that with the most parameters.
 
     Args:
         model: with frozen parameters.
@@ -144,14 +122,12 @@ def distribute(model: NamedModel, parts: Sequence[CheckedPart], key: str = "opti
     Raises:
         ConfigError: for parameters without a part, parts without parameters, and patterns that match nothing.
     """
-    routes: Routes = {}
-    rest = next((part.name for part in parts if part.match is None), None)
+    first: Routes = {}
     for part in parts:
-        if part.match is not None:
-            for p in part.match.select(model):
-                routes.setdefault(p, part.name)
-    if rest is not None:
-        routes = {p: routes.get(p, rest) for p in model.parameters}
+        for p in part.match.select(model) if part.match is not None else ():
+            first.setdefault(p, part.name)
+    rest = next((part.name for part in parts if part.match is None), None)
+    routes = {p: name for p in model.parameters if (name := first.get(p, rest)) is not None}
     muons = {part.name: part.match for part in parts if part.optimizer.cls is Muon}
     others = [part.name for part in parts if part.optimizer.cls is not Muon]
     largest = max(others, key=[*routes.values()].count, default=None)
@@ -161,18 +137,14 @@ def distribute(model: NamedModel, parts: Sequence[CheckedPart], key: str = "opti
         rule = f"Muon orthogonalizes matrices, and these are none: {join_names(odd)}"
         problems.append(f"{key}.parts.{name}: {rule}; let another part take them, e.g. one with {{optimizer: adamw}}")
     if left := [p.name for p in model.parameters if p not in routes]:
-        problems.append(f"{key}.parts: no part takes {join_names(left)}; let one have no match, so that it takes the rest")
-    for part in parts:
-        if part.name not in routes.values() and not problems and not isinstance(model, NamedParameters):
-            problems.append(f"{part.optimizer.spec.key}: takes no parameter{_because(part)}; remove it, or change its match")
-    names = [place.name for p in model.parameters for place in p.places]
-    for part in parts:
-        unmatched = [each for each in part.split if not any(fnmatchcase(name, each) for name in names)]
-        where = f"{part.optimizer.spec.key}.split"
-        problems += [wrong(where, each, f"matches no parameter{did_you_mean(each.strip('*.'), names)}") for each in unmatched]
-    problems.raise_if_any()
+        remedy = "let one have no match, so that it takes the rest"
+        problems.append(f"{key}.parts: no part takes {join_names(left)}; {remedy}")
     if isinstance(model, NamedParameters):
-        _warn_of_shapes(parts, routes)
+        warn_of_shapes({part.name: part.match for part in parts}, routes)
+    elif not problems:
+        problems += [_emptiness(part) for part in parts if part.name not in routes.values()]
+    problems += _unmatched_splits(model, parts)
+    problems.raise_if_any()
     return routes
 
 
@@ -193,11 +165,23 @@ def _without_muon(routes: Routes, muons: Mapping[str, Match | None], other: str 
     return forced
 
 
-def _because(part: CheckedPart) -> str:
+def _emptiness(part: CheckedPart) -> str:
+    """Word that a part takes no parameter."""
     if part.match is not None:
-        return ""
-    suited = " that Muon suits: at least 4 rows and columns, and neither much longer" if part.optimizer.cls is Muon else ""
-    return f": the others leave none{suited}"
+        return f"{part.optimizer.spec.key}: takes no parameter; remove it, or change its match"
+    muon = part.optimizer.cls is Muon
+    suited = " that Muon suits: at least 4 rows and columns, and neither much longer" if muon else ""
+    return f"{part.optimizer.spec.key}: takes no parameter: the others leave none{suited}; choose their optimizer alone"
+
+
+def _unmatched_splits(model: NamedModel, parts: Sequence[CheckedPart]) -> list[str]:
+    names = [place.name for p in model.parameters for place in p.places]
+    return [
+        wrong(f"{part.optimizer.spec.key}.split", each, f"matches no parameter{did_you_mean(each.strip('*.'), names)}")
+        for part in parts
+        for each in part.split
+        if not any(fnmatchcase(name, each) for name in names)
+    ]
 
 
 def suits_muon(p: OwnedParameter) -> bool:
@@ -209,23 +193,7 @@ def _shape(p: OwnedParameter) -> str:
     return "of unknown shape" if is_lazy(p.tensor) else str(tuple(p.tensor.shape))
 
 
-def _warn_of_shapes(parts: Sequence[CheckedPart], routes: Routes) -> None:
-    """Warn where the part of a matrix depends on what its module is, which is not known."""
-    asking = [part.name for part in parts if part.match is not None and _asks_for_modules(part.match.source)]
-    if asking and any(p.ndim > 1 and name not in asking for p, name in routes.items()):
-        rule = "asks for the modules of parameters, which are not known here: embeddings and the output layer go by shape"
-        warnings.warn(f"parts.{asking[0]}.match {rule}; pass the module in place of its parameters", stacklevel=5)
-
-
-def _asks_for_modules(source: Any) -> bool:
-    if isinstance(source, Mapping):
-        return any(kind in OF_MODULES or _asks_for_modules(value) for kind, value in source.items())
-    return any(map(_asks_for_modules, source)) if isinstance(source, (list, tuple)) else callable(source)
-
-
-def _groups_of(
-    part: CheckedPart, assignments: Sequence[Assignment], apart: Container[str]
-) -> list[dict[str, Any]]:
+def _groups_of(part: CheckedPart, assignments: Sequence[Assignment], apart: Container[str]) -> list[dict[str, Any]]:
     """Return the param groups of a part; without a trained parameter, an empty one for those that are frozen now."""
     spec, cls, arguments = part.optimizer
     defaults = build_on_dummy(cls, **arguments).defaults

@@ -17,10 +17,11 @@ from lit_optim.config.checks.signature import call_signature
 from lit_optim.config.read import presets
 from lit_optim.config.read.plain_containers import import_path_of
 from lit_optim.config.read.spec import HYDRA_KEYS, Spec, read_spec
-from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
+from lit_optim.errors import ConfigError, Problems, wrong
 from lit_optim.optimizers import Composite, Muon
 from lit_optim.param_groups import Grouping, Relative
-from lit_optim.param_groups.match import Match, read_match
+from lit_optim.param_groups.match import read_match
+from lit_optim.param_groups.selectors import Match
 
 COMPOSITE = "lit_optim.optimizers.Composite"
 OURS = {"torch.optim.Muon": "lit_optim.optimizers.Muon"}  # which takes convolutions, and the same steps on matrices
@@ -112,7 +113,9 @@ def with_rules(checked: CheckedOptimizer, grouping: Grouping) -> CheckedOptimize
         parts = [_check_part(name, replace(spec, arguments=arguments), None), *added]
     names = [part.name for part in parts]
     for name in [part.name for part in added if names.count(part.name) > 1]:
-        raise ConfigError(f"param_groups.rules.{name}: a part of {spec.key} has this name too; give the rule another one")
+        raise ConfigError(
+            f"param_groups.rules.{name}: a part of {spec.key} has this name too; give the rule another one"
+        )
     return _composed(spec, {}, parts)
 
 

@@ -100,7 +100,8 @@ def _check_for_parts(rule: Rule, parts: Mapping[str, CheckedOptimizer], problems
     """Check each option of a rule for the parts of a composite that have it, and reject one that none has."""
     parts = {rule.name: parts[rule.name]} if rule.optimizer is not None else parts
     defaults = {name: build_on_dummy(part.cls, **part.arguments).defaults for name, part in parts.items()}
-    found, options = Problems(), {}
+    found = Problems()
+    options: dict[str, Any] = {}
     known = {GROUP_KEY, *chain.from_iterable(defaults.values())}
     for name in [name for name, value in rule.options.items() if name not in known]:
         if name != "weight_decay" or not _is_zero(rule.options[name]):
