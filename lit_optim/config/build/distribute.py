@@ -23,8 +23,8 @@ from lit_optim.optimizers.composite import PART, Part
 from lit_optim.optimizers.muon import flat_shape, is_odd_shape
 from lit_optim.param_groups import Assignment, Grouping, NamedModel, OwnedParameter, merge_into_groups
 from lit_optim.param_groups.grouping import with_factors
-from lit_optim.param_groups.selectors import Match
 from lit_optim.param_groups.mup import update_rule, width_labels
+from lit_optim.param_groups.selectors import Match
 from lit_optim.state_loading.parameter_names import join_names, module_names
 
 Routes = dict[OwnedParameter, str]
@@ -152,7 +152,8 @@ def _without_muon(routes: Routes, muons: Mapping[str, Match | None], other: str 
     """Give what Muon cannot take to another part.
 
     Returns:
-        The names and shapes of what is left to a part with Muon: its selector matches nothing else, or there is no other part.
+        The names and shapes of what is left to a part with Muon: its selector matches nothing else, or there is no
+        other part.
     """
     forced = {}
     for name, match in muons.items():
