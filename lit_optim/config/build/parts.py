@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from torch.optim import Optimizer
 
 from lit_optim.config import capabilities
+from lit_optim.config.build.lr_scaling import check_lr_scaling
 from lit_optim.config.build.optimizer import CheckedOptimizer, check_optimizer
 from lit_optim.config.build.param_groups import read_value
 from lit_optim.config.checks.keyword_arguments import check_call
@@ -16,7 +17,7 @@ from lit_optim.config.checks.locate import locate
 from lit_optim.config.checks.signature import call_signature
 from lit_optim.config.read import presets
 from lit_optim.config.read.plain_containers import import_path_of
-from lit_optim.config.read.spec import HYDRA_KEYS, Spec, read_spec
+from lit_optim.config.read.spec import HYDRA_KEYS, LR_SCALING, Spec, read_spec
 from lit_optim.errors import ConfigError, Problems, wrong
 from lit_optim.optimizers import Composite, Muon
 from lit_optim.param_groups import Grouping, Relative
@@ -78,7 +79,10 @@ def check_composite(spec: Spec) -> CheckedOptimizer:
         parts = {}
     checked = _read_parts(parts, inherited, spec.key, problems)
     problems.raise_if_any()
-    return _composed(spec, inherited, checked)
+    composed = _composed(spec, inherited, checked)
+    check_lr_scaling(*composed, problems)
+    problems.raise_if_any()
+    return composed
 
 
 def parts_of(checked: CheckedOptimizer) -> list[CheckedPart]:
@@ -110,7 +114,7 @@ def with_rules(checked: CheckedOptimizer, grouping: Grouping) -> CheckedOptimize
         raise ConfigError(f"{added[0].optimizer.spec.key}: {spec.path} is a function; name a class as {spec.key}")
     else:
         name = presets.preset_of_target(spec.path) or cls.__name__.lower()
-        parts = [_check_part(name, replace(spec, arguments=arguments), None), *added]
+        parts = [_check_part(name, replace(spec, arguments=arguments, lr_scaling=None), None), *added]
     names = [part.name for part in parts]
     for name in [part.name for part in added if names.count(part.name) > 1]:
         raise ConfigError(
@@ -125,7 +129,7 @@ def _composed(spec: Spec, own: Mapping[str, Any], parts: Sequence[CheckedPart]) 
         rule = "have no match, so that each takes the rest; give all but one of them a match"
         raise ConfigError(f"{spec.key}.parts: {' and '.join(rest)} {rule}")
     arguments = {**own, "parts": {part.name: _as_plain(part) for part in parts}}
-    return CheckedOptimizer(Spec(COMPOSITE, arguments, spec.key), Composite, arguments)
+    return CheckedOptimizer(replace(spec, target=COMPOSITE, arguments=arguments), Composite, arguments)
 
 
 def _as_plain(part: CheckedPart) -> dict[str, Any]:
@@ -164,6 +168,8 @@ def _read_part(name: str, given: Any, inherited: Mapping[str, Any], key: str) ->
         problems.take(error)
     try:
         spec = read_spec(given["optimizer"], "optimizer", key, options)
+        if spec.lr_scaling is not None:
+            problems.append(f"{key}.{LR_SCALING}: scales the lrs of all parts; write it at the composite")
         return _check_part(name, spec, match, {k: v for k, v in inherited.items() if k not in given}, problems)
     except ConfigError as error:
         problems.take(error)
