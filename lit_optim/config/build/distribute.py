@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lit_optim.config.build.given_groups import given_groups
-from lit_optim.config.build.named_parameters import NamedParameters, warn_of_shapes
 from lit_optim.config.build.optimizer import ONE_GROUP, CheckedOptimizer, build_on_dummy, trained_by
 from lit_optim.config.build.parts import COMPOSITE, CheckedPart, check_composite, parts_of
+from lit_optim.config.build.without_module import NamedParameters, warn_of_shapes
 from lit_optim.config.checks.parameters_fit import check_parameters_fit
 from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
@@ -40,11 +40,17 @@ def distribute_given(
     """
     own = {name: value for name, value in {"lr": lr, "weight_decay": weight_decay}.items() if value is not None}
     checked = check_composite(Spec(COMPOSITE, {**own, "parts": parts}, "Composite"))
-    return _distributed(checked, params, ONE_GROUP, ())[:3]
+    return _distributed(checked, params)[:3]
 
 
 def build_composite(
-    checked: CheckedOptimizer, params_or_module: Any, grouping: Grouping = ONE_GROUP, apart: Container[str] = ()
+    checked: CheckedOptimizer,
+    params_or_module: Any,
+    grouping: Grouping = ONE_GROUP,
+    apart: Container[str] = (),
+    *,
+    name: str = "",
+    only: Collection[Tensor] | None = None,
 ) -> Composite:
     """Build a composite with the param groups of the rules, crossed with its parts.
 
@@ -53,11 +59,13 @@ def build_composite(
         params_or_module: a module, parameters, or param groups.
         grouping: the rules of the param groups, checked.
         apart: names of rules that a schedule drives by themselves.
+        name: of the optimizer among several, which the names of its groups begin with.
+        only: parameters of the module that it takes; None: all.
 
     Raises:
         ConfigError: for a part without parameters, parameters that no part can take, and patterns that match nothing.
     """
-    groups, by_name, routes, names = _distributed(checked, params_or_module, grouping, apart)
+    groups, by_name, routes, names = _distributed(checked, params_or_module, grouping, apart, name, only)
     lr, weight_decay = checked.arguments.get("lr"), checked.arguments.get("weight_decay")
     try:
         optimizer = Composite(groups, by_name, lr=lr, weight_decay=weight_decay)
@@ -69,12 +77,20 @@ def build_composite(
 
 
 def _distributed(
-    checked: CheckedOptimizer, params: Any, grouping: Grouping, apart: Container[str]
+    checked: CheckedOptimizer,
+    params: Any,
+    grouping: Grouping = ONE_GROUP,
+    apart: Container[str] = (),
+    name: str = "",
+    only: Collection[Tensor] | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, Part], dict[Tensor, str], dict[Tensor, tuple[str, ...]]]:
     parts = parts_of(checked)
     if isinstance(params, nn.Module):
         model, names = NamedModel(params), module_names(params)
         assignments = trained_by(model, grouping)
+        if only is not None:
+            model.parameters = [p for p in model.parameters if p.tensor in only]
+            assignments = [each for each in assignments if each.parameter.tensor in only]
     elif grouping.rules or grouping.layers or grouping.mup:
         raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
     else:
@@ -91,9 +107,9 @@ def _distributed(
         if grouping.mup:
             update = update_rule(part.optimizer.cls, part.optimizer.arguments.get("adjust_lr_fn"), grouping.mup.key)
             mine = with_factors(mine, width_labels(model, grouping.mup, update))
-        groups += _groups_of(part, mine, apart)
+        groups += _groups_of(part, mine, apart, "/".join(filter(None, (name, part.name))))
     by_name = {part.name: Part(part.optimizer.cls, part.optimizer.arguments) for part in parts}
-    return groups, by_name, {p.tensor: name for p, name in routes.items()}, names
+    return groups, by_name, {p.tensor: owner for p, owner in routes.items()}, names
 
 
 def _of_groups(groups: Sequence[Mapping[str, Any]], owned: Mapping[Tensor, OwnedParameter]) -> list[Assignment]:
@@ -194,12 +210,14 @@ def _shape(p: OwnedParameter) -> str:
     return "of unknown shape" if is_lazy(p.tensor) else str(tuple(p.tensor.shape))
 
 
-def _groups_of(part: CheckedPart, assignments: Sequence[Assignment], apart: Container[str]) -> list[dict[str, Any]]:
+def _groups_of(
+    part: CheckedPart, assignments: Sequence[Assignment], apart: Container[str], name: str
+) -> list[dict[str, Any]]:
     """Return the param groups of a part; without a trained parameter, an empty one for those that are frozen now."""
     spec, cls, arguments = part.optimizer
     defaults = build_on_dummy(cls, **arguments).defaults
     mine = [_of_part(each, part, defaults) for each in assignments]
-    groups = merge_into_groups(mine, defaults, apart=apart, part=part.name) or [{"params": [], "name": part.name}]
+    groups = merge_into_groups(mine, defaults, apart=apart, part=name) or [{"params": [], "name": name}]
     check_parameters_fit(spec, groups, [each.parameter for each in mine])
     return [{**group, PART: part.name} for group in groups]
 
