@@ -3,12 +3,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from torch import nn
+from torch.distributed.fsdp import FSDPModule
 from torch.optim import Optimizer
 
 from lit_optim.averaging.shadow_weights import ShadowWeights, restore_live_weights
 from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.checkpoint.evaluated_weights import evaluated_in_checkpoint, swap_in_checkpoint
-from lit_optim.distributed import reshard
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import (
     DeepSpeedStrategy,
@@ -187,3 +187,10 @@ class EvaluationWeights(OptimizerCallback):
         for shadow in self._shadows:
             shadow.detach()
         self._shadows, self._evaluated = [], False
+
+
+def reshard(module: nn.Module) -> None:
+    """Reshard FSDP2's weights: after a forward without a backward the root module keeps the old ones gathered."""
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()

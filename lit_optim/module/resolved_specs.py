@@ -7,10 +7,10 @@ from typing import Any
 
 from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.config.canonical_specs import canonical_specs
+from lit_optim.config.composite_of_names import composite_of_names
 from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName, resolve
-from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback
 from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.rank_agreement import raise_on_all_ranks
@@ -47,13 +47,8 @@ class ModuleWithResolvedSpecs(SpecsInCheckpoints):
         return state.resolved
 
     def _resolve(self, specs: Any, overrides: Any, callbacks: Any) -> Resolved | ResolvedByName:
-        resolved = resolve(specs, overrides=overrides, callbacks=callbacks)
-        if self.automatic_optimization and isinstance(resolved, ResolvedByName):
-            names = ", ".join(part.name for part in resolved.parts)
-            by_hand = f"write self.automatic_optimization = False in {type(self).__name__}.__init__"
-            one = "choose one optimizer of several parts, e.g. optimizer=muon_adamw"
-            raise ConfigError(f"optimizer: several ({names}) need manual optimization; {by_hand}, or {one}")
-        return resolved
+        given = composite_of_names(specs) if self.automatic_optimization else specs
+        return resolve(given, overrides=overrides, callbacks=callbacks)
 
     def optimizer_callbacks(self, more: Iterable[Callback] = ()) -> list[OptimizerCallback]:
         """Return the Trainer's callbacks that take part, and those of the module, which replace the Trainer's."""

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
+from lit_optim.callbacks.evaluation_weights import reshard
 from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.callbacks.unfreeze.batch_norms import frozen_batch_norms, train
 from lit_optim.callbacks.unfreeze.stages import Stage, read_stages, rules_of, select
-from lit_optim.distributed import reshard
 from lit_optim.duration import Duration, RunLength, parse
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.lightning_api import DeepSpeedStrategy, FSDPStrategy, LightningModule, Trainer, rank_zero_warn
