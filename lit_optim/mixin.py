@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from lit_optim.callbacks.plateau_feeder import PlateauFeeder
-from lit_optim.callbacks.schedule_free import ScheduleFree
-from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.checkpoint.compatibility import check_resumed_state
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Callback, has_gradient_scaler
+from lit_optim.lightning_api import has_gradient_scaler
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
 from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
 from lit_optim.scheduler.run_length import run_length
 from lit_optim.step_hooks import AppliedStepCounter
+
+if TYPE_CHECKING:
+    from lit_optim.lightning_api import Callback
 
 
 class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
@@ -42,8 +43,10 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
 
     def configure_callbacks(self) -> list[Callback]:
         """Check all specs before any data is prepared; return the optimizer callbacks and what a plateau needs."""
+        from lit_optim.callbacks import PlateauFeeder, ScheduleFree, SpecCheckpoint
+
         given = super().configure_callbacks()
-        callbacks = [given] if isinstance(given, Callback) else list(given)
+        callbacks = list(given) if isinstance(given, Sequence) else [given]
         self._run_state.forget_resume()
         trainer = self._trainer_or_none()
         if trainer is not None and trainer.state.fn == "fit":

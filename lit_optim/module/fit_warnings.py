@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
 from lit_optim.config.pitfalls import Specs, find_in_specs
 from lit_optim.config.resolve import Resolved
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_warn
+from lit_optim.lightning_api import LightningModule, Trainer, imported_classes, rank_zero_warn
 
 
 def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trainer | None, run: RunLength) -> None:
@@ -34,6 +33,8 @@ def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trai
         rank_zero_warn(f"{path} {needs.against_schedules}")
     if trainer is None:
         return
+    from lit_optim.callbacks import SpecCheckpoint
+
     _check_backward(module, path)
     if not vars(trainer).get("fast_dev_run"):
         _warn_of_pitfalls(resolved, trainer, run)
@@ -46,7 +47,7 @@ def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trai
 
 def _check_backward(module: LightningModule, path: str) -> None:
     """Reject an optimizer that differentiates the gradients again in a module with Lightning's own ``backward``."""
-    inherited = type(module).backward is LightningModule.backward
+    inherited = type(module).backward in [cls.backward for cls in imported_classes("LightningModule")]  # type: ignore[attr-defined]
     if inherited and module.automatic_optimization and capabilities.capabilities_of_target(path).second_order:
         problem = f"optimizer: {path.rpartition('.')[2]} differentiates the gradients again"
         remedy = f"write in {type(module).__name__}: def backward(self, loss): loss.backward(create_graph=True)"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.config.canonical_specs import canonical_specs
 from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.config.resolve import Resolved, resolve_specs
-from lit_optim.lightning_api import Callback
 from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.rank_agreement import raise_on_all_ranks
 from lit_optim.scheduler.run_length import check_has_steps
 
-_REPLACES_NOTHING = OptimizerCallback.replace_spec
+if TYPE_CHECKING:
+    from lit_optim.lightning_api import Callback
 
 
 class ModuleWithResolvedSpecs(SpecsInCheckpoints):
@@ -30,24 +29,20 @@ class ModuleWithResolvedSpecs(SpecsInCheckpoints):
         Raises:
             ConfigError: with all that is wrong.
         """
+        from lit_optim.callbacks import OptimizerCallback
+
         state, specs, overrides = self._run_state, self.optim_specs(), self._overrides()
         chosen = state.resolved.callbacks if state.resolved is not None else []
         present = getattr(self._trainer_or_none(), "callbacks", ())
         if attached and not (chosen and all(callback in present for callback in chosen)):
             specs.pop("optim_callbacks", None)
-        replacing = (c for c in self.optimizer_callbacks(more) if type(c).replace_spec is not _REPLACES_NOTHING)
-        others = [callback for callback in replacing if callback not in chosen]
+        replaces_nothing, taking_part = OptimizerCallback.replace_spec, self.optimizer_callbacks(more)
+        others = [c for c in taking_part if type(c).replace_spec is not replaces_nothing and c not in chosen]
         inputs = [{group: to_plain(spec, group) for group, spec in specs.items()}, overrides, others]
         if state.resolved is None or not _are_equal(inputs, state.inputs):
             state.resolved = resolve_specs(specs, overrides=overrides, callbacks=others)
             state.inputs = inputs
         return state.resolved
-
-    def optimizer_callbacks(self, more: Iterable[Callback] = ()) -> list[OptimizerCallback]:
-        """Return the Trainer's callbacks that take part, and those of the module, which replace the Trainer's."""
-        replaced = {type(callback) for callback in more}
-        given = [c for c in getattr(self._trainer_or_none(), "callbacks", ()) if type(c) not in replaced]
-        return [callback for callback in (*given, *more) if isinstance(callback, OptimizerCallback)]
 
     def check_on_all_ranks(self, more: Iterable[Callback] = ()) -> None:
         """Stop all ranks before any data is prepared, if the specs of one are wrong or differ from those of rank 0.
