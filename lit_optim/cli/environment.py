@@ -23,7 +23,7 @@ NAMESPACE = "hydra_plugins"
 BLOCKLIST_SINCE = (1, 3, 6)  # of Hydra's blocklist of `_target_` there are no known ways around
 ABSENT = "not installed"
 AGAIN = "pip install --force-reinstall --no-deps lit-optim"
-TWINS = {"lightning": "pytorch-lightning"}  # one of them will do
+TWINS = {"lightning": ("pytorch-lightning",)}  # either will do
 NOT_FOR_USERS = ("dev", "examples", "test")
 
 
@@ -100,8 +100,8 @@ def requirement_findings(requires: Iterable[str] | None = None) -> list[Finding]
 
     findings = []
     for requirement in map(Requirement, _requires() if requires is None else requires):
-        version, twin = (installed(name) for name in (requirement.name, TWINS.get(requirement.name, "")))
-        allowed = any(each and requirement.specifier.contains(each, prereleases=True) for each in (version, twin))
+        version, *others = (installed(name) for name in (requirement.name, *TWINS.get(requirement.name, ())))
+        allowed = any(v and requirement.specifier.contains(v, prereleases=True) for v in (version, *others))
         if requirement.marker is None and not allowed:
             key, wanted = f"{requirement.name}={version or ABSENT}", f"{requirement.name}{requirement.specifier}"
             problem, remedy = f"lit-optim needs {wanted}", f"pip install '{wanted}'"

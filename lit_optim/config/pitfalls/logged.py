@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-FOREIGN = {"lightning", "pytorch_lightning", "lit_optim", "torch", "torchmetrics", "builtins", "abc", "typing"}
+FOREIGN = {"lightning", "lightning_fabric", "pytorch_lightning", "lit_optim", "torch", "torchmetrics", "builtins", "abc", "typing"}
 ANYTHING = "*"
 
 
