@@ -15,13 +15,17 @@ def put_before_lightning_module(cls: type, mixin: type) -> None:
 
     In ``class Net(Base, Mixin)`` with ``class Base(LightningModule)`` it would hide all hooks of the mixin.
 
+    Args:
+        cls: the new class.
+        mixin: the last of the mixin's own classes.
+
     Raises:
         ConfigError: where LightningModule itself is listed before the mixin.
     """
     for base in imported_classes("LightningModule"):
         if base in cls.__mro__[: cls.__mro__.index(mixin)]:
             try:
-                cls.__bases__ = (*cls.__bases__, base)  # behind all that are listed
+                cls.__bases__ = (*cls.__bases__, mixin, base)  # behind all that are listed
             except TypeError:
                 raise ConfigError(f"{cls.__name__}: LightningModule is listed before the mixin; {BASES}") from None
 

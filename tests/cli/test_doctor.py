@@ -34,7 +34,7 @@ def doctor(capsys, *arguments):
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] == (code == 0)
     about_config = [
-        f for f in found["findings"] if f["check"] not in ("plugin", "extra", "twin", "preset", "requirement", "hydra")
+        f for f in found["findings"] if f["check"] not in ("plugin", "extra", "preset", "requirement", "hydra")
     ]
     return code, [(f["severity"], f["key"]) for f in about_config]
 

@@ -168,6 +168,7 @@ def test_the_mixin_may_be_listed_behind_another_module():
 
     order = [cls.__name__ for cls in Later.__mro__]
     assert order[:4] == ["Later", "Late", "Base", "ConfigureOptimizersMixin"]
+    assert order.index("ModuleWithSpecs") < order.index("LightningModule")
     module = Later()
     module.layer = torch.nn.Linear(1, 1)
     assert type(module.configure_optimizers()["optimizer"]) is torch.optim.SGD
