@@ -22,6 +22,7 @@ from lit_optim.config.checks.unused_kwargs import check_unused_kwargs
 from lit_optim.config.read.spec import Spec
 from lit_optim.duration import LengthUnknown, RunLength
 from lit_optim.errors import ConfigError, Problems
+from lit_optim.scheduler.driven_value import parts_of_name
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.phase_configs import PhaseConfig
 from lit_optim.schedules.plan.shape_factory import shape_factory
@@ -34,12 +35,16 @@ _REJECTED: dict[type, str] = {LRScheduler: _BASE, ChainedScheduler: _CHAIN, Sequ
 
 @dataclass(frozen=True)
 class CheckedSchedule:
-    """A checked scheduler spec: with its class, the keyword arguments for it, and the keys that are Lightning's."""
+    """A checked scheduler spec: with its class, the keyword arguments for it, and the keys that are Lightning's.
+
+    ``of_rules`` names those of its ``groups`` that rules of the param groups have brought.
+    """
 
     spec: Spec
     cls: Any
     arguments: dict[str, Any]
     lightning_keys: dict[str, Any] = field(default_factory=dict)
+    of_rules: frozenset[str] = frozenset()
 
     @functools.cached_property
     def phases(self) -> list[PhaseConfig]:
@@ -133,6 +138,9 @@ def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_l
         ConfigError: where the phases do not fit the run, or need a length that is not known.
     """
     arguments = dict(checked.arguments)
+    if checked.of_rules:  # a rule of frozen parameters has no group
+        unused = checked.of_rules.difference(*map(parts_of_name, optimizer.param_groups))
+        arguments["groups"] = {name: entry for name, entry in arguments["groups"].items() if name not in unused}
     if checked.own:
         arguments = {
             "total_steps": checked.lightning_keys.get("total_steps", run_length.total_steps),
