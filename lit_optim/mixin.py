@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lit_optim.checkpoint.compatibility import check_resumed_state
+from lit_optim.checkpoint.compatibility import check_resumed_states
+from lit_optim.config.resolve_named import build_schedulers, for_lightning
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import has_gradient_scaler
+from lit_optim.module.batch_scaling import scale_each
 from lit_optim.module.fit_warnings import warn_at_fit_start
-from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
-from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
-from lit_optim.scheduler.run_length import run_length
+from lit_optim.module.freezing import ModuleFrozenByRules
+from lit_optim.module.overridden_hooks import adopt_overridden_hooks
+from lit_optim.module.report_groups import report_groups
+from lit_optim.scheduler.run_length import run_length, training_data
 from lit_optim.step_hooks import AppliedStepCounter
 
 if TYPE_CHECKING:
     from lit_optim.lightning_api import Callback
 
 
-class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
+class ConfigureOptimizersMixin(ModuleFrozenByRules):
     """A LightningModule whose optimizer, schedule, param groups and optimizer callbacks come from configuration.
 
     List it before LightningModule. The four specs - names of presets, mappings, DictConfigs or Hydra partials - are
     read from the attribute ``optim_spec`` (a mapping) if there is one, else from ``self.hparams``, under the keys
-    ``optimizer``, ``scheduler``, ``param_groups``, ``optim_callbacks``.
+    ``optimizer``, ``scheduler``, ``param_groups``, ``optim_callbacks``. In manual optimization ``optimizer`` may be a
+    mapping of names; `named_optimizers` returns what is built.
 
     Example:
         >>> import torch, lightning as L
@@ -39,11 +45,11 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Warn when a class overrides our hooks without ``super()``, which would pass in silence at the first fit."""
         super().__init_subclass__(**kwargs)
-        warn_of_overridden_hooks(cls, ConfigureOptimizersMixin, "configure_optimizers", "configure_callbacks")
+        adopt_overridden_hooks(cls, ConfigureOptimizersMixin)
 
     def configure_callbacks(self) -> list[Callback]:
         """Check all specs before any data is prepared; return the optimizer callbacks and what a plateau needs."""
-        from lit_optim.callbacks import PlateauFeeder, ScheduleFree, SpecCheckpoint
+        from lit_optim.module.step_schedules import own_callbacks
 
         given = super().configure_callbacks()
         callbacks = list(given) if isinstance(given, Sequence) else [given]
@@ -56,25 +62,38 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
                 resolved = self.resolved_specs(callbacks)
             except ConfigError:
                 return callbacks  # a checkpoint is evaluated, which needs no optimizer
-        monitor = resolved.scheduler.fed_metric
-        feeders = [] if monitor is None else [PlateauFeeder(monitor)]
-        return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeders, *resolved.callbacks]
+        own = own_callbacks(resolved.parts, by_hand=not self.automatic_optimization)
+        return [*callbacks, *own, *resolved.callbacks]
 
     def configure_optimizers(self) -> Any:
-        """Build the optimizer over everything that requires grad, and one scheduler."""
-        trainer = self._trainer_or_none()
+        """Build the optimizer over everything that requires grad, or several by name, each with a scheduler.
+
+        A subclass may change the groups of what ``super()`` returns: they hold the values that the schedule scales
+        (the peak lr), and the schedule starts from what is left there: lr, another key, a new group.
+        """
+        state, trainer, by_hand = self._run_state, self._trainer_or_none(), not self.automatic_optimization
         with self.trusted():
             resolved = self.resolved_specs(attached=True)
-            optimizer = resolved.build_optimizer(self)
-            check_resumed_state(self._run_state.take_resumed_states(), optimizer, getattr(trainer, "callbacks", ()))
-            for callback in self.optimizer_callbacks():
+            optimizers = resolved.build_optimizers(self)
+            states, callbacks = state.take_resumed_states(), getattr(trainer, "callbacks", ())
+            check = functools.partial(check_resumed_states, states, optimizers, callbacks)
+            if state.withheld is None:
+                check()
+            with training_data(trainer):
+                scales = any(part.lr_scaling for part in resolved.parts)
+                state.scaled_lr = (
+                    scale_each(resolved.parts, optimizers, trainer, state.resumed_batch_size) if scales else None
+                )
+                run = run_length(trainer, len(optimizers))
+            for callback, optimizer in itertools.product(self.optimizer_callbacks(), optimizers):
                 callback.prepare_optimizer(optimizer)
-            run = run_length(trainer)
-            scheduler = resolved.build_scheduler(optimizer, run)
+            build = functools.partial(state.build_scheduler, check=check)
+            schedulers = build_schedulers(resolved.parts, optimizers, run, build, by_hand=by_hand)
             warn_at_fit_start(resolved, self, trainer, run)
-        skips = resolved.scheduler.own and has_gradient_scaler(trainer)
-        self._run_state.applied_steps = AppliedStepCounter(optimizer) if skips else None
-        return resolved.for_lightning(optimizer, scheduler)
+            report_groups(resolved.parts, self, optimizers, trainer)
+        skips = resolved.parts[0].scheduler.own and has_gradient_scaler(trainer) and not by_hand
+        state.applied_steps = AppliedStepCounter(optimizers[0]) if skips else None
+        return for_lightning(resolved.parts, optimizers, schedulers, by_hand=by_hand)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Move the schedule on, unless a gradient scaler has skipped the optimizer's step."""

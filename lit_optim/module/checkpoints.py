@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lit_optim.checkpoint.compatibility import check_parameter_order, name_parameters
+from lit_optim.checkpoint.named_states import order_by_name
 from lit_optim.checkpoint.stamp import HPARAMS, environment, environment_difference, resumed_specs, stamp
+from lit_optim.config.read.named_specs import optimizer_as_dict
 from lit_optim.config.read.plain_containers import all_strings, to_plain
 from lit_optim.config.read.presets import GROUPS
-from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError
 from lit_optim.imports import only_known_packages
 from lit_optim.lightning_api import rank_zero_warn
+from lit_optim.module.batch_scaling import rescaled, warn_of_another_batch
 from lit_optim.module.specs import ModuleWithSpecs
 
 
@@ -77,32 +79,46 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         param_names = [[names.get(p, "") for p in group["params"]] for group in groups]
         classes = [type(each).__name__ for each in live]
         stamp(checkpoint, to_plain(specs, "specs"), param_names, self._environment(), classes)
+        if (scaled := self._run_state.scaled_lr) is not None:
+            checkpoint["lit_optim"]["batch_size"] = scaled.batch.samples
         if self._overrides() and "optimizer" in checkpoint.get(HPARAMS, {}):
             checkpoint[HPARAMS]["optimizer"] = specs["optimizer"]
 
     def _specs_with_lr(self) -> dict[str, Any]:
         specs = self.optim_specs()
-        optimizer = read_spec(specs["optimizer"], "optimizer", overrides=self._overrides())
-        return {**specs, "optimizer": optimizer.as_dict()}
+        return {**specs, "optimizer": optimizer_as_dict(specs["optimizer"], self._overrides())}
 
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
         """Take over the specs that a checkpoint was written with, and warn of settings that have no effect then."""
         state = self._run_state
-        state.resumed_states = checkpoint.get("optimizer_states")
         saved = checkpoint.get("lit_optim", {})
         if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
             raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
         state.resumed_environment = saved.get("environment")
+        order_by_name(checkpoint, self.optim_specs()["optimizer"])
+        state.resumed_states = checkpoint.get("optimizer_states")
+        state.resumed_batch_size = saved.get("batch_size")
         trainable = {name for name, p in self.named_parameters() if p.requires_grad}
         name_parameters(checkpoint, trainable)
         trainer, live = self._trainer_or_none(), self._live_optimizers()
         if len(live) == 1 and trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
             # such a strategy has loaded the state by now, in the order of this module's parameters
             check_parameter_order(checkpoint, [name for name, _ in self.named_parameters()], live[0])
+            if state.scaled_lr is not None and state.resumed_batch_size not in (None, state.scaled_lr.batch.samples):
+                warn_of_another_batch(state.resumed_batch_size, state.scaled_lr.batch)
         resumed, messages = resumed_specs(saved, self._specs_with_lr())
         if messages:
             state.resumed_specs = resumed
             rank_zero_warn("; ".join(messages))
+
+    def follow_batch_size(self) -> None:
+        """Scale the lr again where a BatchSizeFinder has changed the batch size since it was scaled."""
+        state = self._run_state
+        if state.scaled_lr is None or state.assigned_lr is not None or state.resumed_batch_size is not None:
+            return
+        if (new := rescaled(state.scaled_lr, self._trainer_or_none())) is not None:
+            state.scaled_lr = new
+            self._rescale(new.lr)
 
     def compare_environment(self) -> None:
         """Warn once that a resumed run is not exact to the bit, where its environment has changed."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.canonical_specs import canonical_specs
 from lit_optim.config.read.plain_containers import to_plain
-from lit_optim.config.resolve import Resolved, resolve_specs
+from lit_optim.config.resolve import Resolved
+from lit_optim.config.resolve_named import ResolvedByName, resolve
+from lit_optim.errors import ConfigError
 from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.rank_agreement import raise_on_all_ranks
 from lit_optim.scheduler.run_length import check_has_steps
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 class ModuleWithResolvedSpecs(SpecsInCheckpoints):
     """A module that keeps its resolved specs."""
 
-    def resolved_specs(self, more: Iterable[Callback] = (), *, attached: bool = False) -> Resolved:
+    def resolved_specs(self, more: Iterable[Callback] = (), *, attached: bool = False) -> Resolved | ResolvedByName:
         """Resolve the specs in force, or return what they were resolved to before.
 
         Args:
@@ -36,13 +38,24 @@ class ModuleWithResolvedSpecs(SpecsInCheckpoints):
         present = getattr(self._trainer_or_none(), "callbacks", ())
         if attached and not (chosen and all(callback in present for callback in chosen)):
             specs.pop("optim_callbacks", None)
-        replaces_nothing, taking_part = OptimizerCallback.replace_spec, self.optimizer_callbacks(more)
-        others = [c for c in taking_part if type(c).replace_spec is not replaces_nothing and c not in chosen]
+        given, nothing = self.optimizer_callbacks(more), OptimizerCallback
+        replaces_nothing = (nothing.replace_spec, nothing.replace_grouping)
+        replacing = [c for c in given if (type(c).replace_spec, type(c).replace_grouping) != replaces_nothing]
+        others = [callback for callback in replacing if callback not in chosen]
         inputs = [{group: to_plain(spec, group) for group, spec in specs.items()}, overrides, others]
         if state.resolved is None or not _are_equal(inputs, state.inputs):
-            state.resolved = resolve_specs(specs, overrides=overrides, callbacks=others)
+            state.resolved = self._resolve(specs, overrides, others)
             state.inputs = inputs
         return state.resolved
+
+    def _resolve(self, specs: Any, overrides: Any, callbacks: Any) -> Resolved | ResolvedByName:
+        resolved = resolve(specs, overrides=overrides, callbacks=callbacks)
+        if self.automatic_optimization and isinstance(resolved, ResolvedByName):
+            names = ", ".join(part.name for part in resolved.parts)
+            by_hand = f"write self.automatic_optimization = False in {type(self).__name__}.__init__"
+            one = "choose one optimizer of several parts, e.g. optimizer=muon_adamw"
+            raise ConfigError(f"optimizer: several ({names}) need manual optimization; {by_hand}, or {one}")
+        return resolved
 
     def check_on_all_ranks(self, more: Iterable[Callback] = ()) -> None:
         """Stop all ranks before any data is prepared, if the specs of one are wrong or differ from those of rank 0.

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 from torch.optim import Optimizer
 
 from lit_optim.config.checks.coerce import Mismatch, coerce, not_finite
+from lit_optim.config.read.config_objects import object_fields
+from lit_optim.config.read.named_specs import specs_by_name
 from lit_optim.config.read.plain_containers import to_attribute_dict
 from lit_optim.config.read.presets import GROUPS
-from lit_optim.config.read.spec import read_spec
+from lit_optim.config.read.spec import LR_SCALING, read_spec
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.lightning_api import is_instance
 from lit_optim.module.overridden_hooks import BASES, put_before_lightning_module
@@ -74,16 +76,22 @@ class ModuleWithSpecs(Base):
 
     @property
     def lr(self) -> float | None:
-        """Return the learning rate: as assigned, else as configured, else None; never raise."""
-        if self._run_state.assigned_lr is not None:
-            return self._run_state.assigned_lr
+        """Return the lr: as assigned, else as scaled by the batch size, else as configured, else None; never raise."""
+        state = self._run_state
+        if state.assigned_lr is not None:
+            return state.assigned_lr
+        if state.scaled_lr is not None:
+            return state.scaled_lr.lr
         with contextlib.suppress(Exception):
             return cast("float | None", read_spec(self.optim_specs()["optimizer"], "optimizer").arguments.get("lr"))
         return None
 
     @lr.setter
     def lr(self, value: Any) -> None:
-        """Override the configured lr, also in hparams; groups that exist already are scaled and keep their ratios."""
+        """Override the configured lr, also in hparams; groups that exist already are scaled and keep their ratios.
+
+        It is absolute: ``lr_scaling`` has no effect on it.
+        """
         if value is None:
             self._run_state.assigned_lr = None
             return
@@ -94,11 +102,21 @@ class ModuleWithSpecs(Base):
             raise ConfigError(wrong("lr", value, f"it {mismatch}")) from None
         if not_finite(value) or value < 0:
             raise ConfigError(wrong("lr", value, "it must be a finite number of at least 0"))
+        self._reject_lr_of_several(value)
         self._run_state.assigned_lr = value
         if "optimizer" in self.__dict__.get("_hparams", {}):
             with contextlib.suppress(Exception):  # a read-only DictConfig; the checkpoint gets the lr anyway
-                self.hparams["optimizer"] = {**read_spec(self.hparams["optimizer"], "optimizer").as_dict(), "lr": value}
+                spec = read_spec(self.hparams["optimizer"], "optimizer", overrides=self._overrides())
+                self.hparams["optimizer"] = {**spec.as_dict(), "lr": value}
         self._rescale(value)
+
+    def _reject_lr_of_several(self, lr: float) -> None:
+        """Raise where the specs are there already; the lr of a module that gets them later is rejected with them."""
+        specs = _specs_in(getattr(self, "optim_spec", None) or self.__dict__.get("_hparams", {}))
+        if named := specs_by_name(specs.get("optimizer")):
+            example = f"optimizer.{next(iter(named))}.lr={lr:g}"
+            rule = f"there are several optimizers ({', '.join(named)}); write e.g. {example}"
+            raise ConfigError(wrong("lr", lr, rule))
 
     def optim_specs(self) -> dict[str, Any]:
         """Return the four specs in force.
@@ -109,6 +127,7 @@ class ModuleWithSpecs(Base):
         resumed = self._run_state.resumed_specs
         own = getattr(self, "optim_spec", None)
         if own is not None:
+            own = object_fields(own)
             _check_own_spec(own, type(self).__name__)
         specs = _specs_in(resumed or own or {**self._run_state.given_specs, **_specs_in(self.hparams)})
         if specs.get("optimizer") is None:
@@ -146,7 +165,9 @@ class ModuleWithSpecs(Base):
 
     def _overrides(self) -> dict[str, Any]:
         state = self._run_state
-        return {} if state.assigned_lr is None or state.resumed_specs else {"lr": state.assigned_lr}
+        if state.assigned_lr is None or state.resumed_specs:
+            return {}
+        return {"lr": state.assigned_lr, LR_SCALING: None}
 
     def _trainer_or_none(self) -> Any:
         try:
