@@ -42,7 +42,7 @@ def test_names_become_parts_with_their_schedules(tmp_path):
 
     by_hand = Net(None)
     body = torch.optim.AdamW(by_hand.body.parameters(), lr=0.01, weight_decay=0.01, fused=True)
-    head = torch.optim.SGD(by_hand.head.parameters(), lr=0.1, momentum=0.9, fused=True)
+    head = torch.optim.SGD(by_hand.head.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=True)
     for step, batch in enumerate(data()):
         body.param_groups[0]["lr"] = 0.01 * (1 - step / STEPS)
         for each in (body, head):
