@@ -99,7 +99,7 @@ def resolve_specs(
     Args:
         specs: by group.
         overrides: beat the optimizer's keys.
-        callbacks: others beside those of ``optim_callbacks`` that may replace the optimizer's spec.
+        callbacks: others beside those of ``optim_callbacks`` that may replace the optimizer's spec, or the rules.
         prefix: of the groups' dotted names.
         settled: groups whose problems are known from elsewhere, and not raised again.
         monitored: whether a schedule that follows a metric has to name it.
@@ -127,8 +127,7 @@ def resolve_specs(
         if "optimizer" not in specs:
             return None
         checked = check_one_or_composite(read_spec(spec, "optimizer", key, overrides))
-        replaced = {type(callback) for callback in chosen}  # Lightning lets those of the module win
-        for callback in (*(other for other in callbacks if type(other) not in replaced), *chosen):
+        for callback in replacing:
             own = callback.replace_spec(checked.spec) if hasattr(callback, "replace_spec") else checked.spec
             if own is not checked.spec:
                 checked = check_one_or_composite(replace(own, lr_scaling=checked.spec.lr_scaling))
@@ -142,12 +141,16 @@ def resolve_specs(
     def grouping_of(spec: Any, key: str) -> Grouping:
         nonlocal optimizer
         found = read_grouping(spec, key)
+        for callback in replacing:
+            found = callback.replace_grouping(found) if hasattr(callback, "replace_grouping") else found
         if optimizer is None:
             return found
         optimizer = with_rules(optimizer, found)
         return check_rules(found, optimizer)
 
     chosen: list[Callback] = attempt("optim_callbacks", callbacks_from_spec) or []
+    replaced = {type(callback) for callback in chosen}  # Lightning lets those of the module win
+    replacing: list[Any] = [*(other for other in callbacks if type(other) not in replaced), *chosen]
     optimizer = attempt("optimizer", optimizer_of)
     grouping = attempt("param_groups", grouping_of)
     scheduler = attempt("scheduler", schedule_of)

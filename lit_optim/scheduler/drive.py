@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.scheduler.driven_value import LR, DrivenValue, is_tensor, parts_of_name, split
+from lit_optim.scheduler.late_warmup import LateWarmup
 from lit_optim.schedules.checks import is_number
 from lit_optim.schedules.plan.plan import Plan
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 PLAN_KEYS = ("warmup", "main", "cooldown", "phases", "order", "noise")
 EXAMPLE = "{main: {shape: cosine}, values: [0.04, 0.4]}"
 DECAYS = ("momentum", "betas", "average_decay")  # a running mean grows without bounds from decay 1 on
+LATER = "_lit_optim_later_groups"  # on an optimizer: names of groups that may be added to it
 SHARES = ("lookahead_alpha",)  # above 1 the weights grow without bounds
 
 
@@ -41,11 +43,12 @@ class DrivePlan:
 
 @dataclass
 class ScheduleConfig:
-    """The configuration of a scheduler: the schedule of the lr, of other keys, of single groups."""
+    """The configuration of a scheduler: schedules of the lr, of other keys, of single groups, and late warmups."""
 
     lr: Mapping[str, Any]
     drive: Mapping[str, Any] = field(default_factory=dict)
     groups: Mapping[str, Any] = field(default_factory=dict)
+    late: Sequence[LateWarmup] = ()
 
     def plans(self, key: str = "scheduler") -> list[DrivePlan]:
         """List all that is driven, the lr of all groups first.
@@ -120,6 +123,7 @@ def build_driven_values(
     hold: int,
     frequency: int = 1,
     key: str = "scheduler",
+    late: Sequence[LateWarmup] = (),
 ) -> list[DrivenValue]:
     """Build what drives the groups of an optimizer.
 
@@ -130,13 +134,14 @@ def build_driven_values(
         hold: optimizer steps for which each value is held.
         frequency: multiplies ``hold``, but where a metric drives the value: there it counts values of the metric.
         key: dotted name of the scheduler.
+        late: warmups of single groups, which multiply whatever schedule of the lr those have.
 
     Raises:
         ConfigError: for keys that the groups do not have or that are driven twice, and names that no group has.
     """
     values: list[DrivenValue] = []
     where: dict[tuple[str, str | None], str] = {}
-    names = set().union(*map(parts_of_name, optimizer.param_groups))
+    names = set().union(later_groups(optimizer), *map(parts_of_name, optimizer.param_groups))
     for plan in plans:
         if plan.group is not None and plan.group not in names:
             hint = did_you_mean(plan.group, names, list_all=True) or "; the groups have no names, see param_groups"
@@ -155,7 +160,21 @@ def build_driven_values(
             values.append(value)
     for i, value in enumerate(values):  # of two that drive a group, the later one counts
         value.excluded = tuple(v.group for v in values[i + 1 :] if v.key == value.key and v.group is not None)
-    return values
+    return values + [warmed for value in values if value.key == LR for warmed in _with_late_warmups(value, late)]
+
+
+def later_groups(optimizer: Optimizer) -> set[str]:
+    """Return the names of groups that may be added to an optimizer, where they are known."""
+    return {*getattr(optimizer, "__dict__", {}).get(LATER, ())}
+
+
+def _with_late_warmups(value: DrivenValue, late: Sequence[LateWarmup]) -> list[DrivenValue]:
+    """Return a schedule once more for each warmup, whose groups it leaves to the copy."""
+    copies = [replace(value, late=each) for each in late]
+    for copy in copies:
+        copy.excluded = value.excluded
+    value.excluded = (*value.excluded, *(each.group for each in late))
+    return copies
 
 
 def _keys_in_groups(plan: DrivePlan, optimizer: Optimizer) -> dict[str, list[Mapping[str, Any]]]:
