@@ -137,8 +137,8 @@ class Muon(Optimizer):
         >>> optimizer = Muon([p], lr=1.0, momentum=0.0, weight_decay=0.0)
         >>> p.grad = torch.eye(4)
         >>> optimizer.step()
-        >>> round(-p.diagonal().mean().item(), 1)  # 5 iterations end near 1
-        0.7
+        >>> bool((p.diagonal() < -0.6).all() and (p.diagonal() > -1.3).all())  # 5 iterations end near the identity
+        True
 
     Jordan et al. 2024, Muon: An optimizer for hidden layers in neural networks, kellerjordan.github.io/posts/muon;
     ``match_rms_adamw``: Liu et al. 2025, Muon is Scalable for LLM Training, arXiv:2502.16982, equation 4.

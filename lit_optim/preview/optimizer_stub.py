@@ -142,9 +142,9 @@ def scale_stub(stub: OptimizerStub, spec: Spec) -> list[str]:
     if spec.lr_scaling is None:
         return []
     from lit_optim.config.build.lr_scaling import check_lr_scaling, scale_lr
-    from lit_optim.config.build.optimizer import check_optimizer
+    from lit_optim.config.build.parts import check_one_or_composite
 
-    checked = check_optimizer(spec)
+    checked = check_one_or_composite(spec)
     scaling = check_lr_scaling(*checked, Problems())
     if scaling is None or scaling.batch_size is None:
         return ["lr_scaling multiplies the lr, by the batch size of the run: it is drawn for the base batch size"]
