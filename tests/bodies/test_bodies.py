@@ -1,0 +1,25 @@
+"""From YAML alone: lr, decay, momentum and optimizer of every parameter at every step, and the weights at the end."""
+
+import pytest
+import torch
+
+from bodies.compare import by_hand, from_yaml
+from bodies.single import SINGLE
+
+BODIES = {**SINGLE}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_yaml_trains_as_the_body_does(name, tmp_path):
+    body = BODIES[name]
+    ours = from_yaml(body, tmp_path)
+    theirs = by_hand(body, ours.kernels)
+    assert len(ours.steps) == len(theirs.steps) > 0
+    for t, (mine, wanted) in enumerate(zip(ours.steps, theirs.steps, strict=True)):
+        assert mine.keys() == wanted.keys(), t
+        for parameter, values in wanted.items():
+            assert mine[parameter].optimizer == values.optimizer
+            assert mine[parameter][1:3] == pytest.approx(values[1:3], rel=1e-9, abs=1e-14), (t, parameter)
+            assert mine[parameter].momentum == pytest.approx(values.momentum), (t, parameter)
+    compare = torch.equal if ours.steps == theirs.steps else torch.allclose
+    assert [p for p in theirs.weights if not compare(ours.weights[p], theirs.weights[p])] == []
