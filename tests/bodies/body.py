@@ -31,6 +31,7 @@ class Body:
         epochs: of 4 batches each.
         metrics: ``val/loss`` of each epoch, for those that follow it.
         trainer: arguments of the Trainer: ``accumulate_grad_batches``, ``gradient_clip_val``.
+        warns: a pattern of what the fit warns of.
     """
 
     net: type[torch.nn.Module]
@@ -39,6 +40,20 @@ class Body:
     epochs: int = 5
     metrics: Sequence[float] = (1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9)
     trainer: dict[str, Any] = field(default_factory=dict)
+    warns: str = ""
+
+
+BODIES: dict[str, Body] = {}  # by the names of the functions below
+
+
+def body(net: type[torch.nn.Module], yaml: str, **options: Any) -> Callable[[Any], Any]:
+    """Put a function that configures a module in the way of its author beside the YAML that stands for it."""
+
+    def register(configure: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        BODIES[configure.__name__] = Body(net, yaml, configure, **options)
+        return configure
+
+    return register
 
 
 def batches() -> list[tuple[torch.Tensor, torch.Tensor]]:

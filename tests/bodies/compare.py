@@ -96,37 +96,39 @@ def by_hand(body: Body, kernels: dict[str, dict[str, Any]]) -> Run:
     """Train the module as its author's code would under Lightning, with the kernels of the other run."""
     torch.manual_seed(0)
     net = body.net()
-    optimizers, schedulers = body.configure(net)
-    use_kernels([*optimizers.values()] if isinstance(optimizers, dict) else [optimizers], net, kernels)
+    configured, schedulers = body.configure(net)
+    optimizers = configured if isinstance(configured, dict) else {"": configured}
+    use_kernels([*optimizers.values()], net, kernels)
     steps: list[dict[str, Values]] = []
+    accumulated = body.trainer.get("accumulate_grad_batches", 1)
     for epoch in range(body.epochs):
         for index, batch in enumerate(batches(), start=1):
-            if isinstance(optimizers, dict):
+            if hasattr(net, "losses"):  # manual optimization
                 for name, loss in net.losses(batch, index - 1):
                     net.zero_grad()
                     loss.backward()
                     steps.append(values_of(optimizers[name], net))
                     optimizers[name].step()
-                    move(schedulers, "step", 0, None, name)
-            else:
-                accumulated = body.trainer.get("accumulate_grad_batches", 1)
-                (net.loss(batch) / accumulated).backward()
-                if index % accumulated:
-                    continue
-                if clip := body.trainer.get("gradient_clip_val"):
-                    torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
-                steps.append(values_of(optimizers, net))
-                optimizers.step()
-                optimizers.zero_grad()
-                move(schedulers, "step", index, None)
+                    move([each for each in schedulers if each.optimizer == name], "step", 0, None)
+                continue
+            (net.loss(batch) / accumulated).backward()
+            if index % accumulated:
+                continue
+            if clip := body.trainer.get("gradient_clip_val"):
+                torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
+            steps.append({name: v for each in optimizers.values() for name, v in values_of(each, net).items()})
+            for each in optimizers.values():
+                each.step()
+            net.zero_grad()
+            move(schedulers, "step", index, None)
         move(schedulers, "epoch", epoch + 1, body.metrics[epoch])
     return Run(steps, weights_of(net), kernels)
 
 
-def move(schedulers: list[Scheduled], interval: str, count: int, metric: float | None, name: str | None = None) -> None:
-    """Step the schedulers of one interval; at an epoch's end those of all optimizers."""
+def move(schedulers: list[Scheduled], interval: str, count: int, metric: float | None) -> None:
+    """Step the schedulers of one interval whose turn it is."""
     for each in schedulers:
-        if each.interval == interval and count % each.frequency == 0 and name in (None, each.optimizer):
+        if each.interval == interval and count % each.frequency == 0:
             follows = isinstance(each.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
             each.scheduler.step(*([metric] if follows else []))
 
