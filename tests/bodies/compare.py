@@ -47,7 +47,8 @@ def values_of(optimizer: torch.optim.Optimizer, module: torch.nn.Module) -> dict
 
 
 def class_of(optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> str:
-    return type(optimizer).__name__
+    """The class that steps a group: in a composite that of its part."""
+    return type(getattr(optimizer, "parts", {}).get(group.get("part"), optimizer)).__name__
 
 
 def weights_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
