@@ -68,5 +68,7 @@ def named(module: torch.nn.Module, *parts: str, without: Sequence[str] = ()) -> 
     return [
         p
         for name, p in module.named_parameters()
-        if p.requires_grad and (not parts or any(part in name for part in parts)) and not any(w in name for w in without)
+        if p.requires_grad
+        and (not parts or any(part in name for part in parts))
+        and not any(w in name for w in without)
     ]

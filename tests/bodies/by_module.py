@@ -29,7 +29,9 @@ optimizer: {_target_: adamw, lr: 0.001}
 param_groups: {rules: {backbone: {match: {module: backbone}, lr: 1e-5}}}
 """)  # fmt: skip
 def backbone_and_head(net):
-    return optim.AdamW([{"params": net.backbone.parameters(), "lr": 1e-5}, {"params": net.head.parameters()}], lr=1e-3), []
+    return optim.AdamW(
+        [{"params": net.backbone.parameters(), "lr": 1e-5}, {"params": net.head.parameters()}], lr=1e-3
+    ), []
 
 
 @body(Cnn, """

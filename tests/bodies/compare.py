@@ -87,7 +87,12 @@ def from_yaml(body: Body, root: Any) -> Run:
     module = Fitted()
     quiet = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
     trainer = L.Trainer(
-        **quiet, accelerator="cpu", max_epochs=body.epochs, num_sanity_val_steps=0, default_root_dir=root, **body.trainer
+        **quiet,
+        accelerator="cpu",
+        max_epochs=body.epochs,
+        num_sanity_val_steps=0,
+        default_root_dir=root,
+        **body.trainer,
     )
     trainer.fit(module, DataLoader(batches(), batch_size=None), DataLoader(batches()[:1], batch_size=None))
     return Run(module.steps, weights_of(module), kernels_of(trainer.optimizers, module))
@@ -116,7 +121,8 @@ def by_hand(body: Body, kernels: dict[str, dict[str, Any]]) -> Run:
             if index % accumulated:
                 continue
             if clip := body.trainer.get("gradient_clip_val"):
-                torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
+                members = [p for each in optimizers.values() for group in each.param_groups for p in group["params"]]
+                torch.nn.utils.clip_grad_norm_(members, clip)
             steps.append({name: v for each in optimizers.values() for name, v in values_of(each, net).items()})
             for each in optimizers.values():
                 each.step()

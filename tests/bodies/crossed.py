@@ -33,7 +33,7 @@ def vilt(net):
     optimizer = optim.AdamW(
         [
             {"params": named(net, without=[*no_decay, head, cross]), "weight_decay": 0.01, "lr": 1e-4},
-            {"params": [p for p in named(net, *no_decay, without=[head, cross])], "weight_decay": 0.0, "lr": 1e-4},
+            {"params": named(net, *no_decay, without=[head, cross]), "weight_decay": 0.0, "lr": 1e-4},
             {"params": named(net, head, without=no_decay), "weight_decay": 0.01, "lr": 1e-4 * 5},
             {"params": named(net.vqa_classifier, "bias", "1.weight"), "weight_decay": 0.0, "lr": 1e-4 * 5},
             {"params": named(net, cross, without=no_decay), "weight_decay": 0.01, "lr": 1e-4 * 2},
@@ -170,3 +170,35 @@ def detectron_with_fast_biases(net):
         return ramp * 0.1 ** (step >= 3 * BATCHES)
 
     return optimizer, [Scheduled(lrs.LambdaLR(optimizer, factor), "step")]
+
+
+@body(Bert, """
+optimizer: {_target_: adamw, lr: 2e-4, weight_decay: 0.01}
+param_groups:
+  layers: {decay: 0.9, of: bert}
+  rules:
+    no_decay: {match: {type: [norm, bias]}, weight_decay: 0}
+    head: {match: {module: classifier}, lr: 1e-3}
+    embeddings: {match: {module: bert.embeddings}, freeze: true}
+""")  # fmt: skip
+def bert_with_layer_decay_and_frozen_embeddings(net):
+    net.bert.embeddings.requires_grad_(False)
+    parts, lr = [(net.classifier, 1e-3)], 2e-4
+    for layer in reversed(net.bert.layer):
+        parts.append((layer, lr))
+        lr *= 0.9
+    groups = [{"params": named(part, without=NO_DECAY), "lr": lr, "weight_decay": 0.01} for part, lr in parts]
+    groups += [{"params": named(part, *NO_DECAY), "lr": lr, "weight_decay": 0.0} for part, lr in parts]
+    return optim.AdamW(groups), []
+
+
+@body(Gpt, """
+optimizer: {_target_: adamw, lr: 1e-3, betas: [0.9, 0.95], weight_decay: 0}
+param_groups: {rules: {decay: {match: {type: linear, not: {type: [bias, embedding]}}, weight_decay: 0.1}}}
+""")  # fmt: skip
+def min_gpt_with_a_white_list(net):
+    linear = [m.weight for m in net.transformer.h.modules() if type(m).__name__ == "Linear"]
+    ids = {id(p) for p in linear}
+    others = [p for p in net.parameters() if id(p) not in ids]
+    groups = [{"params": linear, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    return optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95)), []

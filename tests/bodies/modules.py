@@ -137,7 +137,11 @@ class Gpt(Regression):
     def __init__(self, width=8, vocabulary=20):
         super().__init__()
         self.transformer = nn.ModuleDict(
-            dict(wte=nn.Embedding(vocabulary, width), h=nn.ModuleList(Block(width) for _ in range(2)), ln_f=nn.LayerNorm(width))
+            dict(
+                wte=nn.Embedding(vocabulary, width),
+                h=nn.ModuleList(Block(width) for _ in range(2)),
+                ln_f=nn.LayerNorm(width),
+            )
         )
         self.lm_head = nn.Linear(width, vocabulary, bias=False)
         self.lm_head.weight = self.transformer.wte.weight
@@ -185,7 +189,9 @@ class Lseg(Regression):
     def __init__(self):
         super().__init__()
         self.pretrained = nn.Sequential(nn.Linear(WIDTH, 8), nn.ReLU())
-        self.scratch = nn.ModuleDict({f"refinenet{i}": nn.Linear(8, 8) for i in range(1, 5)} | {"head1": nn.Linear(8, 8)})
+        self.scratch = nn.ModuleDict(
+            {f"refinenet{i}": nn.Linear(8, 8) for i in range(1, 5)} | {"head1": nn.Linear(8, 8)}
+        )
         self.scratch["output_conv"] = nn.Linear(8, 1)
         self.logit_scale = nn.Parameter(torch.tensor(0.1))
 

@@ -58,7 +58,10 @@ class CycleGan(nn.Module):
         fooled = (self.discriminator_a(fake_a) - 1).square().mean() + (self.discriminator_b(fake_b) - 1).square().mean()
         yield "generators", fooled + 10 * (mse_loss(self.b_to_a(fake_b), a) + mse_loss(self.a_to_b(fake_a), b))
         real = (self.discriminator_a(a) - 1).square().mean() + (self.discriminator_b(b) - 1).square().mean()
-        fake = self.discriminator_a(fake_a.detach()).square().mean() + self.discriminator_b(fake_b.detach()).square().mean()
+        fake = (
+            self.discriminator_a(fake_a.detach()).square().mean()
+            + self.discriminator_b(fake_b.detach()).square().mean()
+        )
         yield "discriminators", real + fake
 
 
