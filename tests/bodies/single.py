@@ -159,11 +159,11 @@ def cyclic(net):
 
 @body(Mlp, """
 optimizer: {_target_: adam, lr: 0.01}
-scheduler: {_target_: lambda, main: {function: bodies.single.own_factor}, interval: epoch}
+scheduler: {_target_: torch.optim.lr_scheduler.LambdaLR, lr_lambda: bodies.single.own_factor}
 """)  # fmt: skip
 def lambda_per_epoch(net):
     optimizer = optim.Adam(net.parameters(), lr=1e-2)
-    return optimizer, [Scheduled(lrs.LambdaLR(optimizer, lambda epoch: 0.65**epoch))]
+    return optimizer, [Scheduled(lrs.LambdaLR(optimizer, own_factor))]
 
 
 @body(Mlp, """
@@ -235,5 +235,5 @@ def polynomial(net):
     return optimizer, [Scheduled(lrs.LambdaLR(optimizer, lambda step: (1 - step / RUN) ** 0.9), "step")]
 
 
-def own_factor(step: int) -> float:
-    return 0.65 ** (step // BATCHES)
+def own_factor(epoch):
+    return 0.65**epoch

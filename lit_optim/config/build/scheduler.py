@@ -114,7 +114,7 @@ def _check_foreign_arguments(
     given = {k: v for k, v in spec.arguments.items() if k not in ("drive", "groups") or v != {}}
     lightning_keys = {k: given.pop(k) for k in LIGHTNING_KEYS if k in given and k not in named}
     check_lightning_keys(lightning_keys, spec.key, problems)
-    names = [name for name in ("lr_lambda",) if isinstance(given.get(name), str)]  # try_scheduler says what to write
+    names = [name for name in ("lr_lambda",) if isinstance(given.get(name), str)]  # try_scheduler imports it
     arguments = check_call(
         cls, given, spec.key, problems, supplied=1, finite=True, unchecked=names, check_nested=check_nested
     )
