@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from lit_optim import gradients
 from lit_optim.callbacks.gradient_transform import GradientTransform
@@ -27,7 +27,7 @@ class Agc(GradientTransform):
         write e.g. 0.01
     """
 
-    def __init__(self, lam: float = 0.01, eps: float = 1e-3, exclude: Sequence[str] = ()) -> None:
+    def __init__(self, lam: float = 0.01, eps: float = 1e-3, exclude: Any = ()) -> None:
         self.lam, self.eps, self.exclude = lam, eps, exclude
         super().__init__()
 

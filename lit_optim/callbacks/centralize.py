@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from lit_optim import gradients
 from lit_optim.callbacks.gradient_transform import GradientTransform
@@ -20,7 +20,7 @@ class Centralize(GradientTransform):
         ('head.*',)
     """
 
-    def __init__(self, exclude: Sequence[str] = ()) -> None:
+    def __init__(self, exclude: Any = ()) -> None:
         self.exclude = exclude
         super().__init__()
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from lit_optim.callbacks.gradient_transform import GradientTransform
@@ -38,7 +37,7 @@ class GradientNoise(GradientTransform):
         seed: int = 0,
         every_n: int = 1,
         compile: bool = False,
-        exclude: Sequence[str] = (),
+        exclude: Any = (),
     ) -> None:
         if compile:
             rank_zero_warn("optim_callbacks.gradient_noise.compile has no effect: the noise has no compiled form")

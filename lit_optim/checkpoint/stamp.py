@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from lit_optim.config.build.param_groups import read_rules
+from lit_optim.config.build.param_groups import read_grouping
 from lit_optim.config.checks.locate import locate
 from lit_optim.config.read.plain_containers import to_plain, to_serializable, without_omegaconf
 from lit_optim.config.read.presets import GROUPS
@@ -122,7 +122,7 @@ def resumed_specs(saved: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dic
         return dict(now), []
     before, after = (read_spec(each["optimizer"], "optimizer") for each in (spec, now))
     messages = _optimizer_differences(before, after)
-    if read_rules(spec.get("param_groups")) != read_rules(now.get("param_groups")):
+    if read_grouping(spec.get("param_groups")) != read_grouping(now.get("param_groups")):
         messages.append("param_groups has no effect: the checkpoint restores the groups that it was written with")
     if not messages:
         return dict(now), []

@@ -37,9 +37,8 @@ SCHEDULE_KEYS = {
     "name": "of the learning rate, in logs",
 }
 RULE_KEYS = {
-    "rules": "the first rule that matches a parameter wins; the rest inherit the optimizer's values",
-    "name": "of the group, in logs",
-    "match": "which parameters: norm, bias; any of them matches",
+    "rules": "every rule that matches a parameter counts, key by key, and the later one wins; the rest inherit",
+    "match": "which parameters: by name, module, type, role, ndim, declared; all, any, not",
 }
 
 

@@ -71,13 +71,13 @@ def keys_of_schedule(cls: Any, given: Mapping[str, Any], comments: Mapping[str, 
 def keys_of_rules(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
     """List rules for param groups, each with its options."""
     keys = []
-    for i, rule in enumerate(given.get("rules", [])):
+    for rule_name, rule in given.get("rules", {}).items():
         for name, value in rule.items():
-            path = f"rules[{i}].{name}"
-            kind = {"name": "str", "match": "mapping"}.get(name, "as the optimizer's")
+            path = f"rules.{rule_name}.{name}"
+            kind = "mapping" if name == "match" else "as the optimizer's"
             meaning = comments.get(path) or RULE_KEYS.get(name) or COMMON_KEYS.get(name, "")
             keys.append(Key(path, kind, name == "match", None, in_preset=True, preset=value, meaning=meaning))
-    return keys or [Key("rules", "list[rule]", default=[], in_preset=True, preset=[], meaning=RULE_KEYS["rules"])]
+    return keys or [Key("rules", "mapping of rules", default={}, in_preset=True, preset={}, meaning=RULE_KEYS["rules"])]
 
 
 def keys_of_mapping(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:

@@ -90,7 +90,7 @@ def _keys_and_python(head: Header, preset: Mapping[str, Any], comments: Mapping[
         named = keys_of_schedule(cls, given, comments) if own else keys_of_call(cls, given, comments, supplied=1)
         return named, python_snippet.scheduler(target, given, own=own)
     if group == "param_groups":
-        return keys_of_rules(preset, comments), python_snippet.param_groups(preset.get("rules", []))
+        return keys_of_rules(preset, comments), python_snippet.param_groups(preset)
     if group == "optim_callbacks":
         keys: list[Key] = []
         calls: list[tuple[str, Mapping[str, Any]]] = []

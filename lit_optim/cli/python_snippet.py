@@ -53,9 +53,9 @@ def scheduler(path: str, arguments: Mapping[str, Any], *, own: bool) -> str:
     return code
 
 
-def param_groups(rules: list[Any]) -> str:
+def param_groups(preset: Mapping[str, Any]) -> str:
     """Write rules as an argument of the builder."""
-    arguments = {"param_groups": rules} if rules else {}
+    arguments = {"param_groups": dict(preset)} if any(preset.values()) else {}
     built = call("lit_optim.build_optimizer", ['"adamw"', "model"], arguments)
     return f"import lit_optim\n\noptimizer = {built}"
 

@@ -32,7 +32,7 @@ def canonical_specs(resolved: Resolved, callbacks: Any = None) -> dict[str, Any]
     return {
         "optimizer": _canonical({"_target_": optimizer.spec.path, **optimizer.arguments}),
         "scheduler": _canonical(schedule),
-        "param_groups": _canonical([[rule.name, list(rule.types), rule.options] for rule in resolved.param_groups]),
+        "param_groups": _canonical(resolved.param_groups.as_plain()),
         "optim_callbacks": _canonical(to_plain(callbacks)),
     }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.callbacks import callbacks_from_spec
-from lit_optim.config.build.scheduler import build_checked_schedule, check_scheduler
+from lit_optim.config.build.rule_schedules import check_with_rules, remembered_rules
+from lit_optim.config.build.scheduler import build_checked_schedule
 from lit_optim.config.read.spec import read_spec
 from lit_optim.config.resolve import resolve_specs
 from lit_optim.duration import RunLength
@@ -66,7 +67,8 @@ def build_scheduler(
         >>> optimizer.param_groups[0]["lr"], scheduler.factor(3), scheduler.factor(52)
         (0.25, 1.0, 0.5)
     """
-    checked = check_scheduler(read_spec(spec, "scheduler", overrides=overrides), monitored=False)
+    given = read_spec(spec, "scheduler", overrides=overrides)
+    checked = check_with_rules(given, remembered_rules(optimizer), False)
     if total_steps is not None:
         checked.lightning_keys.pop("total_steps", None)
     return build_checked_schedule(checked, optimizer, RunLength(total_steps, steps_per_epoch))

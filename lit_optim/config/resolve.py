@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.callbacks import callbacks_from_spec
-from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked, check_optimizer, check_rules
-from lit_optim.config.build.param_groups import read_rules
+from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked, check_optimizer
+from lit_optim.config.build.param_groups import read_grouping
+from lit_optim.config.build.rule_schedules import check_with_rules, remember_rules
+from lit_optim.config.build.rules import check_rules
 from lit_optim.config.build.scheduler import CheckedSchedule, build_checked_schedule, check_scheduler
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import read_spec
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from lit_optim.duration import RunLength
     from lit_optim.lightning_api import Callback
-    from lit_optim.param_groups import Rule
+    from lit_optim.param_groups import Grouping
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,16 @@ class Resolved:
 
     optimizer: CheckedOptimizer
     scheduler: CheckedSchedule
-    param_groups: list[Rule]
+    param_groups: Grouping
     callbacks: list[Callback]
 
     def build_optimizer(self, params_or_module: Any) -> Optimizer:
         """Build the optimizer over a module, parameters or param groups."""
-        return build_checked(self.optimizer, params_or_module, self.param_groups)
+        driven = self.scheduler.arguments.get("groups") or () if self.scheduler.own else ()
+        optimizer = build_checked(self.optimizer, params_or_module, self.param_groups, apart=driven)
+        if any(rule.schedule is not None for rule in self.param_groups.rules):
+            remember_rules(optimizer, self.param_groups.rules)
+        return optimizer
 
     def for_lightning(self, optimizer: Optimizer, scheduler: LRScheduler) -> dict[str, Any]:
         """Return what a module's ``configure_optimizers`` returns."""
@@ -100,18 +106,20 @@ def resolve_specs(
         return checked
 
     def schedule_of(spec: Any, key: str) -> CheckedSchedule:
-        return check_scheduler(read_spec("none" if spec is None else spec, "scheduler", key), monitored=monitored)
+        given = read_spec("none" if spec is None else spec, "scheduler", key)
+        rules = [rule for rule in grouping.rules if rule.schedule is not None] if grouping else []
+        return check_with_rules(given, rules, monitored) if rules else check_scheduler(given, monitored=monitored)
 
-    def rules_of(spec: Any, key: str) -> list[Rule]:
-        rules = read_rules(spec, key)
-        return check_rules(rules, optimizer, key) if optimizer is not None else rules
+    def grouping_of(spec: Any, key: str) -> Grouping:
+        found = read_grouping(spec, key)
+        return check_rules(found, optimizer) if found.rules and optimizer is not None else found
 
     chosen: list[Callback] = attempt("optim_callbacks", callbacks_from_spec) or []
     optimizer = attempt("optimizer", optimizer_of)
+    grouping = attempt("param_groups", grouping_of)
     scheduler = attempt("scheduler", schedule_of)
-    rules = attempt("param_groups", rules_of)
     found = Problems()
     for group in GROUPS:
         found.extend(problems[group] if group not in settled else [])
     found.raise_if_any()
-    return Resolved(optimizer, scheduler, rules, chosen)
+    return Resolved(optimizer, scheduler, grouping, chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -75,7 +75,7 @@ class Agc(Link):
 
     kind = "agc"
 
-    def __init__(self, lam: float = 0.01, eps: float = 1e-3, exclude: Sequence[str] = ()) -> None:
+    def __init__(self, lam: float = 0.01, eps: float = 1e-3, exclude: Any = ()) -> None:
         super().__init__(exclude)
         self.lam = check_positive("lam", lam, "the largest ratio of gradient to weights", 0.01)
         self.eps = check_positive("eps", eps, "the smallest norm that weights count with", 0.001)

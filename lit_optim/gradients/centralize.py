@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,7 +40,7 @@ class Centralize(Link):
 
     kind = "centralize"
 
-    def __init__(self, exclude: Sequence[str] = ()) -> None:
+    def __init__(self, exclude: Any = ()) -> None:
         super().__init__(exclude)
 
     def apply(self, gradients: Iterable[Gradient]) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.param_groups.parameter_type import TYPES, OwnedParameter
+from lit_optim.param_groups.match import read_match
+from lit_optim.param_groups.named_model import NamedModel
+from lit_optim.param_groups.parameter_type import FAMILIES
 
 COMPILED = "_orig_mod."  # torch.compile's prefix
 
@@ -33,41 +36,42 @@ def parameter_names(optimizer: Optimizer, module: nn.Module | None) -> dict[Tens
     return names
 
 
-def select_excluded(words: Sequence[str], names: dict[Tensor, str], module: nn.Module | None) -> set[Tensor]:
-    """Select the parameters that match any of the words.
+def select_excluded(given: Sequence[Any], names: dict[Tensor, str], module: nn.Module | None) -> set[Tensor]:
+    """Select the parameters that match any of the entries.
 
     Args:
-        words: names, patterns (``head.*``), types (``norm``, ``bias``).
+        given: names, patterns (``head.*``), types (``norm``, ``bias``), and selectors as in ``match`` of a rule.
         names: of all parameters.
-        module: owner of the parameters; types need it.
+        module: owner of the parameters; types and selectors need it.
 
     Raises:
-        ConfigError: if a word matches nothing.
+        ConfigError: if an entry matches nothing, or is none.
 
     Example:
         >>> net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
         >>> names = {p: name for name, p in net.named_parameters()}
-        >>> [names[p] for p in names if p in select_excluded(["1.*", "bias"], names, net)]
+        >>> [names[p] for p in names if p in select_excluded(["1.*", {"type": "bias"}], names, net)]
         ['0.bias', '1.weight', '1.bias']
     """
     found: set[Tensor] = set()
-    for word in words:
-        if word in TYPES and module is not None:
-            found.update(parameter.tensor for parameter in _owned(module) if TYPES[word](parameter))
-            continue
-        matching = {p for p, name in names.items() if fnmatchcase(name, word)}
-        if not matching:
-            some = "; there are e.g. " + ", ".join([*names.values()][:: max(len(names) // 5, 1)][:5])
-            hint = did_you_mean(word, names.values()) or some
-            raise ConfigError(wrong("exclude", word, f"matches no parameter{hint}"))
-        found |= matching
+    model = None if module is None else NamedModel(module)
+    for i, entry in enumerate(given):
+        if isinstance(entry, str) and not (entry in FAMILIES and model is not None):
+            found |= _matching(entry, names)
+        elif model is None:
+            raise ConfigError(wrong("exclude", entry, "a selector needs the module; attach(optimizer, module)"))
+        else:
+            match = read_match({"type": entry} if isinstance(entry, str) else entry, f"exclude[{i}]")
+            found |= {parameter.tensor for parameter in match.select(model)}
+            if model.unmatched:
+                raise ConfigError(*model.unmatched)
     return found
 
 
-def _owned(module: nn.Module) -> list[OwnedParameter]:
-    """List all parameters of a module, frozen ones included."""
-    owned = []
-    for name, tensor in module.named_parameters():
-        path, _, attribute = name.rpartition(".")
-        owned.append(OwnedParameter(name, tensor, module.get_submodule(path), attribute))
-    return owned
+def _matching(word: str, names: dict[Tensor, str]) -> set[Tensor]:
+    matching = {p for p, name in names.items() if fnmatchcase(name, word)}
+    if not matching:
+        some = "; there are e.g. " + ", ".join([*names.values()][:: max(len(names) // 5, 1)][:5])
+        hint = did_you_mean(word, names.values()) or some
+        raise ConfigError(wrong("exclude", word, f"matches no parameter{hint}"))
+    return matching

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -77,7 +77,7 @@ class Noise(Link):
         seed: int = 0,
         every_n: int = 1,
         compile: bool = False,
-        exclude: Sequence[str] = (),
+        exclude: Any = (),
     ) -> None:
         if compile:
             warnings.warn("compile has no effect: gradient noise has no compiled form", stacklevel=2)

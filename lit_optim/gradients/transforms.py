@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.gradients.names import parameter_names, select_excluded
+from lit_optim.param_groups.match import read_match
 from lit_optim.step_hooks import after_closure, closure_of, has_gradients, is_state_init_step
 
 ORDER = ("centralize", "agc", "gradient_noise")
@@ -34,17 +35,21 @@ class Link(ABC):
     """Base of gradient transforms; each acts on one optimizer, as part of its `Chain`.
 
     Args:
-        exclude: names, patterns and types of parameters that are left alone.
+        exclude: names, patterns, types and selectors of parameters that are left alone, as in ``match`` of a rule.
     """
 
     kind: ClassVar[str]
     after_clipping: ClassVar[bool] = False
 
-    def __init__(self, exclude: Sequence[str] = ()) -> None:
-        words = [exclude] if isinstance(exclude, str) else exclude
-        if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) and word for word in words):
-            raise ConfigError(wrong("exclude", exclude, "must be a list of names and patterns; write e.g. ['head.*']"))
-        self.exclude = tuple(words)
+    def __init__(self, exclude: Any = ()) -> None:
+        given = [exclude] if isinstance(exclude, (str, Mapping)) else exclude
+        if not isinstance(given, (list, tuple)) or not all(isinstance(each, (str, Mapping)) and each for each in given):
+            rule = "must be a list of names, patterns and selectors; write e.g. ['head.*', {type: norm}]"
+            raise ConfigError(wrong("exclude", exclude, rule))
+        for i, each in enumerate(given):
+            if isinstance(each, Mapping):
+                read_match(each, f"exclude[{i}]")
+        self.exclude = tuple(given)
         self.chain: Chain | None = None
         self.active = True  # an attached link may be paused
         self.steps = 0

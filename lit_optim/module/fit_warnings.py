@@ -57,7 +57,7 @@ def _warn_of_pitfalls(resolved: Resolved, trainer: Trainer, run: RunLength) -> N
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
     config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
     strategy = {"_target_": type(trainer.strategy).__name__, "config": config} if isinstance(config, Mapping) else None
-    specs = Specs(optimizer, scheduler.spec, scheduler, resolved.param_groups, run, strategy=strategy)
+    specs = Specs(optimizer, scheduler.spec, scheduler, resolved.param_groups.rules, run, strategy=strategy)
     findings = find_in_specs(specs)
     fatal = [str(found) for found in findings if found.fatal]
     if fatal:

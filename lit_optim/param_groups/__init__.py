@@ -1,6 +1,21 @@
-"""Sorts named parameters into param groups by rules: the first that matches wins, the rest inherit."""
+"""Sort a module's parameters into param groups: a selector says which, a rule what; later rules beat earlier ones."""
 
-from lit_optim.param_groups.grouping import Rule, group_parameters
+from lit_optim.param_groups.grouping import Assignment, Grouping, Relative, Rule, assign, merge_into_groups
+from lit_optim.param_groups.match import read_match
+from lit_optim.param_groups.named_model import NamedModel
 from lit_optim.param_groups.parameter_type import OwnedParameter, owned_parameters
+from lit_optim.param_groups.selectors import Match
 
-__all__ = ["OwnedParameter", "Rule", "group_parameters", "owned_parameters"]
+__all__ = [
+    "Assignment",
+    "Grouping",
+    "Match",
+    "NamedModel",
+    "OwnedParameter",
+    "Relative",
+    "Rule",
+    "assign",
+    "merge_into_groups",
+    "owned_parameters",
+    "read_match",
+]

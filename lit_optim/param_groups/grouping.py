@@ -1,65 +1,228 @@
-"""Sort a module's parameters into param groups by rules."""
+"""Assign values to parameters by rules, key by key, and merge parameters with equal values into param groups."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+from torch import Tensor
 
 from lit_optim.errors import ConfigError
-from lit_optim.param_groups.parameter_type import TYPES, OwnedParameter
+from lit_optim.param_groups.named_model import NamedModel, Selected
+from lit_optim.param_groups.parameter_type import OwnedParameter
+from lit_optim.param_groups.selectors import Match
 
-REST = "default"
+DEFAULT = "default"
+
+
+class Relative(NamedTuple):
+    """A factor of the optimizer's own value, written ``x0.5``."""
+
+    factor: float
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Gives parameters of some types options of a param group.
+    """What a rule gives to the parameters that it matches.
 
     Args:
-        types: ``norm``, ``bias``; any of them matches.
-        options: keys of the param group, absolute values.
-        name: of the group, for logs.
+        name: in the names of groups.
+        match: which parameters.
+        options: keys of the param group -> absolute value, or `Relative`.
+        freeze: whether the parameters are trained; None: as another rule or the module says.
+        schedule: spec of a schedule for these parameters alone; None: the scheduler's.
+        optimizer: spec of another optimizer for them; None: the optimizer.
+        key: dotted name of its configuration.
     """
 
-    types: Sequence[str]
-    options: dict[str, Any] = field(default_factory=dict)
-    name: str = "group"
+    name: str
+    match: Match
+    options: Mapping[str, Any] = field(default_factory=dict)
+    freeze: bool | None = None
+    schedule: Any = None
+    optimizer: Any = None
+    key: str = field(default="param_groups.rules", compare=False)
 
-    def matches(self, parameter: OwnedParameter) -> bool:
-        """Return whether the parameter is of one of the types."""
-        return any(TYPES[name](parameter) for name in self.types)
+    @property
+    def settings(self) -> list[str]:
+        """List what it sets; a rule that sets nothing gives its parameters a name."""
+        own = {"freeze": self.freeze, "schedule": self.schedule, "optimizer": self.optimizer}
+        return [*self.options, *(key for key, value in own.items() if value is not None)]
 
 
-def group_parameters(parameters: Iterable[OwnedParameter], rules: Sequence[Rule]) -> list[dict[str, Any]]:
-    """Sort parameters into param groups: the rest first, then one group per rule, each parameter in exactly one.
+@dataclass(frozen=True)
+class Grouping:
+    """The rules of the param groups.
 
     Args:
-        parameters: what to distribute.
-        rules: the first that matches wins.
+        rules: in order; where two that match a parameter set one key, the later one counts.
+        strict: whether a pattern that matches nothing is an error, or a warning.
+    """
+
+    rules: Sequence[Rule] = ()
+    strict: bool = True
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return the rules in plain containers."""
+        plain = ({**vars(rule), "match": rule.match.source, "key": None} for rule in self.rules)
+        return {rule["name"]: {key: value for key, value in rule.items() if value not in (None, {})} for rule in plain}
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What the rules say of one parameter.
+
+    Args:
+        parameter: the parameter.
+        rules: names of the rules with a part in it, in their order: each has set a key that no later rule sets.
+        options: keys of the param group -> absolute value, or `Relative`.
+        frozen: whether a rule freezes it.
+        optimizer: name of the rule that chooses another optimizer for it.
+        apart: those of the rules whose parameters have groups without any others: a schedule drives them.
+        order: positions of the rules, for the order of the groups.
+        factors: of the lr: label in the group's name -> factor.
+    """
+
+    parameter: OwnedParameter
+    rules: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    frozen: bool = False
+    optimizer: str | None = None
+    apart: frozenset[str] = frozenset()
+    order: tuple[int, ...] = ()
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+
+def assign(model: NamedModel, grouping: Grouping) -> list[Assignment]:
+    """Apply rules to all parameters of a model, those included that do not require grad.
+
+    Args:
+        model: the model.
+        grouping: the rules.
 
     Raises:
-        ConfigError: where there is nothing to train.
+        ConfigError: for patterns that match nothing, with the nearest names, unless the rules are not strict.
 
     Example:
         >>> from torch import nn
-        >>> from lit_optim.param_groups import owned_parameters
-        >>> net = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
-        >>> rule = Rule(["norm", "bias"], {"weight_decay": 0.0}, "no_decay")
-        >>> groups = group_parameters(owned_parameters(net), [rule])
-        >>> [(group["name"], len(group["params"])) for group in groups]
-        [('default', 1), ('no_decay', 3)]
+        >>> from lit_optim.param_groups import read_match
+        >>> head = Rule("head", read_match({"module": "1"}), {"lr": Relative(10.0)})
+        >>> bias = Rule("bias", read_match({"type": "bias"}), {"lr": 0.1, "weight_decay": 0.0})
+        >>> net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+        >>> for each in assign(NamedModel(net), Grouping([head, bias])):
+        ...     print(each.parameter.name, each.rules, each.options)
+        0.weight () {}
+        0.bias ('bias',) {'lr': 0.1, 'weight_decay': 0.0}
+        1.weight ('head',) {'lr': Relative(factor=10.0)}
+        1.bias ('bias',) {'lr': 0.1, 'weight_decay': 0.0}
     """
-    members: list[list[OwnedParameter]] = [[] for _ in range(len(rules) + 1)]
-    for parameter in parameters:
-        found = next((i for i, rule in enumerate(rules) if rule.matches(parameter)), -1)
-        inherits = found < 0 or not rules[found].options  # such a rule only keeps parameters from those behind it
-        members[0 if inherits else found + 1].append(parameter)
-    if not any(members):
-        raise ConfigError("param_groups: no parameter requires grad, so there is nothing to train")
-    labels = [(REST, {}), *((rule.name, rule.options) for rule in rules)]
-    return [
-        {"params": [p.tensor for p in group], "name": name, **options}
-        for group, (name, options) in zip(members, labels, strict=True)
-        if group
-    ]
+    selected = [_select(rule, model) for rule in grouping.rules]
+    _report_unmatched(model, strict=grouping.strict)
+    chosen = [(i, rule, parameters) for i, (rule, parameters) in enumerate(zip(grouping.rules, selected, strict=True))]
+    return [_assign(p, [(i, rule) for i, rule, parameters in chosen if p in parameters]) for p in model.parameters]
+
+
+def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> Assignment:
+    """Let each key have the value of the last rule that sets it."""
+    options: dict[str, Any] = {}
+    setter: dict[str, int] = {}
+    frozen = False
+    for i, rule in rules:
+        declared = getattr(parameter.tensor, "_optim", None) if rule.match.reads_optim else None
+        own = {**(declared or {}), **rule.options}
+        options |= own
+        setter |= dict.fromkeys([*own, *rule.settings] or [f"the name {rule.name}"], i)
+        frozen = frozen if rule.freeze is None else rule.freeze
+    kept = {**setter, "freeze": -1}.values()  # a group holds what is trained, whichever rule says so
+    parts = [(i, rule) for i, rule in rules if i in kept]
+    other = [rule.name for i, rule in rules if setter.get("optimizer") == i]
+    return Assignment(
+        parameter,
+        tuple(rule.name for _, rule in parts),
+        options,
+        frozen,
+        other[0] if other else None,
+        frozenset(rule.name for i, rule in parts if not rule.settings or setter.get("schedule") == i),
+        tuple(i for i, _ in parts),
+    )
+
+
+def _select(rule: Rule, model: NamedModel) -> Selected:
+    before = len(model.unmatched)
+    selected = rule.match.select(model)
+    if not selected and rule.match.named and len(model.unmatched) == before:
+        model.unmatched.append(f"{rule.key}.match: no parameter has all of this: {rule.match.source}")
+    return selected
+
+
+def _report_unmatched(model: NamedModel, *, strict: bool) -> None:
+    """Raise or warn about patterns that have matched nothing."""
+    if model.unmatched and strict:
+        raise ConfigError(*model.unmatched)
+    for text in model.unmatched:
+        warnings.warn(text, stacklevel=4)
+    model.unmatched.clear()
+
+
+def merge_into_groups(
+    assignments: Iterable[Assignment], defaults: Mapping[str, Any], *, apart: Container[str] = (), part: str = ""
+) -> list[dict[str, Any]]:
+    """Merge parameters with equal values into param groups.
+
+    Args:
+        assignments: of the parameters that are trained.
+        defaults: of the optimizer, to which relative values are related.
+        apart: names of rules whose parameters stay apart from others with equal values, as a schedule drives them.
+        part: put before the names of the groups, for the part of a composite optimizer.
+
+    Raises:
+        ConfigError: for a relative value of what the optimizer does not have as a number.
+
+    Returns:
+        groups with the keys ``params``, ``name``, and those options that differ from the optimizer's; the one without
+        any rule comes first. A name joins the rules that made the group, in alphabetical order.
+
+    Example:
+        >>> import torch
+        >>> from lit_optim.param_groups.parameter_type import Place
+        >>> one, two = (OwnedParameter(torch.ones(1), (Place(name, None, name),)) for name in "ab")
+        >>> head = Assignment(one, ("head",), {"lr": Relative(10.0)}, order=(0,))
+        >>> groups = merge_into_groups([head, Assignment(two)], {"lr": 0.1})
+        >>> [(group["name"], group.get("lr")) for group in groups]
+        [('default', None), ('head', 1.0)]
+    """
+    members: dict[Any, list[tuple[Assignment, dict[str, Any]]]] = {}
+    for each in assignments:
+        values = {key: _absolute(key, value, defaults) for key, value in each.options.items()}
+        for factor in each.factors.values():
+            values["lr"] = values.get("lr", defaults.get("lr")) * factor
+        kept_apart = each.apart.union(name for name in each.rules if name in apart)
+        result = tuple(sorted((key, repr(value)) for key, value in values.items()))
+        members.setdefault((bool(each.rules), kept_apart, result), []).append((each, values))
+    ordered = sorted(members.values(), key=lambda group: group[0][0].order)
+    names: dict[str, int] = {}
+    groups = []
+    for group in ordered:
+        name = _group_name([each for each, _ in group], part)
+        names[name] = names.get(name, 0) + 1
+        unique = name if names[name] == 1 else f"{name}/{names[name]}"
+        groups.append({"params": [each.parameter.tensor for each, _ in group], "name": unique, **group[0][1]})
+    return groups
+
+
+def _group_name(group: Sequence[Assignment], part: str) -> str:
+    rules = sorted({name for each in group for name in each.rules})
+    labels = sorted({label for each in group for label in each.factors})
+    names = [part, *rules, *labels] if part or rules or labels else [DEFAULT]
+    return "/".join(filter(None, names))
+
+
+def _absolute(key: str, value: Any, defaults: Mapping[str, Any]) -> Any:
+    if not isinstance(value, Relative):
+        return value
+    default = defaults.get(key)
+    if isinstance(default, bool) or not isinstance(default, (int, float, Tensor)):
+        raise ConfigError(f"param_groups: {key}=x{value.factor:g}: the optimizer has no number {key!r} to multiply")
+    return float(default) * value.factor

@@ -48,8 +48,11 @@ def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] 
     """
     if _is_preset_with_numbers(preset, spec, rules) and all(_gives_key(spec.arguments, key) for key in driven):
         defaults = {name: _as_default(value) for name, value in spec.arguments.items()}
-        given = presets.load_preset("param_groups", rules)["rules"]
-        options = [(rule["name"], {k: v for k, v in rule.items() if k in defaults}) for rule in given]
+        given = presets.load_preset("param_groups", rules).get("rules", {})
+        options = [
+            (name, {k: _related(v, defaults[k]) for k, v in rule.items() if k in defaults})
+            for name, rule in given.items()
+        ]
     else:
         defaults, options = _read_from_class(spec, rules)
     groups = [(REST, {}), *((name, values) for name, values in options if values)]
@@ -71,6 +74,11 @@ def _is_preset_with_numbers(preset: Any, spec: Spec, rules: Any) -> bool:
     )
 
 
+def _related(value: Any, default: Any) -> Any:
+    """Multiply the default by a factor that is written ``x10``."""
+    return default * float(value[1:]) if isinstance(value, str) and value.startswith("x") else value
+
+
 def _gives_key(arguments: Mapping[str, Any], key: str) -> bool:
     return split(key)[0] in arguments or (key == "momentum" and "betas" in arguments)
 
@@ -83,10 +91,15 @@ def _as_default(value: Any) -> Any:
 
 def _read_from_class(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
     """Read the defaults from the class, and the checked options of the rules."""
-    from lit_optim.config.build.optimizer import build_on_dummy, check_optimizer, check_rules
-    from lit_optim.config.build.param_groups import read_rules
+    from lit_optim.config.build.optimizer import build_on_dummy, check_optimizer
+    from lit_optim.config.build.param_groups import read_grouping
+    from lit_optim.config.build.rules import check_rules
+    from lit_optim.param_groups import Relative
 
     checked = check_optimizer(spec)
-    found = check_rules(read_rules(rules), checked)
+    found = check_rules(read_grouping(rules), checked).rules
     defaults = build_on_dummy(checked.cls, **checked.arguments).defaults
-    return dict(defaults), [(rule.name, dict(rule.options)) for rule in found]
+    return dict(defaults), [
+        (rule.name, {k: defaults[k] * v.factor if isinstance(v, Relative) else v for k, v in rule.options.items()})
+        for rule in found
+    ]

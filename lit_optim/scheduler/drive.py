@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.scheduler.driven_value import LR, DrivenValue, is_tensor, split
+from lit_optim.scheduler.driven_value import LR, DrivenValue, is_tensor, parts_of_name, split
 from lit_optim.schedules.checks import is_number
 from lit_optim.schedules.plan.plan import Plan
 
@@ -27,7 +27,7 @@ class DrivePlan:
     Args:
         key: the hyper-parameter.
         config: its schedule: slots, or phases and their order; noise.
-        group: name of the only group; None for all.
+        group: name of the groups; None for all.
         values: absolute values at factor 1 and 0.
         where: dotted name of the entry in the configuration.
     """
@@ -130,7 +130,7 @@ def build_driven_values(
     """
     values: list[DrivenValue] = []
     where: dict[tuple[str, str | None], str] = {}
-    names = [group["name"] for group in optimizer.param_groups if "name" in group]
+    names = set().union(*map(parts_of_name, optimizer.param_groups))
     for plan in plans:
         if plan.group is not None and plan.group not in names:
             hint = did_you_mean(plan.group, names, list_all=True) or "; the groups have no names, see param_groups"
@@ -144,9 +144,8 @@ def build_driven_values(
         default = float(_number_at(optimizer.param_groups[0], driven) if default is None else default)
         composed = compose(plan.config, base_lr=(default or 1.0) if driven == LR else 1.0, key=plan.where)
         values.append(DrivenValue(driven, composed, group=plan.group, hold=hold, default=default, values=plan.values))
-    for value in values:
-        if value.group is None:
-            value.excluded = tuple(v.group for v in values if v.key == value.key and v.group is not None)
+    for i, value in enumerate(values):  # of two that drive a group, the later one counts
+        value.excluded = tuple(v.group for v in values[i + 1 :] if v.key == value.key and v.group is not None)
     return values
 
 

@@ -24,7 +24,7 @@ class DrivenValue:
     Args:
         key: key of the groups; ``betas[0]`` is the first item of a tuple.
         plan: the schedule.
-        group: name of the only group that it drives; None for all groups but `excluded`.
+        group: name of the groups that it drives, whole or as a part of ``head/no_decay``; None: of all groups.
         hold: optimizer steps for which each value is held.
         default: the optimizer's default, to which absolute values are related; 0: factors are the values themselves.
         values: absolute values at factor 1 and at factor 0, in place of shares of the initial value.
@@ -45,7 +45,7 @@ class DrivenValue:
         at_one, at_zero = (1.0, 0.0) if self.values is None else self.values
         unit = 1.0 if self.values is None or self.absolute else self.default
         self.offset, self.span = at_zero / unit, (at_one - at_zero) / unit  # factor = offset + span * schedule
-        self.excluded: tuple[str, ...] = ()  # groups that have a schedule of the same key for themselves
+        self.excluded: tuple[str, ...] = ()  # names of groups for which another schedule of the same key counts
         self.states = [PlateauState() for _ in self.plan.plateaus]
         self.scale = 1.0  # of all plateaus
         self.loaded: float | None = None  # the factor behind a checkpoint's values, until the first step after it
@@ -73,8 +73,10 @@ class DrivenValue:
 
     def selects(self, group: Mapping[str, Any]) -> bool:
         """Return whether the group has this schedule."""
-        name = group.get("name")
-        return name not in self.excluded if self.group is None else name == self.group
+        if self.group is None and not self.excluded:
+            return True
+        names = parts_of_name(group)
+        return (self.group is None or self.group in names) and names.isdisjoint(self.excluded)
 
     def drives(self, group: Mapping[str, Any]) -> bool:
         """Return whether the group has this schedule and is not switched off by ``scheduled: False``."""
@@ -183,3 +185,14 @@ def split(key: str) -> tuple[str, int | None]:
     """
     found = re.fullmatch(r"(\w+)\[(\d+)\]", key)
     return (found[1], int(found[2])) if found else (key, None)
+
+
+def parts_of_name(group: Mapping[str, Any]) -> set[str]:
+    """Return the name of a group and the names that it joins.
+
+    Example:
+        >>> sorted(parts_of_name({"name": "head/no_decay"}))
+        ['head', 'head/no_decay', 'no_decay']
+    """
+    name = group.get("name")
+    return {name, *name.split("/")} if isinstance(name, str) else set()

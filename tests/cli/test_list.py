@@ -58,6 +58,7 @@ def test_lines_of_several_groups_begin_with_the_group(capsys):
         "scheduler/noam",
         "scheduler/none",
         "param_groups/no_decay",
+        "param_groups/no_decay_1d",
         "optim_callbacks/none",
     ]
 

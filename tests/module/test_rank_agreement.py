@@ -50,7 +50,8 @@ DIFFERENT = [
     ("scheduler", [{"scheduler": {"warmup": 3}}, {"scheduler": {"warmup": 4}}],
      (f"scheduler.warmup.steps=4.0: of rank 1, but rank 0 has 3.0; {ADVICE}",)),
     ("param_groups", [{"param_groups": "no_decay"}, {}],
-     (f"param_groups=[]: of rank 1, but rank 0 has [['no_decay', ['norm', 'bias'], {{'weight_decay': 0.0}}]]; {ADVICE}",)),
+     ("param_groups.no_decay=None: of rank 1, but rank 0 has {'name': 'no_decay', 'match': {'any': [{'type': ['norm', 'bias']}, "
+      f"{{'declared': 'no_weight_decay'}}]}}, 'options': {{'weight_decay': 0.0}}}}; {ADVICE}",)),
     ("optim_callbacks", [{}, {"optim_callbacks": "schedule_report"}],
      (f"optim_callbacks='schedule_report': of rank 1, but rank 0 has None; {ADVICE}",)),
     ("rank 0 is wrong", [{"optimizer": "sdg"}, {"optimizer": "sgd"}],

@@ -6,7 +6,6 @@ from torch import nn
 
 import lit_optim
 from lit_optim import ConfigError
-from lit_optim.param_groups import Rule, group_parameters, owned_parameters
 
 
 class LlamaRMSNorm(nn.Module):
@@ -73,27 +72,32 @@ def test_no_decay_by_type_of_module():
 def test_a_tied_parameter_is_in_one_group():
     net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     net[1].weight = net[0].weight
-    groups = group_parameters(owned_parameters(net), [Rule(["bias"], {"weight_decay": 0.0}, "b")])
+    rules = {"rules": {"b": {"match": {"type": "bias"}, "weight_decay": 0.0}}}
+    groups = lit_optim.build_optimizer("adamw", net, param_groups=rules).param_groups
     assert [len(group["params"]) for group in groups] == [1, 2]
 
 
-def test_the_first_rule_that_matches_wins_and_the_rest_inherits():
-    rules = [{"match": {"type": "norm"}, "lr": 1.0, "name": "norms"}, {"match": {"type": ["norm", "bias"]}, "lr": 2.0}]
+def test_the_later_rule_wins_key_by_key_and_the_rest_inherits():
+    rules = [
+        {"match": {"type": "norm"}, "lr": 1.0, "weight_decay": 0.5, "name": "norms"},
+        {"match": {"type": ["norm", "bias"]}, "lr": 2.0},
+    ]
     net = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
     groups = lit_optim.build_optimizer("sgd", net, param_groups=rules, lr=3.0).param_groups
-    assert [(g["name"], g["lr"], len(g["params"])) for g in groups] == [
-        ("default", 3.0, 1),
-        ("norms", 1.0, 2),
-        ("group2", 2.0, 1),
+    assert [(g["name"], g["lr"], g["weight_decay"], len(g["params"])) for g in groups] == [
+        ("default", 3.0, 0.0, 1),
+        ("group2/norms", 2.0, 0.5, 2),
+        ("group2", 2.0, 0.0, 1),
     ]
 
 
-def test_a_rule_without_options_keeps_parameters_from_those_behind_it():
-    rules = [{"match": {"type": "bias"}, "name": "keep"}, {"match": {"type": ["norm", "bias"]}, "weight_decay": 0.0}]
+def test_a_rule_without_options_gives_its_parameters_a_group_and_a_name():
+    rules = [{"match": {"type": "bias"}, "name": "biases"}, {"match": {"type": ["norm", "bias"]}, "weight_decay": 0.0}]
     net = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
     groups = lit_optim.build_optimizer("adamw", net, param_groups=rules).param_groups
     assert [(g["name"], g["weight_decay"], len(g["params"])) for g in groups] == [
-        ("default", 0.01, 3),
+        ("default", 0.01, 1),
+        ("biases/group2", 0.0, 2),
         ("group2", 0.0, 1),
     ]
 
@@ -113,12 +117,12 @@ def test_no_decay_needs_no_decay_to_begin_with():
 
 BAD = [
     ("no_dcay", "param_groups='no_dcay': no preset of that name; did you mean 'no_decay'?"),
-    ({"rule": []}, "param_groups.rule=[]: the only key here is 'rules'"),
-    ({"rules": "norm"}, "param_groups.rules='norm': a list of rules"),
+    ({"rule": []}, "param_groups.rule=[]: no such key; did you mean 'rules'?"),
+    ({"rules": "norm"}, "param_groups.rules='norm': expects rules by name"),
     ([3], "param_groups.rules[0]=3: a rule is a mapping"),
-    ([{"weight_decay": 0}], "param_groups.rules[0].match=None: write {type:"),
+    ([{"weight_decay": 0}], "param_groups.rules[0].match: missing; write e.g. {type:"),
     ([{"match": {"type": "nrm"}}], "param_groups.rules[0].match.type='nrm': no such type; did you mean 'norm'?"),
-    ([{"match": {"name": "x"}}], "param_groups.rules[0].match="),
+    ([{"match": {"name": "x"}}], "param_groups.rules[0].match.name='x': matches no parameter; there are e.g. weight"),
     ([{"match": {"type": "norm"}, "name": "default"}], "param_groups.rules[0].name='default': a name that another"),
     ([{"match": {"type": "norm"}, "wieght_decay": 0.1}], "param_groups.rules[0].wieght_decay=0.1: AdamW has no"),
     (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -22,11 +22,13 @@ from lit_optim.config.checks.signature import only_kwargs_takes
 from lit_optim.config.checks.unused_kwargs import check_unused_kwargs, inherited_arguments
 from lit_optim.config.read.plain_containers import import_path_of
 from lit_optim.config.read.spec import Spec
-from lit_optim.errors import ConfigError, Problems, did_you_mean
-from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
+from lit_optim.errors import ConfigError, Problems
 from lit_optim.optimizers import fastest, keep_exact
-from lit_optim.param_groups import Rule, group_parameters, owned_parameters
+from lit_optim.param_groups import Assignment, Grouping, NamedModel, Relative, assign, merge_into_groups
+from lit_optim.param_groups.grouping import DEFAULT
 from lit_optim.state_loading.parameter_names import module_names
+
+ONE_GROUP = Grouping()
 
 
 class CheckedOptimizer(NamedTuple):
@@ -108,24 +110,28 @@ def _can_step(cls: type[Optimizer]) -> bool:
     return needs.measured is not None and not needs.second_order  # not measured: what it needs is unknown
 
 
-def build_checked(checked: CheckedOptimizer, params_or_module: Any, rules: Sequence[Rule] = ()) -> Optimizer:
+def build_checked(
+    checked: CheckedOptimizer, params_or_module: Any, grouping: Grouping = ONE_GROUP, apart: Container[str] = ()
+) -> Optimizer:
     """Build an optimizer in its fastest exact implementation.
 
     Args:
         checked: its spec, checked.
         params_or_module: a module, parameters, or param groups.
-        rules: of the param groups, checked; they need a module.
+        grouping: the rules of the param groups, checked; they need a module. What they freeze no longer requires grad.
+        apart: names of rules that a schedule drives by themselves.
 
     Raises:
-        ConfigError: for parameters that the optimizer cannot take.
+        ConfigError: for parameters that the optimizer cannot take, and for rules that match nothing.
     """
     spec, cls, arguments = checked
     if isinstance(params_or_module, nn.Module):
-        owned = list(owned_parameters(params_or_module))
-        groups, names = group_parameters(owned, rules), module_names(params_or_module)
-        if len(groups) == 1 and groups[0]["name"] == "default":
+        assignments = trained_by(NamedModel(params_or_module), grouping)
+        owned, names = [each.parameter for each in assignments], module_names(params_or_module)
+        groups = merge_into_groups(assignments, _defaults(checked, assignments), apart=apart)
+        if len(groups) == 1 and groups[0]["name"] == DEFAULT:
             del groups[0]["name"]
-    elif rules:
+    elif grouping.rules:
         raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
     else:
         owned = []
@@ -147,43 +153,26 @@ def build_checked(checked: CheckedOptimizer, params_or_module: Any, rules: Seque
     return keep_exact(optimizer, names)
 
 
-def check_rules(rules: list[Rule], checked: CheckedOptimizer, key: str = "param_groups") -> list[Rule]:
-    """Check and coerce the options of rules; a ``weight_decay: 0`` is dropped where the optimizer has no decay.
+def trained_by(model: NamedModel, grouping: Grouping) -> list[Assignment]:
+    """Apply rules to a model, freeze what they freeze, and return the assignments of what is trained.
 
     Raises:
-        ConfigError: for options that the optimizer does not have, or whose values it rejects.
+        ConfigError: for patterns that match nothing, and where nothing is left to train.
     """
-    _, cls, arguments = checked
-    if not rules or not isinstance(cls, type):
-        return rules
-    defaults = build_on_dummy(cls, **arguments).defaults
-    problems, checked_rules = Problems(), []
-    for i, rule in enumerate(rules):
-        where, found = f"{key}.rules[{i}]", Problems()
-        options = {k: v for k, v in rule.options.items() if k in defaults or k != "weight_decay" or v != 0}
-        ours = _keys_of_callbacks(options, where, found)
-        for name in [name for name in options if name not in defaults]:
-            found.add(f"{where}.{name}", options[name], f"{cls.__name__} has no {name!r}{did_you_mean(name, defaults)}")
-        if not found:
-            given = {**arguments, **options}
-            whole = check_call(cls, given, where, found, supplied=1, finite=True, check_nested=check_nested)
-            options = {k: v for k, v in whole.items() if k in options}
-        if not found:
-            check_ranges(cls, options, where, found)
-            build = functools.partial(build_on_dummy, cls, **arguments)
-            check_by_building(build, cls.__name__, options, where, found)
-        problems.extend(found)
-        checked_rules.append(Rule(rule.types, {**options, **ours}, rule.name))
-    problems.raise_if_any()
-    return checked_rules
+    assignments = assign(model, grouping)
+    frozen = [each for each in assignments if each.frozen]
+    for each in frozen:
+        each.parameter.tensor.requires_grad_(False)
+    trained = [each for each in assignments if each.parameter.tensor.requires_grad]
+    if not trained:
+        by = f": rules freeze {len(frozen)} of {len(assignments)}" if frozen else ""
+        raise ConfigError(f"param_groups: no parameter requires grad, so there is nothing to train{by}")
+    return trained
 
 
-def _keys_of_callbacks(options: dict[str, Any], key: str, problems: Problems) -> dict[str, Any]:
-    """Remove and return the options that a callback, not the optimizer, reads from the groups."""
-    if GROUP_KEY not in options:
-        return {}
-    try:
-        return {GROUP_KEY: eta_of_group(options.pop(GROUP_KEY), key)}
-    except ConfigError as error:
-        problems.take(error)
-        return {}
+def _defaults(checked: CheckedOptimizer, assignments: Sequence[Assignment]) -> dict[str, Any]:
+    """Return the optimizer's own values, where relative ones are related to them."""
+    relative = any(each.factors or any(isinstance(v, Relative) for v in each.options.values()) for each in assignments)
+    if not relative or not isinstance(checked.cls, type):
+        return checked.arguments
+    return build_on_dummy(checked.cls, **checked.arguments).defaults

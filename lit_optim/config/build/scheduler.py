@@ -34,12 +34,16 @@ _REJECTED: dict[type, str] = {LRScheduler: _BASE, ChainedScheduler: _CHAIN, Sequ
 
 @dataclass(frozen=True)
 class CheckedSchedule:
-    """A checked scheduler spec: with its class, the keyword arguments for it, and the keys that are Lightning's."""
+    """A checked scheduler spec: with its class, the keyword arguments for it, and the keys that are Lightning's.
+
+    ``of_rules`` names those of its ``groups`` that rules of the param groups have brought.
+    """
 
     spec: Spec
     cls: Any
     arguments: dict[str, Any]
     lightning_keys: dict[str, Any] = field(default_factory=dict)
+    of_rules: frozenset[str] = frozenset()
 
     @functools.cached_property
     def phases(self) -> list[PhaseConfig]:
@@ -133,6 +137,9 @@ def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_l
         ConfigError: where the phases do not fit the run, or need a length that is not known.
     """
     arguments = dict(checked.arguments)
+    if checked.of_rules:  # a rule of frozen parameters has no group
+        unused = checked.of_rules - {part for group in optimizer.param_groups for part in group["name"].split("/")}
+        arguments["groups"] = {name: entry for name, entry in arguments["groups"].items() if name not in unused}
     if checked.own:
         arguments = {
             "total_steps": checked.lightning_keys.get("total_steps", run_length.total_steps),

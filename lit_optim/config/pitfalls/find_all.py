@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lit_optim.config.build.param_groups import read_rules
+from lit_optim.config.build.param_groups import read_grouping
 from lit_optim.config.build.scheduler import CheckedSchedule, check_scheduler
 from lit_optim.config.pitfalls.drop_after_warmup import drop_after_warmup
 from lit_optim.config.pitfalls.finding import Finding
@@ -34,7 +34,7 @@ CHECKS: tuple[tuple[Callable[..., list[Finding]], tuple[str, ...], tuple[str, ..
     (warmup_too_long, ("scheduler", "run"), ()),
     (drop_after_warmup, ("scheduler",), ()),
     (monitor_not_logged, ("checked", "logged"), ()),
-    (floor_above_lr, ("scheduler", "optimizer"), ("rules", "rules_key")),
+    (floor_above_lr, ("scheduler", "optimizer"), ("rules",)),
     (momentum_cycling, ("foreign", "optimizer"), ()),
     (two_owners, ("strategy",), ("optimizer", "checked", "folder", "environment")),
 )
@@ -50,7 +50,6 @@ class Specs:
         checked: the scheduler's, checked; None where that failed.
         rules: of the param groups.
         run: how long the run is.
-        rules_key: dotted name of the rules' spec.
         logged: the names of the metrics.
         strategy: the Trainer's: a name, or a mapping.
         folder: where relative paths begin.
@@ -62,7 +61,6 @@ class Specs:
     checked: CheckedSchedule | None
     rules: Sequence[Rule]
     run: RunLength
-    rules_key: str = "param_groups"
     logged: Logged | None = None
     strategy: Any = None
     folder: Path | None = None
@@ -99,9 +97,9 @@ def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = Non
             for group in ("optimizer", "scheduler")
         )
         checked = None if scheduler is None else _valid(check_scheduler, scheduler)
-        rules = _valid(read_rules, level.get("param_groups")) or []
-        key = f"{prefix}param_groups"
-        specs = Specs(optimizer, scheduler, checked, rules, run, key, logged, strategy, folder, os.environ)
+        grouping = _valid(read_grouping, level.get("param_groups"), f"{prefix}param_groups")
+        rules = grouping.rules if grouping else []
+        specs = Specs(optimizer, scheduler, checked, rules, run, logged, strategy, folder, os.environ)
         findings += find_in_specs(specs)
     return findings
 

@@ -10,23 +10,20 @@ from torch.optim.lr_scheduler import LRScheduler
 from lit_optim.config.pitfalls.classes import as_mapping, as_number, as_numbers, class_and_arguments
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.read.spec import Spec
-from lit_optim.param_groups import Rule
+from lit_optim.param_groups import Relative, Rule
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.phase_configs import SLOTS
 
 CHECK = "floor_above_lr"
 
 
-def floor_above_lr(
-    scheduler: Spec, optimizer: Spec, rules: Sequence[Rule] = (), rules_key: str = "param_groups"
-) -> list[Finding]:
+def floor_above_lr(scheduler: Spec, optimizer: Spec, rules: Sequence[Rule] = ()) -> list[Finding]:
     """Find floors (``min_lr``, torch's ``eta_min``) above the lr of the optimizer, or of a group that sets its lr.
 
     Args:
         scheduler: its spec.
         optimizer: its spec; without an lr, the default of its class counts.
         rules: of the param groups.
-        rules_key: dotted name of their spec.
 
     Example:
         >>> cosine = Spec("lit_optim.ScheduleLR", {"main": {"shape": "cosine", "min_lr": 0.1}}, "scheduler")
@@ -38,7 +35,10 @@ def floor_above_lr(
         return []
     own = schedule[0] is ScheduleLR
     lrs = {f"{optimizer.key}.lr": as_number(built[1].get("lr"))}
-    lrs |= {f"{rules_key}.rules[{i}].lr": as_number(rule.options.get("lr")) for i, rule in enumerate(rules)}
+    base = lrs[f"{optimizer.key}.lr"]
+    for rule in rules:
+        lr = rule.options.get("lr")
+        lrs[f"{rule.key}.lr"] = (base and base * lr.factor) if isinstance(lr, Relative) else as_number(lr)
     findings = []
     for floor_key, floor in _floors(scheduler, schedule[1], own=own).items():
         for lr_key, lr in lrs.items():

@@ -20,7 +20,7 @@ from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
 from lit_optim.config.read import presets
 from lit_optim.config.read.spec import Spec, read_spec
 from lit_optim.duration import RunLength
-from lit_optim.param_groups import Rule
+from lit_optim.param_groups import Rule, read_match
 
 
 def torchs(name, **arguments):
@@ -133,12 +133,12 @@ FLOORS = [
     (ours(main={"shape": "cosine", "min_lr": 0.01}), SGD, [], []),
     (ours(min_lr=0.02), SGD, [], [("error", "scheduler.min_lr=0.02")]),
     (ours(cooldown={"steps": 9, "min_lr": "2e-2"}), SGD, [], [("error", "scheduler.cooldown.min_lr=0.02")]),
-    (ours(main={"min_lr": 0.005}), SGD, [Rule(["norm"], {"lr": 0.001})], [("warning", "scheduler.main.min_lr=0.005")]),
-    (ours(main={"min_lr": 0.005}), SGD, [Rule(["norm"], {"weight_decay": 0})], []),
+    (ours(main={"min_lr": 0.005}), SGD, [Rule("norm", read_match({"type": "norm"}), {"lr": 0.001})], [("warning", "scheduler.main.min_lr=0.005")]),
+    (ours(main={"min_lr": 0.005}), SGD, [Rule("norm", read_match({"type": "norm"}), {"weight_decay": 0})], []),
     (ours(main={"min_lr": 0.005}), Spec("torch.optim.SGD"), [], [("error", "scheduler.main.min_lr=0.005")]),  # 0.001
     (torchs("CosineAnnealingLR", T_max=9, eta_min=0.1), SGD, [], [("error", "scheduler.eta_min=0.1")]),
     (torchs("CosineAnnealingLR", T_max=9), SGD, [], []),
-    (torchs("CosineAnnealingLR", T_max=9, eta_min=0.005), SGD, [Rule(["bias"], {"lr": 0.001})], [("error", "scheduler.eta_min=0.005")]),
+    (torchs("CosineAnnealingLR", T_max=9, eta_min=0.005), SGD, [Rule("bias", read_match({"type": "bias"}), {"lr": 0.001})], [("error", "scheduler.eta_min=0.005")]),
     (torchs("ReduceLROnPlateau", min_lr=[0.001, 0.1]), SGD, [], [("error", "scheduler.min_lr=0.1")]),
     (torchs("ReduceLROnPlateau"), SGD, [], []),
     (ours(main={"min_lr": 0.02}), Spec("no.such.Optimizer", {"lr": 0.001}, "optimizer"), [], []),

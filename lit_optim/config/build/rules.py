@@ -1,0 +1,78 @@
+"""Check the rules of the param groups against the optimizer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from lit_optim.config.build.optimizer import CheckedOptimizer, build_on_dummy, check_nested
+from lit_optim.config.build.param_groups import RULE_KEYS
+from lit_optim.config.checks.check_by_building import check_by_building
+from lit_optim.config.checks.keyword_arguments import check_call
+from lit_optim.config.checks.ranges import check_ranges
+from lit_optim.errors import ConfigError, Problems, did_you_mean
+from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
+from lit_optim.param_groups import Grouping, Relative, Rule
+
+
+def check_rules(grouping: Grouping, checked: CheckedOptimizer) -> Grouping:
+    """Check and coerce the options of rules; a ``weight_decay: 0`` is dropped where the optimizer has no decay.
+
+    Raises:
+        ConfigError: for options that the optimizer does not have, or whose values it rejects.
+    """
+    if not grouping.rules or not isinstance(checked.cls, type):
+        return grouping
+    defaults = build_on_dummy(checked.cls, **checked.arguments).defaults
+    problems = Problems()
+    rules = [_check_rule(rule, checked, defaults, problems) for rule in grouping.rules]
+    problems.raise_if_any()
+    return replace(grouping, rules=[rule for rule in rules if rule is not None])
+
+
+def _check_rule(rule: Rule, checked: CheckedOptimizer, defaults: Mapping[str, Any], problems: Problems) -> Rule | None:
+    """Return the rule with checked options; None where all that it sets has no effect."""
+    cls, arguments, where, found = checked.cls, checked.arguments, rule.key, Problems()
+    options = {k: v for k, v in rule.options.items() if k in defaults or k != "weight_decay" or not _is_zero(v)}
+    if rule.options and not replace(rule, options=options).settings:
+        return None
+    ours = _keys_of_callbacks(options, where, found)
+    for name in [name for name in options if name not in defaults]:
+        hint = did_you_mean(name, [*defaults, *RULE_KEYS])
+        found.add(f"{where}.{name}", _shown(options[name]), f"{cls.__name__} has no {name!r}{hint}")
+    relative = {k: v for k, v in options.items() if isinstance(v, Relative)}
+    for name, value in relative.items():
+        if isinstance(defaults.get(name), bool) or not isinstance(defaults.get(name), (int, float)):
+            rule_text = f"{cls.__name__} has no number {name!r} to multiply; write an absolute value"
+            found.add(f"{where}.{name}", _shown(value), rule_text)
+    if not found:
+        options |= {k: float(defaults[k]) * v.factor for k, v in relative.items()}
+        given = {**arguments, **options}
+        whole = check_call(cls, given, where, found, supplied=1, finite=True, check_nested=check_nested)
+        options = {k: v for k, v in whole.items() if k in options}
+    if not found:
+        check_ranges(cls, options, where, found)
+        check_by_building(functools.partial(build_on_dummy, cls, **arguments), cls.__name__, options, where, found)
+    problems.extend(found)
+    return replace(rule, options={**options, **relative, **ours})
+
+
+def _is_zero(value: Any) -> bool:
+    return value in (0, "0", "0.0") or value == Relative(0.0)
+
+
+def _shown(value: Any) -> Any:
+    return f"x{value.factor:g}" if isinstance(value, Relative) else value
+
+
+def _keys_of_callbacks(options: dict[str, Any], key: str, problems: Problems) -> dict[str, Any]:
+    """Remove and return the options that a callback, not the optimizer, reads from the groups."""
+    if GROUP_KEY not in options:
+        return {}
+    try:
+        return {GROUP_KEY: eta_of_group(options.pop(GROUP_KEY), key)}
+    except ConfigError as error:
+        problems.take(error)
+        return {}
