@@ -17,7 +17,7 @@ from bodies.networks import ActorCritic, CycleGan, Gan, Recommender, Sac, Td3, V
 optimizer:
   generator: {_target_: adam, lr: 2e-4, betas: [0.5, 0.999]}
   discriminator: {_target_: adam, lr: 1e-4, betas: [0.5, 0.999]}
-""")  # fmt: skip
+""", needs="lit_optim.module.manual_optimization")  # fmt: skip
 def gan(net):
     return {
         "generator": optim.Adam(net.generator.parameters(), lr=2e-4, betas=(0.5, 0.999)),
@@ -29,7 +29,7 @@ def gan(net):
 optimizer:
   generator: {_target_: torch.optim.RMSprop, lr: 5e-4}
   critic: {_target_: torch.optim.RMSprop, lr: 1e-3}
-""")  # fmt: skip
+""", needs="lit_optim.module.manual_optimization")  # fmt: skip
 def wgan_with_n_critic(net):
     return {
         "generator": optim.RMSprop(net.generator.parameters(), lr=5e-4),
@@ -45,7 +45,7 @@ scheduler:
   phases: {hold: {steps: 2ep, shape: constant}, fall: {shape: linear}}
   order: [hold, fall]
   interval: epoch
-""")  # fmt: skip
+""", needs="lit_optim.module.manual_optimization")  # fmt: skip
 def cycle_gan(net):
     optimizers = {
         "generators": optim.Adam(chain(net.a_to_b.parameters(), net.b_to_a.parameters()), lr=2e-4, betas=(0.5, 0.999)),
@@ -62,7 +62,7 @@ def cycle_gan(net):
 optimizer:
   autoencoder: {_target_: adam, of: [encoder, quant_conv, quantize, decoder], lr: 1e-3, betas: [0.5, 0.9]}
   discriminator: {_target_: adam, of: criterion.discriminator, lr: 1e-3, betas: [0.5, 0.9]}
-""")  # fmt: skip
+""", needs="lit_optim.module.manual_optimization")  # fmt: skip
 def vq_gan(net):
     parts = (net.encoder, net.quant_conv, net.quantize, net.decoder)
     return {
@@ -75,7 +75,7 @@ def vq_gan(net):
 optimizer:
   actor: {_target_: adam, lr: 1e-3}
   critics: {_target_: adam, lr: 3e-3}
-""")  # fmt: skip
+""", needs="lit_optim.module.manual_optimization")  # fmt: skip
 def td3(net):
     return {
         "actor": optim.Adam(net.actor.parameters(), lr=1e-3),
@@ -88,7 +88,7 @@ optimizer:
   policy: {_target_: adam, lr: 3e-4}
   critics: {_target_: adam, of: [q1, q2], lr: 1e-3}
   temperature: {_target_: adam, of: {name: log_alpha}, lr: 1e-2}
-""")  # fmt: skip
+""", needs="lit_optim.module.manual_optimization")  # fmt: skip
 def sac_with_a_bare_temperature(net):
     return {
         "policy": optim.Adam(net.policy.parameters(), lr=3e-4),
@@ -104,7 +104,7 @@ optimizer:
 scheduler:
   actor: {_target_: step, main: {step_size: 5, gamma: 0.5}}
   critic: {_target_: step, main: {step_size: 2ep, gamma: 0.1}}
-""")  # fmt: skip
+""", needs="lit_optim.module.manual_optimization")  # fmt: skip
 def actor_critic_with_two_step_schedules(net):
     actor = optim.Adam(net.actor.parameters(), lr=1e-3)
     critic = optim.AdamW(net.critic.parameters(), lr=5e-3)
@@ -117,7 +117,7 @@ def actor_critic_with_two_step_schedules(net):
 @body(Vit, """
 optimizer: {_target_: muon_adamw, lr: 0.001}
 scheduler: {_target_: warmup_cosine, warmup: {steps: 1ep, start_factor: 0}}
-""", trainer=dict(gradient_clip_val=1.0))  # fmt: skip
+""", needs="lit_optim.config.build.parts", trainer=dict(gradient_clip_val=1.0))  # fmt: skip
 def muon_and_adamw(net):
     matrices = [p for name, p in net.named_parameters() if p.ndim == 2 and name.startswith(("patch_embed", "blocks"))]
     ids = {id(p) for p in matrices}
@@ -132,7 +132,7 @@ def muon_and_adamw(net):
 @body(Recommender, """
 optimizer: {_target_: adam, lr: 0.001}
 param_groups: {rules: {table: {match: {type: embedding}, optimizer: {_target_: sparse_adam, lr: 0.01}}}}
-""")  # fmt: skip
+""", needs="lit_optim.config.build.parts")  # fmt: skip
 def sparse_table_and_dense_network(net):
     return {
         "sparse": optim.SparseAdam(net.table.parameters(), lr=0.01),
