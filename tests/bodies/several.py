@@ -29,12 +29,15 @@ def gan(net):
 optimizer:
   generator: {_target_: torch.optim.RMSprop, lr: 5e-4}
   critic: {_target_: torch.optim.RMSprop, lr: 1e-3}
+scheduler: {generator: {_target_: cosine, total_steps: 10}, critic: cosine}
 """, needs="lit_optim.module.manual_optimization")  # fmt: skip
 def wgan_with_n_critic(net):
-    return {
-        "generator": optim.RMSprop(net.generator.parameters(), lr=5e-4),
-        "critic": optim.RMSprop(net.critic.parameters(), lr=1e-3),
-    }, []
+    generator = optim.RMSprop(net.generator.parameters(), lr=5e-4)
+    critic = optim.RMSprop(net.critic.parameters(), lr=1e-3)
+    return {"generator": generator, "critic": critic}, [
+        Scheduled(lrs.CosineAnnealingLR(generator, T_max=10), "step", optimizer="generator"),
+        Scheduled(lrs.CosineAnnealingLR(critic, T_max=20), "step", optimizer="critic"),
+    ]
 
 
 @body(CycleGan, """
