@@ -185,8 +185,8 @@ def bert_with_layer_decay_and_frozen_embeddings(net):
     net.bert.embeddings.requires_grad_(False)
     parts, lr = [(net.classifier, 1e-3)], 2e-4
     for layer in reversed(net.bert.layer):
-        parts.append((layer, lr))
         lr *= 0.9
+        parts.append((layer, lr))
     groups = [{"params": named(part, without=NO_DECAY), "lr": lr, "weight_decay": 0.01} for part, lr in parts]
     groups += [{"params": named(part, *NO_DECAY), "lr": lr, "weight_decay": 0.0} for part, lr in parts]
     return optim.AdamW(groups), []
