@@ -7,7 +7,7 @@ import math
 from torch import optim
 from torch.optim import lr_scheduler as lrs
 
-from bodies.body import BATCHES, Scheduled, body, named
+from bodies.body import BATCHES, SIZE, Scheduled, body, named
 from bodies.modules import Bands, Bert, Clip, Cnn, FrozenBackbone, Lseg, Nerf, StateSpace, Vit
 
 RUN = 5 * BATCHES
@@ -127,6 +127,14 @@ def sgd_on_one_submodule(net):
     for p in net.backbone.parameters():
         p.requires_grad_(False)
     return optim.SGD(net.head.parameters(), lr=0.1, momentum=0.9), []
+
+
+@body(Cnn, """
+optimizer: {_target_: torch.optim.SGD, lr: 0.1, momentum: 0.9, lr_scaling: {base_batch_size: 256}}
+""", needs="lit_optim.config.build.lr_scaling", epochs=10, trainer=dict(accumulate_grad_batches=2))  # fmt: skip
+def lr_by_batch_size(net):
+    batch_size, accumulated, devices = SIZE, 2, 1
+    return optim.SGD(net.parameters(), lr=0.1 * batch_size * accumulated * devices / 256, momentum=0.9), []
 
 
 @body(FrozenBackbone, "optimizer: {_target_: adam, lr: 0.001}")

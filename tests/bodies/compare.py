@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import lightning as L
 import torch
 import yaml
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 import lit_optim
-from bodies.body import Body, Scheduled, batches
+from bodies.body import SIZE, Body, Scheduled, batches
 
 
 class Values(NamedTuple):
@@ -94,7 +94,8 @@ def from_yaml(body: Body, root: Any) -> Run:
         default_root_dir=root,
         **body.trainer,
     )
-    trainer.fit(module, DataLoader(batches(), batch_size=None), DataLoader(batches()[:1], batch_size=None))
+    rows = TensorDataset(*map(torch.cat, zip(*batches(), strict=True)))
+    trainer.fit(module, DataLoader(rows, SIZE), DataLoader(rows, len(rows)))
     return Run(module.steps, weights_of(module), kernels_of(trainer.optimizers, module))
 
 
