@@ -10,7 +10,7 @@ from lit_optim.config.build.callbacks import callbacks_from_spec
 from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked, check_optimizer
 from lit_optim.config.build.param_groups import read_grouping
 from lit_optim.config.build.rule_schedules import check_with_rules, remember_rules
-from lit_optim.config.build.rules import check_rules
+from lit_optim.config.build.rules import check_declared, check_rules
 from lit_optim.config.build.scheduler import CheckedSchedule, build_checked_schedule, check_scheduler
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import read_spec
@@ -44,6 +44,8 @@ class Resolved:
     def build_optimizer(self, params_or_module: Any) -> Optimizer:
         """Build the optimizer over a module, parameters or param groups."""
         driven = self.scheduler.arguments.get("groups") or () if self.scheduler.own else ()
+        if any(rule.match.reads_optim for rule in self.param_groups.rules):
+            check_declared(self.optimizer, params_or_module)
         optimizer = build_checked(self.optimizer, params_or_module, self.param_groups, apart=driven)
         if any(rule.schedule is not None for rule in self.param_groups.rules):
             remember_rules(optimizer, self.param_groups.rules)

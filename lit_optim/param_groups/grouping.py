@@ -76,7 +76,7 @@ class Assignment:
 
     Args:
         parameter: the parameter.
-        rules: names of the rules with a part in it, in their order: each has set a key that no later rule sets.
+        rules: names of the rules that match it, in their order; those that only freeze are left out.
         options: keys of the param group -> absolute value, or `Relative`.
         frozen: whether a rule freezes it.
         optimizer: name of the rule that chooses another optimizer for it.
@@ -116,7 +116,7 @@ def assign(model: NamedModel, grouping: Grouping) -> list[Assignment]:
         0.weight () {}
         0.bias ('bias',) {'lr': 0.1, 'weight_decay': 0.0}
         1.weight ('head',) {'lr': Relative(factor=10.0)}
-        1.bias ('bias',) {'lr': 0.1, 'weight_decay': 0.0}
+        1.bias ('head', 'bias') {'lr': 0.1, 'weight_decay': 0.0}
     """
     selected = [_select(rule, model) for rule in grouping.rules]
     _report_unmatched(model, strict=grouping.strict)
@@ -127,25 +127,22 @@ def assign(model: NamedModel, grouping: Grouping) -> list[Assignment]:
 def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> Assignment:
     """Let each key have the value of the last rule that sets it."""
     options: dict[str, Any] = {}
-    setter: dict[str, int] = {}
-    frozen = False
-    for i, rule in rules:
-        declared = getattr(parameter.tensor, "_optim", None) if rule.match.reads_optim else None
-        own = {**(declared or {}), **rule.options}
-        options |= own
-        setter |= dict.fromkeys([*own, *rule.settings] or [f"the name {rule.name}"], i)
+    frozen, optimizer = False, None
+    for _, rule in rules:
+        if rule.match.reads_optim:
+            options |= getattr(parameter.tensor, "_optim", None) or {}
+        options |= rule.options
         frozen = frozen if rule.freeze is None else rule.freeze
-    kept = {**setter, "freeze": -1}.values()  # a group holds what is trained, whichever rule says so
-    parts = [(i, rule) for i, rule in rules if i in kept]
-    other = [rule.name for i, rule in rules if setter.get("optimizer") == i]
+        optimizer = optimizer if rule.optimizer is None else rule.name
+    naming = [(i, rule) for i, rule in rules if rule.settings != ["freeze"]]
     return Assignment(
         parameter,
-        tuple(rule.name for _, rule in parts),
+        tuple(rule.name for _, rule in naming),
         options,
         frozen,
-        other[0] if other else None,
-        frozenset(rule.name for i, rule in parts if not rule.settings or setter.get("schedule") == i),
-        tuple(i for i, _ in parts),
+        optimizer,
+        frozenset(rule.name for _, rule in naming if rule.schedule is not None or not rule.settings),
+        tuple(i for i, _ in naming),
     )
 
 

@@ -123,6 +123,6 @@ def output_layer(module: nn.Module) -> nn.Module:
 
 def _ask(problem: str, example: str) -> str:
     return (
-        f"role: the output layer is not known: {problem}; write match: {{module: {example}}} in place of "
-        "role: output, or give the model a method get_output_embeddings() that returns the layer"
+        f"role: the output layer is not known: {problem}; write {{module: {example}}} in place of "
+        "{role: output}, or give the model a method get_output_embeddings() that returns the layer"
     )

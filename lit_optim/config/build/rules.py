@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from torch import nn
+
 from lit_optim.config.build.optimizer import CheckedOptimizer, build_on_dummy, check_nested
 from lit_optim.config.build.param_groups import RULE_KEYS
 from lit_optim.config.checks.check_by_building import check_by_building
@@ -14,7 +16,7 @@ from lit_optim.config.checks.keyword_arguments import check_call
 from lit_optim.config.checks.ranges import check_ranges
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
-from lit_optim.param_groups import Grouping, Relative, Rule
+from lit_optim.param_groups import Grouping, Relative, Rule, owned_parameters, read_match
 
 
 def check_rules(grouping: Grouping, checked: CheckedOptimizer) -> Grouping:
@@ -30,6 +32,23 @@ def check_rules(grouping: Grouping, checked: CheckedOptimizer) -> Grouping:
     rules = [_check_rule(rule, checked, defaults, problems) for rule in grouping.rules]
     problems.raise_if_any()
     return replace(grouping, rules=[rule for rule in rules if rule is not None])
+
+
+def check_declared(checked: CheckedOptimizer, module: nn.Module) -> None:
+    """Check what parameters declare in an attribute ``_optim`` as if it were in a rule.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
+    if not isinstance(checked.cls, type):
+        return
+    defaults = build_on_dummy(checked.cls, **checked.arguments).defaults
+    problems = Problems()
+    for parameter in owned_parameters(module):
+        if options := getattr(parameter.tensor, "_optim", None):
+            rule = Rule(parameter.name, read_match({"declared": "_optim"}), options, key=f"{parameter.name}._optim")
+            _check_rule(rule, checked, defaults, problems)
+    problems.raise_if_any()
 
 
 def _check_rule(rule: Rule, checked: CheckedOptimizer, defaults: Mapping[str, Any], problems: Problems) -> Rule | None:

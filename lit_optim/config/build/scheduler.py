@@ -22,6 +22,7 @@ from lit_optim.config.checks.unused_kwargs import check_unused_kwargs
 from lit_optim.config.read.spec import Spec
 from lit_optim.duration import LengthUnknown, RunLength
 from lit_optim.errors import ConfigError, Problems
+from lit_optim.scheduler.driven_value import parts_of_name
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.phase_configs import PhaseConfig
 from lit_optim.schedules.plan.shape_factory import shape_factory
@@ -138,7 +139,7 @@ def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_l
     """
     arguments = dict(checked.arguments)
     if checked.of_rules:  # a rule of frozen parameters has no group
-        unused = checked.of_rules - {part for group in optimizer.param_groups for part in group["name"].split("/")}
+        unused = checked.of_rules.difference(*map(parts_of_name, optimizer.param_groups))
         arguments["groups"] = {name: entry for name, entry in arguments["groups"].items() if name not in unused}
     if checked.own:
         arguments = {
