@@ -126,8 +126,8 @@ def muon_and_adamw(net):
     ids = {id(p) for p in matrices}
     others = [p for p in net.parameters() if id(p) not in ids]
     optimizers = {
-        "muon": optim.Muon(matrices, lr=1e-3, momentum=0.95, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
         "adamw": optim.AdamW(others, lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1),
+        "muon": optim.Muon(matrices, lr=1e-3, momentum=0.95, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
     }
     return optimizers, [Scheduled(lrs.LambdaLR(each, warmup_cosine(BATCHES)), "step") for each in optimizers.values()]
 
