@@ -9,11 +9,15 @@ import bodies.by_module
 import bodies.crossed
 import bodies.several
 import bodies.single  # noqa: F401 - each file registers its bodies
+from _support.by_version import needs_muon
 from bodies.body import BODIES
 from bodies.compare import by_hand, from_yaml
 
 
-@pytest.mark.parametrize("name", BODIES)
+MARKS = {"muon_and_adamw": needs_muon}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in BODIES])
 def test_yaml_trains_as_the_body_does(name, tmp_path):
     body = BODIES[name]
     if body.needs:
