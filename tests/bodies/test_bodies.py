@@ -13,7 +13,6 @@ from _support.by_version import needs_muon
 from bodies.body import BODIES
 from bodies.compare import by_hand, from_yaml
 
-
 MARKS = {"muon_and_adamw": needs_muon}
 
 
