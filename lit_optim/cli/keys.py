@@ -11,6 +11,8 @@ from lit_optim.cli.argument_docs import COMMON_KEYS, RULE_KEYS, SCHEDULE_KEYS, a
 from lit_optim.config.checks.coerce import describe
 from lit_optim.config.checks.signature import call_signature
 from lit_optim.config.read.spec import HYDRA_KEYS
+from lit_optim.param_groups.depth import Layers
+from lit_optim.param_groups.mup import Mup
 from lit_optim.schedules.plan.phase_configs import DEFAULT_SHAPES, SLOTS, slot
 from lit_optim.schedules.plan.shape_factory import length_arguments, shape_factory
 
@@ -69,8 +71,11 @@ def keys_of_schedule(cls: Any, given: Mapping[str, Any], comments: Mapping[str, 
 
 
 def keys_of_rules(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
-    """List rules for param groups, each with its options."""
+    """List rules for param groups, each with its options, and the factors of the lr."""
     keys = []
+    for part, cls in (("layers", Layers), ("mup", Mup)):
+        found = keys_of_call(cls, given[part], comments, prefix=f"{part}.") if part in given else []
+        keys += [key for key in found if key.key != f"{part}.key"]
     for rule_name, rule in given.get("rules", {}).items():
         for name, value in rule.items():
             path = f"rules.{rule_name}.{name}"

@@ -114,7 +114,7 @@ def resolve_specs(
 
     def grouping_of(spec: Any, key: str) -> Grouping:
         found = read_grouping(spec, key)
-        return check_rules(found, optimizer) if found.rules and optimizer is not None else found
+        return check_rules(found, optimizer) if optimizer is not None else found
 
     chosen: list[Callback] = attempt("optim_callbacks", callbacks_from_spec) or []
     optimizer = attempt("optimizer", optimizer_of)

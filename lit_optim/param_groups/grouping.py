@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from lit_optim.errors import ConfigError
+from lit_optim.param_groups.depth import Layers, layer_labels
+from lit_optim.param_groups.mup import Mup
 from lit_optim.param_groups.named_model import NamedModel, Selected
 from lit_optim.param_groups.parameter_type import OwnedParameter
 from lit_optim.param_groups.selectors import Match
@@ -59,15 +61,21 @@ class Grouping:
     Args:
         rules: in order; where two that match a parameter set one key, the later one counts.
         strict: whether a pattern that matches nothing is an error, or a warning.
+        layers: decay of the lr by depth.
+        mup: widths, for the factors of the maximal update parametrization.
     """
 
     rules: Sequence[Rule] = ()
     strict: bool = True
+    layers: Layers | None = None
+    mup: Mup | None = None
 
     def as_plain(self) -> dict[str, Any]:
-        """Return the rules in plain containers."""
+        """Return the rules, and the factors of the lr, in plain containers."""
         plain = ({**vars(rule), "match": rule.match.source, "key": None} for rule in self.rules)
-        return {rule["name"]: {key: value for key, value in rule.items() if value not in (None, {})} for rule in plain}
+        rules = {rule["name"]: {k: v for k, v in rule.items() if v not in (None, {})} for rule in plain}
+        factors = {"/layers": self.layers, "/mup": self.mup}  # no rule has such a name
+        return rules | {name: {**vars(each), "key": None} for name, each in factors.items() if each}
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ class Assignment:
 
 
 def assign(model: NamedModel, grouping: Grouping) -> list[Assignment]:
-    """Apply rules to all parameters of a model, those included that do not require grad.
+    """Apply rules and the decay by depth to all parameters of a model, those included that do not require grad.
 
     Args:
         model: the model.
@@ -121,10 +129,22 @@ def assign(model: NamedModel, grouping: Grouping) -> list[Assignment]:
     selected = [_select(rule, model) for rule in grouping.rules]
     _report_unmatched(model, strict=grouping.strict)
     chosen = [(i, rule, parameters) for i, (rule, parameters) in enumerate(zip(grouping.rules, selected, strict=True))]
-    return [_assign(p, [(i, rule) for i, rule, parameters in chosen if p in parameters]) for p in model.parameters]
+    labels = layer_labels(model.module, grouping.layers) if grouping.layers else {}
+    return [
+        _assign(p, [(i, rule) for i, rule, parameters in chosen if p in parameters], labels.get(p.name, {}))
+        for p in model.parameters
+    ]
 
 
-def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> Assignment:
+def with_factors(assignments: Iterable[Assignment], labels: Mapping[str, Mapping[str, float]]) -> list[Assignment]:
+    """Put more factors on the lr, by the names of parameters: label in the group's name -> factor."""
+    return [
+        replace(each, factors={**each.factors, **factors}) if (factors := labels.get(each.parameter.name)) else each
+        for each in assignments
+    ]
+
+
+def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]], factors: Mapping[str, float]) -> Assignment:
     """Let each key have the value of the last rule that sets it."""
     options: dict[str, Any] = {}
     frozen, optimizer = False, None
@@ -143,6 +163,7 @@ def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> Ass
         optimizer,
         frozenset(rule.name for _, rule in naming if rule.schedule is not None or not rule.settings),
         tuple(i for i, _ in naming),
+        factors,
     )
 
 
@@ -194,7 +215,7 @@ def merge_into_groups(
     for each in assignments:
         values = {key: _absolute(key, value, defaults) for key, value in each.options.items()}
         for factor in each.factors.values():
-            values["lr"] = values.get("lr", defaults.get("lr")) * factor
+            values["lr"] = _absolute("lr", Relative(factor), {"lr": values.get("lr", defaults.get("lr"))})
         kept_apart = each.apart.union(name for name in each.rules if name in apart)
         result = tuple(sorted((key, repr(value)) for key, value in values.items()))
         members.setdefault((bool(each.rules), kept_apart, result), []).append((each, values))

@@ -101,7 +101,7 @@ def output_layer(module: nn.Module) -> nn.Module:
     """
     for inner in module.modules():
         for method in ("get_output_embeddings", "get_classifier"):
-            layer = getattr(inner, method)() if callable(getattr(inner, method, None)) else None
+            layer = getattr(inner, method)() if hasattr(type(inner), method) else None
             if isinstance(layer, nn.Module) and any(True for _ in layer.parameters()):
                 return layer
     path, last = "", module
@@ -114,10 +114,12 @@ def output_layer(module: nn.Module) -> nn.Module:
     if not linears:
         raise ConfigError(_ask(f"the last child, {path!r} ({type(last).__name__}), has no Linear", path or "head"))
     name, layer = linears[-1]
-    branches = [each for each in last.modules() if isinstance(each, (nn.ModuleDict, nn.ModuleList)) and len(each) > 1]
-    if any(layer is branch for each in branches for branch in each.children()):
+    lists = [each for each in last.modules() if isinstance(each, (nn.ModuleDict, nn.ModuleList)) and len(each) > 1]
+    if any(layer is branch for each in lists for branch in each.children()):
         names = ", ".join(f"{path}.{name}".rstrip(".") for name, _ in linears)
         raise ConfigError(_ask(f"there are several: {names}", path))
+    if any(layer is inner for each in lists for inner in each.modules()):
+        raise ConfigError(_ask(f"the last Linear, '{path}.{name}', is part of a list of blocks", f"{path}.{name}"))
     return layer
 
 

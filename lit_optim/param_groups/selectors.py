@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -110,7 +111,7 @@ def _type(value: Any, key: str, problems: Problems) -> Match:
         families = model.where(lambda p: any(is_of_family(p, word) for word in words if word in FAMILIES))
         by_class: Selected = set()
         for word, cls in classes.items():
-            selected = model.where(lambda p, cls=cls: is_of_class(p, cls))
+            selected = model.where(functools.partial(is_of_class, cls=cls))
             if not selected:
                 owners = {type(place.owner).__name__ for p in model.parameters for place in p.places}
                 rule = f"owns no parameter directly{did_you_mean(word, owners, list_all=True)}"

@@ -21,6 +21,9 @@ needs_grad_dtype = pytest.mark.skipif(
     not hasattr(torch.Tensor, "grad_dtype"),
     reason=f"torch {installed('torch')} gives every gradient the dtype of its parameter: there is no Tensor.grad_dtype",
 )
+needs_muon = pytest.mark.skipif(
+    older("torch", "2.9"), reason=f"torch {installed('torch')} has no Muon, which came with 2.9"
+)
 needs_partials_of_hydra = pytest.mark.skipif(
     older("hydra-core", "1.3.6"),
     reason=f"Hydra {installed('hydra-core')} makes partials of functools, which look the same as those of an app's author",

@@ -100,6 +100,10 @@ def test_python_of_a_scheduler_gives_the_same_learning_rates(name):
 @pytest.mark.parametrize("name", preset_names("param_groups"))
 def test_python_of_rules_gives_the_same_groups(name):
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LayerNorm(2), torch.nn.Linear(2, 2))
+    if "???" in str(presets.load_preset("param_groups", name)):
+        with pytest.raises(lit_optim.ConfigError, match="missing; write e.g."):
+            run(only("param_groups", name)["python"], model=model)
+        return
     built = run(only("param_groups", name)["python"], model=model)["optimizer"]
     assert groups_of(built) == groups_of(lit_optim.build_optimizer("adamw", model, param_groups=name))
 

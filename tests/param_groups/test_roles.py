@@ -8,16 +8,18 @@ from lit_optim import ConfigError
 from lit_optim.param_groups.named_model import output_layer
 
 
-class Says(nn.Module):
-    def __init__(self, method, layer):
+class Body(nn.Module):
+    def __init__(self, layer):
         super().__init__()
         self.classifier, self.extra = nn.Linear(2, 3), nn.Linear(2, 2)
-        self.method, self.layer = method, layer
+        self.layer = layer
 
-    def __getattr__(self, name):
-        if name == self.__dict__.get("method"):
-            return lambda: getattr(self, self.layer) if self.layer else nn.Identity()
-        return super().__getattr__(name)
+    def says(self):
+        return getattr(self, self.layer) if self.layer else nn.Identity()
+
+
+def Says(method, layer):
+    return type("Says", (Body,), {method: Body.says})(layer)
 
 
 class Net(nn.Module):
@@ -59,6 +61,10 @@ ASKS = [
     (Net(net=Net(time=L1, out=nn.Conv2d(1, 1, 1))), "'net.out'"),
     (Net(body=L1, heads=nn.ModuleDict({"a": L2, "b": L3})), "there are several: heads.a, heads.b"),
     (Net(body=L1, heads=nn.ModuleList([L2, L3])), "there are several: heads.0, heads.1"),
+    (
+        Net(table=L1, blocks=nn.ModuleList([nn.Sequential(L2), nn.Sequential(L3)])),
+        "'blocks.1.0', is part of a list of blocks",
+    ),
 ]
 
 

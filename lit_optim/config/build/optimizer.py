@@ -25,7 +25,8 @@ from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Assignment, Grouping, NamedModel, Relative, assign, merge_into_groups
-from lit_optim.param_groups.grouping import DEFAULT
+from lit_optim.param_groups.grouping import DEFAULT, with_factors
+from lit_optim.param_groups.mup import update_rule, width_labels
 from lit_optim.state_loading.parameter_names import module_names
 
 ONE_GROUP = Grouping()
@@ -126,12 +127,16 @@ def build_checked(
     """
     spec, cls, arguments = checked
     if isinstance(params_or_module, nn.Module):
-        assignments = trained_by(NamedModel(params_or_module), grouping)
+        model = NamedModel(params_or_module)
+        assignments = trained_by(model, grouping)
+        if grouping.mup:
+            update = update_rule(cls, arguments.get("adjust_lr_fn"), grouping.mup.key)
+            assignments = with_factors(assignments, width_labels(model, grouping.mup, update))
         owned, names = [each.parameter for each in assignments], module_names(params_or_module)
         groups = merge_into_groups(assignments, _defaults(checked, assignments), apart=apart)
         if len(groups) == 1 and groups[0]["name"] == DEFAULT:
             del groups[0]["name"]
-    elif grouping.rules:
+    elif grouping.rules or grouping.layers or grouping.mup:
         raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
     else:
         owned = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lit_optim.config.read import presets
@@ -11,10 +11,12 @@ from lit_optim.config.read.class_path import name_alone
 from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.config.read.spec import merge as merge_mappings
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
+from lit_optim.param_groups.factor_keys import read_layers, read_mup
 from lit_optim.param_groups.grouping import DEFAULT, Grouping, Relative, Rule
 from lit_optim.param_groups.match import read_match
 
-KEYS = ("rules", "unmatched_rule")
+KEYS = ("rules", "layers", "mup", "unmatched_rule")
+FACTORS: dict[str, Callable[[Any, str], Any]] = {"layers": read_layers, "mup": read_mup}
 RULE_KEYS = ("match", "freeze", "schedule", "optimizer")
 _RELATIVE = re.compile(r"x\s*(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
@@ -41,8 +43,14 @@ def read_grouping(spec: Any, key: str = "param_groups") -> Grouping:
         _read_rule(name, rule, where, problems)
         for name, rule, where in _named_rules(given.get("rules"), f"{key}.rules", problems)
     ]
+    factors: dict[str, Any] = {}
+    for name, read in FACTORS.items():
+        try:
+            factors[name] = None if given.get(name) is None else read(given[name], f"{key}.{name}")
+        except ConfigError as error:
+            problems.take(error)
     problems.raise_if_any()
-    return Grouping(rules, strict=unmatched == "error")
+    return Grouping(rules, strict=unmatched == "error", **factors)
 
 
 def _as_mapping(spec: Any, key: str) -> dict[str, Any]:

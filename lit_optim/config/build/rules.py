@@ -17,15 +17,21 @@ from lit_optim.config.checks.ranges import check_ranges
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
 from lit_optim.param_groups import Grouping, Relative, Rule, owned_parameters, read_match
+from lit_optim.param_groups.mup import update_rule
 
 
 def check_rules(grouping: Grouping, checked: CheckedOptimizer) -> Grouping:
     """Check and coerce the options of rules; a ``weight_decay: 0`` is dropped where the optimizer has no decay.
 
     Raises:
-        ConfigError: for options that the optimizer does not have, or whose values it rejects.
+        ConfigError: for options that the optimizer does not have, or whose values it rejects, and for an optimizer
+            that has no rule by width where one is needed.
     """
-    if not grouping.rules or not isinstance(checked.cls, type):
+    if not isinstance(checked.cls, type):
+        return grouping
+    if grouping.mup:
+        update_rule(checked.cls, key=grouping.mup.key)
+    if not grouping.rules:
         return grouping
     defaults = build_on_dummy(checked.cls, **checked.arguments).defaults
     problems = Problems()
