@@ -193,7 +193,7 @@ def nerf_with_a_schedule_of_the_poses(net):
 @body(Bert, """
 optimizer: {_target_: adamw, lr: 0.001, weight_decay: 0.01}
 param_groups: {layers: {decay: 0.5}}
-""", needs="lit_optim.param_groups.depth")  # fmt: skip
+""")  # fmt: skip
 def discriminative_fine_tuning(net):
     parts = [net.bert.embeddings, *net.bert.layer, net.classifier]
     groups = [{"params": part.parameters(), "lr": 1e-3 * 0.5**i} for i, part in enumerate(reversed(parts))]

@@ -78,7 +78,7 @@ scheduler: {_target_: warmup_cosine, warmup: {steps: 1ep, start_factor: 0}}
 param_groups:
   layers: {decay: 0.75}
   rules: {no_decay: {match: {any: [{ndim: "<2"}, {declared: no_weight_decay}]}, weight_decay: 0}}
-""", needs="lit_optim.param_groups.depth")  # fmt: skip
+""")  # fmt: skip
 def beit_layer_decay(net):
     def layer(name):
         if name.startswith(("cls_token", "pos_embed", "patch_embed")):
@@ -180,7 +180,7 @@ param_groups:
     no_decay: {match: {type: [norm, bias]}, weight_decay: 0}
     head: {match: {module: classifier}, lr: 1e-3}
     embeddings: {match: {module: bert.embeddings}, freeze: true}
-""", needs="lit_optim.param_groups.depth")  # fmt: skip
+""")  # fmt: skip
 def bert_with_layer_decay_and_frozen_embeddings(net):
     net.bert.embeddings.requires_grad_(False)
     parts, lr = [(net.classifier, 1e-3)], 2e-4
