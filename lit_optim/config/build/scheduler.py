@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +12,10 @@ from torch.optim.lr_scheduler import ChainedScheduler, LRScheduler, ReduceLROnPl
 
 from lit_optim.config.build.optimizer import check_nested
 from lit_optim.config.checks.keyword_arguments import check_call
-from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightning_keys
+from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightning_keys, check_reduce_on_plateau
 from lit_optim.config.checks.locate import locate_class_or_factory
 from lit_optim.config.checks.nested_objects import NestedCheck
-from lit_optim.config.checks.schedule_arguments import check_schedule_arguments, configured_phases
+from lit_optim.config.checks.schedule_arguments import check_schedule_arguments, configured_phases, has_plateau
 from lit_optim.config.checks.scheduler_trial import try_scheduler
 from lit_optim.config.checks.signature import named_arguments, only_kwargs_takes
 from lit_optim.config.checks.slots import has_length
@@ -25,11 +26,10 @@ from lit_optim.errors import ConfigError, Problems
 from lit_optim.scheduler.driven_value import parts_of_name
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.phase_configs import PhaseConfig
-from lit_optim.schedules.plan.shape_factory import shape_factory
-from lit_optim.schedules.shapes.plateau import plateau
 
 _CHAIN = "it is made of schedulers that are built already; write warmup, main and cooldown instead"
 _BASE = "it is the base of all schedulers, and none itself"
+OWN_KEYS = ("monitor", "mode", "interval", "frequency")  # that ScheduleLR takes too
 _REJECTED: dict[type, str] = {LRScheduler: _BASE, ChainedScheduler: _CHAIN, SequentialLR: _CHAIN}
 
 
@@ -71,7 +71,8 @@ class CheckedSchedule:
         """Return what goes beside ``scheduler`` into Lightning's ``lr_scheduler`` mapping."""
         if self.own:  # it counts optimizer steps, whatever rhythm its values have
             return {"name": self.lightning_keys.get("name", "lr"), "interval": "step"}
-        return {"name": "lr", **{k: v for k, v in self.lightning_keys.items() if k != "total_steps"}}
+        ours = ("total_steps", "mode")  # a mode is that of a metric, which is the scheduler's own argument
+        return {"name": "lr", **{k: v for k, v in self.lightning_keys.items() if k not in ours}}
 
     @property
     def fed_metric(self) -> str | None:
@@ -82,8 +83,9 @@ class CheckedSchedule:
     def follows_metric(self) -> bool:
         """Test whether a metric drives it."""
         if self.own:
-            return any(shape_factory(part.options["shape"], part.key) is plateau for part in self.phases)
-        return isinstance(self.cls, type) and issubclass(self.cls, ReduceLROnPlateau)
+            return has_plateau(self.phases)
+        by_class = isinstance(self.cls, type) and issubclass(self.cls, ReduceLROnPlateau)
+        return by_class or self.lightning_keys.get("reduce_on_plateau") is True
 
 
 def check_scheduler(spec: Spec, *, monitored: bool = True) -> CheckedSchedule:
@@ -119,7 +121,8 @@ def _check_foreign_arguments(
     given = {k: v for k, v in spec.arguments.items() if k not in ("drive", "groups") or v != {}}
     lightning_keys = {k: given.pop(k) for k in LIGHTNING_KEYS if k in given and k not in named}
     check_lightning_keys(lightning_keys, spec.key, problems)
-    names = [name for name in ("lr_lambda",) if isinstance(given.get(name), str)]  # try_scheduler imports it
+    check_reduce_on_plateau(lightning_keys, spec.key, problems, by_metric=_takes_metric(cls))
+    names = [name for name in ("lr_lambda",) if isinstance(given.get(name), str)]  # try_scheduler says what to write
     arguments = check_call(
         cls, given, spec.key, problems, supplied=1, finite=True, unchecked=names, check_nested=check_nested
     )
@@ -129,6 +132,12 @@ def _check_foreign_arguments(
         check_unused_kwargs(cls, extra, spec.key, problems, supplied=1)
     problems.raise_if_any()
     return arguments, lightning_keys
+
+
+def _takes_metric(cls: type[LRScheduler]) -> bool:
+    """Return whether ``step`` takes a metric: of torch's schedulers, only one does."""
+    first = list(inspect.signature(cls.step).parameters)[1:2]
+    return issubclass(cls, ReduceLROnPlateau) or first not in ([], ["epoch"])
 
 
 def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_length: RunLength) -> LRScheduler:
@@ -146,7 +155,7 @@ def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_l
             "total_steps": checked.lightning_keys.get("total_steps", run_length.total_steps),
             "steps_per_epoch": run_length.steps_per_epoch,
             **arguments,
-            **{k: checked.lightning_keys[k] for k in ("monitor", "mode", "interval") if k in checked.lightning_keys},
+            **{k: checked.lightning_keys[k] for k in OWN_KEYS if k in checked.lightning_keys},
         }
     try:
         scheduler = checked.cls(optimizer, **arguments)
