@@ -69,6 +69,11 @@ def is_of_lr_search(path: Any) -> bool:
     return os.path.basename(str(path)).startswith(".lr_find_")
 
 
+def is_of_search(path: Any) -> bool:
+    """Return whether a checkpoint is one with which a finder of Lightning's restores a run, of lrs or batch sizes."""
+    return is_of_lr_search(path) or os.path.basename(str(path)).startswith(".scale_batch_size_")
+
+
 def remove_callbacks(trainer: Trainer, *callbacks: Callback) -> None:
     """Remove callbacks from a Trainer, from its next hook on.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from lit_optim.callbacks.plateau_feeder import PlateauFeeder
@@ -10,10 +11,11 @@ from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.checkpoint.compatibility import check_resumed_state
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, has_gradient_scaler
+from lit_optim.module.batch_scaling import scale_to_batch
 from lit_optim.module.fit_warnings import warn_at_fit_start
-from lit_optim.module.overridden_hooks import warn_of_overridden_hooks
+from lit_optim.module.overridden_hooks import adopt_overridden_hooks
 from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
-from lit_optim.scheduler.run_length import run_length
+from lit_optim.scheduler.run_length import run_length, training_data
 from lit_optim.step_hooks import AppliedStepCounter
 
 
@@ -38,7 +40,7 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Warn when a class overrides our hooks without ``super()``, which would pass in silence at the first fit."""
         super().__init_subclass__(**kwargs)
-        warn_of_overridden_hooks(cls, ConfigureOptimizersMixin, "configure_optimizers", "configure_callbacks")
+        adopt_overridden_hooks(cls, ConfigureOptimizersMixin)
 
     def configure_callbacks(self) -> list[Callback]:
         """Check all specs before any data is prepared; return the optimizer callbacks and what a plateau needs."""
@@ -54,23 +56,36 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
             except ConfigError:
                 return callbacks  # a checkpoint is evaluated, which needs no optimizer
         monitor = resolved.scheduler.fed_metric
-        feeders = [] if monitor is None else [PlateauFeeder(monitor)]
+        strict = resolved.scheduler.lightning_keys.get("strict", True)
+        feeders = [] if monitor is None else [PlateauFeeder(monitor, strict)]
         return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeders, *resolved.callbacks]
 
     def configure_optimizers(self) -> Any:
-        """Build the optimizer over everything that requires grad, and one scheduler."""
-        trainer = self._trainer_or_none()
+        """Build the optimizer over everything that requires grad, and one scheduler.
+
+        A subclass may change the groups of what ``super()`` returns: they hold the values that the schedule scales
+        (the peak lr), and the schedule starts from what is left there: lr, another key, a new group.
+        """
+        state, trainer = self._run_state, self._trainer_or_none()
         with self.trusted():
             resolved = self.resolved_specs(attached=True)
             optimizer = resolved.build_optimizer(self)
-            check_resumed_state(self._run_state.take_resumed_states(), optimizer, getattr(trainer, "callbacks", ()))
+            states, callbacks = state.take_resumed_states(), getattr(trainer, "callbacks", ())
+            check = functools.partial(check_resumed_state, states, optimizer, callbacks)
+            if state.withheld is None:
+                check()
+            with training_data(trainer):
+                state.scaled_lr = resolved.lr_scaling and scale_to_batch(
+                    resolved.lr_scaling, optimizer, trainer, state.resumed_batch_size
+                )
+                run = run_length(trainer)
             for callback in self.optimizer_callbacks():
                 callback.prepare_optimizer(optimizer)
-            run = run_length(trainer)
-            scheduler = resolved.build_scheduler(optimizer, run)
+            build = functools.partial(resolved.build_scheduler, optimizer, run)
+            scheduler = state.build_scheduler(optimizer, build, check)
             warn_at_fit_start(resolved, self, trainer, run)
         skips = resolved.scheduler.own and has_gradient_scaler(trainer)
-        self._run_state.applied_steps = AppliedStepCounter(optimizer) if skips else None
+        state.applied_steps = AppliedStepCounter(optimizer) if skips else None
         return resolved.for_lightning(optimizer, scheduler)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:

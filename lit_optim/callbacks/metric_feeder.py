@@ -9,6 +9,7 @@ from lit_optim.lightning_api import (
     LightningModule,
     Trainer,
     epoch_after_last_batch,
+    rank_zero_warn,
     validates_again_on_resume,
 )
 
@@ -24,11 +25,13 @@ class MetricFeeder(Callback):
         monitor: name of the logged metric; None: there is none to consume.
 
     Raises:
-        ConfigError: when the metric is not among those that were logged - after the sanity check where there is one.
+        ConfigError: when the metric is not among those that were logged - after the sanity check where there is one;
+            only a warning where ``strict`` is False.
     """
 
     key = "monitor"  # dotted name of the configured metric
     taker = ""  # who consumes the metric, for the warning
+    strict = True
 
     def feed(self, trainer: Trainer, value: float) -> None:
         """Consume one value of the metric."""
@@ -84,15 +87,20 @@ class MetricFeeder(Callback):
         if self.monitor is None:
             return
         value = self._value_of_rank_0(trainer, self.monitor)
+        if value is None:
+            return
         if not (self._may_repeat and self.fed_at == trainer.global_step):
             self.feed(trainer, value)
         self._may_repeat, self.fed_at = False, trainer.global_step
 
-    def _value_of_rank_0(self, trainer: Trainer, monitor: str) -> float:
+    def _value_of_rank_0(self, trainer: Trainer, monitor: str) -> float | None:
         metrics = trainer.callback_metrics
         own = float(metrics[monitor]) if monitor in metrics else None
         value: float | None = trainer.strategy.broadcast(own)
         if value is None:  # on all ranks alike, so that none waits for the others
             hint = did_you_mean(monitor, metrics, list_all=True) or "; nothing was logged"
-            raise ConfigError(f"{self.key}={monitor!r}: not among the logged metrics{hint}")
+            problem = f"{self.key}={monitor!r}: not among the logged metrics{hint}"
+            if self.strict:
+                raise ConfigError(problem)
+            rank_zero_warn(problem)
         return value

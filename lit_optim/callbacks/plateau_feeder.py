@@ -6,10 +6,19 @@ from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 
 class PlateauFeeder(MetricFeeder):
-    """Feeds a logged metric to the plateau of a `ScheduleLR`."""
+    """Feeds a logged metric to the plateau of a `ScheduleLR`.
+
+    Args:
+        monitor: name of the logged metric.
+        strict: raise where the metric is not logged; False: warn, and leave the plateau as it is.
+    """
 
     key = "scheduler.monitor"
     taker = "the plateau"
+
+    def __init__(self, monitor: str | None, strict: bool = True) -> None:
+        super().__init__(monitor)
+        self.strict = strict
 
     def feed(self, trainer: Trainer, value: float) -> None:
         """Steps the schedules of all optimizers by one more value."""

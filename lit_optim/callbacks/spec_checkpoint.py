@@ -5,7 +5,7 @@ from typing import Any
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.checkpoint.compatibility import check_phase, reject_other_class
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Callback, Trainer, count_saved_batch, is_of_lr_search, remove_callbacks
+from lit_optim.lightning_api import Callback, Trainer, count_saved_batch, is_of_search, remove_callbacks
 
 
 class SpecCheckpoint(Callback):
@@ -17,7 +17,7 @@ class SpecCheckpoint(Callback):
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Compare the specs; called before optimizers are configured (but under strategies that restore later)."""
-        if trainer.state.fn == "fit" and trainer.ckpt_path and not is_of_lr_search(trainer.ckpt_path):
+        if trainer.state.fn == "fit" and trainer.ckpt_path and not is_of_search(trainer.ckpt_path):
             pl_module.resume_from(checkpoint)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
@@ -35,6 +35,7 @@ class SpecCheckpoint(Callback):
         """
         count_saved_batch(trainer)
         pl_module.compare_environment()
+        pl_module.follow_batch_size()
         for optimizer in trainer.optimizers:
             check_phase(optimizer.param_groups, optimizer)
         idle = [callback for callback in trainer.callbacks if type(callback) is ScheduleFree and callback.idle]  # type: ignore[attr-defined]

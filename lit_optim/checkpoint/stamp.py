@@ -52,7 +52,7 @@ def stamp(
             checkpoint[name] = without_omegaconf(entry)
     checkpoint.pop("datamodule_hparams_type", None)
     if HPARAMS in checkpoint:
-        hparams = to_plain(checkpoint[HPARAMS], "hparams")
+        hparams = to_plain(checkpoint[HPARAMS], "hparams", keep_objects=True)
         if "optim_callbacks" in hparams:
             hparams["optim_callbacks"] = specs["optim_callbacks"]
         checkpoint[HPARAMS] = {k: to_serializable(v) if k in GROUPS else v for k, v in hparams.items()}
@@ -138,8 +138,9 @@ def _optimizer_differences(before: Spec, after: Spec) -> list[str]:
     if before.path != after.path:
         return [f"optimizer={after.path} has no effect: the checkpoint restores {before.path}, which wrote it"]
     lines = []
-    for name in sorted({*before.arguments, *after.arguments} - set(FLAGS)):
-        old, new = (to_serializable(spec.arguments.get(name)) for spec in (before, after))
+    then, now = to_serializable(before.as_dict()), to_serializable(after.as_dict())
+    for name in sorted({*then, *now} - set(FLAGS)):
+        old, new = then.get(name), now.get(name)
         if (list(old) if isinstance(old, tuple) else old) != (list(new) if isinstance(new, tuple) else new):
             lines.append(f"optimizer.{name}={new} has no effect: the checkpoint restores {name}={old}")
     return lines

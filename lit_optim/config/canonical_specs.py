@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from lit_optim.config.read.plain_containers import import_path_of, to_plain
@@ -30,7 +31,7 @@ def canonical_specs(resolved: Resolved, callbacks: Any = None) -> dict[str, Any]
         **scheduler.lightning_keys,
     }
     return {
-        "optimizer": _canonical({"_target_": optimizer.spec.path, **optimizer.arguments}),
+        "optimizer": _canonical(replace(optimizer.spec, arguments=optimizer.arguments).as_dict()),
         "scheduler": _canonical(schedule),
         "param_groups": _canonical(resolved.param_groups.as_plain()),
         "optim_callbacks": _canonical(to_plain(callbacks)),

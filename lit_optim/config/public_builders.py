@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.callbacks import callbacks_from_spec
+from lit_optim.config.build.lr_scaling import scale_lr
 from lit_optim.config.build.rule_schedules import check_with_rules, remembered_rules
 from lit_optim.config.build.scheduler import build_checked_schedule
 from lit_optim.config.read.spec import read_spec
@@ -22,7 +23,8 @@ def build_optimizer(spec: Any, params_or_module: Any, *, param_groups: Any = Non
     """Build an optimizer, in the fastest implementation that is right for its parameters.
 
     Args:
-        spec: a preset's name, a mapping with ``_target_``, a Hydra partial, or a class.
+        spec: a preset's name, a mapping with ``_target_``, a Hydra partial, or a class; its ``lr_scaling`` needs a
+            ``batch_size``, the samples of an optimizer step.
         params_or_module: a module (only what requires grad is taken), an iterable of parameters, or param groups.
         param_groups: a preset's name (``no_decay``), or rules; needs a module.
         overrides: beat the spec's keys.
@@ -37,7 +39,10 @@ def build_optimizer(spec: Any, params_or_module: Any, *, param_groups: Any = Non
         [(0.0003, 0.01), (0.0003, 0.0)]
     """
     resolved = resolve_specs({"optimizer": spec, "param_groups": param_groups}, overrides=overrides)
-    return resolved.build_optimizer(params_or_module)
+    optimizer = resolved.build_optimizer(params_or_module)
+    if (scaling := resolved.lr_scaling) is not None:
+        scale_lr(scaling, optimizer, None)
+    return optimizer
 
 
 def build_scheduler(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.callbacks import callbacks_from_spec
+from lit_optim.config.build.lr_scaling import LrScaling, check_lr_scaling
 from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked, check_optimizer
 from lit_optim.config.build.param_groups import read_grouping
 from lit_optim.config.build.rule_schedules import check_with_rules, remember_rules
@@ -50,6 +51,11 @@ class Resolved:
         if any(rule.schedule is not None for rule in self.param_groups.rules):
             remember_rules(optimizer, self.param_groups.rules)
         return optimizer
+
+    @property
+    def lr_scaling(self) -> LrScaling | None:
+        """Return how the lrs of the optimizer's spec depend on the batch size; None where they do not."""
+        return None if self.optimizer.spec.lr_scaling is None else check_lr_scaling(*self.optimizer, Problems())
 
     def for_lightning(self, optimizer: Optimizer, scheduler: LRScheduler) -> dict[str, Any]:
         """Return what a module's ``configure_optimizers`` returns."""
@@ -104,7 +110,7 @@ def resolve_specs(
         for callback in (*(other for other in callbacks if type(other) not in replaced), *chosen):
             own = callback.replace_spec(checked.spec) if hasattr(callback, "replace_spec") else checked.spec
             if own is not checked.spec:
-                checked = check_optimizer(own)
+                checked = check_optimizer(replace(own, lr_scaling=checked.spec.lr_scaling))
         return checked
 
     def schedule_of(spec: Any, key: str) -> CheckedSchedule:

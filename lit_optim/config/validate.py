@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from lit_optim.config.read.config_objects import object_fields
 from lit_optim.config.read.plain_containers import is_omegaconf
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.resolve import resolve_specs
@@ -16,7 +17,8 @@ def validate(cfg: Any) -> None:
     """Check the specs of a config, at its top or under ``model``.
 
     Args:
-        cfg: DictConfig or mapping with any of the keys optimizer, scheduler, param_groups, optim_callbacks.
+        cfg: DictConfig, mapping or dataclass object with any of the keys optimizer, scheduler, param_groups,
+            optim_callbacks.
 
     Raises:
         ConfigError: one, with every error that can be found before the length of the run is known.
@@ -27,12 +29,13 @@ def validate(cfg: Any) -> None:
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: optimizer='sdg': no preset of that name; did you mean 'sgd'?
     """
+    cfg = object_fields(cfg)
     if not _is_mapping(cfg):
         raise ConfigError(wrong("config", cfg, f"expects a mapping with any of the keys {', '.join(GROUPS)}"))
     problems = Problems()
     try:
         top = _check_level(cfg, "", {}, problems)
-        _check_level(_read_key(cfg, "model", "", problems), "model.", top, problems)
+        _check_level(object_fields(_read_key(cfg, "model", "", problems)), "model.", top, problems)
     except RecursionError:
         raise ConfigError("config: nested too deeply, or a part of it holds itself") from None
     problems.raise_if_any()
@@ -58,7 +61,7 @@ def _check_group_names(level: Any, prefix: str, problems: Problems) -> None:
     """Reject ``schedular: cosine`` where there is no scheduler: a spec that has no effect."""
     if "_target_" in level and not prefix:
         return
-    model = None if prefix else _read_key(level, "model")
+    model = None if prefix else object_fields(_read_key(level, "model"))
     elsewhere = list(model or ()) if _is_mapping(model) else []
     free = [group for group in GROUPS if group not in level and group not in elsewhere]
     for name in map(str, level):

@@ -16,6 +16,7 @@ from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError
 from lit_optim.imports import only_known_packages
 from lit_optim.lightning_api import rank_zero_warn
+from lit_optim.module.batch_scaling import rescaled, warn_of_another_batch
 from lit_optim.module.specs import ModuleWithSpecs
 
 
@@ -79,6 +80,8 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         param_names = [[names.get(p, "") for p in group["params"]] for group in groups]
         classes = [type(each).__name__ for each in live]
         stamp(checkpoint, to_plain(specs, "specs"), param_names, self._environment(), classes)
+        if (scaled := self._run_state.scaled_lr) is not None:
+            checkpoint["lit_optim"]["batch_size"] = scaled.batch.samples
         if self._overrides() and "optimizer" in checkpoint.get(HPARAMS, {}):
             checkpoint[HPARAMS]["optimizer"] = specs["optimizer"]
 
@@ -95,16 +98,28 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
             raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
         state.resumed_environment = saved.get("environment")
+        state.resumed_batch_size = saved.get("batch_size")
         trainable = {name for name, p in self.named_parameters() if p.requires_grad}
         name_parameters(checkpoint, trainable)
         trainer, live = self._trainer_or_none(), self._live_optimizers()
         if len(live) == 1 and trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
             # such a strategy has loaded the state by now, in the order of this module's parameters
             check_parameter_order(checkpoint, [name for name, _ in self.named_parameters()], live[0])
+            if state.scaled_lr is not None and state.resumed_batch_size not in (None, state.scaled_lr.batch.samples):
+                warn_of_another_batch(state.resumed_batch_size, state.scaled_lr.batch)
         resumed, messages = resumed_specs(saved, self._specs_with_lr())
         if messages:
             state.resumed_specs = resumed
             rank_zero_warn("; ".join(messages))
+
+    def follow_batch_size(self) -> None:
+        """Scale the lr again where a BatchSizeFinder has changed the batch size since it was scaled."""
+        state = self._run_state
+        if state.scaled_lr is None or state.assigned_lr is not None or state.resumed_batch_size is not None:
+            return
+        if (new := rescaled(state.scaled_lr, self._trainer_or_none())) is not None:
+            state.scaled_lr = new
+            self._rescale(new.lr)
 
     def compare_environment(self) -> None:
         """Warn once that a resumed run is not exact to the bit, where its environment has changed."""

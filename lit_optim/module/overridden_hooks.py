@@ -5,6 +5,13 @@ from __future__ import annotations
 import warnings
 
 from lit_optim.errors import ConfigError
+from lit_optim.module.subclass_writes import HOOK, wrap_overridden_hook
+
+
+def adopt_overridden_hooks(cls: type, mixin: type) -> None:
+    """Warn of hooks that a class overrides without ``super()``, and let its ``configure_optimizers`` change groups."""
+    warn_of_overridden_hooks(cls, mixin, HOOK, "configure_callbacks")
+    wrap_overridden_hook(cls, mixin)
 
 
 def warn_of_overridden_hooks(cls: type, mixin: type, *hooks: str) -> None:
@@ -32,4 +39,4 @@ def warn_of_overridden_hooks(cls: type, mixin: type, *hooks: str) -> None:
         calls_super = code is not None and {"super", hook} & {*code.co_names, *code.co_freevars}
         if method is not vars(mixin)[hook] and not calls_super:
             text = f"{owner.__name__}.{hook} does not call super().{hook}(), so the configuration has no effect there"
-            warnings.warn(text, stacklevel=3)
+            warnings.warn(text, stacklevel=4)

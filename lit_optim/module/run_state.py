@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lit_optim.config.build.lr_scaling import ScaledLr
 from lit_optim.config.resolve import Resolved
+from lit_optim.module.subclass_writes import WithheldSchedule
 from lit_optim.step_hooks import AppliedStepCounter
 
 
@@ -19,7 +25,11 @@ class RunState:
         allowed_packages: what the specs of the checkpoint that the module was loaded from may import; None: all.
         resumed_specs: the specs that the run goes on with, where the checkpoint's win.
         resumed_states: the ``optimizer_states`` of the checkpoint that the run is resumed from.
+        resumed_batch_size: samples of an optimizer step of that checkpoint, where its lr was scaled by them.
+        scaled_lr: how the lr in force was scaled by the batch size; None: it was not.
         resumed_environment: the environment in which the checkpoint was written.
+        withheld: schedules whose first values a subclass with a ``configure_optimizers`` does not see yet; None: there
+            is no such subclass.
         applied_steps: counts the optimizer's steps where a gradient scaler may skip some.
         inputs: what `resolved` was made of.
         resolved: the specs in force.
@@ -30,14 +40,26 @@ class RunState:
     allowed_packages: frozenset[str] | None = None
     resumed_specs: dict[str, Any] | None = None
     resumed_states: Any = None
+    resumed_batch_size: int | None = None
+    scaled_lr: ScaledLr | None = None
     resumed_environment: Any = None
     applied_steps: AppliedStepCounter | None = None
+    withheld: list[WithheldSchedule] | None = None
     inputs: Any = None
     resolved: Resolved | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be made again: a module must stay picklable, and a spec may hold any function."""
         return {**vars(self), "inputs": None, "resolved": None}
+
+    def build_scheduler(
+        self, optimizer: Optimizer, build: Callable[[], LRScheduler], check: Callable[[], None]
+    ) -> LRScheduler:
+        """Build a scheduler; withhold its first values where a subclass may change the groups, and check them then."""
+        if self.withheld is None:
+            return build()
+        self.withheld.append(WithheldSchedule(optimizer, build, check))
+        return self.withheld[-1].scheduler
 
     def take_resumed_states(self) -> Any:
         """Return the resumed optimizer states, once."""
@@ -46,4 +68,4 @@ class RunState:
 
     def forget_resume(self) -> None:
         """Forget the checkpoint of an earlier run, when a new one begins."""
-        self.resumed_specs = self.resumed_states = self.inputs = self.resolved = None
+        self.resumed_specs = self.resumed_states = self.resumed_batch_size = self.inputs = self.resolved = None

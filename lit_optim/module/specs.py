@@ -11,9 +11,10 @@ from torch.optim import Optimizer
 
 from lit_optim.callbacks.repeat_lr import RepeatLr
 from lit_optim.config.checks.coerce import Mismatch, coerce, not_finite
+from lit_optim.config.read.config_objects import object_fields
 from lit_optim.config.read.plain_containers import to_attribute_dict
 from lit_optim.config.read.presets import GROUPS
-from lit_optim.config.read.spec import read_spec
+from lit_optim.config.read.spec import LR_SCALING, read_spec
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.lightning_api import LightningModule
 from lit_optim.module.run_state import RunState
@@ -51,16 +52,22 @@ class ModuleWithSpecs(LightningModule):
 
     @property
     def lr(self) -> float | None:
-        """Return the learning rate: as assigned, else as configured, else None; never raise."""
-        if self._run_state.assigned_lr is not None:
-            return self._run_state.assigned_lr
+        """Return the lr: as assigned, else as scaled by the batch size, else as configured, else None; never raise."""
+        state = self._run_state
+        if state.assigned_lr is not None:
+            return state.assigned_lr
+        if state.scaled_lr is not None:
+            return state.scaled_lr.lr
         with contextlib.suppress(Exception):
             return cast("float | None", read_spec(self.optim_specs()["optimizer"], "optimizer").arguments.get("lr"))
         return None
 
     @lr.setter
     def lr(self, value: Any) -> None:
-        """Override the configured lr, also in hparams; groups that exist already are scaled and keep their ratios."""
+        """Override the configured lr, also in hparams; groups that exist already are scaled and keep their ratios.
+
+        It is absolute: ``lr_scaling`` has no effect on it.
+        """
         if value is None:
             self._run_state.assigned_lr = None
             return
@@ -74,7 +81,8 @@ class ModuleWithSpecs(LightningModule):
         self._run_state.assigned_lr = value
         if "optimizer" in self.__dict__.get("_hparams", {}):
             with contextlib.suppress(Exception):  # a read-only DictConfig; the checkpoint gets the lr anyway
-                self.hparams["optimizer"] = {**read_spec(self.hparams["optimizer"], "optimizer").as_dict(), "lr": value}
+                spec = read_spec(self.hparams["optimizer"], "optimizer", overrides=self._overrides())
+                self.hparams["optimizer"] = {**spec.as_dict(), "lr": value}
         self._rescale(value)
 
     def optim_specs(self) -> dict[str, Any]:
@@ -86,6 +94,7 @@ class ModuleWithSpecs(LightningModule):
         resumed = self._run_state.resumed_specs
         own = getattr(self, "optim_spec", None)
         if own is not None:
+            own = object_fields(own)
             _check_own_spec(own, type(self).__name__)
         specs = _specs_in(resumed or own or {**self._run_state.given_specs, **_specs_in(self.hparams)})
         if specs.get("optimizer") is None:
@@ -113,7 +122,9 @@ class ModuleWithSpecs(LightningModule):
 
     def _overrides(self) -> dict[str, Any]:
         state = self._run_state
-        return {} if state.assigned_lr is None or state.resumed_specs else {"lr": state.assigned_lr}
+        if state.assigned_lr is None or state.resumed_specs:
+            return {}
+        return {"lr": state.assigned_lr, LR_SCALING: None}
 
     def _trainer_or_none(self) -> Any:
         try:

@@ -15,7 +15,7 @@ from lit_optim.config.read.preset_header import fields
 from lit_optim.config.read.spec import DEFAULT_TARGETS, Spec, merge, read_spec
 from lit_optim.duration import COUNT, RunLength, is_count
 from lit_optim.errors import ConfigError, Problems, wrong
-from lit_optim.preview.optimizer_stub import REST, OptimizerStub, optimizer_stub
+from lit_optim.preview.optimizer_stub import REST, OptimizerStub, optimizer_stub, scale_stub
 from lit_optim.scheduler.drive import build_driven_values
 from lit_optim.scheduler.driven_value import DrivenValue
 from lit_optim.schedules.plan.compose_plan import compose_plan
@@ -91,11 +91,13 @@ def preview(choice: Choice) -> Preview:
     optimizer_spec = _read_chosen("optimizer", chosen, choice)
     rules = _param_group_rules(chosen["param_groups"], choice.overrides.get("param_groups"))
     optimizer = optimizer_stub(chosen["optimizer"], optimizer_spec, rules, [plan.key for plan in plans])
+    scaling_notes = scale_stub(optimizer, optimizer_spec)
     hold = run.epoch("scheduler.interval") if lightning_keys.get("interval") == "epoch" else 1
     composed = partial(compose_plan, run_length=run, mode=lightning_keys.get("mode", "min"))
-    driven = build_driven_values(plans, cast("Any", optimizer), composed, hold)
+    frequency = int(lightning_keys.get("frequency", 1))
+    driven = build_driven_values(plans, cast("Any", optimizer), composed, hold, frequency)
     curves = tuple(_curves(driven, optimizer))
-    notes = (*_notes(curves, optimizer_spec), *_callback_notes(choice.chosen.get("optim_callbacks")))
+    notes = (*_notes(curves, optimizer_spec), *scaling_notes, *_callback_notes(choice.chosen.get("optim_callbacks")))
     return Preview(choice.label, curves, _length(run, driven), run.steps_per_epoch, notes)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
 from lit_optim.config import capabilities
 from lit_optim.config.read import presets
 from lit_optim.config.read.spec import Spec
-from lit_optim.errors import ConfigError
+from lit_optim.errors import ConfigError, Problems
 from lit_optim.scheduler.driven_value import split
 
 QUICK = ("lr", "weight_decay", "momentum")  # any positive number is right for every class that has them
@@ -103,3 +103,25 @@ def _read_from_class(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple
         (rule.name, {k: defaults[k] * v.factor if isinstance(v, Relative) else v for k, v in rule.options.items()})
         for rule in found
     ]
+
+
+def scale_stub(stub: OptimizerStub, spec: Spec) -> list[str]:
+    """Scale the lrs by the spec's ``lr_scaling``; return a note that says how, or that the batch size is not known.
+
+    Args:
+        stub: whose groups are scaled.
+        spec: the optimizer's.
+
+    Raises:
+        ConfigError: for a wrong ``lr_scaling``.
+    """
+    if spec.lr_scaling is None:
+        return []
+    from lit_optim.config.build.lr_scaling import check_lr_scaling, scale_lr
+    from lit_optim.config.build.optimizer import check_optimizer
+
+    checked = check_optimizer(spec)
+    scaling = check_lr_scaling(*checked, Problems())
+    if scaling is None or scaling.batch_size is None:
+        return ["lr_scaling multiplies the lr, by the batch size of the run: it is drawn for the base batch size"]
+    return [str(scale_lr(scaling, cast("Any", stub), None))]

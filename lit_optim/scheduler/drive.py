@@ -114,7 +114,12 @@ def _schedule_of(entry: Mapping[str, Any], where: str, also: str) -> dict[str, A
 
 
 def build_driven_values(
-    plans: Sequence[DrivePlan], optimizer: Optimizer, compose: Callable[..., Plan], hold: int, key: str = "scheduler"
+    plans: Sequence[DrivePlan],
+    optimizer: Optimizer,
+    compose: Callable[..., Plan],
+    hold: int,
+    frequency: int = 1,
+    key: str = "scheduler",
 ) -> list[DrivenValue]:
     """Build what drives the groups of an optimizer.
 
@@ -123,6 +128,7 @@ def build_driven_values(
         optimizer: whose groups are driven.
         compose: ``(config, base_lr=, key=) -> Plan``.
         hold: optimizer steps for which each value is held.
+        frequency: multiplies ``hold``, but where a metric drives the value: there it counts values of the metric.
         key: dotted name of the scheduler.
 
     Raises:
@@ -143,7 +149,8 @@ def build_driven_values(
         default = _number_at(optimizer.defaults, driven)
         default = float(_number_at(optimizer.param_groups[0], driven) if default is None else default)
         composed = compose(plan.config, base_lr=(default or 1.0) if driven == LR else 1.0, key=plan.where)
-        values.append(DrivenValue(driven, composed, group=plan.group, hold=hold, default=default, values=plan.values))
+        held = hold if composed.plateaus else hold * frequency
+        values.append(DrivenValue(driven, composed, group=plan.group, hold=held, default=default, values=plan.values))
     for i, value in enumerate(values):  # of two that drive a group, the later one counts
         value.excluded = tuple(v.group for v in values[i + 1 :] if v.key == value.key and v.group is not None)
     return values

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from torch.optim import Optimizer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+LRS = ("initial_lr", "base_lr", "lr")
 
 
 def rescale_lr(optimizer: Optimizer, lr: float) -> None:
@@ -11,7 +16,16 @@ def rescale_lr(optimizer: Optimizer, lr: float) -> None:
     AdaBound's ``base_lr`` is scaled too, so that its bounds final_lr * lr / base_lr stay where they are.
     """
     before = float(optimizer.defaults["lr"])
-    for group in optimizer.param_groups:
-        for name in [name for name in ("initial_lr", "base_lr", "lr") if name in group]:
-            group[name] = group[name] * (lr / before) if before else lr  # nothing is in proportion to 0
+    if before:
+        multiply_lrs(optimizer, lr / before)
+    else:  # nothing is in proportion to 0
+        for group in optimizer.param_groups:
+            group.update({name: lr for name in LRS if name in group})
     optimizer.defaults["lr"] = lr
+
+
+def multiply_lrs(optimizer: Optimizer, factor: float) -> None:
+    """Multiply the lr of an optimizer and those of all its groups."""
+    for group in optimizer.param_groups:
+        group.update({name: group[name] * factor for name in LRS if name in group})
+    optimizer.defaults["lr"] = optimizer.defaults["lr"] * factor

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
@@ -25,10 +27,11 @@ def run_length(trainer: Trainer | None) -> RunLength:
     if trainer is None:
         return RunLength()
     check_has_steps(trainer)
-    batches = _training_batches(trainer)
+    with training_data(trainer):
+        batches = trainer.num_training_batches
     if batches == 0:
         raise ConfigError("trainer: there is no training batch, so nothing to train; see trainer.limit_train_batches")
-    accumulation = _accumulation(trainer)
+    accumulation = accumulated_batches(trainer)
     per_epoch = None
     if math.isfinite(batches) and len(set(accumulation.values())) == 1:
         per_epoch = math.ceil(batches / next(iter(accumulation.values())))
@@ -38,17 +41,18 @@ def run_length(trainer: Trainer | None) -> RunLength:
     return RunLength(total, per_epoch, unknown_because, trainer.max_epochs if limited else None)
 
 
-def _training_batches(trainer: Trainer) -> float:
-    """Count the batches of an epoch; the dataloader is set up for it if it was not yet."""
-    if trainer.train_dataloader is not None:
-        return trainer.num_training_batches
+@contextlib.contextmanager
+def training_data(trainer: Trainer | None) -> Iterator[None]:
+    """Set the train dataloader up for the context, if it was not yet; it stays set up where Lightning lets it."""
+    if trainer is None or trainer.train_dataloader is not None:
+        yield
+        return
     trainer.fit_loop.setup_data()
-    batches = trainer.num_training_batches
+    yield
     if trainer.ckpt_path is not None or trainer.strategy.restore_checkpoint_after_setup:  # which sets ckpt_path later
         # Lightning gives a loader its restored state only while setting it up, and restores the checkpoint's loops
         # later than this: without another set-up a run that is resumed within an epoch would begin that epoch anew
         trainer.fit_loop._combined_loader = None
-    return batches
 
 
 def check_has_steps(trainer: Trainer) -> None:
@@ -64,7 +68,7 @@ def check_has_steps(trainer: Trainer) -> None:
             raise ConfigError(f"trainer.{name}=0: nothing to train; set at least 1, or call trainer.validate")
 
 
-def _accumulation(trainer: Trainer) -> dict[int, int]:
+def accumulated_batches(trainer: Trainer) -> dict[int, int]:
     """Return how many batches are accumulated per optimizer step, by the epoch from which that holds."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by the callback connector
         if isinstance(callback, lightning_callbacks.GradientAccumulationScheduler):

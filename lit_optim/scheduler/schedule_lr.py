@@ -10,12 +10,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lit_optim.duration import COUNT, RunLength, is_count
-from lit_optim.errors import ConfigError, did_you_mean, wrong
+from lit_optim.duration import RunLength
+from lit_optim.errors import ConfigError
 from lit_optim.scheduler.drive import ScheduleConfig, build_driven_values
 from lit_optim.scheduler.driven_value import DrivenValue
 from lit_optim.scheduler.rescale_lr import rescale_lr
 from lit_optim.scheduler.write_lr import lr_writer
+from lit_optim.schedules.checks import check_choices, check_counts
 from lit_optim.schedules.plan.compose_plan import compose_plan
 from lit_optim.schedules.plan.plan import Phase
 from lit_optim.schedules.shapes.plateau import PlateauState
@@ -39,6 +40,7 @@ class ScheduleLR(LRScheduler):
         monitor: the metric that drives a plateau, for the code that feeds `step_metric`.
         mode: ``min`` or ``max``: when that metric is better.
         interval: ``step``, or ``epoch`` to hold each value for a whole epoch.
+        frequency: hold each value for that many intervals; a plateau counts every n-th value of its metric instead.
         phases: in place of the slots, any number of phases: name -> ``steps`` (a duration, or ``rest``), ``shape``, ...
         order: the order of the phases, by name.
         noise: multiplies the schedule, see `lit_optim.schedules.noise`: ``std``, ``limit``, ``seed``.
@@ -78,17 +80,13 @@ class ScheduleLR(LRScheduler):
         monitor: str | None = None,
         mode: Literal["min", "max"] = "min",
         interval: Literal["step", "epoch"] = "step",
+        frequency: int = 1,
     ) -> None:
         # LRScheduler.__init__ is not called: it wraps optimizer.step and steps once, and all it would set is set here
         if not isinstance(optimizer, Optimizer):
             raise ConfigError(f"optimizer: expected a torch.optim.Optimizer, got {type(optimizer).__name__}")
-        for name, choice, allowed in (("mode", mode, ("min", "max")), ("interval", interval, ("step", "epoch"))):
-            if choice not in allowed:
-                rule = f"must be one of {', '.join(allowed)}{did_you_mean(str(choice), allowed)}"
-                raise ConfigError(wrong(f"scheduler.{name}", choice, rule))
-        for name, length in (("total_steps", total_steps), ("steps_per_epoch", steps_per_epoch)):
-            if length is not None and not is_count(length):
-                raise ConfigError(wrong(f"scheduler.{name}", length, COUNT))
+        check_choices(mode=(mode, ("min", "max")), interval=(interval, ("step", "epoch")))
+        check_counts(total_steps=total_steps, steps_per_epoch=steps_per_epoch, frequency=frequency)
         self.optimizer = optimizer
         self.monitor = monitor
         self.last_epoch = 0  # torch's name of the step counter
@@ -96,7 +94,8 @@ class ScheduleLR(LRScheduler):
         lr = {"warmup": warmup, "main": main, "cooldown": cooldown, "phases": phases, "order": order, "noise": noise}
         self._config = ScheduleConfig(lr, drive or {}, groups or {})
         self._compose = partial(compose_plan, run_length=run_length, mode=mode)
-        self._hold = run_length.epoch("scheduler.interval") if interval == "epoch" else 1
+        self._rhythm = (run_length.epoch("scheduler.interval") if interval == "epoch" else 1, int(frequency))
+        self._metrics_seen = 0
         self._values: list[DrivenValue] = []
         self._replan()
         self.rewrite()
@@ -104,7 +103,7 @@ class ScheduleLR(LRScheduler):
     def _replan(self) -> None:
         """Build the driven values, and keep the counters of the present ones."""
         before = {value.id: value for value in self._values}
-        self._values = build_driven_values(self._config.plans(), self.optimizer, self._compose, self._hold)
+        self._values = build_driven_values(self._config.plans(), self.optimizer, self._compose, *self._rhythm)
         for value in self._values:
             value.continue_from(before.get(value.id), self.last_epoch)
 
@@ -112,7 +111,7 @@ class ScheduleLR(LRScheduler):
         """Choose the function with the fewest operations that can write the next steps."""
         if any(value.careful for value in self._values):
             self._write_step = self._write_all
-        elif len(self._values) > 1 or self._hold > 1:
+        elif len(self._values) > 1 or self._values[0].hold > 1:
             self._write_step = self._write_expected
         else:
             self._write_step = lr_writer(self._values[0], self.optimizer, self._write, self._write_expected)
@@ -187,8 +186,9 @@ class ScheduleLR(LRScheduler):
 
     def step_metric(self, value: float) -> None:
         """Feed plateaus with one more value of their metric; values outside of their phases are not counted."""
+        self._metrics_seen += 1
         for driven in self._values:
-            if driven.observe(self.last_epoch, float(value)):
+            if self._metrics_seen % self._rhythm[1] == 0 and driven.observe(self.last_epoch, float(value)):
                 self._write_value(driven, self.last_epoch)
 
     def rewrite(self) -> None:
@@ -220,7 +220,8 @@ class ScheduleLR(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """Return the counters; everything else comes from the configuration and the optimizer's groups."""
         lr, *others = self._values
-        state: dict[str, Any] = {"last_epoch": self.last_epoch, **lr.state_dict()}
+        seen = {"metrics_seen": self._metrics_seen} if self._rhythm[1] > 1 else {}
+        state: dict[str, Any] = {"last_epoch": self.last_epoch, **lr.state_dict(), **seen}
         if others:
             state["lanes"] = {value.id: value.state_dict() for value in others}
         return state
@@ -231,6 +232,7 @@ class ScheduleLR(LRScheduler):
         The optimizer may be restored before or after; the schedule may be another one than the checkpoint's.
         """
         self.last_epoch = int(state_dict["last_epoch"])
+        self._metrics_seen = int(state_dict.get("metrics_seen", 0))
         states = {self._values[0].id: dict(state_dict), **state_dict.get("lanes", {})}
         for value in self._values:
             value.load_state_dict(states.get(value.id, {}), self.last_epoch)

@@ -1,11 +1,13 @@
-"""Checks of the ranges of a shape's arguments, with one wording of their errors."""
+"""Checks of the arguments of shapes and schedulers, with one wording of their errors."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from lit_optim.errors import ConfigError, wrong
+from lit_optim.duration import COUNT, is_count
+from lit_optim.errors import ConfigError, did_you_mean, wrong
 
 
 def is_number(value: Any) -> bool:
@@ -38,3 +40,26 @@ def between(low: float, high: float, **values: float) -> None:
     for name, value in values.items():
         if not low < value < high:
             raise ConfigError(wrong(name, value, f"must lie between {low:g} and {high:g}, both excluded"))
+
+
+def check_choices(**arguments: tuple[Any, Sequence[str]]) -> None:
+    """Check arguments of a scheduler that are one of a few words: name -> (value, words).
+
+    Raises:
+        ConfigError: with the words.
+    """
+    for name, (value, words) in arguments.items():
+        if value not in words:
+            rule = f"must be one of {', '.join(words)}{did_you_mean(str(value), words)}"
+            raise ConfigError(wrong(f"scheduler.{name}", value, rule))
+
+
+def check_counts(**arguments: Any) -> None:
+    """Check arguments of a scheduler that are None or a whole number of at least 1.
+
+    Raises:
+        ConfigError: for any other value.
+    """
+    for name, value in arguments.items():
+        if value is not None and not is_count(value):
+            raise ConfigError(wrong(f"scheduler.{name}", value, COUNT))

@@ -104,3 +104,27 @@ def test_the_value_of_rank_0_is_everybodys(tmp_path):
     first, second = on_two_ranks(work)
     assert first == second
     assert first[1]["scale"] == 0.5
+
+
+def test_frequency_counts_validations_and_the_warmup_moves_at_every_step(tmp_path):
+    scheduler = {**PLATEAU, "warmup": 4, "frequency": 2, "reduce_on_plateau": True}
+    module, _ = fit(tmp_path, Net(scheduler=scheduler, val_losses=FLAT), max_epochs=7)
+    assert [used[0] for used in module.used[:4]] == pytest.approx([0.25e-3, 0.5e-3, 0.75e-3, 1e-3])
+    assert by_epoch(module, 7)[1:] == [1.0, 1.0, 1.0, 1.0, 1.0, 0.5]  # of validations 2, 4, 6 two are bad
+
+
+def test_frequency_is_counted_on_by_a_resumed_run(tmp_path):
+    scheduler = {**PLATEAU, "frequency": 2}
+    whole, _ = fit(tmp_path, Net(scheduler=scheduler, val_losses=FLAT), max_epochs=8)
+    _, run = fit(tmp_path, Net(scheduler=scheduler, val_losses=FLAT), max_epochs=3)
+    run.save_checkpoint(tmp_path / "three.ckpt")
+    resumed, _ = fit(tmp_path, Net(scheduler=scheduler, val_losses=FLAT), tmp_path / "three.ckpt", max_epochs=8)
+    assert resumed.used == whole.used[3 * BATCHES :]
+    assert {used[0] for used in whole.used} == {1e-3, 0.5e-3}
+
+
+def test_not_strict_warns_of_a_metric_that_is_missing(tmp_path):
+    module = Net(scheduler={**PLATEAU, "monitor": "val/lsos", "strict": False}, val_losses=FLAT)
+    with pytest.warns(UserWarning, match=r"scheduler.monitor='val/lsos': not among the logged metrics; did you mean"):
+        fit(tmp_path, module, max_epochs=4)
+    assert by_epoch(module, 4) == [1.0] * 4

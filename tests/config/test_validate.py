@@ -101,7 +101,9 @@ CASES = [
     ({"scheduler": {"interval": "steps"}}, "scheduler.interval='steps': must be one of step, epoch; did you mean 'step'?"),
     ({"scheduler": {"total_steps": 0}}, "scheduler.total_steps=0: must be a whole number of at least 1"),
     ({"scheduler": {"total_steps": float("nan")}}, "scheduler.total_steps=nan: must be a whole number"),
-    ({"scheduler": {"frequency": 2}}, "scheduler.frequency: a ScheduleLR moves at every optimizer step"),
+    ({"scheduler": {"frequency": 2.5}}, "scheduler.frequency=2.5: must be a whole number of at least 1"),
+    ({"scheduler": {**PLATEAU, "monitor": "x", "reduce_on_plateau": False}}, "scheduler.reduce_on_plateau=False: its metric drives this schedule; remove it"),
+    ({"scheduler": {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 1, "reduce_on_plateau": True}}, "scheduler.reduce_on_plateau=True: no metric drives this schedule"),
     ({"scheduler": {"_target_": "torch.optim.lr_scheduler.StepLR"}}, "scheduler.step_size: StepLR needs a value for it"),
     ({"scheduler": {"_target_": "torch.optim.AdamW"}}, "not a torch.optim.lr_scheduler.LRScheduler subclass (it is the class AdamW)"),
     # groups and callbacks

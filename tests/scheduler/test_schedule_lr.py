@@ -261,6 +261,24 @@ def test_state_loads_as_plain_data(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("rhythm", "held_for"),
+    [({}, 1), ({"frequency": 3}, 3), ({"interval": "epoch"}, 2), ({"interval": "epoch", "frequency": 2}, 4)],
+)
+def test_a_value_is_held_for_frequency_intervals(rhythm, held_for):
+    scheduler = ScheduleLR(optimizer(), **LINEAR, steps_per_epoch=2, **rhythm)
+    assert run(scheduler, 10) == pytest.approx([1 - step // held_for * held_for / 10 for step in range(10)])
+
+
+def test_of_a_plateau_frequency_counts_values_of_the_metric():
+    scheduler = ScheduleLR(optimizer(), main={"shape": "plateau", "factor": 0.5, "patience": 0}, frequency=2)
+    seen = []
+    for _ in range(6):
+        scheduler.step_metric(1.0)
+        seen.append(scheduler.get_last_lr()[0])
+    assert seen == [1.0, 1.0, 1.0, 0.5, 0.5, 0.25]
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"main": {"shape": "cosine"}}, "scheduler: total_steps is unknown"),
@@ -273,6 +291,7 @@ def test_state_loads_as_plain_data(tmp_path):
         ({"total_steps": 0}, "scheduler.total_steps=0"),
         ({"total_steps": float("inf")}, "scheduler.total_steps=inf"),
         ({"total_steps": -1}, "scheduler.total_steps=-1"),
+        ({"frequency": 0}, "scheduler.frequency=0: must be a whole number of at least 1"),
         ({"mode": "mni"}, "scheduler.mode='mni'.*did you mean 'min'"),
         ({"interval": "steps"}, "scheduler.interval='steps'.*did you mean 'step'"),
         ({"main": {"shape": "cosin"}}, "scheduler.main.shape='cosin'.*did you mean 'cosine'"),

@@ -13,6 +13,7 @@ from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
 from lit_optim.config.build.given_groups import given_groups
+from lit_optim.config.build.lr_scaling import check_lr_scaling, nearest_argument
 from lit_optim.config.checks.check_by_building import check_by_building
 from lit_optim.config.checks.keyword_arguments import check_call, checked_arguments
 from lit_optim.config.checks.locate import locate_class_or_factory
@@ -47,10 +48,15 @@ def check_optimizer(spec: Spec) -> CheckedOptimizer:
         ConfigError: with all that is wrong.
     """
     cls = locate_class_or_factory(spec.target, Optimizer, spec.key)
-    if not isinstance(cls, type):
-        return CheckedOptimizer(spec, cls, dict(spec.arguments))  # the factory's result is checked
     problems = Problems()
-    arguments = check_call(cls, spec.arguments, spec.key, problems, supplied=1, finite=True, check_nested=check_nested)
+    if not isinstance(cls, type):
+        check_lr_scaling(spec, cls, spec.arguments, problems)
+        problems.raise_if_any()
+        return CheckedOptimizer(spec, cls, dict(spec.arguments))  # the factory's result is checked
+    arguments = check_call(
+        cls, spec.arguments, spec.key, problems,
+        supplied=1, finite=True, suggest=nearest_argument, check_nested=check_nested,
+    )  # fmt: skip
     extra = only_kwargs_takes(cls, arguments, supplied=1)
     if not problems:
         check_ranges(cls, arguments, spec.key, problems)
@@ -59,6 +65,8 @@ def check_optimizer(spec: Spec) -> CheckedOptimizer:
         check_by_building(build, cls.__name__, arguments, spec.key, problems, names)
     if extra and not problems:
         _check_extra_arguments(cls, arguments, extra, spec.key, problems)
+    if spec.lr_scaling is not None:
+        check_lr_scaling(spec, cls, arguments, problems)
     problems.raise_if_any()
     return CheckedOptimizer(spec, cls, arguments)
 

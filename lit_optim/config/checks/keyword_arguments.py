@@ -7,8 +7,17 @@ from typing import Any
 
 from lit_optim.config.checks.coerce import Mismatch, coerce, not_finite
 from lit_optim.config.checks.nested_objects import NestedCheck, build_nested
-from lit_optim.config.checks.signature import call_signature
+from lit_optim.config.checks.signature import CallSignature, call_signature
 from lit_optim.errors import Problems, did_you_mean
+
+DROPPED = {  # arguments that torch, or an optimizer that people move from, once had
+    "verbose": "drop it: torch has removed it; LearningRateMonitor of Lightning logs the lr",
+    "correct_bias": "drop it: of the AdamW that Hugging Face has removed; here the bias is always corrected",
+    "no_deprecation_warning": "drop it: of the AdamW that Hugging Face has removed",
+    "adam_w_mode": "drop it: of apex; adam and adamw are two optimizers here",
+    "set_grad_none": "drop it: of apex; Lightning sets gradients to None",
+    "print_change_log": "drop it: it only printed a note",
+}
 
 
 def _nearest_argument(name: str, known: Sequence[str]) -> str:
@@ -62,8 +71,8 @@ def check_call(
             problems.extend(found)
         elif argument in signature.supplied:
             problems.add(where, value, f"{name} is given {argument!r} at run time; remove it")
-        elif argument not in signature.hints and not signature.takes_any:
-            hint_at = suggest(argument, list(signature.hints))
+        elif _is_unknown(target, argument, signature):
+            hint_at = f"; {DROPPED[argument]}" if argument in DROPPED else suggest(argument, list(signature.hints))
             problems.add(where, value, f"{name} has no argument {argument!r}{hint_at}")
         elif argument not in signature.hints or argument in unchecked:
             clean[argument] = value
@@ -78,6 +87,13 @@ def check_call(
         if argument not in arguments:
             problems.append(f"{key}.{argument}: {name} needs a value for it")
     return clean
+
+
+def _is_unknown(target: Any, argument: str, signature: CallSignature) -> bool:
+    """Return whether a call does not take an argument; torch 2.6 takes ``verbose``, and warns that it will not."""
+    if argument == "verbose" and str(getattr(target, "__module__", "")).startswith("torch.optim."):
+        return True
+    return argument not in signature.hints and not signature.takes_any
 
 
 def checked_arguments(

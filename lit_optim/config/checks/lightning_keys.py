@@ -7,7 +7,7 @@ from typing import Any
 from lit_optim.duration import COUNT, is_count
 from lit_optim.errors import Problems, did_you_mean
 
-LIGHTNING_KEYS = ("monitor", "mode", "interval", "frequency", "name", "total_steps")
+LIGHTNING_KEYS = ("monitor", "mode", "interval", "frequency", "strict", "reduce_on_plateau", "name", "total_steps")
 
 
 def check_lightning_keys(lightning_keys: dict[str, Any], key: str, problems: Problems) -> None:
@@ -25,6 +25,31 @@ def check_lightning_keys(lightning_keys: dict[str, Any], key: str, problems: Pro
     for name in ("monitor", "name"):
         if name in lightning_keys and not (isinstance(lightning_keys[name], str) and lightning_keys[name]):
             problems.add(f"{key}.{name}", lightning_keys[name], "must be a text")
+    for name in ("strict", "reduce_on_plateau"):
+        if not isinstance(lightning_keys.get(name, True), bool):
+            problems.add(f"{key}.{name}", lightning_keys[name], "must be true or false")
     for name in ("total_steps", "frequency"):
         if not is_count(lightning_keys.get(name, 1)):
             problems.add(f"{key}.{name}", lightning_keys[name], COUNT)
+
+
+def check_reduce_on_plateau(lightning_keys: dict[str, Any], key: str, problems: Problems, *, by_metric: bool) -> None:
+    """Collect a ``reduce_on_plateau`` that contradicts its schedule.
+
+    Args:
+        lightning_keys: of the spec.
+        key: dotted name of the spec.
+        problems: collects what is wrong.
+        by_metric: whether a metric can drive the schedule.
+
+    Example:
+        >>> found = Problems()
+        >>> check_reduce_on_plateau({"reduce_on_plateau": True}, "scheduler", found, by_metric=False); print(found[0])
+        scheduler.reduce_on_plateau=True: no metric drives this schedule; remove it, or choose scheduler=plateau
+    """
+    given = lightning_keys.get("reduce_on_plateau")
+    if given is True and not by_metric:
+        rule = "no metric drives this schedule; remove it, or choose scheduler=plateau"
+        problems.add(f"{key}.reduce_on_plateau", given, rule)
+    if given is False and by_metric:
+        problems.add(f"{key}.reduce_on_plateau", given, "its metric drives this schedule; remove it")

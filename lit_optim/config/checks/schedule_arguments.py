@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from lit_optim.config.checks.keyword_arguments import check_call
-from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightning_keys
+from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightning_keys, check_reduce_on_plateau
 from lit_optim.config.checks.nested_objects import NestedCheck
 from lit_optim.config.checks.slots import check_slots, take_misplaced, without_aliases
 from lit_optim.config.read import presets
@@ -15,6 +15,8 @@ from lit_optim.duration import COUNT, is_count
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.scheduler.drive import PLAN_KEYS, ScheduleConfig
 from lit_optim.schedules.plan.phase_configs import PhaseConfig, phase_configs
+from lit_optim.schedules.plan.shape_factory import shape_factory
+from lit_optim.schedules.shapes.plateau import plateau
 
 
 def _schedule_lr(
@@ -33,6 +35,7 @@ def _schedule_lr(
     monitor: str | None = None,
     mode: Literal["min", "max"] = "min",
     interval: Literal["step", "epoch"] = "step",
+    frequency: int = 1,
 ) -> None:
     """Hold the signature of ScheduleLR, whose module imports torch."""
 
@@ -68,8 +71,8 @@ def check_schedule_arguments(
     epoch = arguments.get("steps_per_epoch")
     if epoch is not None and not is_count(epoch):
         problems.add(f"{spec.key}.steps_per_epoch", epoch, COUNT)
-    if lightning_keys.pop("frequency", 1) != 1:
-        problems.append(f"{spec.key}.frequency: a ScheduleLR moves at every optimizer step; remove it")
+    problems.raise_if_any()
+    check_reduce_on_plateau(lightning_keys, spec.key, problems, by_metric=has_plateau(configured_phases(arguments)))
     problems.raise_if_any()
     return arguments, lightning_keys
 
@@ -114,6 +117,11 @@ def schedule_config(arguments: Mapping[str, Any]) -> ScheduleConfig:
 def configured_phases(arguments: Mapping[str, Any]) -> list[PhaseConfig]:
     """List the phases of all schedules among the arguments of a ScheduleLR."""
     return [phase for plan in schedule_config(arguments).plans() for phase in phase_configs(plan.config, plan.where)]
+
+
+def has_plateau(phases: Iterable[PhaseConfig]) -> bool:
+    """Return whether a metric drives one of the phases."""
+    return any(shape_factory(phase.options["shape"], phase.key) is plateau for phase in phases)
 
 
 def _slots(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def floor_above_lr(scheduler: Spec, optimizer: Spec, rules: Sequence[Rule] = ())
         scheduler.main.min_lr=0.1: above optimizer.lr=0.01; write a min_lr below 0.01
     """
     schedule, built = class_and_arguments(scheduler, LRScheduler), class_and_arguments(optimizer, Optimizer)
-    if schedule is None or built is None:
+    if schedule is None or built is None or optimizer.lr_scaling is not None:  # the lr depends on the batch size
         return []
     own = schedule[0] is ScheduleLR
     lrs = {f"{optimizer.key}.lr": as_number(built[1].get("lr"))}

@@ -8,13 +8,22 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from lit_optim.config.read.config_objects import object_fields
 from lit_optim.errors import ConfigError
 
+_PLAIN = (str, int, float, type(None), Mapping, list, tuple)
 
-def to_plain(value: Any, key: str = "config") -> Any:
-    """Copy a value without OmegaConf containers and partials; interpolations are resolved.
+
+def to_plain(value: Any, key: str = "config", *, keep_objects: bool = False) -> Any:
+    """Copy a value without OmegaConf containers, partials, dataclass and pydantic objects; resolve interpolations.
 
     A partial becomes the mapping that would build it: ``{_target_, _partial_, **keywords}``.
+
+    Args:
+        value: a spec, or anything that holds some.
+        key: its dotted name.
+        keep_objects: leave dataclass, attrs and pydantic objects as they are; arguments of other packages' classes
+            are left in any case.
 
     Raises:
         ConfigError: for interpolations that lead nowhere and for values that are still missing (``???``).
@@ -42,12 +51,26 @@ def to_plain(value: Any, key: str = "config") -> Any:
             return {"class_path": import_path_of(value.args[-1]), "init_args": to_plain(value.keywords, key)}
         if value.args:
             raise ConfigError(f"{key}: a partial with positional arguments; give them by name")
-        return {"_target_": import_path_of(value.func), "_partial_": True, **to_plain(value.keywords, key)}
+        value = {"_target_": import_path_of(value.func), "_partial_": True, **value.keywords}
+    if not (keep_objects or isinstance(value, _PLAIN)):
+        value = object_fields(value)
     if isinstance(value, Mapping):
-        return {name: to_plain(item, f"{key}.{name}") for name, item in value.items()}
+        keep_objects = keep_objects or takes_objects(value)
+        return {k: to_plain(item, f"{key}.{k}", keep_objects=keep_objects) for k, item in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(to_plain(item, f"{key}[{i}]") for i, item in enumerate(value))
+        return type(value)(to_plain(item, f"{key}[{i}]", keep_objects=keep_objects) for i, item in enumerate(value))
     return value
+
+
+def takes_objects(spec: Mapping[str, Any]) -> bool:
+    """Return whether a spec's class is a third party's, whose arguments may be such objects themselves.
+
+    Example:
+        >>> takes_objects({"_target_": "some_shampoo.Shampoo"}), takes_objects({"_target_": "torch.optim.SGD"})
+        (True, False)
+    """
+    path = spec.get("_target_", spec.get("class_path"))
+    return isinstance(path, str) and "." in path and not path.startswith(("lit_optim.", "torch.optim."))
 
 
 def missing_message(key: str, path: str) -> str:
@@ -67,17 +90,24 @@ def missing_message(key: str, path: str) -> str:
     return f"{where}: missing; {advice}"
 
 
-def to_serializable(value: Any) -> Any:
-    """Convert as `to_plain`, and write what a checkpoint cannot hold under ``weights_only=True`` as text or number."""
-    value = to_plain(value)
+def to_serializable(value: Any, *, keep_objects: bool = False) -> Any:
+    """Convert as `to_plain`, and write what a checkpoint cannot hold under ``weights_only=True`` as text or number.
+
+    Objects of settings among the arguments of other packages' classes become specs.
+    """
+    value = to_plain(value, keep_objects=keep_objects)
     if isinstance(value, dict):
-        return {str(name): to_serializable(item) for name, item in value.items()}
+        keep_objects = keep_objects or takes_objects(value)
+        return {str(name): to_serializable(item, keep_objects=keep_objects) for name, item in value.items()}
     if value is None or isinstance(value, (bool, int, float, str, complex)):
         return value
     if isinstance(value, type) or inspect.isroutine(value):
         return import_path_of(value)
     if isinstance(value, (list, tuple)):
-        return (list if isinstance(value, list) else tuple)(map(to_serializable, value))
+        items = (to_serializable(item, keep_objects=keep_objects) for item in value)
+        return (list if isinstance(value, list) else tuple)(items)
+    if isinstance(fields := object_fields(value), dict):
+        return to_serializable({"_target_": import_path_of(type(value)), **fields}, keep_objects=True)
     import torch
 
     return value if isinstance(value, torch.Tensor) else repr(value)

@@ -15,6 +15,7 @@ from lit_optim.schedules.plan.phase_configs import SLOTS
 
 HYDRA_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 OLD_PATHS = {"lit_optim.schedule_lr.ScheduleLR": "lit_optim.ScheduleLR"}  # that configurations may hold
+LR_SCALING = "lr_scaling"  # a key of optimizers that is no argument of their class
 UNSET = "???"  # OmegaConf's mark of a missing value: the target of the preset `any`
 DEFAULT_TARGETS = {"scheduler": "lit_optim.ScheduleLR"}
 
@@ -26,6 +27,7 @@ class Spec:
     target: Any
     arguments: dict[str, Any] = field(default_factory=dict)
     key: str = "optimizer"
+    lr_scaling: Any = None  # of an optimizer: how its lrs depend on the batch size
 
     @property
     def path(self) -> str:
@@ -34,7 +36,8 @@ class Spec:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the spec as a mapping, which `read_spec` reads again."""
-        return {"_target_": self.path, **self.arguments}
+        scaling = {} if self.lr_scaling is None else {LR_SCALING: self.lr_scaling}
+        return {"_target_": self.path, **self.arguments, **scaling}
 
 
 def read_spec(spec: Any, group: str, key: str | None = None, overrides: Mapping[str, Any] | None = None) -> Spec:
@@ -63,7 +66,9 @@ def read_spec(spec: Any, group: str, key: str | None = None, overrides: Mapping[
             raise ConfigError(f"{key}: {name!r} is not the name of an argument; write a text")
     arguments = {name: value for name, value in arguments.items() if name not in HYDRA_KEYS}
     target = OLD_PATHS.get(target, target) if isinstance(target, str) else target
-    return Spec(target, merge(arguments, to_plain(dict(overrides or {}), key)), key)
+    merged = merge(arguments, to_plain(dict(overrides or {}), key))
+    scaling = merged.pop(LR_SCALING, None) if group == "optimizer" else None
+    return Spec(target, merged, key, scaling)
 
 
 def merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,3 +57,14 @@ def test_missing_and_supplied_arguments():
     assert checked(needs, 1, step_size=1, total_steps=3)[1] == [
         "x.total_steps=3: needs is given 'total_steps' at run time; remove it"
     ]
+
+
+def test_what_torch_once_had_is_to_be_dropped_where_a_version_still_takes_it_too():
+    def step_lr(optimizer, step_size: int, verbose="deprecated"): ...
+
+    step_lr.__module__ = "torch.optim.lr_scheduler"  # of torch 2.6
+    clean, problems = checked(step_lr, 1, step_size=2, verbose=False)
+    assert clean == {"step_size": 2}
+    assert problems[0].startswith("x.verbose=False: step_lr has no argument 'verbose'; drop it: torch has removed it")
+    assert checked(lambda verbose: 0, verbose=True) == ({"verbose": True}, [])
+    assert "; drop it: of the AdamW that Hugging Face" in checked(Bare, 1, correct_bias=False)[1][0]

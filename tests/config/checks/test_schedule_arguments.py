@@ -20,7 +20,14 @@ def test_the_signature_is_that_of_schedule_lr():
     [
         ("drive", 5, "scheduler.drive=5: ScheduleLR expects Mapping"),
         ("optimizer", 3, "scheduler.optimizer=3: ScheduleLR is given 'optimizer' at run time; remove it"),
-        ("frequency", 2, "scheduler.frequency: a ScheduleLR moves at every optimizer step; remove it"),
+        ("frequency", 0, "scheduler.frequency=0: must be a whole number of at least 1"),
+        ("strict", 3, "scheduler.strict=3: must be true or false"),
+        ("reduce_on_plateau", True, "scheduler.reduce_on_plateau=True: no metric drives this schedule; remove it, or"),
+        (
+            "verbose",
+            True,
+            "scheduler.verbose=True: ScheduleLR has no argument 'verbose'; drop it: torch has removed it",
+        ),
         ("steps_per_epoch", 0, "scheduler.steps_per_epoch=0: must be a whole number of at least 1"),
         ("eta_min", 0, "scheduler.eta_min=0: ScheduleLR has no argument 'eta_min'; here it is scheduler.main.min_lr"),
     ],
