@@ -131,7 +131,7 @@ def sgd_on_one_submodule(net):
 
 @body(Cnn, """
 optimizer: {_target_: torch.optim.SGD, lr: 0.1, momentum: 0.9, lr_scaling: {base_batch_size: 256}}
-""", needs="lit_optim.config.build.lr_scaling", epochs=10, trainer=dict(accumulate_grad_batches=2))  # fmt: skip
+""", epochs=10, trainer=dict(accumulate_grad_batches=2))  # fmt: skip
 def lr_by_batch_size(net):
     batch_size, accumulated, devices = SIZE, 2, 1
     return optim.SGD(net.parameters(), lr=0.1 * batch_size * accumulated * devices / 256, momentum=0.9), []
