@@ -69,7 +69,7 @@ def sequential(net):
 
 @body(Mlp, """
 optimizer: {_target_: adam, lr: 0.01}
-scheduler: {_target_: torch.optim.lr_scheduler.ReduceLROnPlateau, factor: 0.5, patience: 0, monitor: val/loss, frequency: 2}
+scheduler: {_target_: plateau, main: {factor: 0.5, patience: 0}, frequency: 2}
 """, epochs=9)  # fmt: skip
 def plateau_with_frequency(net):
     optimizer = optim.Adam(net.parameters(), lr=1e-2)
