@@ -17,7 +17,7 @@ from bodies.networks import ActorCritic, CycleGan, Gan, Recommender, Sac, Td3, V
 optimizer:
   generator: {_target_: adam, lr: 2e-4, betas: [0.5, 0.999]}
   discriminator: {_target_: adam, lr: 1e-4, betas: [0.5, 0.999]}
-""", needs="lit_optim.module.manual_optimization")  # fmt: skip
+""")  # fmt: skip
 def gan(net):
     return {
         "generator": optim.Adam(net.generator.parameters(), lr=2e-4, betas=(0.5, 0.999)),
@@ -30,7 +30,7 @@ optimizer:
   generator: {_target_: torch.optim.RMSprop, lr: 5e-4}
   critic: {_target_: torch.optim.RMSprop, lr: 1e-3}
 scheduler: {generator: {_target_: cosine, total_steps: 10}, critic: cosine}
-""", needs="lit_optim.module.manual_optimization")  # fmt: skip
+""")  # fmt: skip
 def wgan_with_n_critic(net):
     generator = optim.RMSprop(net.generator.parameters(), lr=5e-4)
     critic = optim.RMSprop(net.critic.parameters(), lr=1e-3)
@@ -48,7 +48,7 @@ scheduler:
   phases: {hold: {steps: 2ep, shape: constant}, fall: {shape: linear}}
   order: [hold, fall]
   interval: epoch
-""", needs="lit_optim.module.manual_optimization")  # fmt: skip
+""")  # fmt: skip
 def cycle_gan(net):
     optimizers = {
         "generators": optim.Adam(chain(net.a_to_b.parameters(), net.b_to_a.parameters()), lr=2e-4, betas=(0.5, 0.999)),
@@ -65,7 +65,7 @@ def cycle_gan(net):
 optimizer:
   autoencoder: {_target_: adam, of: [encoder, quant_conv, quantize, decoder], lr: 1e-3, betas: [0.5, 0.9]}
   discriminator: {_target_: adam, of: criterion.discriminator, lr: 1e-3, betas: [0.5, 0.9]}
-""", needs="lit_optim.module.manual_optimization")  # fmt: skip
+""")  # fmt: skip
 def vq_gan(net):
     parts = (net.encoder, net.quant_conv, net.quantize, net.decoder)
     return {
@@ -78,7 +78,7 @@ def vq_gan(net):
 optimizer:
   actor: {_target_: adam, lr: 1e-3}
   critics: {_target_: adam, lr: 3e-3}
-""", needs="lit_optim.module.manual_optimization")  # fmt: skip
+""")  # fmt: skip
 def td3(net):
     return {
         "actor": optim.Adam(net.actor.parameters(), lr=1e-3),
@@ -91,7 +91,7 @@ optimizer:
   policy: {_target_: adam, lr: 3e-4}
   critics: {_target_: adam, of: [q1, q2], lr: 1e-3}
   temperature: {_target_: adam, of: {name: log_alpha}, lr: 1e-2}
-""", needs="lit_optim.module.manual_optimization")  # fmt: skip
+""")  # fmt: skip
 def sac_with_a_bare_temperature(net):
     return {
         "policy": optim.Adam(net.policy.parameters(), lr=3e-4),
@@ -107,7 +107,7 @@ optimizer:
 scheduler:
   actor: {_target_: step, main: {step_size: 5, gamma: 0.5}}
   critic: {_target_: step, main: {step_size: 2ep, gamma: 0.1}}
-""", needs="lit_optim.module.manual_optimization")  # fmt: skip
+""")  # fmt: skip
 def actor_critic_with_two_step_schedules(net):
     actor = optim.Adam(net.actor.parameters(), lr=1e-3)
     critic = optim.AdamW(net.critic.parameters(), lr=5e-3)
