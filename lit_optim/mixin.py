@@ -14,6 +14,7 @@ from lit_optim.module.batch_scaling import scale_each
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.manual_optimization import ModuleWithNamedOptimizers
 from lit_optim.module.overridden_hooks import adopt_overridden_hooks
+from lit_optim.module.report_groups import report_groups
 from lit_optim.module.step_schedules import own_callbacks
 from lit_optim.scheduler.run_length import run_length, training_data
 from lit_optim.step_hooks import AppliedStepCounter
@@ -84,6 +85,7 @@ class ConfigureOptimizersMixin(ModuleWithNamedOptimizers):
             build = functools.partial(state.build_scheduler, check=check)
             schedulers = build_schedulers(resolved.parts, optimizers, run, build, by_hand=by_hand)
             warn_at_fit_start(resolved, self, trainer, run)
+            report_groups(resolved.parts, self, optimizers, trainer)
         skips = resolved.parts[0].scheduler.own and has_gradient_scaler(trainer) and not by_hand
         state.applied_steps = AppliedStepCounter(optimizers[0]) if skips else None
         return for_lightning(resolved.parts, optimizers, schedulers, by_hand=by_hand)

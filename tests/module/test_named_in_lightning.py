@@ -227,3 +227,14 @@ def test_two_processes(tmp_path):
     assert torch.equal(one[0], other[0])
     assert one[1] == other[1] == [8, 8]
     assert "optimizer.generator.lr=1.5: of rank 1, but rank 0 has 0.5" in error
+
+
+def test_the_batch_size_scales_the_lr_of_the_optimizer_that_asks_for_it(tmp_path):
+    """A batch has four samples."""
+    scaled = {
+        **NAMES,
+        "generator": {"_target_": "sgd", "lr": 0.01, "lr_scaling": {"base_batch_size": 2, "rule": "linear"}},
+    }
+    module, run = fit(tmp_path, Gan(optimizer=scaled, scheduler="constant"), max_epochs=1)
+    assert [optimizer.param_groups[0]["lr"] for optimizer in run.optimizers] == [0.02, 0.05]
+    assert module.lr is None
