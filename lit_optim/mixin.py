@@ -12,7 +12,7 @@ from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, has_gradient_scaler
 from lit_optim.module.batch_scaling import scale_each
 from lit_optim.module.fit_warnings import warn_at_fit_start
-from lit_optim.module.manual_optimization import ModuleWithNamedOptimizers
+from lit_optim.module.freezing import ModuleFrozenByRules
 from lit_optim.module.overridden_hooks import adopt_overridden_hooks
 from lit_optim.module.report_groups import report_groups
 from lit_optim.module.step_schedules import own_callbacks
@@ -20,7 +20,7 @@ from lit_optim.scheduler.run_length import run_length, training_data
 from lit_optim.step_hooks import AppliedStepCounter
 
 
-class ConfigureOptimizersMixin(ModuleWithNamedOptimizers):
+class ConfigureOptimizersMixin(ModuleFrozenByRules):
     """A LightningModule whose optimizer, schedule, param groups and optimizer callbacks come from configuration.
 
     List it before LightningModule. The four specs - names of presets, mappings, DictConfigs or Hydra partials - are

@@ -6,6 +6,7 @@ from torch.optim import Optimizer
 
 from lit_optim.config.read.spec import Spec
 from lit_optim.lightning_api import Callback, LightningModule
+from lit_optim.param_groups import Grouping
 
 
 class OptimizerCallback(Callback):
@@ -38,6 +39,17 @@ class OptimizerCallback(Callback):
             ConfigError: for an optimizer that the callback cannot work with.
         """
         return spec
+
+    def replace_grouping(self, grouping: Grouping) -> Grouping:
+        """Return the rules of the param groups that count in place of the configured ones; called as `replace_spec` is.
+
+        Args:
+            grouping: the configured rules, or what an earlier callback has returned.
+
+        Raises:
+            ConfigError: for rules that the callback cannot work with.
+        """
+        return grouping
 
     def prepare_optimizer(self, optimizer: Optimizer) -> None:
         """Change the new optimizer before its scheduler is built, e.g. add group keys that a schedule may drive."""

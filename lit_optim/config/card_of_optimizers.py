@@ -10,7 +10,8 @@ from torch.optim import Optimizer
 
 from lit_optim.config.build.schedule_label import schedule_label
 from lit_optim.config.resolve import Resolved
-from lit_optim.param_groups.card import Card, make_card
+from lit_optim.param_groups.card import Card
+from lit_optim.param_groups.make_card import make_card
 
 
 def card_of_optimizers(parts: Sequence[Resolved], module: nn.Module, optimizers: Sequence[Optimizer]) -> Card:

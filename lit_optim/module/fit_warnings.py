@@ -8,6 +8,7 @@ from typing import Any
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
 from lit_optim.config.pitfalls import Specs, find_in_specs
+from lit_optim.config.pitfalls.muon_share import muon_share
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.duration import RunLength
@@ -40,7 +41,7 @@ def warn_at_fit_start(
             continue
         _check_backward(module, path)
         if not vars(trainer).get("fast_dev_run"):
-            _warn_of_pitfalls(part, trainer, part.length_of(run, by_hand=not module.automatic_optimization))
+            _warn_of_pitfalls(part, module, trainer, part.length_of(run, by_hand=not module.automatic_optimization))
     if trainer is None:
         return
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
@@ -61,12 +62,12 @@ def _check_backward(module: LightningModule, path: str) -> None:
         raise ConfigError(f"{problem}; {remedy}")
 
 
-def _warn_of_pitfalls(resolved: Resolved, trainer: Trainer, run: RunLength) -> None:
+def _warn_of_pitfalls(resolved: Resolved, module: LightningModule, trainer: Trainer, run: RunLength) -> None:
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
     config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
     strategy = {"_target_": type(trainer.strategy).__name__, "config": config} if isinstance(config, Mapping) else None
     specs = Specs(optimizer, scheduler.spec, scheduler, resolved.param_groups.rules, run, strategy=strategy)
-    findings = find_in_specs(specs)
+    findings = [*find_in_specs(specs), *(muon_share(resolved.optimizer, module) if resolved.of is None else [])]
     fatal = [str(found) for found in findings if found.fatal]
     if fatal:
         raise ConfigError(*fatal)

@@ -16,7 +16,7 @@ from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.rank_agreement import raise_on_all_ranks
 from lit_optim.scheduler.run_length import check_has_steps
 
-_REPLACES_NOTHING = OptimizerCallback.replace_spec
+_REPLACES_NOTHING = (OptimizerCallback.replace_spec, OptimizerCallback.replace_grouping)
 
 
 class ModuleWithResolvedSpecs(SpecsInCheckpoints):
@@ -37,7 +37,8 @@ class ModuleWithResolvedSpecs(SpecsInCheckpoints):
         present = getattr(self._trainer_or_none(), "callbacks", ())
         if attached and not (chosen and all(callback in present for callback in chosen)):
             specs.pop("optim_callbacks", None)
-        replacing = (c for c in self.optimizer_callbacks(more) if type(c).replace_spec is not _REPLACES_NOTHING)
+        given = self.optimizer_callbacks(more)
+        replacing = [c for c in given if (type(c).replace_spec, type(c).replace_grouping) != _REPLACES_NOTHING]
         others = [callback for callback in replacing if callback not in chosen]
         inputs = [{group: to_plain(spec, group) for group, spec in specs.items()}, overrides, others]
         if state.resolved is None or not _are_equal(inputs, state.inputs):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -32,6 +33,7 @@ class RunState:
         withheld: schedules whose first values a subclass with a ``configure_optimizers`` does not see yet; None: there
             is no such subclass.
         applied_steps: counts the optimizer's steps where a gradient scaler may skip some.
+        frozen: what rules have frozen before the strategy has wrapped the module.
         inputs: what `resolved` was made of.
         resolved: the specs in force.
     """
@@ -45,6 +47,7 @@ class RunState:
     scaled_lr: ScaledLr | None = None
     resumed_environment: Any = None
     applied_steps: AppliedStepCounter | None = None
+    frozen: list[Tensor] = field(default_factory=list)
     withheld: list[WithheldSchedule] | None = None
     inputs: Any = None
     resolved: Resolved | ResolvedByName | None = None

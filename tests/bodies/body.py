@@ -32,7 +32,6 @@ class Body:
         metrics: ``val/loss`` of each epoch, for those that follow it.
         trainer: arguments of the Trainer: ``accumulate_grad_batches``, ``gradient_clip_val``.
         warns: a pattern of what the fit warns of.
-        needs: a module of lit-optim without which the YAML says nothing.
     """
 
     net: type[torch.nn.Module]
@@ -42,7 +41,6 @@ class Body:
     metrics: Sequence[float] = (1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9)
     trainer: dict[str, Any] = field(default_factory=dict)
     warns: str = ""
-    needs: str = ""
 
 
 BODIES: dict[str, Body] = {}  # by the names of the functions below

@@ -120,7 +120,7 @@ def actor_critic_with_two_step_schedules(net):
 @body(Vit, """
 optimizer: {_target_: muon_adamw, lr: 0.001}
 scheduler: {_target_: warmup_cosine, warmup: {steps: 1ep, start_factor: 0}}
-""", needs="lit_optim.config.build.parts", trainer=dict(gradient_clip_val=1.0))  # fmt: skip
+""", trainer=dict(gradient_clip_val=1.0))  # fmt: skip
 def muon_and_adamw(net):
     matrices = [p for name, p in net.named_parameters() if p.ndim == 2 and name.startswith(("patch_embed", "blocks"))]
     ids = {id(p) for p in matrices}
@@ -135,7 +135,7 @@ def muon_and_adamw(net):
 @body(Recommender, """
 optimizer: {_target_: adam, lr: 0.001}
 param_groups: {rules: {table: {match: {type: embedding}, optimizer: {_target_: sparse_adam, lr: 0.01}}}}
-""", needs="lit_optim.config.build.parts")  # fmt: skip
+""")  # fmt: skip
 def sparse_table_and_dense_network(net):
     return {
         "sparse": optim.SparseAdam(net.table.parameters(), lr=0.01),

@@ -19,8 +19,6 @@ MARKS = {"muon_and_adamw": needs_muon}
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in BODIES])
 def test_yaml_trains_as_the_body_does(name, tmp_path):
     body = BODIES[name]
-    if body.needs:
-        pytest.importorskip(body.needs)
     with pytest.warns(match=body.warns) if body.warns else nullcontext():
         ours = from_yaml(body, tmp_path)
     theirs = by_hand(body, ours.kernels)

@@ -8,7 +8,8 @@ from torch import nn
 
 from lit_optim.config.card_of_optimizers import card_of_optimizers
 from lit_optim.config.resolve import resolve_specs
-from lit_optim.param_groups.card import make_card, short_number
+from lit_optim.param_groups.card import short_number
+from lit_optim.param_groups.make_card import make_card
 
 
 class Net(nn.Module):

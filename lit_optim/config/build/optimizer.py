@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
+from lit_optim.config.build.added_groups import route_added_groups
 from lit_optim.config.build.given_groups import given_groups
 from lit_optim.config.build.lr_scaling import check_lr_scaling, nearest_argument
 from lit_optim.config.checks.check_by_building import check_by_building
@@ -144,10 +145,7 @@ def build_checked(
     spec, cls, arguments = checked
     if isinstance(params_or_module, nn.Module):
         model = NamedModel(params_or_module)
-        assignments = trained_by(model, grouping)
-        if grouping.mup:
-            update = update_rule(cls, arguments.get("adjust_lr_fn"), grouping.mup.key)
-            assignments = with_factors(assignments, width_labels(model, grouping.mup, update))
+        assignments = _with_widths(checked, grouping, model, trained_by(model, grouping))
         assignments = [each for each in assignments if only is None or each.parameter.tensor in only]
         owned, names = [each.parameter for each in assignments], module_names(params_or_module)
         groups = merge_into_groups(assignments, _defaults(checked, assignments), apart=apart, part=name)
@@ -172,7 +170,26 @@ def build_checked(
         raise ConfigError(f"{spec.key}: {getattr(cls, '__name__', cls)} refused these parameters: {error}") from error
     if not isinstance(optimizer, Optimizer):
         raise ConfigError(f"{spec.key}: {spec.path} returned a {type(optimizer).__name__}, not a torch.optim.Optimizer")
-    return keep_exact(optimizer, names)
+    keep_exact(optimizer, names)
+    if isinstance(params_or_module, nn.Module) and (grouping.rules or grouping.layers or grouping.mup):
+        scheduled = [rule.name for rule in grouping.rules if rule.schedule is not None]
+        assigned = functools.partial(_assigned, checked, grouping)
+        route_added_groups(optimizer, params_or_module, assigned, apart, scheduled)
+    return optimizer
+
+
+def _assigned(checked: CheckedOptimizer, grouping: Grouping, model: NamedModel) -> list[Assignment]:
+    """Apply rules and factors to all parameters of a model."""
+    return _with_widths(checked, grouping, model, assign(model, grouping))
+
+
+def _with_widths(
+    checked: CheckedOptimizer, grouping: Grouping, model: NamedModel, assignments: list[Assignment]
+) -> list[Assignment]:
+    if not grouping.mup:
+        return assignments
+    update = update_rule(checked.cls, checked.arguments.get("adjust_lr_fn"), grouping.mup.key)
+    return with_factors(assignments, width_labels(model, grouping.mup, update))
 
 
 def trained_by(model: NamedModel, grouping: Grouping) -> list[Assignment]:
