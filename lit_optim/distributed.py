@@ -196,12 +196,3 @@ def sharded_over(p: Tensor) -> tuple[Any, ...]:
     mesh, placements = p.device_mesh, p.placements  # type: ignore[attr-defined]  # a DTensor
     # is_shard() would miss a strided shard
     return tuple(mesh.get_group(i) for i, placement in enumerate(placements) if not placement.is_replicate())
-
-
-def reshard(module: torch.nn.Module) -> None:
-    """Reshard FSDP2's weights: after a forward without a backward the root module keeps the old ones gathered."""
-    from torch.distributed.fsdp import FSDPModule  # slow to import
-
-    for part in module.modules():
-        if isinstance(part, FSDPModule):
-            part.reshard()

@@ -14,7 +14,7 @@ from lit_optim import versions
 from lit_optim.cli.environment import hydra_findings
 from lit_optim.cli.main import main
 from lit_optim.config.capabilities import capabilities
-from lit_optim.lightning_api import is_weight_averaging
+from lit_optim.lightning_api import is_instance
 
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
@@ -139,6 +139,6 @@ def test_lightnings_averages_are_known_where_they_exist(monkeypatch):
 
     assert hasattr(callbacks, "WeightAveraging") != NO_WEIGHT_AVERAGING
     if not NO_WEIGHT_AVERAGING:
-        assert is_weight_averaging(callbacks.EMAWeightAveraging())
+        assert is_instance(callbacks.EMAWeightAveraging(), "callbacks.WeightAveraging")
         monkeypatch.delattr(callbacks, "WeightAveraging")  # as in Lightning 2.5
-    assert not is_weight_averaging(Callback())
+    assert not is_instance(Callback(), "callbacks.WeightAveraging")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
 from lit_optim.config.pitfalls import Specs, find_in_specs
 from lit_optim.config.pitfalls.muon_share import muon_share
@@ -13,7 +12,7 @@ from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_warn
+from lit_optim.lightning_api import LightningModule, Trainer, imported_classes, rank_zero_warn
 
 
 def warn_at_fit_start(
@@ -44,6 +43,8 @@ def warn_at_fit_start(
             _warn_of_pitfalls(part, module, trainer, part.length_of(run, by_hand=not module.automatic_optimization))
     if trainer is None:
         return
+    from lit_optim.callbacks import SpecCheckpoint
+
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
     if not trainer.global_step and not any(isinstance(callback, SpecCheckpoint) for callback in callbacks):
         name = f"{type(module).__name__}.configure_callbacks"
@@ -55,7 +56,7 @@ def warn_at_fit_start(
 
 def _check_backward(module: LightningModule, path: str) -> None:
     """Reject an optimizer that differentiates the gradients again in a module with Lightning's own ``backward``."""
-    inherited = type(module).backward is LightningModule.backward
+    inherited = type(module).backward in [cls.backward for cls in imported_classes("LightningModule")]  # type: ignore[attr-defined]
     if inherited and module.automatic_optimization and capabilities.capabilities_of_target(path).second_order:
         problem = f"optimizer: {path.rpartition('.')[2]} differentiates the gradients again"
         remedy = f"write in {type(module).__name__}: def backward(self, loss): loss.backward(create_graph=True)"

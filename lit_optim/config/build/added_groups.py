@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection, Container
+from collections.abc import Callable, Container
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from torch import nn
@@ -13,48 +12,32 @@ from torch.optim import Optimizer
 
 from lit_optim.config.build.given_groups import given_groups
 from lit_optim.param_groups import Assignment, NamedModel, merge_into_groups
-from lit_optim.scheduler.drive import LATER
 
 NAME = "finetuning"
 FOLLOWS = "lr_follows"  # in a group: the name of the group whose lr it repeats
 Assign = Callable[[NamedModel], list[Assignment]]
 
 
-def route_added_groups(
-    optimizer: Optimizer,
-    module: nn.Module,
-    assign: Assign,
-    apart: Container[str] = (),
-    scheduled: Collection[str] = (),
-) -> None:
-    """Let a group that is added to an optimizer obey the rules: split it where they differ, and name its parts.
-
-    What the group says counts before what rules say, e.g. its lr. What a rule freezes is left out, and frozen again.
-    Where a group is split, its parts repeat the lr of the last one, which is all that Lightning's BackboneFinetuning
-    writes, unless a schedule drives one of them by itself.
-
-    Args:
-        optimizer: as built; copies of it take groups as they are.
-        module: with all parameters.
-        assign: applies the rules to it.
-        apart: names of rules that a schedule drives by themselves.
-        scheduled: names of rules with a schedule, which drives their groups that are added later too.
-    """
-    add = partial(_add, weakref.ref(optimizer), weakref.ref(module), assign, apart)
-    optimizer.add_param_group = add  # type: ignore[method-assign]
-    assigned = assign(NamedModel(module)) if scheduled else []
-    waiting = [each for each in assigned if not each.frozen and not each.parameter.tensor.requires_grad]
-    optimizer.__dict__[LATER] = {name for each in waiting for name in each.rules if name in scheduled}
-    optimizer.register_load_state_dict_post_hook(_follow_from_now)
-
-
-def _add(
+def add_by_rules(
     optimizer_of: weakref.ref[Optimizer],
     module_of: weakref.ref[nn.Module],
     assign: Assign,
     apart: Container[str],
     group: dict[str, Any],
 ) -> None:
+    """Add a group to a built optimizer by the rules: split it where they differ, and name its parts.
+
+    What the group says counts before what rules say, e.g. its lr. What a rule freezes is left out, and frozen again.
+    Where a group is split, its parts repeat the lr of the last one, which is all that Lightning's BackboneFinetuning
+    writes, unless a schedule drives one of them by itself.
+
+    Args:
+        optimizer_of: the optimizer; copies of it take groups as they are.
+        module_of: with all parameters.
+        assign: applies the rules to it.
+        apart: names of rules that a schedule drives by themselves.
+        group: as ``add_param_group`` takes it.
+    """
     optimizer, module = optimizer_of(), module_of()
     assert optimizer is not None, "it is what calls this"
     given = given_groups([group])[0][0]
@@ -73,7 +56,7 @@ def _add(
         part[FOLLOWS] = parts[-1]["name"]
     for part in parts:
         type(optimizer).add_param_group(optimizer, {**own, **part})
-    _follow_from_now(optimizer)
+    follow_from_now(optimizer)
 
 
 def _unless_given(assignment: Assignment, own: dict[str, Any]) -> Assignment:
@@ -91,7 +74,7 @@ def _name_apart(groups: list[dict[str, Any]], present: set[Any]) -> None:
         present.add(group["name"])
 
 
-def _follow_from_now(optimizer: Optimizer) -> None:
+def follow_from_now(optimizer: Optimizer) -> None:
     """Register the hook by which groups repeat the lr of others, once, where there are any."""
     if any(FOLLOWS in group for group in optimizer.param_groups) and FOLLOWS not in optimizer.__dict__:
         optimizer.__dict__[FOLLOWS] = optimizer.register_step_pre_hook(_follow)
@@ -103,3 +86,9 @@ def _follow(optimizer: Optimizer, *_: Any) -> None:
     for group in optimizer.param_groups:
         if group.get(FOLLOWS) in lrs:
             group["lr"] = lrs[group[FOLLOWS]]
+
+
+def awaited_rules(assignments: list[Assignment], names: Container[str]) -> set[str]:
+    """Return those of some rules that match parameters which are not trained yet, without being frozen by a rule."""
+    waiting = [each for each in assignments if not each.frozen and not each.parameter.tensor.requires_grad]
+    return {name for each in waiting for name in each.rules if name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -11,7 +12,13 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lit_optim.config.build.given_groups import given_groups
-from lit_optim.config.build.optimizer import ONE_GROUP, CheckedOptimizer, build_on_dummy, trained_by
+from lit_optim.config.build.optimizer import (
+    ONE_GROUP,
+    CheckedOptimizer,
+    build_on_dummy,
+    route_added_groups,
+    trained_by,
+)
 from lit_optim.config.build.parts import COMPOSITE, CheckedPart, check_composite, parts_of
 from lit_optim.config.build.without_module import NamedParameters, warn_of_shapes
 from lit_optim.config.checks.parameters_fit import check_parameters_fit
@@ -21,7 +28,7 @@ from lit_optim.gradients.noise import GROUP_KEY
 from lit_optim.optimizers import Composite, Muon, keep_exact
 from lit_optim.optimizers.composite import PART, Part
 from lit_optim.optimizers.muon import flat_shape, is_odd_shape
-from lit_optim.param_groups import Assignment, Grouping, NamedModel, OwnedParameter, merge_into_groups
+from lit_optim.param_groups import Assignment, Grouping, NamedModel, OwnedParameter, assign, merge_into_groups
 from lit_optim.param_groups.grouping import with_factors
 from lit_optim.param_groups.mup import update_rule, width_labels
 from lit_optim.param_groups.selectors import Match
@@ -73,6 +80,9 @@ def build_composite(
         raise ConfigError(*(f"{checked.spec.key}.{problem}" for problem in error.problems)) from error
     optimizer.routes.update(routes)
     keep_exact(optimizer, names)
+    if isinstance(params_or_module, nn.Module) and (grouping.rules or grouping.layers):
+        by_rules = functools.partial(assign, grouping=grouping)
+        route_added_groups(optimizer, NamedModel(params_or_module), grouping, by_rules, apart)
     return optimizer
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+import weakref
 from collections.abc import Collection, Container, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
-from lit_optim.config.build.added_groups import route_added_groups
+from lit_optim.config.build.added_groups import Assign, add_by_rules, awaited_rules, follow_from_now
 from lit_optim.config.build.given_groups import given_groups
 from lit_optim.config.build.lr_scaling import check_lr_scaling, nearest_argument
 from lit_optim.config.checks.check_by_building import check_by_building
@@ -29,6 +30,7 @@ from lit_optim.optimizers import fastest, keep_exact
 from lit_optim.param_groups import Assignment, Grouping, NamedModel, Relative, assign, merge_into_groups
 from lit_optim.param_groups.grouping import DEFAULT, with_factors
 from lit_optim.param_groups.mup import update_rule, width_labels
+from lit_optim.scheduler.drive import LATER
 from lit_optim.state_loading.parameter_names import module_names
 
 ONE_GROUP = Grouping()
@@ -172,10 +174,19 @@ def build_checked(
         raise ConfigError(f"{spec.key}: {spec.path} returned a {type(optimizer).__name__}, not a torch.optim.Optimizer")
     keep_exact(optimizer, names)
     if isinstance(params_or_module, nn.Module) and (grouping.rules or grouping.layers or grouping.mup):
-        scheduled = [rule.name for rule in grouping.rules if rule.schedule is not None]
-        assigned = functools.partial(_assigned, checked, grouping)
-        route_added_groups(optimizer, params_or_module, assigned, apart, scheduled)
+        route_added_groups(optimizer, model, grouping, functools.partial(_assigned, checked, grouping), apart)
     return optimizer
+
+
+def route_added_groups(
+    optimizer: Optimizer, model: NamedModel, grouping: Grouping, assigned: Assign, apart: Container[str]
+) -> None:
+    """Let groups that are added later obey the rules, e.g. those of Lightning's finetuning callbacks."""
+    add = functools.partial(add_by_rules, weakref.ref(optimizer), weakref.ref(model.module), assigned, apart)
+    optimizer.add_param_group = add  # type: ignore[method-assign]
+    optimizer.register_load_state_dict_post_hook(follow_from_now)
+    if scheduled := [rule.name for rule in grouping.rules if rule.schedule is not None]:
+        optimizer.__dict__[LATER] = awaited_rules(assigned(model), scheduled)
 
 
 def _assigned(checked: CheckedOptimizer, grouping: Grouping, model: NamedModel) -> list[Assignment]:
