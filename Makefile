@@ -65,7 +65,7 @@ test-all: .venv  ## all tests, but those that need a GPU
 PL_COPY := $(CURDIR)/build/pytorch_lightning
 test-pytorch-lightning: .venv  ## what drives a Trainer, with pytorch_lightning in place of lightning
 	$(PY) tests/_support/pytorch_lightning_copy.py $(PL_COPY)
-	cd $(PL_COPY) && PYTHONPATH="$(PL_COPY):$(CURDIR)" $(CURDIR)/$(PYTEST) $(QUICK) $(RUN_ARGS) tests/module tests/old_checkpoints tests/examples/test_train.py \
+	cd $(PL_COPY) && PYTHONPATH="$(PL_COPY):$(CURDIR)" $(CURDIR)/$(PYTEST) $(QUICK) $(RUN_ARGS) tests/module tests/bodies tests/old_checkpoints tests/examples/test_train.py \
 	  $$(grep -rlE '^(import|from) (pytorch_lightning|_support\.net)' tests --include='test_*.py')
 
 test-portable: $(portable)  ## the numeric tests as other processors would run them, with 1 and 2 threads

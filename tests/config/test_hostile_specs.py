@@ -37,7 +37,7 @@ SCHEDULERS = [
     (scheduler("OneCycleLR", max_lr=0.1), "OneCycleLR refused"),
     (scheduler("OneCycleLR", max_lr=-1, total_steps=5), "scheduler.max_lr=-1.0: must be at least 0"),
     (scheduler("CyclicLR", base_lr=0.1, max_lr=1, step_size_up=0), "scheduler.step_size_up=0: must be at least 1"),
-    (scheduler("LambdaLR", lr_lambda="math.sqrt"), "scheduler.lr_lambda='math.sqrt': LambdaLR expects a function, not its name; write scheduler=lambda scheduler.main.function=math.sqrt"),
+    (scheduler("LambdaLR", lr_lambda="math.sqrt"), "scheduler.lr_lambda='math.sqrt': not a function of your own, step -> factor"),
     (scheduler("MultiStepLR", milestones=["a"]), "scheduler.milestones=['a']"),
     (scheduler("MultiStepLR", milestones="24"), ": MultiStepLR expects "),
     (scheduler("ExponentialLR", gamma=-0.9), "scheduler.gamma=-0.9: must be at least 0"),

@@ -15,14 +15,17 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lit_optim.config.checks.check_by_building import check_by_building
 from lit_optim.config.checks.coerce import Mismatch, coerce
 from lit_optim.config.checks.ranges import check_ranges
-from lit_optim.errors import Problems
+from lit_optim.errors import ConfigError, Problems
+from lit_optim.schedules.shapes.lambda_ import own_function
 
 STEPS = 12
 PER_GROUP = ("lr_lambda", "max_lr", "base_lr", "min_lr", "max_momentum", "base_momentum")  # may be one value per group
 
 
 def try_scheduler(cls: type[LRScheduler], arguments: Mapping[str, Any], key: str, problems: Problems) -> dict[str, Any]:
-    """Return the arguments with milestones as numbers; collect those that the class rejects or that spoil the lr.
+    """Return the arguments with milestones as numbers and a named ``lr_lambda`` as the function.
+
+    Collect those that the class rejects or that spoil the lr.
 
     Args:
         cls: only torch's own are tried; others may ask for an optimizer of their own.
@@ -44,8 +47,10 @@ def try_scheduler(cls: type[LRScheduler], arguments: Mapping[str, Any], key: str
         except Mismatch as mismatch:
             problems.add(f"{key}.milestones", given["milestones"], f"{cls.__name__} {mismatch}")
     if isinstance(given.get("lr_lambda"), str):
-        hint = f"write scheduler=lambda scheduler.main.function={given['lr_lambda']}"
-        problems.add(f"{key}.lr_lambda", given["lr_lambda"], f"{cls.__name__} expects a function, not its name; {hint}")
+        try:
+            given["lr_lambda"] = own_function(given["lr_lambda"], f"{key}.lr_lambda")
+        except ConfigError as error:
+            problems.take(error)
     check_ranges(cls, given, key, problems)
     if not problems:
         groups = max([len(given[k]) for k in PER_GROUP if isinstance(given.get(k), (list, tuple))], default=1)

@@ -148,4 +148,6 @@ def _check_total(configs: Sequence[PhaseConfig], exact: Sequence[Fraction | None
     names = ", ".join(phase.name for _, phase in known)
     rule = f"longer than the run, which has {total} optimizer steps"
     rule += "" if most > total else f" ({names} together: {float(named):g})"
+    if most > total and longest.name != "warmup":  # a share of a longer run would be longer too
+        rule += f"; scheduler.total_steps={math.ceil(named)} plans past its end"
     raise ConfigError(wrong(longest.steps_key, longest.steps, rule))

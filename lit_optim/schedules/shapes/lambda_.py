@@ -27,16 +27,34 @@ def lambda_(total_steps: int | None = None, *, function: Callable[[int], float] 
         >>> lambda_(function=lambda step: 0.95 ** step)(1)
         0.95
     """
-    own = import_object(function, "function") if isinstance(function, str) else function
+    own = own_function(function, "function")
+    return lambda step: float(own(step))
+
+
+def own_function(function: Callable[[int], float] | str, key: str) -> Callable[[int], float]:
+    """Return a user's function of the step, which an import path may name.
+
+    Args:
+        function: step -> factor, as an import path or as the function itself.
+        key: its dotted name, for messages.
+
+    Raises:
+        ConfigError: unless it is a function, of the user's own, that gives a finite number at step 0.
+
+    Example:
+        >>> own_function("lit_optim.schedules.shapes.lambda_.unchanged", "function").__name__
+        'unchanged'
+    """
+    own = import_object(function, key) if isinstance(function, str) else function
     if not _may_be_own(own) or (isinstance(function, str) and not inspect.isfunction(own)):
-        raise ConfigError(wrong("function", function, "not a function of your own, step -> factor"))
+        raise ConfigError(wrong(key, function, "not a function of your own, step -> factor"))
     try:
         first = float(own(0))
     except Exception as error:
-        raise ConfigError(wrong("function", function, f"gives no number at step 0: {error}")) from error
+        raise ConfigError(wrong(key, function, f"gives no number at step 0: {error}")) from error
     if not math.isfinite(first):
-        raise ConfigError(wrong("function", function, f"gives {first} at step 0"))
-    return lambda step: float(own(step))
+        raise ConfigError(wrong(key, function, f"gives {first} at step 0"))
+    return own
 
 
 def unchanged(step: int) -> float:
