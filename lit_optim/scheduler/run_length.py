@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
@@ -70,7 +71,7 @@ def check_has_steps(trainer: Trainer) -> None:
 
 def accumulated_batches(trainer: Trainer) -> dict[int, int]:
     """Return how many batches are accumulated per optimizer step, by the epoch from which that holds."""
-    schedulers = imported_classes("callbacks.GradientAccumulationScheduler")
+    schedulers: Any = imported_classes("callbacks.GradientAccumulationScheduler")
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by the callback connector
         if isinstance(callback, schedulers):
             return {0: 1, **callback.scheduling}
