@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Trainer, is_instance
+from lit_optim.lightning_api import Trainer, imported_classes, is_instance
 
 _SET = "set trainer.max_steps, or scheduler.total_steps"
 
@@ -70,8 +71,9 @@ def check_has_steps(trainer: Trainer) -> None:
 
 def accumulated_batches(trainer: Trainer) -> dict[int, int]:
     """Return how many batches are accumulated per optimizer step, by the epoch from which that holds."""
+    schedulers: Any = imported_classes("callbacks.GradientAccumulationScheduler")
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by the callback connector
-        if is_instance(callback, "callbacks.GradientAccumulationScheduler"):
+        if isinstance(callback, schedulers):
             return {0: 1, **callback.scheduling}
     return {0: trainer.accumulate_grad_batches}
 
