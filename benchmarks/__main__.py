@@ -6,7 +6,16 @@ import subprocess
 import sys
 
 OPTIMIZERS = ("optimizer_step", "optimizer_groups", "optimizer_graphs", "optimizer_memory")
-ALL = ("schedule_step", "lightning_step", *OPTIMIZERS, "gradient_transforms", "swats", "validate", "cli_cost")
+ALL = (
+    "schedule_step",
+    "lightning_step",
+    *OPTIMIZERS,
+    "gradient_transforms",
+    "swats",
+    "validate",
+    "param_groups",
+    "cli_cost",
+)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch.optim import Optimizer
 
@@ -23,6 +23,8 @@ class OptimizerCallback(Callback):
         >>> Centered().replace_spec(Spec("torch.optim.RMSprop", {"lr": 0.1})).as_dict()
         {'_target_': 'torch.optim.RMSprop', 'lr': 0.1, 'centered': True}
     """
+
+    one_optimizer: ClassVar[bool] = False  # whether it is rejected where there are several
 
     def replace_spec(self, spec: Spec) -> Spec:
         """Return the spec of the optimizer that is built in place of the configured one.

@@ -15,21 +15,24 @@ the config folder too. Exit code 2 if there is an error; warnings and notes alon
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lit_optim.cli import environment
+from lit_optim.cli.card import card_blocks, card_of_config
 from lit_optim.cli.environment import versions
+from lit_optim.cli.model import import_path
 from lit_optim.cli.rendering import Block, Heading, Table, show
 from lit_optim.config.pitfalls import Finding, find
 from lit_optim.config.pitfalls.logged import Logged, logged_by
 from lit_optim.config.read import presets
 from lit_optim.config.read.preset_header import header
 from lit_optim.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lit_optim.param_groups.card import Card
 
 WRONG = 2
 
@@ -47,15 +50,20 @@ def run(args: argparse.Namespace) -> int:
     if args.config_name and not args.config_dir:
         raise ConfigError(f"--config-name {args.config_name}: give --config-dir too, the folder that it is in")
     installed = versions()
-    findings = environment_findings(installed)
+    findings, card, reason = environment_findings(installed), None, ""
     looked_at = bool(args.overrides or args.config_dir)
     if looked_at:
         names = None if args.logged is None else tuple(filter(None, map(str.strip, args.logged.split(","))))
         with import_path([os.getcwd(), *([str(Path(args.config_dir).resolve().parent)] if args.config_dir else [])]):
-            findings += config_findings(args.overrides, args.config_dir, args.config_name or "train", names)
+            config, found = config_findings(args.overrides, args.config_dir, args.config_name or "train", names)
+            findings += found
+            if "_target_" in (config.get("model") or {}) and not any(each.severity == "error" for each in found):
+                card, reason = try_card(config)
     failed = any(finding.severity == "error" for finding in findings)
     data = {"ok": not failed, "environment": installed, "findings": [vars(finding) for finding in findings]}
-    show(doctor_blocks(installed, findings, looked_at=looked_at), data=data, as_json=args.json)
+    blocks = [*(card_blocks(card) if card else []), *([reason, ""] if reason else [])]
+    data["card"] = card and card.as_plain()
+    show([*blocks, *doctor_blocks(installed, findings, looked_at=looked_at)], data=data, as_json=args.json)
     return WRONG if failed else 0
 
 
@@ -75,8 +83,8 @@ def environment_findings(installed: Mapping[str, str]) -> list[Finding]:
 
 def config_findings(
     overrides: Sequence[str], folder: str | None, name: str, logged: Sequence[str] | None
-) -> list[Finding]:
-    """Find configuration errors, then the pitfalls.
+) -> tuple[dict[str, Any], list[Finding]]:
+    """Compose a config; find its errors, then the pitfalls.
 
     Args:
         overrides: as on a command line.
@@ -90,7 +98,7 @@ def config_findings(
     try:
         composed = app_config(folder, name, overrides) if folder else own_config(overrides)
     except ConfigError as error:
-        return _findings_in(error)
+        return {}, _findings_in(error)
     config, findings = composed.values, []
     for key, why in composed.lost_specs().items():
         in_app = IN_THE_APP in why
@@ -101,7 +109,15 @@ def config_findings(
     except ConfigError as error:
         findings += _findings_in(error)
     metrics, problems = (Logged(tuple(logged)), []) if logged is not None else _metrics(config)
-    return [*findings, *problems, *find(config, metrics, folder=Path.cwd())]
+    return config, [*findings, *problems, *find(config, metrics, folder=Path.cwd())]
+
+
+def try_card(config: Mapping[str, Any]) -> tuple[Card | None, str]:
+    """Make the card of the model in a config; None, and why, where it cannot be built outside of the app."""
+    try:
+        return card_of_config(config), ""
+    except ConfigError as error:
+        return None, f"the param groups are not shown: {error.problems[0]}"
 
 
 def doctor_blocks(installed: Mapping[str, str], findings: Sequence[Finding], *, looked_at: bool) -> list[Block]:
@@ -139,14 +155,3 @@ def _metrics(config: Mapping[str, Any]) -> tuple[Logged, list[Finding]]:
         return logged_by(locate(target, LightningModule, "model")), []
     except ConfigError as error:
         return Logged(unknown=("the module cannot be read",)), _findings_in(error)
-
-
-@contextlib.contextmanager
-def import_path(folders: Sequence[str]) -> Iterator[None]:
-    """Put folders in front of ``sys.path``, as they are when a script in them is started."""
-    before = list(sys.path)
-    sys.path[:0] = folders
-    try:
-        yield
-    finally:
-        sys.path[:] = before

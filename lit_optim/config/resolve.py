@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError, Problems
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
@@ -35,31 +36,46 @@ class Resolved:
         scheduler: the preset ``none`` where there is no spec.
         param_groups: the rules, checked against the optimizer.
         callbacks: those of ``optim_callbacks``.
+        name: of the optimizer, where there are several.
+        of: which parameters are its, where there are several: a module's path, a list of them, or a match.
     """
 
     optimizer: CheckedOptimizer
     scheduler: CheckedSchedule
     param_groups: Grouping
     callbacks: list[Callback]
+    name: str = ""
+    of: Any = None
 
-    def build_optimizer(self, params_or_module: Any) -> Optimizer:
-        """Build the optimizer over a module, parameters or param groups."""
+    @property
+    def parts(self) -> tuple[Resolved, ...]:
+        """Return the specs of each optimizer: here of one."""
+        return (self,)
+
+    def build_optimizer(self, params_or_module: Any, only: Collection[Tensor] | None = None) -> Optimizer:
+        """Build the optimizer over a module (or ``only`` some of its parameters), parameters or param groups."""
         driven = self.scheduler.arguments.get("groups") or () if self.scheduler.own else ()
         if any(rule.match.reads_optim for rule in self.param_groups.rules):
             check_declared(self.optimizer, params_or_module)
-        optimizer = build_checked(self.optimizer, params_or_module, self.param_groups, apart=driven)
+        optimizer = build_checked(
+            self.optimizer, params_or_module, self.param_groups, apart=driven, name=self.name, only=only
+        )
         if any(rule.schedule is not None for rule in self.param_groups.rules):
             remember_rules(optimizer, self.param_groups.rules)
         return optimizer
+
+    def build_optimizers(self, module: Any) -> list[Optimizer]:
+        """Build the optimizers over a module: here one."""
+        return [self.build_optimizer(module)]
+
+    def length_of(self, run: RunLength, *, by_hand: bool) -> RunLength:
+        """Return the run in steps of this optimizer: of its schedule's ``total_steps`` where it is stepped by hand."""
+        return run.of_steps(self.scheduler.lightning_keys.get("total_steps")) if by_hand else run
 
     @property
     def lr_scaling(self) -> LrScaling | None:
         """Return how the lrs of the optimizer's spec depend on the batch size; None where they do not."""
         return None if self.optimizer.spec.lr_scaling is None else check_lr_scaling(*self.optimizer, Problems())
-
-    def for_lightning(self, optimizer: Optimizer, scheduler: LRScheduler) -> dict[str, Any]:
-        """Return what a module's ``configure_optimizers`` returns."""
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **self.scheduler.lr_scheduler_entry}}
 
     def build_scheduler(self, optimizer: Optimizer, run: RunLength) -> LRScheduler:
         """Build the scheduler of an optimizer for a run of some length."""
@@ -74,6 +90,7 @@ def resolve_specs(
     prefix: str = "",
     settled: Container[str] = (),
     monitored: bool = True,
+    keys: Mapping[str, str] | None = None,
 ) -> Resolved:
     """Read, check and coerce specs.
 
@@ -84,6 +101,7 @@ def resolve_specs(
         prefix: of the groups' dotted names.
         settled: groups whose problems are known from elsewhere, and not raised again.
         monitored: whether a schedule that follows a metric has to name it.
+        keys: dotted names of groups, where they are not ``prefix`` and the group.
 
     Raises:
         ConfigError: one, with the problems of all groups.
@@ -97,7 +115,7 @@ def resolve_specs(
 
     def attempt(group: str, check: Callable[[Any, str], Any]) -> Any:
         try:
-            return check(specs.get(group), f"{prefix}{group}")
+            return check(specs.get(group), (keys or {}).get(group, f"{prefix}{group}"))
         except ConfigError as error:
             problems[group].take(error)
             return None

@@ -9,12 +9,15 @@ from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
 from lit_optim.config.pitfalls import Specs, find_in_specs
 from lit_optim.config.resolve import Resolved
+from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_warn
 
 
-def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trainer | None, run: RunLength) -> None:
+def warn_at_fit_start(
+    resolved: Resolved | ResolvedByName, module: LightningModule, trainer: Trainer | None, run: RunLength
+) -> None:
     """Warn of specs that do not fit each other, the module, or the length of the run.
 
     Args:
@@ -27,20 +30,25 @@ def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trai
         ConfigError: for an optimizer of second order without its backward, where DeepSpeed builds a schedule too,
             and where a schedule ends before the run.
     """
-    path = resolved.optimizer.spec.path
-    needs = capabilities.capabilities_of_target(path)
-    raised = needs.modes and trainer is not None  # by the callback for schedule-free optimizers
-    if resolved.scheduler.moves and needs.against_schedules and not raised:
-        rank_zero_warn(f"{path} {needs.against_schedules}")
+    for part in resolved.parts:
+        path = part.optimizer.spec.path
+        needs = capabilities.capabilities_of_target(path)
+        raised = needs.modes and trainer is not None  # by the callback for schedule-free optimizers
+        if part.scheduler.moves and needs.against_schedules and not raised:
+            rank_zero_warn(f"{path} {needs.against_schedules}")
+        if trainer is None:
+            continue
+        _check_backward(module, path)
+        if not vars(trainer).get("fast_dev_run"):
+            _warn_of_pitfalls(part, trainer, part.length_of(run, by_hand=not module.automatic_optimization))
     if trainer is None:
         return
-    _check_backward(module, path)
-    if not vars(trainer).get("fast_dev_run"):
-        _warn_of_pitfalls(resolved, trainer, run)
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
     if not trainer.global_step and not any(isinstance(callback, SpecCheckpoint) for callback in callbacks):
         name = f"{type(module).__name__}.configure_callbacks"
         effect = "no plateau is fed, and a resumed run does not take over the specs of its checkpoint"
+        if not module.automatic_optimization:
+            effect = f"no schedule moves, {effect}"
         rank_zero_warn(f"{name} drops what super() returned: {effect}")
 
 

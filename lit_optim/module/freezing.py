@@ -8,14 +8,14 @@ from typing import Any
 
 from lit_optim.config.build.optimizer import trained_by
 from lit_optim.errors import ConfigError
-from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
+from lit_optim.module.manual_optimization import ModuleWithNamedOptimizers
 from lit_optim.param_groups import NamedModel
 
 LIGHTNING = ("lightning", "pytorch_lightning")
 HOOKS = ("setup", "configure_model")  # after the later one that a class has, its parameters are there
 
 
-class ModuleFrozenByRules(ModuleWithResolvedSpecs):
+class ModuleFrozenByRules(ModuleWithNamedOptimizers):
     """A module whose parameters are frozen by rules before DDP decides which gradients it reduces.
 
     Lightning calls no hook between ``configure_model`` and that moment, so that a class's own ``setup`` and
@@ -44,7 +44,7 @@ class ModuleFrozenByRules(ModuleWithResolvedSpecs):
         state.frozen = []
         try:
             with self.trusted():
-                grouping = self.resolved_specs(attached=True).param_groups
+                grouping = self.resolved_specs(attached=True).parts[0].param_groups
         except ConfigError:
             return  # `configure_optimizers` raises it, if it is the mixin's
         if any(rule.freeze for rule in grouping.rules):

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lit_optim.config.build.lr_scaling import ScaledLr
 from lit_optim.config.resolve import Resolved
+from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.module.subclass_writes import WithheldSchedule
 from lit_optim.step_hooks import AppliedStepCounter
 
@@ -49,7 +50,7 @@ class RunState:
     frozen: list[Tensor] = field(default_factory=list)
     withheld: list[WithheldSchedule] | None = None
     inputs: Any = None
-    resolved: Resolved | None = None
+    resolved: Resolved | ResolvedByName | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be made again: a module must stay picklable, and a spec may hold any function."""

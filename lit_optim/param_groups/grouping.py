@@ -130,12 +130,17 @@ def assign(model: NamedModel, grouping: Grouping) -> list[Assignment]:
     """
     selected = [_select(rule, model) for rule in grouping.rules]
     _report_unmatched(model, strict=grouping.strict)
-    chosen = [(i, rule, parameters) for i, (rule, parameters) in enumerate(zip(grouping.rules, selected, strict=True))]
+    matching: dict[OwnedParameter, tuple[int, ...]] = dict.fromkeys(model.parameters, ())
+    for i, p in ((i, p) for i, parameters in enumerate(selected) for p in parameters):
+        matching[p] += (i,)
     labels = layer_labels(model.module, grouping.layers) if grouping.layers else {}
-    return [
-        _assign(p, [(i, rule) for i, rule, parameters in chosen if p in parameters], labels.get(p.name, {}))
-        for p in model.parameters
-    ]
+    known, found = dict[tuple[int, ...], Any](), list[Assignment]()
+    reading = {i for i, rule in enumerate(grouping.rules) if rule.match.reads_optim}
+    for p, key in matching.items():
+        if key not in known or not reading.isdisjoint(key):
+            known[key] = _outcome(p, [(i, grouping.rules[i]) for i in key])
+        found.append(Assignment(p, *known[key], labels.get(p.name, {})))  # type: ignore[call-arg]  # seven fields
+    return found
 
 
 def with_factors(assignments: Iterable[Assignment], labels: Mapping[str, Mapping[str, float]]) -> list[Assignment]:
@@ -146,8 +151,8 @@ def with_factors(assignments: Iterable[Assignment], labels: Mapping[str, Mapping
     ]
 
 
-def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]], factors: Mapping[str, float]) -> Assignment:
-    """Let each key have the value of the last rule that sets it."""
+def _outcome(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> Any:
+    """Let each key have the value of the last rule that sets it; return the fields from ``rules`` to ``order``."""
     options: dict[str, Any] = {}
     frozen, optimizer = False, None
     for _, rule in rules:
@@ -157,15 +162,13 @@ def _assign(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]], factor
         frozen = frozen if rule.freeze is None else rule.freeze
         optimizer = optimizer if rule.optimizer is None else rule.name
     naming = [(i, rule) for i, rule in rules if rule.settings != ["freeze"]]
-    return Assignment(
-        parameter,
+    return (
         tuple(rule.name for _, rule in naming),
         options,
         frozen,
         optimizer,
         frozenset(rule.name for _, rule in naming if rule.apart or rule.schedule is not None or not rule.settings),
         tuple(i for i, _ in naming),
-        factors,
     )
 
 
@@ -213,22 +216,23 @@ def merge_into_groups(
         >>> [(group["name"], group.get("lr")) for group in groups]
         [('default', None), ('head', 1.0)]
     """
-    members: dict[Any, list[tuple[Assignment, dict[str, Any]]]] = {}
+    members, known = dict[Any, tuple[dict[str, Any], list[Assignment]]](), dict[Any, list[Assignment]]()
     for each in assignments:
-        values = {key: _absolute(key, value, defaults) for key, value in each.options.items()}
-        for factor in each.factors.values():
-            values["lr"] = _absolute("lr", Relative(factor), {"lr": values.get("lr", defaults.get("lr"))})
-        kept_apart = each.apart.union(name for name in each.rules if name in apart)
-        result = tuple(sorted((key, repr(value)) for key, value in values.items()))
-        members.setdefault((bool(each.rules), kept_apart, result), []).append((each, values))
-    ordered = sorted(members.values(), key=lambda group: group[0][0].order)
-    names: dict[str, int] = {}
-    groups = []
-    for group in ordered:
-        name = _group_name([each for each, _ in group], part)
+        key = (id(each.options), each.rules, each.apart, *each.factors.items())
+        if key not in known:
+            values = {key: _absolute(key, value, defaults) for key, value in each.options.items()}
+            for factor in each.factors.values():
+                values["lr"] = _absolute("lr", Relative(factor), {"lr": values.get("lr", defaults.get("lr"))})
+            kept_apart = each.apart.union(name for name in each.rules if name in apart)
+            result = bool(each.rules), kept_apart, tuple(sorted((key, repr(value)) for key, value in values.items()))
+            known[key] = members.setdefault(result, (values, []))[1]
+        known[key].append(each)
+    names, groups = dict[str, int](), list[dict[str, Any]]()
+    for values, group in sorted(members.values(), key=lambda group: group[1][0].order):
+        name = _group_name(group, part)
         names[name] = names.get(name, 0) + 1
         unique = name if names[name] == 1 else f"{name}/{names[name]}"
-        groups.append({"params": [each.parameter.tensor for each, _ in group], "name": unique, **group[0][1]})
+        groups.append({"params": [each.parameter.tensor for each in group], "name": unique, **values})
     return groups
 
 

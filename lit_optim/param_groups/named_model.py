@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -54,20 +54,31 @@ class NamedModel:
         if role == "embedding":
             return self.where(lambda p: is_of_family(p, "embedding"))
         layer = output_layer(self.module)
-        own = {*layer.parameters()}
-        return self.where(lambda p: p.tensor in own)
+        own = {id(tensor) for tensor in layer.parameters()}
+        return self.where(lambda p: id(p.tensor) in own)
 
     def declared(self, declaration: str) -> Selected:
         """Select what the model declares: by ``no_weight_decay()``, or by an attribute ``_optim`` of parameters."""
         if declaration == "_optim":
             return self.where(lambda p: getattr(p.tensor, "_optim", None))
         selected: Selected = set()
-        for path, owner in self.module.named_modules():
+        for path, owner in _with_any(self.module, DECLARATIONS):
             below = f"{normalize_name(f'{path}.')}" if path else ""
             names, words = (_declared_names(owner, name) for name in DECLARATIONS)
             if names or words:
                 selected |= self.where(functools.partial(_is_named, below=below, names=names, words=words))
         return selected
+
+
+def _with_any(module: nn.Module, names: Sequence[str]) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the modules that may have one of these attributes; a module's own lookup is slow where it has none."""
+    known: dict[type, bool] = {}
+    for path, inner in module.named_modules():
+        cls = type(inner)
+        if cls not in known:
+            known[cls] = cls.__getattr__ is not nn.Module.__getattr__ or any(hasattr(cls, name) for name in names)
+        if known[cls] or not vars(inner).keys().isdisjoint(names):
+            yield path, inner
 
 
 def _declared_names(owner: nn.Module, attribute: str) -> list[str]:

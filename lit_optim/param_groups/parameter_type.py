@@ -67,14 +67,14 @@ def owned_parameters(module: nn.Module, *, frozen: bool = False) -> Iterator[Own
         >>> [[place.name for place in p.places] for p in owned_parameters(net)]
         [['0.weight', '1.weight'], ['0.bias'], ['1.bias']]
     """
-    found: dict[Tensor, list[Place]] = {}
+    found: dict[Tensor, tuple[Place, ...]] = {}
     for path, owner in module.named_modules(remove_duplicate=False):
+        before = normalize_name(f"{path}.") if path else ""
         for attribute, tensor in owner._parameters.items():
             if tensor is not None and (frozen or tensor.requires_grad):
-                name = normalize_name(f"{path}.{attribute}" if path else attribute)
-                found.setdefault(tensor, []).append(Place(name, owner, attribute))
+                found[tensor] = (*found.get(tensor, ()), Place(f"{before}{attribute}", owner, attribute))
     for tensor, places in found.items():
-        yield OwnedParameter(tensor, tuple(places))
+        yield OwnedParameter(tensor, places)
 
 
 def _is_norm(parameter: OwnedParameter, place: Place) -> bool:

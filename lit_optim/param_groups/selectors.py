@@ -12,7 +12,7 @@ from typing import Any
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.imports import import_object
 from lit_optim.param_groups.named_model import NamedModel, Selected
-from lit_optim.param_groups.parameter_type import FAMILIES, is_of_class, is_of_family
+from lit_optim.param_groups.parameter_type import FAMILIES, is_of_class
 
 Select = Callable[[NamedModel], Selected]
 ROLES = ("embedding", "output")
@@ -107,8 +107,10 @@ def _type(value: Any, key: str, problems: Problems) -> Match:
         elif word == word.lower():
             problems.add(key, word, f"no such type{did_you_mean(word, FAMILIES, list_all=True)}")
 
+    tests = [FAMILIES[word] for word in words if word in FAMILIES]
+
     def select(model: NamedModel) -> Selected:
-        families = model.where(lambda p: any(is_of_family(p, word) for word in words if word in FAMILIES))
+        families = model.where(lambda p: any(test(p, place) for place in p.places for test in tests))
         by_class: Selected = set()
         for word, cls in classes.items():
             selected = model.where(functools.partial(is_of_class, cls=cls))

@@ -26,16 +26,27 @@ def write_report(
         rows: of the table, the header first.
         draw: the picture.
     """
-    if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by a connector
-        return
     folder = Path(trainer.default_root_dir) / folder
+    if not write_table(trainer, folder / f"{name}.csv", rows):
+        return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(rows)
         if find_spec("matplotlib") is None:
             rank_zero_info(f"{folder / name}.csv: for a picture of it, pip install 'lit-optim[plot]'")
         else:
             draw().savefig(folder / f"{name}.png")
     except OSError as error:
         rank_zero_warn(f"the report {name}.csv could not be written: {error}")
+
+
+def write_table(trainer: Trainer, path: Path, rows: Iterable[Sequence[Any]]) -> bool:
+    """Write a csv file on rank 0, but in a ``fast_dev_run``; return whether it was written, and warn of a failure."""
+    if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by a connector
+        return False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+    except OSError as error:
+        rank_zero_warn(f"the report {path.name} could not be written: {error}")
+        return False
+    return True

@@ -7,7 +7,7 @@ import inspect
 import itertools
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -68,10 +68,12 @@ class FirstStates:
 
     Args:
         optimizer: it is not changed; another object of its class takes the steps.
+        devices: where dummies are; default: on the CPU, then where the parameter is.
     """
 
-    def __init__(self, optimizer: Optimizer) -> None:
+    def __init__(self, optimizer: Optimizer, devices: Sequence[str] = ()) -> None:
         self.optimizer = optimizer
+        self.devices = devices
         self._known: dict[Any, Any] = {}
 
     def __call__(self, group: Mapping[str, Any], p: Tensor, *, exact: bool = False) -> FirstState:
@@ -112,7 +114,8 @@ class FirstStates:
         """Return the state after a first step, or None and why it failed."""
         problem = ""
         sizes = None if size == p.shape else dict(zip(size, p.shape, strict=True))
-        for device, gradient in itertools.product(dict.fromkeys(["cpu", str(p.device)]), GRADIENTS):
+        devices = self.devices or dict.fromkeys(["cpu", str(p.device)])
+        for device, gradient in itertools.product(devices, GRADIENTS):
             try:
                 with warnings.catch_warnings(), torch.random.fork_rng(devices=[]), torch.enable_grad():
                     warnings.simplefilter("ignore")

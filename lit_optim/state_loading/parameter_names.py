@@ -77,7 +77,7 @@ def normalize_name(name: str) -> str:
         >>> normalize_name("_orig_mod.layer._checkpoint_wrapped_module.weight")
         'layer.weight'
     """
-    return WRAPPERS.sub("", name)
+    return WRAPPERS.sub("", name) if "_module." in name or "_orig_mod." in name else name
 
 
 def join_names(names: Sequence[str]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import warnings
 import weakref
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
@@ -123,7 +123,13 @@ def _can_step(cls: type[Optimizer]) -> bool:
 
 
 def build_checked(
-    checked: CheckedOptimizer, params_or_module: Any, grouping: Grouping = ONE_GROUP, apart: Container[str] = ()
+    checked: CheckedOptimizer,
+    params_or_module: Any,
+    grouping: Grouping = ONE_GROUP,
+    apart: Container[str] = (),
+    *,
+    name: str = "",
+    only: Collection[Tensor] | None = None,
 ) -> Optimizer:
     """Build an optimizer in its fastest exact implementation.
 
@@ -132,6 +138,8 @@ def build_checked(
         params_or_module: a module, parameters, or param groups.
         grouping: the rules of the param groups, checked; they need a module. What they freeze no longer requires grad.
         apart: names of rules that a schedule drives by themselves.
+        name: of the optimizer among several, which the names of its groups begin with.
+        only: parameters of the module that it takes; None: all that require grad.
 
     Raises:
         ConfigError: for parameters that the optimizer cannot take, and for rules that match nothing.
@@ -140,8 +148,9 @@ def build_checked(
     if isinstance(params_or_module, nn.Module):
         model = NamedModel(params_or_module)
         assignments = _with_widths(checked, grouping, model, trained_by(model, grouping))
+        assignments = [each for each in assignments if only is None or each.parameter.tensor in only]
         owned, names = [each.parameter for each in assignments], module_names(params_or_module)
-        groups = merge_into_groups(assignments, _defaults(checked, assignments), apart=apart)
+        groups = merge_into_groups(assignments, _defaults(checked, assignments), apart=apart, part=name)
         if len(groups) == 1 and groups[0]["name"] == DEFAULT:
             del groups[0]["name"]
     elif grouping.rules or grouping.layers or grouping.mup:

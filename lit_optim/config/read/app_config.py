@@ -109,3 +109,10 @@ def _with_plus(override: str) -> str:
     key = override.partition("=")[0]
     root = key.replace("@", ".").partition(".")[0].partition("/")[0]
     return override if root in GROUPS or key[:1] in "+~" or "=" not in override else f"+{override}"
+
+
+def instantiate(node: Any) -> Any:
+    """Build what a node of a config describes, as an app does with ``hydra.utils.instantiate``."""
+    import hydra.utils
+
+    return hydra.utils.instantiate(node)
