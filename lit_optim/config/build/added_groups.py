@@ -23,6 +23,7 @@ def add_by_rules(
     module_of: weakref.ref[nn.Module],
     assign: Assign,
     apart: Container[str],
+    default_name: str,
     group: dict[str, Any],
 ) -> None:
     """Add a group to a built optimizer by the rules: split it where they differ, and name its parts.
@@ -36,12 +37,17 @@ def add_by_rules(
         module_of: with all parameters.
         assign: applies the rules to it.
         apart: names of rules that a schedule drives by themselves.
+        default_name: of a group that has none.
         group: as ``add_param_group`` takes it.
     """
     optimizer, module = optimizer_of(), module_of()
     assert optimizer is not None, "it is what calls this"
     given = given_groups([group])[0][0]
-    tensors, own, name = {*given["params"]}, {k: v for k, v in given.items() if k != "params"}, given.get("name", NAME)
+    tensors, own, name = (
+        {*given["params"]},
+        {k: v for k, v in given.items() if k != "params"},
+        given.get("name", default_name),
+    )
     assigned = [] if module is None else [a for a in assign(NamedModel(module)) if a.parameter.tensor in tensors]
     for each in assigned:
         each.parameter.tensor.requires_grad_(not each.frozen)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
-from lit_optim.config.build.added_groups import Assign, add_by_rules, awaited_rules, follow_from_now
+from lit_optim.config.build.added_groups import NAME, add_by_rules, awaited_rules, follow_from_now
 from lit_optim.config.build.given_groups import given_groups
 from lit_optim.config.build.lr_scaling import check_lr_scaling, nearest_argument
 from lit_optim.config.checks.check_by_building import check_by_building
@@ -174,17 +174,16 @@ def build_checked(
         raise ConfigError(f"{spec.key}: {spec.path} returned a {type(optimizer).__name__}, not a torch.optim.Optimizer")
     keep_exact(optimizer, names)
     if isinstance(params_or_module, nn.Module) and (grouping.rules or grouping.layers or grouping.mup):
-        _route_added_groups(optimizer, params_or_module, functools.partial(_assigned, checked, grouping), apart)
+        assigned = functools.partial(_assigned, checked, grouping)
+        added = "/".join(filter(None, (name, NAME)))
+        add = functools.partial(
+            add_by_rules, weakref.ref(optimizer), weakref.ref(params_or_module), assigned, apart, added
+        )
+        optimizer.add_param_group = add  # type: ignore[method-assign]
+        optimizer.register_load_state_dict_post_hook(follow_from_now)
         if scheduled := [rule.name for rule in grouping.rules if rule.schedule is not None]:
-            optimizer.__dict__[LATER] = awaited_rules(_assigned(checked, grouping, model), scheduled)
+            optimizer.__dict__[LATER] = awaited_rules(assigned(model), scheduled)
     return optimizer
-
-
-def _route_added_groups(optimizer: Optimizer, module: nn.Module, assign: Assign, apart: Container[str]) -> None:
-    """Let groups that are added later obey the rules, e.g. those of Lightning's finetuning callbacks."""
-    add = functools.partial(add_by_rules, weakref.ref(optimizer), weakref.ref(module), assign, apart)
-    optimizer.add_param_group = add  # type: ignore[method-assign]
-    optimizer.register_load_state_dict_post_hook(follow_from_now)
 
 
 def _assigned(checked: CheckedOptimizer, grouping: Grouping, model: NamedModel) -> list[Assignment]:
