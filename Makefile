@@ -7,7 +7,7 @@ ARGS ?=
 RUN_ARGS = $(value ARGS)# as typed: make must not expand the $ of an interpolation
 
 # test workers share the cores; more threads than cores make each of them slower
-tests := test test-fast test-slow test-all test-oldest test-newest test-hydra-next cov
+tests := test test-fast test-slow test-all test-pytorch-lightning test-oldest test-newest test-hydra-next cov
 # Other processors: none of the vector instructions, or narrower ones, in torch, inductor, MKL and oneDNN. Convolutions,
 # products of matrices, sums and functions then differ by a rounding. `make test` is the third processor, with one thread.
 NUMERIC_TESTS := tests/tools tests/engine tests/averaging tests/torch_backend tests/optimizers tests/callbacks \
@@ -60,6 +60,13 @@ test-slow: .venv  ## the slow tests alone: packaging, examples, compilation
 
 test-all: .venv  ## all tests, but those that need a GPU
 	$(PYTEST) -m 'not gpu' $(RUN_ARGS)
+
+# As a user of pytorch_lightning writes them, and where lightning cannot be imported.
+PL_COPY := $(CURDIR)/build/pytorch_lightning
+test-pytorch-lightning: .venv  ## what drives a Trainer, with pytorch_lightning in place of lightning
+	$(PY) tests/_support/pytorch_lightning_copy.py $(PL_COPY)
+	cd $(PL_COPY) && PYTHONPATH="$(PL_COPY):$(CURDIR)" $(CURDIR)/$(PYTEST) $(QUICK) $(RUN_ARGS) tests/module tests/old_checkpoints tests/examples/test_train.py \
+	  $$(grep -rlE '^(import|from) (pytorch_lightning|_support\.net)' tests --include='test_*.py')
 
 test-portable: $(portable)  ## the numeric tests as other processors would run them, with 1 and 2 threads
 

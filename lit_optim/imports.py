@@ -24,7 +24,7 @@ EXTRAS = {
 # import name -> what pip is given where no index has the package
 ELSEWHERE = {"distributed_shampoo": "git+https://github.com/facebookresearch/optimizers.git"}
 # what a checkpoint may import: torch, ourselves, and the packages that presets target
-KNOWN = frozenset({"torch", "lit_optim", "lightning", *EXTRAS, *ELSEWHERE})
+KNOWN = frozenset({"torch", "lit_optim", "lightning", "pytorch_lightning", *EXTRAS, *ELSEWHERE})
 _importable: ContextVar[frozenset[str] | None] = ContextVar("importable", default=None)  # None: everything
 
 

@@ -1,39 +1,105 @@
-"""Imports Lightning for all other modules, and makes up for what a version of it lacks."""
+"""The one door to Lightning, whose classes come in two packages: ``lightning.pytorch`` and ``pytorch_lightning``.
+
+A class is looked up in each package that is imported, as objects of either may meet our code. Nothing imports a second
+package, and the first one only where a class is needed to inherit from.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+import sys
+from contextlib import suppress
+from operator import attrgetter
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from lightning.fabric.utilities.data import AttributeDict
-from lightning.pytorch import Callback, LightningModule, Trainer, callbacks
-from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn  # what both packages use
 
 from lit_optim.versions import older
 
-__all__ = [  # what is Lightning's
-    "AttributeDict",
-    "Callback",
-    "DeepSpeedStrategy",
-    "FSDPStrategy",
-    "LightningModule",
-    "Trainer",
-    "callbacks",
-    "rank_zero_info",
-    "rank_zero_warn",
-]
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+else:
+    LightningModule = Trainer = Any  # for annotations alone; what is asked at run time is a question to both packages
+
+__all__ = ["Callback", "LightningModule", "Trainer", "rank_zero_info", "rank_zero_warn"]  # what is Lightning's
+
+PACKAGES = ("lightning.pytorch", "pytorch_lightning")
 
 
-def is_weight_averaging(callback: Callback) -> bool:
-    """Return whether a callback is one of Lightning's ``WeightAveraging``, which came with Lightning 2.6."""
-    cls = getattr(callbacks, "WeightAveraging", None)
-    return cls is not None and isinstance(callback, cls)
+def _imported_packages() -> list[ModuleType]:
+    return [module for name in PACKAGES if hasattr(module := sys.modules.get(name), "Trainer")]  # type: ignore[misc]
+
+
+def imported_classes(*paths: str) -> tuple[type, ...]:
+    """Return the classes at some paths in each Lightning package that is imported.
+
+    Args:
+        paths: within the package, as ``callbacks.Timer``; a class that a version lacks is left out.
+
+    Example:
+        >>> import lightning
+        >>> imported_classes("callbacks.Timer")[0].__name__, imported_classes("callbacks.FromTheFuture")
+        ('Timer', ())
+    """
+    found: list[type] = []
+    for package in _imported_packages():
+        for path in paths:
+            with suppress(AttributeError):
+                found.append(attrgetter(path)(package))
+    return tuple(found)
+
+
+def lightning_classes(*paths: str) -> tuple[type, ...]:
+    """Return the same classes; where no package is imported yet, one is, ``lightning`` if it is installed."""
+    if not _imported_packages():
+        try:
+            import lightning.pytorch  # noqa: F401
+        except ModuleNotFoundError:
+            import pytorch_lightning  # noqa: F401
+    return imported_classes(*paths)
+
+
+def is_instance(value: Any, *paths: str) -> bool:
+    """Return whether an object is an instance of one of Lightning's classes, of either package.
+
+    Example:
+        >>> from lightning.pytorch.callbacks import Timer
+        >>> is_instance(Timer(), "callbacks.Timer"), is_instance(Timer(), "Trainer")
+        (True, False)
+    """
+    return isinstance(value, imported_classes(*paths))  # of a package that is not imported, there are no instances
+
+
+def __getattr__(name: str) -> Any:
+    """Return ``Callback``, the base of our callbacks: the class of the package in use, or a class of both packages."""
+    if name != "Callback":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    bases = lightning_classes(name)
+    base = globals()[name] = bases[0] if len(bases) == 1 else type(name, bases, {"__module__": __name__})
+    return base
 
 
 def has_gradient_scaler(trainer: Trainer | None) -> bool:
     """Return whether a scaler may skip optimizer steps, as under 16-bit precision on a GPU."""
     return getattr(getattr(trainer, "precision_plugin", None), "scaler", None) is not None
+
+
+def package_of(cls: type) -> str:
+    """Return the package, ``lightning`` or ``pytorch_lightning``, from whose classes a class inherits; else ''.
+
+    Example:
+        >>> from lightning.pytorch.callbacks import Timer
+        >>> package_of(Timer), package_of(dict)
+        ('lightning', '')
+    """
+    names = (base.__module__ for base in cls.__mro__)
+    return next((name.partition(".")[0] for name in names if name.startswith(PACKAGES)), "")
+
+
+def _before_2_5(trainer: Trainer) -> bool:
+    """Return whether a Trainer is one of Lightning 2.4."""
+    return older(package_of(type(trainer)).replace("_", "-"), "2.5")
 
 
 def count_saved_batch(trainer: Trainer) -> None:
@@ -47,18 +113,18 @@ def count_saved_batch(trainer: Trainer) -> None:
     within_epoch = (
         current.ready == current.started == current.processed == current.completed + 1 < trainer.num_training_batches
     )
-    if older("lightning", "2.5") and loop.restarting and within_epoch:
+    if _before_2_5(trainer) and loop.restarting and within_epoch:
         loop.batch_progress.increment_completed()
 
 
 def epoch_after_last_batch(trainer: Trainer) -> int:
     """Return the epoch in which a run continues after a resume at an epoch's last batch; 2.4 does not count it."""
-    return trainer.current_epoch + older("lightning", "2.5")
+    return trainer.current_epoch + _before_2_5(trainer)
 
 
-def validates_again_on_resume() -> bool:
+def validates_again_on_resume(trainer: Trainer) -> bool:
     """Return whether Lightning repeats the validation at whose end a checkpoint was written."""
-    return older("lightning", "2.5")
+    return _before_2_5(trainer)
 
 
 def is_of_lr_search(path: Any) -> bool:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import functools
 import itertools
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from lit_optim.checkpoint.compatibility import check_resumed_states
 from lit_optim.config.resolve_named import build_schedulers, for_lightning
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Callback, has_gradient_scaler
+from lit_optim.lightning_api import has_gradient_scaler
 from lit_optim.module.batch_scaling import scale_each
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.freezing import ModuleFrozenByRules
 from lit_optim.module.overridden_hooks import adopt_overridden_hooks
 from lit_optim.module.report_groups import report_groups
-from lit_optim.module.step_schedules import own_callbacks
 from lit_optim.scheduler.run_length import run_length, training_data
 from lit_optim.step_hooks import AppliedStepCounter
+
+if TYPE_CHECKING:
+    from lit_optim.lightning_api import Callback
 
 
 class ConfigureOptimizersMixin(ModuleFrozenByRules):
@@ -46,8 +49,10 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
 
     def configure_callbacks(self) -> list[Callback]:
         """Check all specs before any data is prepared; return the optimizer callbacks and what a plateau needs."""
+        from lit_optim.module.step_schedules import own_callbacks
+
         given = super().configure_callbacks()
-        callbacks = [given] if isinstance(given, Callback) else list(given)
+        callbacks = list(given) if isinstance(given, Sequence) else [given]
         self._run_state.forget_resume()
         trainer = self._trainer_or_none()
         if trainer is not None and trainer.state.fn == "fit":

@@ -84,8 +84,8 @@ def files_that_import(package):
 
 
 def test_one_file_imports_lightning_and_one_knows_shards():
-    assert files_that_import("lightning") == {"lit_optim.lightning_api"}
-    assert not files_that_import("pytorch_lightning")
+    assert files_that_import("lightning") == files_that_import("pytorch_lightning") == {"lit_optim.lightning_api"}
+    assert not files_that_import("lightning_fabric")
     assert [module_of(file) for file in FILES if "to_local" in file.read_text(encoding="utf-8")] == [
         "lit_optim.distributed"
     ]

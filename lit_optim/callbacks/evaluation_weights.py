@@ -10,15 +10,7 @@ from lit_optim.averaging.shadow_weights import ShadowWeights, restore_live_weigh
 from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.checkpoint.evaluated_weights import evaluated_in_checkpoint, swap_in_checkpoint
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import (
-    DeepSpeedStrategy,
-    FSDPStrategy,
-    LightningModule,
-    Trainer,
-    is_weight_averaging,
-    rank_zero_warn,
-)
-from lit_optim.lightning_api import callbacks as lightning_callbacks
+from lit_optim.lightning_api import LightningModule, Trainer, is_instance, rank_zero_warn
 
 
 class EvaluationWeights(OptimizerCallback):
@@ -88,12 +80,12 @@ class EvaluationWeights(OptimizerCallback):
         name, callbacks = type(self).__name__, trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
         if sum(type(callback) is type(self) for callback in callbacks) > 1:
             raise ConfigError(f"callbacks: {name} is there twice; keep one of them")
-        if any(isinstance(callback, lightning_callbacks.StochasticWeightAveraging) for callback in callbacks):
+        if any(is_instance(callback, "callbacks.StochasticWeightAveraging") for callback in callbacks):
             raise ConfigError(
                 f"callbacks: StochasticWeightAveraging replaces the schedule, and in the end the weights, behind the "
                 f"back of {name}; remove it (an average that goes with everything is optim_callbacks=ema)"
             )
-        if isinstance(trainer.strategy, (FSDPStrategy, DeepSpeedStrategy)):
+        if is_instance(trainer.strategy, "strategies.FSDPStrategy", "strategies.DeepSpeedStrategy"):
             raise ConfigError(
                 f"trainer.strategy: {type(trainer.strategy).__name__} keeps optimizer states in a form of its own, "
                 f"where {name} does not find its weights; use ModelParallelStrategy (FSDP2) or ddp"
@@ -101,13 +93,13 @@ class EvaluationWeights(OptimizerCallback):
         if not self._evaluated:
             return
         owners = [c.label(trainer) for c in callbacks if isinstance(c, EvaluationWeights) and c.is_evaluated(trainer)]
-        owners += [type(c).__name__ for c in callbacks if is_weight_averaging(c)]
+        owners += [type(c).__name__ for c in callbacks if is_instance(c, "callbacks.WeightAveraging")]
         if len(owners) > 1:
             fast = "; or let Lookahead only train, with evaluate: fast" if "Lookahead" in owners else ""
             raise ConfigError(
                 f"callbacks: {' and '.join(owners)} each decide which weights are evaluated and saved; keep one{fast}"
             )
-        bare = any(isinstance(c, lightning_callbacks.ModelCheckpoint) and c.save_weights_only for c in callbacks)
+        bare = any(is_instance(c, "callbacks.ModelCheckpoint") and c.save_weights_only for c in callbacks)
         if bare and not hasattr(pl_module, "stamp_checkpoint"):
             raise ConfigError(
                 f"ModelCheckpoint(save_weights_only=True): Lightning asks no callback about such checkpoints, so that "

@@ -7,7 +7,7 @@ from lit_optim.averaging.lookahead import ALPHA, InnerState, K
 from lit_optim.callbacks.evaluation_weights import EvaluationWeights
 from lit_optim.callbacks.exponential_moving_average import ExponentialMovingAverage
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.lightning_api import LightningModule, Trainer, is_weight_averaging, rank_zero_info, rank_zero_warn
+from lit_optim.lightning_api import LightningModule, Trainer, imported_classes, rank_zero_info, rank_zero_warn
 
 Evaluate = Literal["slow", "fast"]
 
@@ -87,4 +87,5 @@ class Lookahead(EvaluationWeights):
 
 def _averages(trainer: Trainer) -> list[str]:
     callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
-    return [type(c).__name__ for c in callbacks if is_weight_averaging(c) or isinstance(c, ExponentialMovingAverage)]
+    averages = (ExponentialMovingAverage, *imported_classes("callbacks.WeightAveraging"))
+    return [type(callback).__name__ for callback in callbacks if isinstance(callback, averages)]

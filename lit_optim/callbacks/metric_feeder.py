@@ -81,7 +81,7 @@ class MetricFeeder(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore that step."""
         self.fed_at = int(state_dict["fed_at"])
-        self._may_repeat = validates_again_on_resume()
+        self._may_repeat = True
 
     def _feed(self, trainer: Trainer) -> None:
         if self.monitor is None:
@@ -89,7 +89,8 @@ class MetricFeeder(Callback):
         value = self._value_of_rank_0(trainer, self.monitor)
         if value is None:
             return
-        if not (self._may_repeat and self.fed_at == trainer.global_step):
+        repeated = self._may_repeat and validates_again_on_resume(trainer) and self.fed_at == trainer.global_step
+        if not repeated:
             self.feed(trainer, value)
         self._may_repeat, self.fed_at = False, trainer.global_step
 

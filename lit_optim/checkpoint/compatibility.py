@@ -15,7 +15,7 @@ import torch
 from torch.optim import LBFGS, Optimizer
 
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import callbacks as lightning_callbacks
+from lit_optim.lightning_api import is_instance
 from lit_optim.state_loading.compatible_state import compatible_state, malformed
 from lit_optim.state_loading.expected_state import FirstStates
 from lit_optim.state_loading.parameter_names import normalize_name, optimizer_names, saved_names
@@ -118,7 +118,7 @@ def restores_param_groups(callbacks: Iterable[Any]) -> bool:
 
     Lightning's finetuning callbacks do: before that, the optimizer has only the groups that it is configured with.
     """
-    return any(isinstance(callback, lightning_callbacks.BaseFinetuning) for callback in callbacks)
+    return any(is_instance(callback, "callbacks.BaseFinetuning") for callback in callbacks)
 
 
 def check_parameter_order(checkpoint: Mapping[str, Any], names: Sequence[str], optimizer: Optimizer) -> None:

@@ -16,7 +16,7 @@ from lit_optim.config.read.plain_containers import to_plain, to_serializable, wi
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import Spec, read_spec
 from lit_optim.imports import only_known_packages
-from lit_optim.lightning_api import Callback
+from lit_optim.lightning_api import is_instance
 from lit_optim.torch_backend.implementation import FLAGS
 
 VERSION = 1
@@ -95,7 +95,7 @@ def _without_objects(callbacks: Any) -> Any:
     """Drop the callbacks that were given as objects, with a warning: only specs can be written."""
     named = callbacks if isinstance(callbacks, Mapping) else None
     entries = named or dict(enumerate(callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]))
-    objects = {key: type(entry).__name__ for key, entry in entries.items() if isinstance(entry, Callback)}
+    objects = {key: type(entry).__name__ for key, entry in entries.items() if is_instance(entry, "Callback")}
     if not objects:
         return callbacks
     names = ", ".join(objects.values())

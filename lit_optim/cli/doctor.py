@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,6 @@ def environment_findings(installed: Mapping[str, str]) -> list[Finding]:
         *environment.plugin_findings(),
         *environment.requirement_findings(),
         *environment.hydra_findings(installed),
-        *environment.twin_findings(installed),
         *environment.extra_findings(),
         *environment.preset_findings({preset: head.target for preset, head in headers.items()}),
         *environment.version_findings({preset: head.needs for preset, head in headers.items()}),
@@ -149,9 +149,21 @@ def _metrics(config: Mapping[str, Any]) -> tuple[Logged, list[Finding]]:
     if target is None:
         return Logged(unknown=("the configuration names no model._target_",)), []
     from lit_optim.config.checks.locate import locate
-    from lit_optim.lightning_api import LightningModule
+    from lit_optim.lightning_api import lightning_classes
 
     try:
-        return logged_by(locate(target, LightningModule, "model")), []
+        module = locate(target, partial(lightning_classes, "LightningModule"), "model")
+        return logged_by(module), _trainer_of_another_package(module, config.get("trainer"))
     except ConfigError as error:
         return Logged(unknown=("the module cannot be read",)), _findings_in(error)
+
+
+def _trainer_of_another_package(module: type, trainer: Any) -> list[Finding]:
+    """Find a Trainer of ``lightning`` for a module of ``pytorch_lightning``, or the reverse."""
+    from lit_optim.lightning_api import package_of
+
+    package, target = package_of(module), str(trainer.get("_target_", "")) if isinstance(trainer, Mapping) else ""
+    if target.partition(".")[0] not in {"lightning", "pytorch_lightning"} - {package}:
+        return []
+    problem = f"it rejects a module of the package {package}, whose LightningModule {module.__name__} inherits from"
+    return [Finding("package", "error", f"trainer._target_={target}", problem, f"write {package}.Trainer")]

@@ -23,6 +23,7 @@ NAMESPACE = "hydra_plugins"
 BLOCKLIST_SINCE = (1, 3, 6)  # of Hydra's blocklist of `_target_` there are no known ways around
 ABSENT = "not installed"
 AGAIN = "pip install --force-reinstall --no-deps lit-optim"
+TWINS = {"lightning": ("pytorch-lightning",)}  # either will do
 NOT_FOR_USERS = ("dev", "examples", "test")
 
 
@@ -99,8 +100,8 @@ def requirement_findings(requires: Iterable[str] | None = None) -> list[Finding]
 
     findings = []
     for requirement in map(Requirement, _requires() if requires is None else requires):
-        version = installed(requirement.name)
-        allowed = version and requirement.specifier.contains(version, prereleases=True)
+        version, *others = (installed(name) for name in (requirement.name, *TWINS.get(requirement.name, ())))
+        allowed = any(v and requirement.specifier.contains(v, prereleases=True) for v in (version, *others))
         if requirement.marker is None and not allowed:
             key, wanted = f"{requirement.name}={version or ABSENT}", f"{requirement.name}{requirement.specifier}"
             problem, remedy = f"lit-optim needs {wanted}", f"pip install '{wanted}'"
@@ -157,21 +158,6 @@ def hydra_findings(found: Mapping[str, str]) -> list[Finding]:
     )
     remedy = "pip install 'hydra-core>=1.3.6', or instantiate only configurations that you trust"
     return [Finding("hydra", "warning", f"hydra-core={version}", problem, remedy)]
-
-
-def twin_findings(found: Mapping[str, str]) -> list[Finding]:
-    """Note ``pytorch_lightning`` beside ``lightning``: the same names, other classes.
-
-    Example:
-        >>> [finding.severity for finding in twin_findings({"lightning": "2.6", "pytorch-lightning": "2.6"})]
-        ['note']
-    """
-    version = found.get("pytorch-lightning", ABSENT)
-    if version == ABSENT:
-        return []
-    problem = "its classes are not those of lightning, and the mixin refuses them"
-    remedy = "write 'import lightning as L' everywhere, never 'import pytorch_lightning'"
-    return [Finding("twin", "note", f"pytorch-lightning={version}", problem, remedy)]
 
 
 def _requires() -> list[str]:

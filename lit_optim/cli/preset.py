@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from lit_optim.cli import python_snippet
@@ -18,12 +18,10 @@ from lit_optim.config.read import presets
 from lit_optim.config.read.preset_header import Header, header, key_comments
 from lit_optim.config.read.spec import DEFAULT_TARGETS, HYDRA_KEYS
 from lit_optim.errors import ConfigError, Problems, did_you_mean
+from lit_optim.imports import import_object
 
-BASES = {  # what a target must derive from
-    "optimizer": "torch.optim.Optimizer",
-    "scheduler": "torch.optim.lr_scheduler.LRScheduler",
-    "optim_callbacks": "lightning.pytorch.Callback",
-}
+# what a target must derive from, beside callbacks of either Lightning
+BASES = {"optimizer": "torch.optim.Optimizer", "scheduler": "torch.optim.lr_scheduler.LRScheduler"}
 
 
 def find_presets(name: str) -> list[tuple[str, str]]:
@@ -103,8 +101,11 @@ def _keys_and_python(head: Header, preset: Mapping[str, Any], comments: Mapping[
 
 
 def _class(path: str, group: str) -> type:
-    module, _, name = BASES[group].rpartition(".")
-    return locate(path, getattr(importlib.import_module(module), name), group)
+    if group in BASES:
+        return locate(path, import_object(BASES[group], group), group)
+    from lit_optim.lightning_api import lightning_classes
+
+    return locate(path, partial(lightning_classes, "Callback"), group)
 
 
 def _arguments(preset: Mapping[str, Any]) -> dict[str, Any]:

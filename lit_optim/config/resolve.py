@@ -7,15 +7,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.callbacks import callbacks_from_spec
+from lit_optim.config.build.distribute import build_composite
 from lit_optim.config.build.lr_scaling import LrScaling, check_lr_scaling
-from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked, check_optimizer
+from lit_optim.config.build.optimizer import CheckedOptimizer, build_checked
 from lit_optim.config.build.param_groups import read_grouping
+from lit_optim.config.build.parts import check_one_or_composite, with_rules
 from lit_optim.config.build.rule_schedules import check_with_rules, remember_rules
 from lit_optim.config.build.rules import check_declared, check_rules
 from lit_optim.config.build.scheduler import CheckedSchedule, build_checked_schedule, check_scheduler
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError, Problems
+from lit_optim.optimizers import Composite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,9 +60,8 @@ class Resolved:
         driven = self.scheduler.arguments.get("groups") or () if self.scheduler.own else ()
         if any(rule.match.reads_optim for rule in self.param_groups.rules):
             check_declared(self.optimizer, params_or_module)
-        optimizer = build_checked(
-            self.optimizer, params_or_module, self.param_groups, apart=driven, name=self.name, only=only
-        )
+        build = build_composite if self.optimizer.cls is Composite else build_checked
+        optimizer = build(self.optimizer, params_or_module, self.param_groups, apart=driven, name=self.name, only=only)
         if any(rule.schedule is not None for rule in self.param_groups.rules):
             remember_rules(optimizer, self.param_groups.rules)
         return optimizer
@@ -112,6 +114,7 @@ def resolve_specs(
         (0.5, 'cosine')
     """
     problems = {group: Problems() for group in GROUPS}
+    optimizer: CheckedOptimizer | None = None
 
     def attempt(group: str, check: Callable[[Any, str], Any]) -> Any:
         try:
@@ -123,11 +126,11 @@ def resolve_specs(
     def optimizer_of(spec: Any, key: str) -> CheckedOptimizer | None:
         if "optimizer" not in specs:
             return None
-        checked = check_optimizer(read_spec(spec, "optimizer", key, overrides))
+        checked = check_one_or_composite(read_spec(spec, "optimizer", key, overrides))
         for callback in replacing:
             own = callback.replace_spec(checked.spec) if hasattr(callback, "replace_spec") else checked.spec
             if own is not checked.spec:
-                checked = check_optimizer(replace(own, lr_scaling=checked.spec.lr_scaling))
+                checked = check_one_or_composite(replace(own, lr_scaling=checked.spec.lr_scaling))
         return checked
 
     def schedule_of(spec: Any, key: str) -> CheckedSchedule:
@@ -136,10 +139,14 @@ def resolve_specs(
         return check_with_rules(given, rules, monitored) if rules else check_scheduler(given, monitored=monitored)
 
     def grouping_of(spec: Any, key: str) -> Grouping:
+        nonlocal optimizer
         found = read_grouping(spec, key)
         for callback in replacing:
             found = callback.replace_grouping(found) if hasattr(callback, "replace_grouping") else found
-        return check_rules(found, optimizer) if optimizer is not None else found
+        if optimizer is None:
+            return found
+        optimizer = with_rules(optimizer, found)
+        return check_rules(found, optimizer)
 
     chosen: list[Callback] = attempt("optim_callbacks", callbacks_from_spec) or []
     replaced = {type(callback) for callback in chosen}  # Lightning lets those of the module win

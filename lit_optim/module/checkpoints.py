@@ -7,7 +7,6 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.checkpoint.compatibility import check_parameter_order, name_parameters
 from lit_optim.checkpoint.named_states import order_by_name
 from lit_optim.checkpoint.stamp import HPARAMS, environment, environment_difference, resumed_specs, stamp
@@ -71,9 +70,8 @@ class SpecsInCheckpoints(ModuleWithSpecs):
     def stamp_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write the specs into a checkpoint, and the evaluated weights into a checkpoint of weights only."""
         if "state_dict" in checkpoint and "optimizer_states" not in checkpoint:
-            for callback in getattr(self._trainer_or_none(), "callbacks", ()):
-                if isinstance(callback, OptimizerCallback):
-                    callback.put_evaluated_weights(self, checkpoint)
+            for callback in self.optimizer_callbacks():
+                callback.put_evaluated_weights(self, checkpoint)
         specs = self._specs_with_lr()
         names = {parameter: name for name, parameter in self.named_parameters()}
         live = self._live_optimizers()

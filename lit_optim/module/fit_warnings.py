@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
 from lit_optim.config.pitfalls import Specs, find_in_specs
+from lit_optim.config.pitfalls.muon_share import muon_share
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_warn
+from lit_optim.lightning_api import LightningModule, Trainer, imported_classes, rank_zero_warn
 
 
 def warn_at_fit_start(
@@ -40,9 +40,11 @@ def warn_at_fit_start(
             continue
         _check_backward(module, path)
         if not vars(trainer).get("fast_dev_run"):
-            _warn_of_pitfalls(part, trainer, part.length_of(run, by_hand=not module.automatic_optimization))
+            _warn_of_pitfalls(part, module, trainer, part.length_of(run, by_hand=not module.automatic_optimization))
     if trainer is None:
         return
+    from lit_optim.callbacks import SpecCheckpoint
+
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
     if not trainer.global_step and not any(isinstance(callback, SpecCheckpoint) for callback in callbacks):
         name = f"{type(module).__name__}.configure_callbacks"
@@ -54,19 +56,19 @@ def warn_at_fit_start(
 
 def _check_backward(module: LightningModule, path: str) -> None:
     """Reject an optimizer that differentiates the gradients again in a module with Lightning's own ``backward``."""
-    inherited = type(module).backward is LightningModule.backward
+    inherited = type(module).backward in [cls.backward for cls in imported_classes("LightningModule")]  # type: ignore[attr-defined]
     if inherited and module.automatic_optimization and capabilities.capabilities_of_target(path).second_order:
         problem = f"optimizer: {path.rpartition('.')[2]} differentiates the gradients again"
         remedy = f"write in {type(module).__name__}: def backward(self, loss): loss.backward(create_graph=True)"
         raise ConfigError(f"{problem}; {remedy}")
 
 
-def _warn_of_pitfalls(resolved: Resolved, trainer: Trainer, run: RunLength) -> None:
+def _warn_of_pitfalls(resolved: Resolved, module: LightningModule, trainer: Trainer, run: RunLength) -> None:
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
     config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
     strategy = {"_target_": type(trainer.strategy).__name__, "config": config} if isinstance(config, Mapping) else None
     specs = Specs(optimizer, scheduler.spec, scheduler, resolved.param_groups.rules, run, strategy=strategy)
-    findings = find_in_specs(specs)
+    findings = [*find_in_specs(specs), *(muon_share(resolved.optimizer, module) if resolved.of is None else [])]
     fatal = [str(found) for found in findings if found.fatal]
     if fatal:
         raise ConfigError(*fatal)

@@ -6,7 +6,6 @@ from typing import Any
 
 from lit_optim.config.resolve import Resolved
 from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
-from lit_optim.module.step_schedules import moves_by_itself
 
 
 class _MovesByItself:
@@ -45,6 +44,8 @@ class ModuleWithNamedOptimizers(ModuleWithResolvedSpecs):
         parts, schedulers = self.optimizer_parts(), found if isinstance(found, list) else [found]
         if self.automatic_optimization or len(parts) != len(schedulers):
             return found
+        from lit_optim.module.step_schedules import moves_by_itself
+
         pairs = zip(parts, schedulers, strict=True)
         shown = [_MovesByItself(one) if moves_by_itself(part, one) else one for part, one in pairs]
         return shown if isinstance(found, list) else shown[0]

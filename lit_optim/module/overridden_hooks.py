@@ -5,7 +5,30 @@ from __future__ import annotations
 import warnings
 
 from lit_optim.errors import ConfigError
+from lit_optim.lightning_api import imported_classes
 from lit_optim.module.subclass_writes import HOOK, wrap_overridden_hook
+
+BASES = "write class Net(ConfigureOptimizersMixin, LightningModule), the mixin first"
+
+
+def put_before_lightning_module(cls: type, mixin: type) -> None:
+    """Move LightningModule behind the mixin in the classes that a new class inherits from.
+
+    In ``class Net(Base, Mixin)`` with ``class Base(LightningModule)`` it would hide all hooks of the mixin.
+
+    Args:
+        cls: the new class.
+        mixin: the last of the mixin's own classes.
+
+    Raises:
+        ConfigError: where LightningModule itself is listed before the mixin.
+    """
+    for base in imported_classes("LightningModule"):
+        if base in cls.__mro__[: cls.__mro__.index(mixin)]:
+            try:
+                cls.__bases__ = (*cls.__bases__, mixin, base)  # behind all that are listed
+            except TypeError:
+                raise ConfigError(f"{cls.__name__}: LightningModule is listed before the mixin; {BASES}") from None
 
 
 def adopt_overridden_hooks(cls: type, mixin: type) -> None:
@@ -21,15 +44,7 @@ def warn_of_overridden_hooks(cls: type, mixin: type, *hooks: str) -> None:
         cls: the new class.
         mixin: whose hooks they are.
         hooks: their names.
-
-    Raises:
-        ConfigError: for a module of the package ``pytorch_lightning``.
     """
-    if any(base.__module__.startswith("pytorch_lightning.") for base in cls.__mro__):
-        raise ConfigError(
-            f"{cls.__name__}: pytorch_lightning.LightningModule is another class than lightning's; "
-            "write 'import lightning as L' and inherit from L.LightningModule"
-        )
     for hook in hooks:
         owner = next(base for base in cls.__mro__ if hook in vars(base))
         if owner is mixin or (owner is not cls and issubclass(owner, mixin)):

@@ -8,7 +8,6 @@ from pathlib import Path
 from torch import nn
 from torch.optim import Optimizer
 
-from lit_optim.callbacks.schedule_report import ScheduleReport
 from lit_optim.config.card_of_optimizers import card_of_optimizers
 from lit_optim.config.resolve import Resolved
 from lit_optim.lightning_api import Trainer, rank_zero_info
@@ -33,6 +32,8 @@ def report_groups(
     if trainer is None or (len(groups) == 1 and all(p.requires_grad for p in module.parameters())):
         return
     present: list[object] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
+    from lit_optim.callbacks import ScheduleReport
+
     report = next((each for each in present if isinstance(each, ScheduleReport)), None)
     folder = None if report is None else Path(trainer.default_root_dir) / report.folder
     if folder is None and any("name" in group for group in groups) and trainer.loggers and trainer.log_dir:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.config.canonical_specs import canonical_specs
+from lit_optim.config.composite_of_names import composite_of_names
 from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName, resolve
-from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Callback
 from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.rank_agreement import raise_on_all_ranks
 from lit_optim.scheduler.run_length import check_has_steps
 
-_REPLACES_NOTHING = (OptimizerCallback.replace_spec, OptimizerCallback.replace_grouping)
+if TYPE_CHECKING:
+    from lit_optim.lightning_api import Callback
 
 
 class ModuleWithResolvedSpecs(SpecsInCheckpoints):
@@ -32,13 +31,16 @@ class ModuleWithResolvedSpecs(SpecsInCheckpoints):
         Raises:
             ConfigError: with all that is wrong.
         """
+        from lit_optim.callbacks import OptimizerCallback
+
         state, specs, overrides = self._run_state, self.optim_specs(), self._overrides()
         chosen = state.resolved.callbacks if state.resolved is not None else []
         present = getattr(self._trainer_or_none(), "callbacks", ())
         if attached and not (chosen and all(callback in present for callback in chosen)):
             specs.pop("optim_callbacks", None)
-        given = self.optimizer_callbacks(more)
-        replacing = [c for c in given if (type(c).replace_spec, type(c).replace_grouping) != _REPLACES_NOTHING]
+        given, nothing = self.optimizer_callbacks(more), OptimizerCallback
+        replaces_nothing = (nothing.replace_spec, nothing.replace_grouping)
+        replacing = [c for c in given if (type(c).replace_spec, type(c).replace_grouping) != replaces_nothing]
         others = [callback for callback in replacing if callback not in chosen]
         inputs = [{group: to_plain(spec, group) for group, spec in specs.items()}, overrides, others]
         if state.resolved is None or not _are_equal(inputs, state.inputs):
@@ -47,19 +49,8 @@ class ModuleWithResolvedSpecs(SpecsInCheckpoints):
         return state.resolved
 
     def _resolve(self, specs: Any, overrides: Any, callbacks: Any) -> Resolved | ResolvedByName:
-        resolved = resolve(specs, overrides=overrides, callbacks=callbacks)
-        if self.automatic_optimization and isinstance(resolved, ResolvedByName):
-            names = ", ".join(part.name for part in resolved.parts)
-            by_hand = f"write self.automatic_optimization = False in {type(self).__name__}.__init__"
-            one = "choose one optimizer of several parts, e.g. optimizer=muon_adamw"
-            raise ConfigError(f"optimizer: several ({names}) need manual optimization; {by_hand}, or {one}")
-        return resolved
-
-    def optimizer_callbacks(self, more: Iterable[Callback] = ()) -> list[OptimizerCallback]:
-        """Return the Trainer's callbacks that take part, and those of the module, which replace the Trainer's."""
-        replaced = {type(callback) for callback in more}
-        given = [c for c in getattr(self._trainer_or_none(), "callbacks", ()) if type(c) not in replaced]
-        return [callback for callback in (*given, *more) if isinstance(callback, OptimizerCallback)]
+        given = composite_of_names(specs) if self.automatic_optimization else specs
+        return resolve(given, overrides=overrides, callbacks=callbacks)
 
     def check_on_all_ranks(self, more: Iterable[Callback] = ()) -> None:
         """Stop all ranks before any data is prepared, if the specs of one are wrong or differ from those of rank 0.

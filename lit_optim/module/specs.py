@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from typing import Any, ClassVar, cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
 
 from torch.optim import Optimizer
 
-from lit_optim.callbacks.repeat_lr import RepeatLr
 from lit_optim.config.checks.coerce import Mismatch, coerce, not_finite
 from lit_optim.config.read.config_objects import object_fields
 from lit_optim.config.read.named_specs import specs_by_name
@@ -17,10 +17,18 @@ from lit_optim.config.read.plain_containers import to_attribute_dict
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import LR_SCALING, read_spec
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.lightning_api import LightningModule
+from lit_optim.lightning_api import is_instance
+from lit_optim.module.overridden_hooks import BASES, put_before_lightning_module
 from lit_optim.module.run_state import RunState
 from lit_optim.scheduler.rescale_lr import rescale_lr
 from lit_optim.scheduler.schedule_lr import ScheduleLR
+
+if TYPE_CHECKING:
+    from lit_optim.callbacks import OptimizerCallback
+    from lit_optim.lightning_api import Callback
+    from lit_optim.lightning_api import LightningModule as Base
+else:
+    Base = object  # LightningModule is the user's, of either package, and follows in the bases of the user's class
 
 WAYS = (
     "no optimizer is configured: either take it as an argument, def __init__(self, optimizer='adamw', "
@@ -28,20 +36,35 @@ WAYS = (
 )
 
 
-class ModuleWithSpecs(LightningModule):
-    """A LightningModule with specs, from ``optim_spec`` or from its hyper-parameters, and with an lr."""
+class _JitUnusedProperties:
+    """The properties that TorchScript leaves out: those of the LightningModule behind us in the bases, and ``lr``."""
 
-    __jit_unused_properties__: ClassVar[list[str]] = [  # type: ignore[misc]  # Lightning's is one of the class too
-        *LightningModule.__jit_unused_properties__,
-        "lr",
-    ]
+    def __get__(self, module: Any, cls: type) -> list[str]:
+        return [*super(ModuleWithSpecs, cls).__jit_unused_properties__, "lr"]  # type: ignore[misc]
+
+
+class ModuleWithSpecs(Base):
+    """Part of a LightningModule: its specs, from ``optim_spec`` or from its hyper-parameters, and its lr."""
+
+    __jit_unused_properties__ = _JitUnusedProperties()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let the hooks of the mixin come before those of LightningModule."""
+        super().__init_subclass__(**kwargs)
+        put_before_lightning_module(cls, ModuleWithSpecs)
 
     @functools.cached_property
     def _run_state(self) -> RunState:
         return RunState()
 
     def save_hyperparameters(self, *args: Any, **kwargs: Any) -> None:
-        """Save as Lightning does; OmegaConf's specs become dictionaries whose keys are attributes as well."""
+        """Save as Lightning does; OmegaConf's specs become dictionaries whose keys are attributes as well.
+
+        Raises:
+            ConfigError: for a class that inherits from the mixin, but from no LightningModule.
+        """
+        if not is_instance(self, "LightningModule"):
+            raise ConfigError(f"{type(self).__name__}: inherits from no LightningModule; {BASES}")
         frame = inspect.currentframe()
         kwargs.setdefault("frame", frame.f_back if frame else None)
         super().save_hyperparameters(*args, **kwargs)
@@ -111,10 +134,20 @@ class ModuleWithSpecs(LightningModule):
             raise ConfigError(f"{type(self).__name__}: {WAYS}")
         return specs
 
+    def optimizer_callbacks(self, more: Iterable[Callback] = ()) -> list[OptimizerCallback]:
+        """Return the Trainer's callbacks that take part, and those of the module, which replace the Trainer's."""
+        from lit_optim.callbacks import OptimizerCallback
+
+        replaced = {type(callback) for callback in more}
+        given = [c for c in getattr(self._trainer_or_none(), "callbacks", ()) if type(c) not in replaced]
+        return [callback for callback in (*given, *more) if isinstance(callback, OptimizerCallback)]
+
     def _rescale(self, lr: float) -> None:
         live = self._live_optimizers()
         if not live:
             return
+        from lit_optim.callbacks import RepeatLr
+
         trainer: Any = self.trainer
         before = [optimizer.defaults["lr"] for optimizer in live]
         schedules = [c.scheduler for c in trainer.lr_scheduler_configs if isinstance(c.scheduler, ScheduleLR)]

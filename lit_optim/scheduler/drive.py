@@ -146,16 +146,18 @@ def build_driven_values(
         if plan.group is not None and plan.group not in names:
             hint = did_you_mean(plan.group, names, list_all=True) or "; the groups have no names, see param_groups"
             raise ConfigError(f"{key}.groups.{plan.group}: no group of that name{hint}")
-        driven = _key_in_groups(plan, optimizer)
-        first = where.setdefault((driven, plan.group), plan.where)
-        if first != plan.where:  # momentum and betas[0] of an Adam
-            rule = f"the same value as {first.rpartition('.')[2]}, which has a schedule already; remove one of them"
-            raise ConfigError(f"{plan.where}: {rule}")
-        default = _number_at(optimizer.defaults, driven)
-        default = float(_number_at(optimizer.param_groups[0], driven) if default is None else default)
-        composed = compose(plan.config, base_lr=(default or 1.0) if driven == LR else 1.0, key=plan.where)
-        held = hold if composed.plateaus else hold * frequency
-        values.append(DrivenValue(driven, composed, group=plan.group, hold=held, default=default, values=plan.values))
+        for driven, having in _keys_in_groups(plan, optimizer).items():
+            first = where.setdefault((driven, plan.group), plan.where)
+            if first != plan.where:  # momentum and betas[0] of an Adam
+                rule = f"the same value as {first.rpartition('.')[2]}, which has a schedule already; remove one of them"
+                raise ConfigError(f"{plan.where}: {rule}")
+            default = _number_at(optimizer.defaults, driven)
+            default = float(_number_at(having[0], driven) if default is None else default)
+            composed = compose(plan.config, base_lr=(default or 1.0) if driven == LR else 1.0, key=plan.where)
+            held = hold if composed.plateaus else hold * frequency
+            value = DrivenValue(driven, composed, group=plan.group, hold=held, default=default, values=plan.values)
+            value.everywhere = len(having) == len(optimizer.param_groups)
+            values.append(value)
     for i, value in enumerate(values):  # of two that drive a group, the later one counts
         value.excluded = tuple(v.group for v in values[i + 1 :] if v.key == value.key and v.group is not None)
     return values + [warmed for value in values if value.key == LR for warmed in _with_late_warmups(value, late)]
@@ -170,22 +172,29 @@ def _with_late_warmups(value: DrivenValue, late: Sequence[LateWarmup]) -> list[D
     """Return a schedule once more for each warmup, whose groups it leaves to the copy."""
     copies = [replace(value, late=each) for each in late]
     for copy in copies:
-        copy.excluded = value.excluded
+        copy.excluded, copy.everywhere = value.excluded, value.everywhere
     value.excluded = (*value.excluded, *(each.group for each in late))
     return copies
 
 
-def _key_in_groups(plan: DrivePlan, optimizer: Optimizer) -> str:
-    """Return the key in the groups: ``momentum`` means ``betas[0]`` where they have betas instead."""
-    group = optimizer.param_groups[0]
-    if plan.key == "momentum" and "momentum" not in group and "betas" in group:
-        return "betas[0]"
-    if _number_at(group, plan.key) is None:
-        known = [key for key in _keys(group) if _number_at(group, key) is not None]
+def _keys_in_groups(plan: DrivePlan, optimizer: Optimizer) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the groups by the key that they have: ``momentum`` means ``betas[0]`` where they have betas instead.
+
+    The parts of a composite may have different keys, or lack one.
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    groups = [g for g in optimizer.param_groups if plan.group is None or plan.group in parts_of_name(g)]
+    for group in groups or optimizer.param_groups:  # one that is added later is like the others
+        by_betas = plan.key == "momentum" and "momentum" not in group and "betas" in group
+        key = "betas[0]" if by_betas else plan.key
+        if _number_at(group, key) is not None:
+            found.setdefault(key, []).append(group)
+    if not found:
+        known = dict.fromkeys(key for group in groups for key in _keys(group) if _number_at(group, key) is not None)
         hint = did_you_mean(f"{plan.key}[0]" if f"{plan.key}[0]" in known else plan.key, known, list_all=True)
         rule = f"{type(optimizer).__name__} has no number {plan.key!r} in its param groups{hint}"
         raise ConfigError(f"{plan.where}: {rule}")
-    return plan.key
+    return found
 
 
 def _number_at(group: Mapping[str, Any], key: str) -> Any:

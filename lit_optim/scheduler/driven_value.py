@@ -49,6 +49,7 @@ class DrivenValue:
         unit = 1.0 if self.values is None or self.absolute else self.default
         self.offset, self.span = at_zero / unit, (at_one - at_zero) / unit  # factor = offset + span * schedule
         self.excluded: tuple[str, ...] = ()  # names of groups for which another schedule of the same key counts
+        self.everywhere = True  # whether all groups have the key: parts of a composite may lack it
         self.states = [PlateauState() for _ in self.plan.plateaus]
         self.scale = 1.0  # of all plateaus
         self.loaded: float | None = None  # the factor behind a checkpoint's values, until the first step after it
@@ -64,7 +65,7 @@ class DrivenValue:
     @property
     def careful(self) -> bool:
         """Return whether each group must be checked before it is written."""
-        single = self.group is not None or self.late is not None or bool(self.excluded)
+        single = self.group is not None or self.late is not None or bool(self.excluded) or not self.everywhere
         return self.tensors or self.loaded is not None or single
 
     def factor(self, step: int, scale: float = 1.0) -> float:
@@ -79,6 +80,8 @@ class DrivenValue:
 
     def selects(self, group: Mapping[str, Any]) -> bool:
         """Return whether the group has this schedule."""
+        if not self.everywhere and self.name not in group:
+            return False
         needed = {self.group, self.late and self.late.group} - {None}
         if not needed and not self.excluded:
             return True

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Trainer
-from lit_optim.lightning_api import callbacks as lightning_callbacks
+from lit_optim.lightning_api import Trainer, is_instance
 
 _SET = "set trainer.max_steps, or scheduler.total_steps"
 
@@ -72,7 +71,7 @@ def check_has_steps(trainer: Trainer) -> None:
 def accumulated_batches(trainer: Trainer) -> dict[int, int]:
     """Return how many batches are accumulated per optimizer step, by the epoch from which that holds."""
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by the callback connector
-        if isinstance(callback, lightning_callbacks.GradientAccumulationScheduler):
+        if is_instance(callback, "callbacks.GradientAccumulationScheduler"):
             return {0: 1, **callback.scheduling}
     return {0: trainer.accumulate_grad_batches}
 
@@ -96,4 +95,4 @@ def _total(trainer: Trainer, batches: float, accumulation: dict[int, int], optim
 
 
 def _has_max_time(trainer: Trainer) -> bool:
-    return any(isinstance(callback, lightning_callbacks.Timer) for callback in trainer.callbacks)  # type: ignore[attr-defined]
+    return any(is_instance(callback, "callbacks.Timer") for callback in trainer.callbacks)  # type: ignore[attr-defined]

@@ -12,6 +12,12 @@ import torch
 from torch.utils.data import DataLoader
 
 import lit_optim
+from lit_optim.callbacks import (  # noqa: F401  # imports are not counted
+    OptimizerCallback,
+    PlateauFeeder,
+    ScheduleFree,
+    SpecCheckpoint,
+)
 
 OURS = str(Path(lit_optim.__file__).parent)
 calls = collections.Counter()

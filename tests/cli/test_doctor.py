@@ -15,7 +15,6 @@ from lit_optim.cli.environment import (
     plugin_findings,
     preset_findings,
     requirement_findings,
-    twin_findings,
 )
 from lit_optim.cli.main import main
 
@@ -35,7 +34,7 @@ def doctor(capsys, *arguments):
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] == (code == 0)
     about_config = [
-        f for f in found["findings"] if f["check"] not in ("plugin", "extra", "twin", "preset", "requirement", "hydra")
+        f for f in found["findings"] if f["check"] not in ("plugin", "extra", "preset", "requirement", "hydra")
     ]
     return code, [(f["severity"], f["key"]) for f in about_config]
 
@@ -197,11 +196,6 @@ def test_presets_of_packages_that_are_not_there():
     assert [str(f) for f in found] == [
         "optimizer/b: needs the package 'not_there', which is not installed; lit-optim info optimizer/b"
     ]
-
-
-def test_twins():
-    assert twin_findings({"lightning": "2.6", "pytorch-lightning": "not installed"}) == []
-    assert "import lightning as L" in twin_findings({"pytorch-lightning": "2.6"})[0].remedy
 
 
 def test_the_readme_shows_what_the_doctor_says(capsys):

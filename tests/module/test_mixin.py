@@ -1,5 +1,6 @@
 import functools
 import warnings
+from typing import ClassVar
 
 import lightning as L
 import numpy as np
@@ -150,15 +151,37 @@ def test_no_spec_shows_both_ways(tmp_path):
     assert Bare().lr is None
 
 
-def test_wrong_order_of_bases_fails_loudly():
-    with pytest.raises(TypeError, match="MRO|resolution"):
+def test_bases_in_an_order_that_hides_the_mixin_are_rejected():
+    with pytest.raises(ConfigError, match=r"Wrong: LightningModule is listed before the mixin; write class Net\(Conf"):
         type("Wrong", (L.LightningModule, lit_optim.ConfigureOptimizersMixin), {})
 
 
-def test_pytorch_lightning_is_rejected():
-    pytorch_lightning = pytest.importorskip("pytorch_lightning")
-    with pytest.raises(ConfigError, match="import lightning as L"):
-        type("Other", (lit_optim.ConfigureOptimizersMixin, pytorch_lightning.LightningModule), {})
+def test_the_mixin_may_be_listed_behind_another_module():
+    class Base(L.LightningModule):
+        pass
+
+    class Late(Base, lit_optim.ConfigureOptimizersMixin):
+        optim_spec: ClassVar = {"optimizer": "sgd"}
+
+    class Later(Late):
+        pass
+
+    order = [cls.__name__ for cls in Later.__mro__]
+    assert order[:4] == ["Later", "Late", "Base", "ConfigureOptimizersMixin"]
+    assert order.index("ModuleWithSpecs") < order.index("LightningModule")
+    module = Later()
+    module.layer = torch.nn.Linear(1, 1)
+    assert type(module.configure_optimizers()["optimizer"]) is torch.optim.SGD
+
+
+def test_the_mixin_alone_is_no_module():
+    class Alone(lit_optim.ConfigureOptimizersMixin):
+        def __init__(self, optimizer="sgd"):
+            super().__init__()
+            self.save_hyperparameters()
+
+    with pytest.raises(ConfigError, match=r"Alone: inherits from no LightningModule; write class Net\(Conf"):
+        Alone()
 
 
 @pytest.mark.parametrize("hook", ["configure_optimizers", "configure_callbacks"])

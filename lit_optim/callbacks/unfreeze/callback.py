@@ -18,7 +18,7 @@ from lit_optim.callbacks.unfreeze.batch_norms import frozen_batch_norms, train
 from lit_optim.callbacks.unfreeze.stages import Stage, read_stages, rules_of, select
 from lit_optim.duration import Duration, RunLength, parse
 from lit_optim.errors import ConfigError, Problems
-from lit_optim.lightning_api import DeepSpeedStrategy, FSDPStrategy, LightningModule, Trainer, rank_zero_warn
+from lit_optim.lightning_api import LightningModule, Trainer, is_instance, rank_zero_warn
 from lit_optim.param_groups import Grouping, NamedModel
 from lit_optim.scheduler.driven_value import parts_of_name
 from lit_optim.scheduler.late_warmup import LateWarmup, warm_up_late
@@ -224,7 +224,7 @@ def _check_strategy(trainer: Trainer) -> None:
         ConfigError: with the strategy to write instead.
     """
     strategy = trainer.strategy
-    if isinstance(strategy, (FSDPStrategy, DeepSpeedStrategy)):
+    if is_instance(strategy, "strategies.FSDPStrategy", "strategies.DeepSpeedStrategy"):
         rule = f"{type(strategy).__name__} flattens parameters, and cannot freeze some of them for a while"
         raise ConfigError(f"trainer.strategy: {rule}; use ModelParallelStrategy (FSDP2) or DDP")
     wrapped = strategy.model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.config.build.optimizer import check_nested
@@ -15,6 +16,7 @@ from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.config.read.presets import load_preset
 from lit_optim.config.read.spec import HYDRA_KEYS
 from lit_optim.errors import ConfigError, Problems, wrong
+from lit_optim.lightning_api import is_instance, lightning_classes
 
 if TYPE_CHECKING:
     from lit_optim.lightning_api import Callback
@@ -26,13 +28,11 @@ def callbacks_from_spec(spec: Any, key: str = "optim_callbacks") -> list[Callbac
     Raises:
         ConfigError: with all that is wrong.
     """
-    from lit_optim.lightning_api import Callback
-
     problems = Problems()
     callbacks: list[Callback] = []
     singles: dict[type[Callback], str] = {}
     for name, given in _callback_entries(spec, key).items():
-        if isinstance(given, Callback):
+        if is_instance(given, "Callback"):
             callbacks.append(given)
             continue
         where = f"{key}.{name}" if name else key
@@ -51,14 +51,12 @@ def callbacks_from_spec(spec: Any, key: str = "optim_callbacks") -> list[Callbac
 
 
 def _build_callback(given: Any, where: str) -> Callback:
-    from lit_optim.lightning_api import Callback
-
     entry = from_class_path(given, where)
     if not isinstance(entry, Mapping) or "_target_" not in entry:
         raise ConfigError(wrong(where, entry, "not a callback; give a mapping with _target_, or remove it"))
     if entry.get("_args_"):
         raise ConfigError(f"{where}._args_: positional arguments are not taken; name them")
-    cls: type[Callback] = locate(entry["_target_"], Callback, where)
+    cls: type[Callback] = locate(entry["_target_"], partial(lightning_classes, "Callback"), where)
     found = Problems()
     given = {k: v for k, v in entry.items() if k not in HYDRA_KEYS}
     arguments = check_call(cls, given, where, found, check_nested=check_nested)
@@ -75,11 +73,9 @@ def _build_callback(given: Any, where: str) -> Callback:
 
 def _callback_entries(spec: Any, key: str) -> dict[str, Any]:
     """Read the spec as a mapping name -> callback or its spec."""
-    from lit_optim.lightning_api import Callback
-
     if spec is None:
         return {}
-    if isinstance(spec, Callback):
+    if is_instance(spec, "Callback"):
         return {type(spec).__name__: spec}
     spec = name_alone(from_class_path(to_plain(spec, key), key))
     if isinstance(spec, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from lit_optim.config.capabilities import check_versions
@@ -11,13 +12,15 @@ from lit_optim.config.read.plain_containers import import_path_of
 from lit_optim.errors import ConfigError
 from lit_optim.imports import import_object
 
+Base = type | tuple[type, ...] | Callable[[], tuple[type, ...]]
 
-def locate(path: Any, base: type | tuple[type, ...], key: str, rule: str = "") -> type:
+
+def locate(path: Any, base: Base, key: str, rule: str = "") -> type:
     """Return the class that ``path`` names.
 
     Args:
         path: dotted import path, or the class itself.
-        base: what it must derive from.
+        base: what it must derive from; a function is called once the object is imported.
         key: dotted name of the spec, for messages.
         rule: what the message says about another object; default: that it does not derive from ``base``.
 
@@ -37,8 +40,10 @@ def locate(path: Any, base: type | tuple[type, ...], key: str, rule: str = "") -
         target = import_object(path, f"{key}._target_")
     else:
         shown = getattr(path, "__qualname__", f"<{type(path).__name__}>")
-    if not (inspect.isclass(target) and issubclass(target, base)):
-        rule = rule or f"not {_with_article(f'{import_path_of(base)} subclass')}"
+    bases = base if isinstance(base, (type, tuple)) else base()
+    if not (inspect.isclass(target) and issubclass(target, bases)):
+        first = bases[0] if isinstance(bases, tuple) else bases
+        rule = rule or f"not {_with_article(f'{import_path_of(first)} subclass')}"
         raise ConfigError(f"{key}._target_={shown}: {rule} (it is {describe_object(target)})")
     return target
 

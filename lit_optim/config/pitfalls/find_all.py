@@ -16,6 +16,7 @@ from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
 from lit_optim.config.pitfalls.logged import Logged
 from lit_optim.config.pitfalls.momentum_cycling import momentum_cycling
 from lit_optim.config.pitfalls.monitor_not_logged import monitor_not_logged
+from lit_optim.config.pitfalls.muon_lr import muon_lr
 from lit_optim.config.pitfalls.one_cycle_length import one_cycle_length
 from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
 from lit_optim.config.pitfalls.two_owners import two_owners
@@ -37,6 +38,7 @@ CHECKS: tuple[tuple[Callable[..., list[Finding]], tuple[str, ...], tuple[str, ..
     (monitor_not_logged, ("checked", "logged"), ()),
     (floor_above_lr, ("scheduler", "optimizer"), ("rules",)),
     (momentum_cycling, ("foreign", "optimizer"), ()),
+    (muon_lr, ("optimizer",), ()),
     (two_owners, ("strategy",), ("optimizer", "checked", "folder", "environment")),
 )
 

@@ -10,7 +10,8 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-FOREIGN = {"lightning", "pytorch_lightning", "lit_optim", "torch", "torchmetrics", "builtins", "abc", "typing"}
+LIGHTNING = {"lightning", "lightning_fabric", "pytorch_lightning"}
+FOREIGN = LIGHTNING | {"lit_optim", "torch", "torchmetrics", "builtins", "abc", "typing"}
 ANYTHING = "*"
 
 

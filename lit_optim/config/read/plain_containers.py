@@ -121,10 +121,12 @@ def to_attribute_dict(value: Any) -> Any:
         >>> to_attribute_dict(OmegaConf.create({"lr": 0.1})).lr
         0.1
     """
-    from lit_optim.lightning_api import AttributeDict
+    from lit_optim.lightning_api import lightning_classes
+
+    (attribute_dict, *_) = lightning_classes("core.mixins.hparams_mixin.AttributeDict")
 
     def convert(item: Any) -> Any:
-        return AttributeDict(_map_items(convert, item)) if isinstance(item, dict) else _map_items(convert, item)
+        return attribute_dict(_map_items(convert, item)) if isinstance(item, dict) else _map_items(convert, item)
 
     # Hydra 1.4 refuses to pickle its partials, and Lightning drops from hparams what cannot be pickled
     by_hydra = isinstance(value, functools.partial) and type(value).__module__.startswith("hydra.")
