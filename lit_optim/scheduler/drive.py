@@ -172,7 +172,7 @@ def _with_late_warmups(value: DrivenValue, late: Sequence[LateWarmup]) -> list[D
     """Return a schedule once more for each warmup, whose groups it leaves to the copy."""
     copies = [replace(value, late=each) for each in late]
     for copy in copies:
-        copy.excluded = value.excluded
+        copy.excluded, copy.everywhere = value.excluded, value.everywhere
     value.excluded = (*value.excluded, *(each.group for each in late))
     return copies
 
@@ -184,7 +184,7 @@ def _keys_in_groups(plan: DrivePlan, optimizer: Optimizer) -> dict[str, list[Map
     """
     found: dict[str, list[Mapping[str, Any]]] = {}
     groups = [g for g in optimizer.param_groups if plan.group is None or plan.group in parts_of_name(g)]
-    for group in groups:
+    for group in groups or optimizer.param_groups:  # one that is added later is like the others
         by_betas = plan.key == "momentum" and "momentum" not in group and "betas" in group
         key = "betas[0]" if by_betas else plan.key
         if _number_at(group, key) is not None:

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger
 
-from _support.by_version import NO_WEIGHT_AVERAGING, needs_weight_averaging
+from _support.by_version import NO_WEIGHT_AVERAGING, needs_muon, needs_weight_averaging
 from _support.net import Net, fit, weights
 from conftest import SCHEDULERS
 from lit_optim.config.read.presets import load_preset
@@ -196,3 +196,18 @@ def test_the_schedule_of_a_rule_drives_its_group_that_is_added_later(tmp_path):
     fit(tmp_path, module, max_epochs=2, callbacks=[Unfreezes()], enable_checkpointing=False)
     assert [lrs[0] for lrs in module.used] == pytest.approx([0.1 * (1 - t / 16) for t in range(16)])
     assert [lrs[1] for lrs in module.used[8:]] == pytest.approx([0.005] * 8)
+
+
+@needs_muon
+def test_groups_added_to_a_composite_repeat_the_lr_of_the_last():
+    """It splits them once more, by its parts."""
+    net = Net("muon_adamw", param_groups=RULES)
+    first = net.layer[0].requires_grad_(False)
+    optimizer = net.configure_optimizers()["optimizer"]
+    optimizer.add_param_group({"params": first.requires_grad_(True).parameters(), "lr": 0.5})
+    added = [group for group in optimizer.param_groups if "finetuning" in group["name"]]
+    assert sum(len(group["params"]) for group in added) == 2
+    added[-1]["lr"] = 0.25
+    net.layer(torch.ones(3, 4)).sum().backward()
+    optimizer.step()
+    assert [group["lr"] for group in added] == [0.25, 0.25]

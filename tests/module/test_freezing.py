@@ -135,3 +135,34 @@ def test_a_pattern_that_matches_nothing_stops_a_fit_with_names(tmp_path):
     rules = {"rules": {"stem": {"match": {"module": "layr.0"}, "freeze": True}}}
     with pytest.raises(ConfigError, match=r"stem\.match\.module='layr\.0': matches no parameter; did you mean 'layer"):
         fit(tmp_path, Net("sgd", param_groups=rules))
+
+
+def test_rules_freeze_and_name_added_groups_of_several_optimizers_too(tmp_path):
+    class Two(Early):
+        def __init__(self):
+            super().__init__()
+            self.automatic_optimization = False
+            self.optim_spec = {
+                "optimizer": {"one": {"_target_": "sgd", "of": "layer.0"}, "two": {"_target_": "sgd", "of": "layer.2"}},
+                "param_groups": {"rules": {"still": {"match": {"name": "layer.0.bias"}, "freeze": True}}},
+            }
+
+        def training_step(self, batch, batch_idx):
+            optimizers = self.optimizers()
+            self.manual_backward(super().training_step(batch, batch_idx))
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+
+    def work(rank):
+        module = Two()
+        module.layer[1].requires_grad_(False)
+        fitting = trainer(tmp_path, devices=2, strategy="ddp", max_epochs=1)
+        fitting.fit(module, loader())
+        optimizer = fitting.optimizers[0]
+        optimizer.add_param_group({"params": module.layer[1].requires_grad_(True).parameters()})
+        return weights(module), [group["name"] for group in optimizer.param_groups if "name" in group]
+
+    (first, names), (second, _) = on_two_ranks(work)
+    assert torch.equal(first, second)
+    assert names == ["one", "one/finetuning"]

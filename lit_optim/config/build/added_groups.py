@@ -23,6 +23,7 @@ def add_by_rules(
     module_of: weakref.ref[nn.Module],
     assign: Assign,
     apart: Container[str],
+    default_name: str,
     group: dict[str, Any],
 ) -> None:
     """Add a group to a built optimizer by the rules: split it where they differ, and name its parts.
@@ -36,12 +37,14 @@ def add_by_rules(
         module_of: with all parameters.
         assign: applies the rules to it.
         apart: names of rules that a schedule drives by themselves.
+        default_name: of a group that has none.
         group: as ``add_param_group`` takes it.
     """
     optimizer, module = optimizer_of(), module_of()
     assert optimizer is not None, "it is what calls this"
     given = given_groups([group])[0][0]
-    tensors, own, name = {*given["params"]}, {k: v for k, v in given.items() if k != "params"}, given.get("name", NAME)
+    tensors, name = {*given["params"]}, given.get("name", default_name)
+    own = {key: value for key, value in given.items() if key != "params"}
     assigned = [] if module is None else [a for a in assign(NamedModel(module)) if a.parameter.tensor in tensors]
     for each in assigned:
         each.parameter.tensor.requires_grad_(not each.frozen)
@@ -51,11 +54,15 @@ def add_by_rules(
     parts += [{"params": [p for p in given["params"] if p in foreign], "name": name}] if foreign else []
     _name_apart(parts, {each.get("name") for each in optimizer.param_groups})
     scheduled = {rule for each in kept for rule in each.apart} | {r for each in kept for r in each.rules if r in apart}
-    alike = [part for part in parts if scheduled.isdisjoint(part["name"].split("/"))]
-    for part in alike[:-1] if parts and alike[-1:] == parts[-1:] else []:
-        part[FOLLOWS] = parts[-1]["name"]
+    before = len(optimizer.param_groups)
     for part in parts:
+        part[FOLLOWS] = scheduled.isdisjoint(part["name"].split("/"))
         type(optimizer).add_param_group(optimizer, {**own, **part})
+    *others, last = optimizer.param_groups[before:] or [{}]  # a composite splits and names them once more
+    leads = last.pop(FOLLOWS, False)
+    for other in others:
+        if other.pop(FOLLOWS) and leads:
+            other[FOLLOWS] = last["name"]
     follow_from_now(optimizer)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
-from lit_optim.config.build.added_groups import Assign, add_by_rules, awaited_rules, follow_from_now
+from lit_optim.config.build.added_groups import NAME, Assign, add_by_rules, awaited_rules, follow_from_now
 from lit_optim.config.build.given_groups import given_groups
 from lit_optim.config.build.lr_scaling import check_lr_scaling, nearest_argument
 from lit_optim.config.checks.check_by_building import check_by_building
@@ -174,15 +174,16 @@ def build_checked(
         raise ConfigError(f"{spec.key}: {spec.path} returned a {type(optimizer).__name__}, not a torch.optim.Optimizer")
     keep_exact(optimizer, names)
     if isinstance(params_or_module, nn.Module) and (grouping.rules or grouping.layers or grouping.mup):
-        route_added_groups(optimizer, model, grouping, functools.partial(_assigned, checked, grouping), apart)
+        route_added_groups(optimizer, model, grouping, functools.partial(_assigned, checked, grouping), apart, name)
     return optimizer
 
 
 def route_added_groups(
-    optimizer: Optimizer, model: NamedModel, grouping: Grouping, assigned: Assign, apart: Container[str]
+    optimizer: Optimizer, model: NamedModel, grouping: Grouping, assigned: Assign, apart: Container[str], name: str = ""
 ) -> None:
     """Let groups that are added later obey the rules, e.g. those of Lightning's finetuning callbacks."""
-    add = functools.partial(add_by_rules, weakref.ref(optimizer), weakref.ref(model.module), assigned, apart)
+    label = "/".join(filter(None, (name, NAME)))
+    add = functools.partial(add_by_rules, weakref.ref(optimizer), weakref.ref(model.module), assigned, apart, label)
     optimizer.add_param_group = add  # type: ignore[method-assign]
     optimizer.register_load_state_dict_post_hook(follow_from_now)
     if scheduled := [rule.name for rule in grouping.rules if rule.schedule is not None]:
