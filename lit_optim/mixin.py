@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from operator import attrgetter
 from typing import Any
 
 from lit_optim.callbacks.plateau_feeder import PlateauFeeder
@@ -15,7 +14,6 @@ from lit_optim.lightning_api import Callback, has_gradient_scaler
 from lit_optim.module.batch_scaling import scale_to_batch
 from lit_optim.module.fit_warnings import warn_at_fit_start
 from lit_optim.module.overridden_hooks import adopt_overridden_hooks
-from lit_optim.module.report_groups import report_groups
 from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
 from lit_optim.scheduler.run_length import run_length, training_data
 from lit_optim.step_hooks import AppliedStepCounter
@@ -85,10 +83,7 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
                 callback.prepare_optimizer(optimizer)
             build = functools.partial(resolved.build_scheduler, optimizer, run)
             scheduler = state.build_scheduler(optimizer, build, check)
-            warn_at_fit_start(resolved, self, trainer, run)
-            several = len(optimizer.param_groups) > 1
-            if trainer is not None and (several or not all(map(attrgetter("requires_grad"), self.parameters()))):
-                report_groups(resolved, self, optimizer, trainer)
+            warn_at_fit_start(resolved, self, trainer, run, optimizer)
         skips = resolved.scheduler.own and has_gradient_scaler(trainer)
         state.applied_steps = AppliedStepCounter(optimizer) if skips else None
         return resolved.for_lightning(optimizer, scheduler)

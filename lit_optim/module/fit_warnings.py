@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
+
+from torch.optim import Optimizer
 
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
 from lit_optim.config import capabilities
@@ -12,16 +15,20 @@ from lit_optim.config.resolve import Resolved
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_warn
+from lit_optim.module.report_groups import report_groups
 
 
-def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trainer | None, run: RunLength) -> None:
-    """Warn of specs that do not fit each other, the module, or the length of the run.
+def warn_at_fit_start(
+    resolved: Resolved, module: LightningModule, trainer: Trainer | None, run: RunLength, optimizer: Optimizer
+) -> None:
+    """Warn of specs that do not fit each other, the module, or the length of the run; report several param groups.
 
     Args:
         resolved: the specs.
         module: that is trained.
         trainer: for its limits, its strategy and its callbacks; None: there is none, and only the specs are looked at.
         run: the length of the run, where it is known.
+        optimizer: built over the module.
 
     Raises:
         ConfigError: for an optimizer of second order without its backward, where DeepSpeed builds a schedule too,
@@ -42,6 +49,8 @@ def warn_at_fit_start(resolved: Resolved, module: LightningModule, trainer: Trai
         name = f"{type(module).__name__}.configure_callbacks"
         effect = "no plateau is fed, and a resumed run does not take over the specs of its checkpoint"
         rank_zero_warn(f"{name} drops what super() returned: {effect}")
+    if len(optimizer.param_groups) > 1 or not all(map(attrgetter("requires_grad"), module.parameters())):
+        report_groups(resolved, module, optimizer, trainer)
 
 
 def _check_backward(module: LightningModule, path: str) -> None:
