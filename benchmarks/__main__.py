@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-OPTIMIZERS = ("optimizer_step", "optimizer_groups", "optimizer_graphs", "optimizer_memory")
+OPTIMIZERS = ("optimizer_step", "optimizer_groups", "optimizer_graphs", "optimizer_memory", "composite")
 ALL = (
     "schedule_step",
     "lightning_step",

@@ -67,6 +67,34 @@ def cut_shard(whole: Tensor, like: Any) -> Tensor:
     return whole[tuple(slice(start, start + size) for start, size in zip(offsets, sizes, strict=True))]
 
 
+def gathered(shard: Tensor, like: Any) -> Tensor:
+    """Return the whole of a tensor, of which this rank holds a shard; all ranks must call it.
+
+    Args:
+        shard: what this rank holds, of a size that may be 0.
+        like: a tensor that is sharded in the same way; of an ordinary one, ``shard`` is the whole.
+    """
+    if not is_sharded(like):
+        return shard
+    whole = torch.empty_like(like, dtype=shard.dtype)
+    local_tensor(whole).copy_(shard)
+    return cast("Tensor", whole.full_tensor())  # type: ignore[attr-defined]  # a DTensor
+
+
+def first_row(tensor: Any) -> int:
+    """Return the place of this rank's first row in the whole tensor.
+
+    Example:
+        >>> first_row(torch.zeros(3))
+        0
+    """
+    if not is_sharded(tensor):
+        return 0
+    from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
+
+    return int(compute_local_shape_and_global_offset(tensor.shape, tensor.device_mesh, tensor.placements)[1][0])
+
+
 def sum_split_units(sums: Sequence[Tensor], owners: Sequence[Tensor]) -> None:
     """Add up, in place, sums over the parts of units that ranks share: one all-reduce a process group.
 
@@ -168,3 +196,12 @@ def sharded_over(p: Tensor) -> tuple[Any, ...]:
     mesh, placements = p.device_mesh, p.placements  # type: ignore[attr-defined]  # a DTensor
     # is_shard() would miss a strided shard
     return tuple(mesh.get_group(i) for i, placement in enumerate(placements) if not placement.is_replicate())
+
+
+def reshard(module: torch.nn.Module) -> None:
+    """Reshard FSDP2's weights: after a forward without a backward the root module keeps the old ones gathered."""
+    from torch.distributed.fsdp import FSDPModule  # slow to import
+
+    for part in module.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()

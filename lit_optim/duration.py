@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from numbers import Real
 from typing import Any
@@ -80,6 +80,19 @@ class RunLength:
             return self.max_epochs
         begun = math.ceil(self.total_steps / self.steps_per_epoch)
         return begun if self.max_epochs is None else min(begun, self.max_epochs)
+
+    def of_steps(self, total_steps: float | None) -> RunLength:
+        """Return the length for an optimizer that takes so many steps in the run, alike in every epoch.
+
+        Example:
+            >>> run = RunLength(total_steps=100, steps_per_epoch=10).of_steps(500)
+            >>> run.total_steps, run.steps_per_epoch
+            (500, 50)
+        """
+        if total_steps is None or not self.total_steps:
+            return self
+        epoch = self.steps_per_epoch and max(1, round(self.steps_per_epoch * total_steps / self.total_steps))
+        return replace(self, total_steps=int(total_steps), steps_per_epoch=epoch)
 
     def total(self, key: str) -> int:
         """Return ``total_steps``, or raise `LengthUnknown` with the reason, at ``key``."""

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
-from lit_optim.callbacks.plateau_feeder import PlateauFeeder
-from lit_optim.callbacks.schedule_free import ScheduleFree
-from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
-from lit_optim.checkpoint.compatibility import check_resumed_state
+from lit_optim.checkpoint.compatibility import check_resumed_states
+from lit_optim.config.resolve_named import build_schedulers, for_lightning
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, has_gradient_scaler
-from lit_optim.module.batch_scaling import scale_to_batch
+from lit_optim.module.batch_scaling import scale_each
 from lit_optim.module.fit_warnings import warn_at_fit_start
+from lit_optim.module.freezing import ModuleFrozenByRules
 from lit_optim.module.overridden_hooks import adopt_overridden_hooks
-from lit_optim.module.resolved_specs import ModuleWithResolvedSpecs
+from lit_optim.module.report_groups import report_groups
+from lit_optim.module.step_schedules import own_callbacks
 from lit_optim.scheduler.run_length import run_length, training_data
 from lit_optim.step_hooks import AppliedStepCounter
 
 
-class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
+class ConfigureOptimizersMixin(ModuleFrozenByRules):
     """A LightningModule whose optimizer, schedule, param groups and optimizer callbacks come from configuration.
 
     List it before LightningModule. The four specs - names of presets, mappings, DictConfigs or Hydra partials - are
     read from the attribute ``optim_spec`` (a mapping) if there is one, else from ``self.hparams``, under the keys
-    ``optimizer``, ``scheduler``, ``param_groups``, ``optim_callbacks``.
+    ``optimizer``, ``scheduler``, ``param_groups``, ``optim_callbacks``. In manual optimization ``optimizer`` may be a
+    mapping of names; `named_optimizers` returns what is built.
 
     Example:
         >>> import torch, lightning as L
@@ -55,38 +57,38 @@ class ConfigureOptimizersMixin(ModuleWithResolvedSpecs):
                 resolved = self.resolved_specs(callbacks)
             except ConfigError:
                 return callbacks  # a checkpoint is evaluated, which needs no optimizer
-        monitor = resolved.scheduler.fed_metric
-        strict = resolved.scheduler.lightning_keys.get("strict", True)
-        feeders = [] if monitor is None else [PlateauFeeder(monitor, strict)]
-        return [*callbacks, SpecCheckpoint(), ScheduleFree(), *feeders, *resolved.callbacks]
+        own = own_callbacks(resolved.parts, by_hand=not self.automatic_optimization)
+        return [*callbacks, *own, *resolved.callbacks]
 
     def configure_optimizers(self) -> Any:
-        """Build the optimizer over everything that requires grad, and one scheduler.
+        """Build the optimizer over everything that requires grad, or several by name, each with a scheduler.
 
         A subclass may change the groups of what ``super()`` returns: they hold the values that the schedule scales
         (the peak lr), and the schedule starts from what is left there: lr, another key, a new group.
         """
-        state, trainer = self._run_state, self._trainer_or_none()
+        state, trainer, by_hand = self._run_state, self._trainer_or_none(), not self.automatic_optimization
         with self.trusted():
             resolved = self.resolved_specs(attached=True)
-            optimizer = resolved.build_optimizer(self)
+            optimizers = resolved.build_optimizers(self)
             states, callbacks = state.take_resumed_states(), getattr(trainer, "callbacks", ())
-            check = functools.partial(check_resumed_state, states, optimizer, callbacks)
+            check = functools.partial(check_resumed_states, states, optimizers, callbacks)
             if state.withheld is None:
                 check()
             with training_data(trainer):
-                state.scaled_lr = resolved.lr_scaling and scale_to_batch(
-                    resolved.lr_scaling, optimizer, trainer, state.resumed_batch_size
+                scales = any(part.lr_scaling for part in resolved.parts)
+                state.scaled_lr = (
+                    scale_each(resolved.parts, optimizers, trainer, state.resumed_batch_size) if scales else None
                 )
-                run = run_length(trainer)
-            for callback in self.optimizer_callbacks():
+                run = run_length(trainer, len(optimizers))
+            for callback, optimizer in itertools.product(self.optimizer_callbacks(), optimizers):
                 callback.prepare_optimizer(optimizer)
-            build = functools.partial(resolved.build_scheduler, optimizer, run)
-            scheduler = state.build_scheduler(optimizer, build, check)
-            warn_at_fit_start(resolved, self, trainer, run, optimizer)
-        skips = resolved.scheduler.own and has_gradient_scaler(trainer)
-        state.applied_steps = AppliedStepCounter(optimizer) if skips else None
-        return resolved.for_lightning(optimizer, scheduler)
+            build = functools.partial(state.build_scheduler, check=check)
+            schedulers = build_schedulers(resolved.parts, optimizers, run, build, by_hand=by_hand)
+            warn_at_fit_start(resolved, self, trainer, run)
+            report_groups(resolved.parts, self, optimizers, trainer)
+        skips = resolved.parts[0].scheduler.own and has_gradient_scaler(trainer) and not by_hand
+        state.applied_steps = AppliedStepCounter(optimizers[0]) if skips else None
+        return for_lightning(resolved.parts, optimizers, schedulers, by_hand=by_hand)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """Move the schedule on, unless a gradient scaler has skipped the optimizer's step."""

@@ -166,7 +166,7 @@ def test_type_checkers_know_the_public_classes(tmp_path):
 def test_the_code_stays_small():
     assert sum(map(code_lines, FILES)) <= 13_000  # may only go down
     examples = [*(ROOT / "examples").rglob("*.py")]
-    assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in examples) <= 700
+    assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in examples) <= 800
 
 
 def test_prose_is_plain():

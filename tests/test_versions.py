@@ -91,7 +91,7 @@ def test_it_is_listed_as_needing_the_version(old, capsys):
     assert main(["list", "muon"]) == 0
     assert "2-D parameters, torch 2.9 (installed: 2.6.0+cpu)" in capsys.readouterr().out
     assert main(["list", "muon", "--json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)["presets"]
+    found = next(found for found in json.loads(capsys.readouterr().out)["presets"] if found["name"] == "muon")
     assert found["needs"] == ["2-D parameters", "torch 2.9"]
     assert main(["info", "muon", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["presets"]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lit_optim.callbacks.schedule_report import ScheduleReport
     from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
     from lit_optim.callbacks.swats.callback import SWATS
+    from lit_optim.callbacks.unfreeze.callback import Unfreeze
 
 __all__ = [
     "SWATS",
@@ -37,6 +38,7 @@ __all__ = [
     "ScheduleFree",
     "ScheduleReport",
     "SpecCheckpoint",
+    "Unfreeze",
 ]
 
 __getattr__, __dir__ = lazy_names(__name__, __all__, {"OptimizerCallback": "lit_optim.callbacks.protocol"})

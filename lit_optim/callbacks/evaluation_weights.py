@@ -3,12 +3,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from torch import nn
-from torch.distributed.fsdp import FSDPModule
 from torch.optim import Optimizer
 
 from lit_optim.averaging.shadow_weights import ShadowWeights, restore_live_weights
 from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.checkpoint.evaluated_weights import evaluated_in_checkpoint, swap_in_checkpoint
+from lit_optim.distributed import reshard
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import (
     DeepSpeedStrategy,
@@ -120,7 +120,7 @@ class EvaluationWeights(OptimizerCallback):
         for shadow in self._shadows:
             shadow.restoring = False
         self._swap_out(pl_module)
-        _reshard(pl_module)
+        reshard(pl_module)
         if sum(restore_live_weights(optimizer) for optimizer in trainer.optimizers):
             rank_zero_warn(
                 "this checkpoint was written by Lookahead or an average of the weights, which is not among the "
@@ -170,7 +170,7 @@ class EvaluationWeights(OptimizerCallback):
         """Return the evaluation weights that are evaluated and saved, if any, with the module's weights resharded."""
         found = self._shadows if self._evaluated else []
         if found:
-            _reshard(module)
+            reshard(module)
         return found
 
     def _swap_in(self, module: nn.Module) -> None:
@@ -179,7 +179,7 @@ class EvaluationWeights(OptimizerCallback):
 
     def _swap_out(self, module: nn.Module) -> None:
         if any(shadow.may_be_swapped for shadow in self._shadows):
-            _reshard(module)
+            reshard(module)
             for shadow in reversed(self._shadows):  # two optimizers may train one parameter
                 shadow.swap_out()
 
@@ -187,10 +187,3 @@ class EvaluationWeights(OptimizerCallback):
         for shadow in self._shadows:
             shadow.detach()
         self._shadows, self._evaluated = [], False
-
-
-def _reshard(module: nn.Module) -> None:
-    """Reshard FSDP2's weights: after a forward without a backward the root module keeps the old ones gathered."""
-    for part in module.modules():
-        if isinstance(part, FSDPModule):
-            part.reshard()

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch.optim import Optimizer
 
 from lit_optim.config.read.spec import Spec
 from lit_optim.lightning_api import Callback, LightningModule
+from lit_optim.param_groups import Grouping
 
 
 class OptimizerCallback(Callback):
@@ -23,6 +24,8 @@ class OptimizerCallback(Callback):
         {'_target_': 'torch.optim.RMSprop', 'lr': 0.1, 'centered': True}
     """
 
+    one_optimizer: ClassVar[bool] = False  # whether it is rejected where there are several
+
     def replace_spec(self, spec: Spec) -> Spec:
         """Return the spec of the optimizer that is built in place of the configured one.
 
@@ -36,6 +39,17 @@ class OptimizerCallback(Callback):
             ConfigError: for an optimizer that the callback cannot work with.
         """
         return spec
+
+    def replace_grouping(self, grouping: Grouping) -> Grouping:
+        """Return the rules of the param groups that count in place of the configured ones; called as `replace_spec` is.
+
+        Args:
+            grouping: the configured rules, or what an earlier callback has returned.
+
+        Raises:
+            ConfigError: for rules that the callback cannot work with.
+        """
+        return grouping
 
     def prepare_optimizer(self, optimizer: Optimizer) -> None:
         """Change the new optimizer before its scheduler is built, e.g. add group keys that a schedule may drive."""

@@ -57,12 +57,15 @@ class ScheduleReport(Callback):
         self._steps, self._lrs = array("q"), {}
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Record the lrs, once a step: LBFGS calls this hook many times in one."""
-        step = trainer.global_step
+        """Record the lrs of all optimizers, once a step: LBFGS calls this hook many times in one."""
+        step, several = trainer.global_step, len(trainer.optimizers) > 1
         if self._steps and self._steps[-1] == step:
             return
-        for i, group in enumerate(optimizer.param_groups):
-            name = group.get("name") or str(i)
+        groups = [
+            (o, i, group) for o, each in enumerate(trainer.optimizers) for i, group in enumerate(each.param_groups)
+        ]
+        for o, i, group in groups:
+            name = group.get("name") or (f"{o}/{i}" if several else str(i))
             if name not in self._lrs:  # the first step, or a group that was added later
                 self._lrs[name] = array("d", [math.nan] * len(self._steps))
             self._lrs[name].append(float(group["lr"]))

@@ -82,19 +82,24 @@ these parameters, or begin anew from the weights alone
     _check_kept_keys(compatible_state(optimizer, states[0], "ckpt_path"), optimizer)
 
 
-def check_resumed_state(states: Any, optimizer: Optimizer, callbacks: Iterable[Any]) -> None:
-    """Check the optimizer state of a checkpoint, unless a callback puts back its param groups first.
+def check_resumed_states(states: Any, optimizers: Sequence[Optimizer], callbacks: Iterable[Any]) -> None:
+    """Check the optimizer states of a checkpoint, unless a callback puts back its param groups first.
 
     Args:
-        states: the checkpoint's ``optimizer_states``.
-        optimizer: that is going to load them.
+        states: the checkpoint's ``optimizer_states``, in the order of the optimizers.
+        optimizers: that are going to load them.
         callbacks: the Trainer's.
 
     Raises:
-        ConfigError: where the state does not fit.
+        ConfigError: where a state does not fit, or their number is another.
     """
-    if not restores_param_groups(callbacks):
-        check_optimizer_state(states, optimizer)
+    if restores_param_groups(callbacks) or not isinstance(states, list):
+        return
+    if states and len(states) != len(optimizers):
+        there = f"it holds the states of {len(states)} optimizers, and here are {len(optimizers)}"
+        raise ConfigError(f"ckpt_path: {there}; {ADVICE}")
+    for state, optimizer in zip(states, optimizers, strict=False):
+        check_optimizer_state([state], optimizer)
 
 
 def check_phase(groups: Iterable[Mapping[str, Any]], optimizer: Optimizer) -> None:

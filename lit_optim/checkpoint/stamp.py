@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from lit_optim.config.build.param_groups import read_grouping
 from lit_optim.config.checks.locate import locate
+from lit_optim.config.read.named_specs import specs_by_name
 from lit_optim.config.read.plain_containers import to_plain, to_serializable, without_omegaconf
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import Spec, read_spec
@@ -120,27 +121,40 @@ def resumed_specs(saved: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dic
     spec = saved.get("spec", {})
     if not spec.get("optimizer"):
         return dict(now), []
-    before, after = (read_spec(each["optimizer"], "optimizer") for each in (spec, now))
-    messages = _optimizer_differences(before, after)
+    named, here = specs_by_name(spec["optimizer"]), specs_by_name(now["optimizer"])
+    if named is not None and here is not None:  # in the order of the configuration, as the states are by now
+        kept = {name: _resumed_optimizer(named[name], one, f"optimizer.{name}") for name, one in here.items()}
+        optimizer = {name: one for name, (one, _) in kept.items()}
+        messages = [message for _, found in kept.values() for message in found]
+    else:
+        optimizer, messages = _resumed_optimizer(spec["optimizer"], now["optimizer"], "optimizer")
     if read_grouping(spec.get("param_groups")) != read_grouping(now.get("param_groups")):
         messages.append("param_groups has no effect: the checkpoint restores the groups that it was written with")
     if not messages:
         return dict(now), []
-    with only_known_packages():
-        locate(before.target, Optimizer, "ckpt_path: the checkpoint's optimizer")
-    flags = {k: v for k, v in after.arguments.items() if k in FLAGS} if before.path == after.path else {}
-    optimizer = {**{k: v for k, v in before.as_dict().items() if k not in FLAGS}, **flags}
     messages.append("to change them, begin a new run from the weights (load_from_checkpoint) instead of ckpt_path")
     return {**now, "optimizer": optimizer, "param_groups": spec.get("param_groups")}, messages
 
 
+def _resumed_optimizer(saved: Any, now: Any, key: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the spec of one optimizer of a resumed run, and the warnings about settings that have no effect."""
+    before, after = (read_spec(each, "optimizer", key) for each in (saved, now))
+    messages = _optimizer_differences(before, after)
+    if messages:
+        with only_known_packages():
+            locate(before.target, Optimizer, "ckpt_path: the checkpoint's optimizer")
+    flags = {k: v for k, v in after.arguments.items() if k in FLAGS} if before.path == after.path else {}
+    return {**{k: v for k, v in before.as_dict().items() if k not in FLAGS}, **flags}, messages
+
+
 def _optimizer_differences(before: Spec, after: Spec) -> list[str]:
+    key = before.key
     if before.path != after.path:
-        return [f"optimizer={after.path} has no effect: the checkpoint restores {before.path}, which wrote it"]
+        return [f"{key}={after.path} has no effect: the checkpoint restores {before.path}, which wrote it"]
     lines = []
     then, now = to_serializable(before.as_dict()), to_serializable(after.as_dict())
     for name in sorted({*then, *now} - set(FLAGS)):
         old, new = then.get(name), now.get(name)
         if (list(old) if isinstance(old, tuple) else old) != (list(new) if isinstance(new, tuple) else new):
-            lines.append(f"optimizer.{name}={new} has no effect: the checkpoint restores {name}={old}")
+            lines.append(f"{key}.{name}={new} has no effect: the checkpoint restores {name}={old}")
     return lines

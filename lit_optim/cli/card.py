@@ -94,10 +94,11 @@ def card_of_config(config: Mapping[str, Any]) -> Card:
 
 def card_of_specs(module: nn.Module, specs: Mapping[str, Any]) -> Card:
     """Build the optimizer of a module from specs, and make its card."""
-    from lit_optim.config.resolve import resolve_specs
+    from lit_optim.config.card_of_optimizers import card_of_optimizers
+    from lit_optim.config.resolve_named import resolve
 
-    resolved = resolve_specs({"optimizer": "adamw", **specs})
-    return resolved.card(module, resolved.build_optimizer(module))
+    resolved = resolve({"optimizer": "adamw", **specs})
+    return card_of_optimizers(resolved.parts, module, resolved.build_optimizers(module))
 
 
 def _own_specs(module: nn.Module) -> dict[str, Any]:

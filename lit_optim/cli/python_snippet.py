@@ -33,7 +33,8 @@ def call(path: str, positional: list[str], arguments: Mapping[str, Any]) -> str:
 
 def optimizer(path: str, arguments: Mapping[str, Any]) -> str:
     """Write the optimizer of a preset; the values are those of a checked call."""
-    return f"{_import(path)}\n\noptimizer = {call(path, ['model.parameters()'], arguments)}"
+    params = "model" if "parts" in arguments else "model.parameters()"
+    return f"{_import(path)}\n\noptimizer = {call(path, [params], arguments)}"
 
 
 def scheduler(path: str, arguments: Mapping[str, Any], *, own: bool) -> str:

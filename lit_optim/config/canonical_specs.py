@@ -9,14 +9,17 @@ from typing import Any
 
 from lit_optim.config.read.plain_containers import import_path_of, to_plain
 from lit_optim.config.resolve import Resolved
+from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.duration import Duration, parse
 
+PARTS = ("optimizer", "scheduler", "param_groups")
 
-def canonical_specs(resolved: Resolved, callbacks: Any = None) -> dict[str, Any]:
+
+def canonical_specs(resolved: Resolved | ResolvedByName, callbacks: Any = None) -> dict[str, Any]:
     """Write specs in plain containers, so that the same settings look the same in whatever form they were given.
 
     Args:
-        resolved: the specs.
+        resolved: the specs, of one optimizer or of several by name.
         callbacks: the spec of ``optim_callbacks``.
 
     Example:
@@ -24,18 +27,25 @@ def canonical_specs(resolved: Resolved, callbacks: Any = None) -> dict[str, Any]
         >>> canonical_specs(resolve_specs({"optimizer": "sgd"}, overrides={"lr": 0.5}))["optimizer"]
         {'_target_': 'torch.optim.SGD', 'lr': 0.5, 'momentum': 0.0, 'weight_decay': 0.0}
     """
-    optimizer, scheduler = resolved.optimizer, resolved.scheduler
-    schedule = {
-        "_target_": scheduler.spec.path,
-        **_with_parsed_durations(scheduler.arguments),
-        **scheduler.lightning_keys,
+    parts = [_canonical_part(part) for part in resolved.parts]
+    names = [part.name for part in resolved.parts]
+    found = {
+        group: dict(zip(names, values, strict=True))
+        for group, values in zip(PARTS, zip(*parts, strict=True), strict=True)
     }
-    return {
-        "optimizer": _canonical(replace(optimizer.spec, arguments=optimizer.arguments).as_dict()),
-        "scheduler": _canonical(schedule),
-        "param_groups": _canonical(resolved.param_groups.as_plain()),
-        "optim_callbacks": _canonical(to_plain(callbacks)),
-    }
+    one = {group: values.get("", values) for group, values in found.items()}
+    return {**one, "optim_callbacks": _canonical(to_plain(callbacks))}
+
+
+def _canonical_part(part: Resolved) -> list[Any]:
+    """Write the specs of one optimizer, in the order of `PARTS`."""
+    optimizer, scheduler, of = part.optimizer, part.scheduler, {"of": part.of} if part.name else {}
+    schedule = _with_parsed_durations(scheduler.arguments)
+    return [
+        _canonical({**replace(optimizer.spec, arguments=optimizer.arguments).as_dict(), **of}),
+        _canonical({"_target_": scheduler.spec.path, **schedule, **scheduler.lightning_keys}),
+        _canonical(part.param_groups.as_plain()),
+    ]
 
 
 def _with_parsed_durations(slots: Any) -> Any:

@@ -21,6 +21,7 @@ WORDS = {
     "one lr": "one_lr",
     "sparse gradients": "sparse",
     "2-D parameters": "two_d",
+    "hidden matrices": "hidden_matrices",
     "no schedule": "no_schedule",
     "train and eval modes": "modes",
     "second derivatives": "second_order",
@@ -69,6 +70,7 @@ class Capabilities:
         one_lr: all groups must have the same learning rate.
         sparse: every gradient must be sparse.
         two_d: every parameter must have exactly two dimensions.
+        hidden_matrices: the module must have matrices that are neither embeddings nor the output layer, and others.
         no_schedule: a learning-rate schedule has no effect on it, or no place with it.
         modes: ``train()`` must be called before it steps, and ``eval()`` before the weights are used.
         second_order: the gradients must be differentiable: ``backward(create_graph=True)``.
@@ -84,6 +86,7 @@ class Capabilities:
     one_lr: bool = False
     sparse: bool = False
     two_d: bool = False
+    hidden_matrices: bool = False
     no_schedule: bool = False
     modes: bool = False
     second_order: bool = False

@@ -8,9 +8,11 @@ from lit_optim.config.build.callbacks import callbacks_from_spec
 from lit_optim.config.build.lr_scaling import scale_lr
 from lit_optim.config.build.rule_schedules import check_with_rules, remembered_rules
 from lit_optim.config.build.scheduler import build_checked_schedule
+from lit_optim.config.read.named_specs import specs_by_name
 from lit_optim.config.read.spec import read_spec
 from lit_optim.config.resolve import resolve_specs
 from lit_optim.duration import RunLength
+from lit_optim.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -38,6 +40,10 @@ def build_optimizer(spec: Any, params_or_module: Any, *, param_groups: Any = Non
         >>> [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
         [(0.0003, 0.01), (0.0003, 0.0)]
     """
+    if named := specs_by_name(spec):
+        first = next(iter(named))
+        example = f"build_optimizer(optimizer[{first!r}], module.{first})"
+        raise ConfigError(f"optimizer: it holds several ({', '.join(named)}); build each by itself: {example}")
     resolved = resolve_specs({"optimizer": spec, "param_groups": param_groups}, overrides=overrides)
     optimizer = resolved.build_optimizer(params_or_module)
     if (scaling := resolved.lr_scaling) is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from lit_optim.config.read.config_objects import object_fields
 from lit_optim.config.read.plain_containers import is_omegaconf
 from lit_optim.config.read.presets import GROUPS
-from lit_optim.config.resolve import resolve_specs
+from lit_optim.config.resolve_named import resolve
 from lit_optim.errors import ConfigError, Problems, wrong
 
 
@@ -51,7 +51,7 @@ def _check_level(level: Any, prefix: str, above: Mapping[str, Any], problems: Pr
     same = [group for group, spec in specs.items() if group in above and _equal_specs(spec, above[group])]
     if len(same) < len(specs):
         try:
-            resolve_specs(specs, prefix=prefix, settled=same)
+            resolve(specs, prefix=prefix, settled=same)
         except ConfigError as error:
             problems.take(error)
     return specs

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch.optim import Optimizer
 
 from lit_optim.config.build.lr_scaling import LrScaling, ScaledLr, scale_lr
 from lit_optim.config.read.spec import LR_SCALING
+from lit_optim.config.resolve import Resolved
 from lit_optim.lightning_api import Trainer, rank_zero_info, rank_zero_warn
 from lit_optim.scheduler.batch_size import BatchSize, read_batch_size
 
 KEY = f"optimizer.{LR_SCALING}"
+
+
+def scale_each(
+    parts: Sequence[Resolved], optimizers: Sequence[Optimizer], trainer: Trainer | None, resumed: int | None
+) -> ScaledLr | None:
+    """Scale the lrs of each new optimizer whose spec asks for it; return the scale where there is one optimizer.
+
+    Args:
+        parts: the specs of each optimizer.
+        optimizers: without schedulers.
+        trainer: gives the batch size; None where there is none.
+        resumed: samples of an optimizer step of the checkpoint that the run goes on from.
+    """
+    pairs = zip(parts, optimizers, strict=True)
+    scaled = [part.lr_scaling and scale_to_batch(part.lr_scaling, each, trainer, resumed) for part, each in pairs]
+    return scaled[0] if len(scaled) == 1 else None
 
 
 def scale_to_batch(scaling: LrScaling, optimizer: Optimizer, trainer: Trainer | None, resumed: int | None) -> ScaledLr:

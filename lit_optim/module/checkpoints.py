@@ -9,10 +9,11 @@ from typing import Any
 
 from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.checkpoint.compatibility import check_parameter_order, name_parameters
+from lit_optim.checkpoint.named_states import order_by_name
 from lit_optim.checkpoint.stamp import HPARAMS, environment, environment_difference, resumed_specs, stamp
+from lit_optim.config.read.named_specs import optimizer_as_dict
 from lit_optim.config.read.plain_containers import all_strings, to_plain
 from lit_optim.config.read.presets import GROUPS
-from lit_optim.config.read.spec import read_spec
 from lit_optim.errors import ConfigError
 from lit_optim.imports import only_known_packages
 from lit_optim.lightning_api import rank_zero_warn
@@ -87,17 +88,17 @@ class SpecsInCheckpoints(ModuleWithSpecs):
 
     def _specs_with_lr(self) -> dict[str, Any]:
         specs = self.optim_specs()
-        optimizer = read_spec(specs["optimizer"], "optimizer", overrides=self._overrides())
-        return {**specs, "optimizer": optimizer.as_dict()}
+        return {**specs, "optimizer": optimizer_as_dict(specs["optimizer"], self._overrides())}
 
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
         """Take over the specs that a checkpoint was written with, and warn of settings that have no effect then."""
         state = self._run_state
-        state.resumed_states = checkpoint.get("optimizer_states")
         saved = checkpoint.get("lit_optim", {})
         if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
             raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
         state.resumed_environment = saved.get("environment")
+        order_by_name(checkpoint, self.optim_specs()["optimizer"])
+        state.resumed_states = checkpoint.get("optimizer_states")
         state.resumed_batch_size = saved.get("batch_size")
         trainable = {name for name, p in self.named_parameters() if p.requires_grad}
         name_parameters(checkpoint, trainable)

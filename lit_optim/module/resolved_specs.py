@@ -8,19 +8,21 @@ from typing import Any
 from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.config.canonical_specs import canonical_specs
 from lit_optim.config.read.plain_containers import to_plain
-from lit_optim.config.resolve import Resolved, resolve_specs
+from lit_optim.config.resolve import Resolved
+from lit_optim.config.resolve_named import ResolvedByName, resolve
+from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback
 from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.rank_agreement import raise_on_all_ranks
 from lit_optim.scheduler.run_length import check_has_steps
 
-_REPLACES_NOTHING = OptimizerCallback.replace_spec
+_REPLACES_NOTHING = (OptimizerCallback.replace_spec, OptimizerCallback.replace_grouping)
 
 
 class ModuleWithResolvedSpecs(SpecsInCheckpoints):
     """A module that keeps its resolved specs."""
 
-    def resolved_specs(self, more: Iterable[Callback] = (), *, attached: bool = False) -> Resolved:
+    def resolved_specs(self, more: Iterable[Callback] = (), *, attached: bool = False) -> Resolved | ResolvedByName:
         """Resolve the specs in force, or return what they were resolved to before.
 
         Args:
@@ -35,13 +37,23 @@ class ModuleWithResolvedSpecs(SpecsInCheckpoints):
         present = getattr(self._trainer_or_none(), "callbacks", ())
         if attached and not (chosen and all(callback in present for callback in chosen)):
             specs.pop("optim_callbacks", None)
-        replacing = (c for c in self.optimizer_callbacks(more) if type(c).replace_spec is not _REPLACES_NOTHING)
+        given = self.optimizer_callbacks(more)
+        replacing = [c for c in given if (type(c).replace_spec, type(c).replace_grouping) != _REPLACES_NOTHING]
         others = [callback for callback in replacing if callback not in chosen]
         inputs = [{group: to_plain(spec, group) for group, spec in specs.items()}, overrides, others]
         if state.resolved is None or not _are_equal(inputs, state.inputs):
-            state.resolved = resolve_specs(specs, overrides=overrides, callbacks=others)
+            state.resolved = self._resolve(specs, overrides, others)
             state.inputs = inputs
         return state.resolved
+
+    def _resolve(self, specs: Any, overrides: Any, callbacks: Any) -> Resolved | ResolvedByName:
+        resolved = resolve(specs, overrides=overrides, callbacks=callbacks)
+        if self.automatic_optimization and isinstance(resolved, ResolvedByName):
+            names = ", ".join(part.name for part in resolved.parts)
+            by_hand = f"write self.automatic_optimization = False in {type(self).__name__}.__init__"
+            one = "choose one optimizer of several parts, e.g. optimizer=muon_adamw"
+            raise ConfigError(f"optimizer: several ({names}) need manual optimization; {by_hand}, or {one}")
+        return resolved
 
     def optimizer_callbacks(self, more: Iterable[Callback] = ()) -> list[OptimizerCallback]:
         """Return the Trainer's callbacks that take part, and those of the module, which replace the Trainer's."""

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lit_optim.config.build.lr_scaling import ScaledLr
 from lit_optim.config.resolve import Resolved
+from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.module.subclass_writes import WithheldSchedule
 from lit_optim.step_hooks import AppliedStepCounter
 
@@ -31,6 +33,7 @@ class RunState:
         withheld: schedules whose first values a subclass with a ``configure_optimizers`` does not see yet; None: there
             is no such subclass.
         applied_steps: counts the optimizer's steps where a gradient scaler may skip some.
+        frozen: what rules have frozen before the strategy has wrapped the module.
         inputs: what `resolved` was made of.
         resolved: the specs in force.
     """
@@ -44,9 +47,10 @@ class RunState:
     scaled_lr: ScaledLr | None = None
     resumed_environment: Any = None
     applied_steps: AppliedStepCounter | None = None
+    frozen: list[Tensor] = field(default_factory=list)
     withheld: list[WithheldSchedule] | None = None
     inputs: Any = None
-    resolved: Resolved | None = None
+    resolved: Resolved | ResolvedByName | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be made again: a module must stay picklable, and a spec may hold any function."""

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from lit_optim.callbacks.repeat_lr import RepeatLr
 from lit_optim.config.checks.coerce import Mismatch, coerce, not_finite
 from lit_optim.config.read.config_objects import object_fields
+from lit_optim.config.read.named_specs import specs_by_name
 from lit_optim.config.read.plain_containers import to_attribute_dict
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import LR_SCALING, read_spec
@@ -78,12 +79,21 @@ class ModuleWithSpecs(LightningModule):
             raise ConfigError(wrong("lr", value, f"it {mismatch}")) from None
         if not_finite(value) or value < 0:
             raise ConfigError(wrong("lr", value, "it must be a finite number of at least 0"))
+        self._reject_lr_of_several(value)
         self._run_state.assigned_lr = value
         if "optimizer" in self.__dict__.get("_hparams", {}):
             with contextlib.suppress(Exception):  # a read-only DictConfig; the checkpoint gets the lr anyway
                 spec = read_spec(self.hparams["optimizer"], "optimizer", overrides=self._overrides())
                 self.hparams["optimizer"] = {**spec.as_dict(), "lr": value}
         self._rescale(value)
+
+    def _reject_lr_of_several(self, lr: float) -> None:
+        """Raise where the specs are there already; the lr of a module that gets them later is rejected with them."""
+        specs = _specs_in(getattr(self, "optim_spec", None) or self.__dict__.get("_hparams", {}))
+        if named := specs_by_name(specs.get("optimizer")):
+            example = f"optimizer.{next(iter(named))}.lr={lr:g}"
+            rule = f"there are several optimizers ({', '.join(named)}); write e.g. {example}"
+            raise ConfigError(wrong("lr", lr, rule))
 
     def optim_specs(self) -> dict[str, Any]:
         """Return the four specs in force.

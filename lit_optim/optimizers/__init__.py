@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from lit_optim.optimizers.adabound import AdaBound
     from lit_optim.optimizers.adabound_w import AdaBoundW
     from lit_optim.optimizers.adam import Adam
+    from lit_optim.optimizers.composite import Composite
+    from lit_optim.optimizers.muon import Muon
     from lit_optim.optimizers.sgdw import SGDW
     from lit_optim.optimizers.swats.optimizer import SWATS
     from lit_optim.torch_backend.implementation import fastest, keep_exact
@@ -22,8 +24,10 @@ __all__ = [
     "AdaBound",
     "AdaBoundW",
     "Adam",
+    "Composite",
     "ExponentialMovingAverage",
     "Lookahead",
+    "Muon",
     "RuleOptimizer",
     "ScheduleFree",
     "fastest",

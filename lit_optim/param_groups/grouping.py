@@ -37,6 +37,7 @@ class Rule:
         schedule: spec of a schedule for these parameters alone; None: the scheduler's.
         optimizer: spec of another optimizer for them; None: the optimizer.
         key: dotted name of its configuration.
+        apart: whether its parameters have groups without any others.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Rule:
     schedule: Any = None
     optimizer: Any = None
     key: str = field(default="param_groups.rules", compare=False)
+    apart: bool = False
 
     @property
     def settings(self) -> list[str]:
@@ -72,7 +74,7 @@ class Grouping:
 
     def as_plain(self) -> dict[str, Any]:
         """Return the rules, and the factors of the lr, in plain containers."""
-        plain = ({**vars(rule), "match": rule.match.source, "key": None} for rule in self.rules)
+        plain = ({**vars(rule), "match": rule.match.source, "apart": None, "key": None} for rule in self.rules)
         rules = {rule["name"]: {k: v for k, v in rule.items() if v not in (None, {})} for rule in plain}
         factors = {"/layers": self.layers, "/mup": self.mup}  # no rule has such a name
         return rules | {name: {**vars(each), "key": None} for name, each in factors.items() if each}
@@ -88,7 +90,7 @@ class Assignment:
         options: keys of the param group -> absolute value, or `Relative`.
         frozen: whether a rule freezes it.
         optimizer: name of the rule that chooses another optimizer for it.
-        apart: those of the rules whose parameters have groups without any others: a schedule drives them.
+        apart: those of the rules whose parameters have groups without any others, e.g. as a schedule drives them.
         order: positions of the rules, for the order of the groups.
         factors: of the lr: label in the group's name -> factor.
     """
@@ -165,7 +167,7 @@ def _outcome(parameter: OwnedParameter, rules: Sequence[tuple[int, Rule]]) -> An
         options,
         frozen,
         optimizer,
-        frozenset(rule.name for _, rule in naming if rule.schedule is not None or not rule.settings),
+        frozenset(rule.name for _, rule in naming if rule.apart or rule.schedule is not None or not rule.settings),
         tuple(i for i, _ in naming),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
@@ -11,10 +11,11 @@ from lit_optim.config import capabilities
 from lit_optim.config.checks.schedule_arguments import check_schedule_arguments, schedule_config
 from lit_optim.config.read import presets
 from lit_optim.config.read.command_line import NUMBERS, Choice
+from lit_optim.config.read.named_specs import schedules_by_name, specs_by_name, split_of
 from lit_optim.config.read.preset_header import fields
 from lit_optim.config.read.spec import DEFAULT_TARGETS, Spec, merge, read_spec
 from lit_optim.duration import COUNT, RunLength, is_count
-from lit_optim.errors import ConfigError, Problems, wrong
+from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.preview.optimizer_stub import REST, OptimizerStub, optimizer_stub, scale_stub
 from lit_optim.scheduler.drive import build_driven_values
 from lit_optim.scheduler.driven_value import DrivenValue
@@ -83,6 +84,8 @@ def preview(choice: Choice) -> Preview:
         >>> [(curve.name, [curve.value(step) for step in range(4)]) for curve in preview(choice).curves]
         [('lr/default', [0.01, 0.0075, 0.005, 0.0025])]
     """
+    if several := _choices_by_name(choice):
+        return _joined({name: preview(one) for name, one in several.items()}, choice.label)
     given = {group: choice.chosen[group] for group in DEFAULTS if group in choice.chosen}
     chosen = DEFAULTS | {group: spec for group, spec in given.items() if spec is not None or group == "optimizer"}
     arguments, lightning_keys = _checked(_read_chosen("scheduler", chosen, choice))
@@ -99,6 +102,36 @@ def preview(choice: Choice) -> Preview:
     curves = tuple(_curves(driven, optimizer))
     notes = (*_notes(curves, optimizer_spec), *scaling_notes, *_callback_notes(choice.chosen.get("optim_callbacks")))
     return Preview(choice.label, curves, _length(run, driven), run.steps_per_epoch, notes)
+
+
+def _choices_by_name(choice: Choice) -> dict[str, Choice]:
+    """Return the choice of each of several optimizers, by name; none where there is one."""
+    named = specs_by_name(choice.chosen.get("optimizer")) or {}
+    schedules = schedules_by_name(choice.chosen.get("scheduler"), named) if named else {}
+    problems, found = Problems(), {}
+    for name in (name for name in choice.overrides.get("optimizer", ()) if named and name not in named):
+        problems.append(f"optimizer.{name}: no optimizer of that name{did_you_mean(name, named, list_all=True)}")
+    problems.raise_if_any()
+    for name, spec in named.items():
+        schedule, key = schedules[name]
+        changes = {group: choice.overrides.get(group, {}) for group in ("optimizer", "scheduler")}
+        own = {group: each if group == key else each.get(name, {}) for group, each in changes.items()}
+        chosen = {**choice.chosen, "optimizer": split_of(spec, name)[0], "scheduler": schedule}
+        if "total_steps" in {**own["scheduler"], **(schedule if isinstance(schedule, Mapping) else {})}:
+            chosen.pop("total_steps", None)  # that of the run
+        found[name] = Choice(choice.label, chosen, {**choice.overrides, **own})
+    return found
+
+
+def _joined(previews: Mapping[str, Preview], label: str) -> Preview:
+    """Join the curves of several optimizers; their groups are named as in a training."""
+    curves = []
+    for name, one in previews.items():
+        for curve in one.curves:
+            curves.append(replace(curve, group=name if curve.group == REST else f"{name}/{curve.group}"))
+    notes = tuple(dict.fromkeys(note for one in previews.values() for note in one.notes))
+    longest = max(previews.values(), key=lambda one: one.total_steps)
+    return Preview(label, tuple(curves), longest.total_steps, longest.steps_per_epoch, notes)
 
 
 def _run_length(choice: Choice, lightning_keys: Mapping[str, Any]) -> RunLength:

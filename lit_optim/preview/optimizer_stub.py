@@ -46,6 +46,10 @@ def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] 
         >>> type(adamw).__name__, [(group["name"], group["weight_decay"]) for group in adamw.param_groups]
         ('AdamW', [('default', 0.01), ('no_decay', 0.0)])
     """
+    cls: type[OptimizerStub]
+    if "parts" in spec.arguments:
+        cls = type("Composite", (OptimizerStub,), {})
+        return cls(*_read_from_parts(spec, rules))
     if _is_preset_with_numbers(preset, spec, rules) and all(_gives_key(spec.arguments, key) for key in driven):
         defaults = {name: _as_default(value) for name, value in spec.arguments.items()}
         given = presets.load_preset("param_groups", rules).get("rules", {})
@@ -59,7 +63,7 @@ def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] 
     name = spec.path.rpartition(".")[2]
     if len(groups) > 1 and capabilities.capabilities_of_target(spec.path).one_group:
         raise ConfigError(f"param_groups: {name} takes one group only; choose param_groups=all")
-    cls: type[OptimizerStub] = type(name, (OptimizerStub,), {})
+    cls = type(name, (OptimizerStub,), {})
     return cls(defaults, groups)
 
 
@@ -87,6 +91,26 @@ def _as_default(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_as_default(item) for item in value)
     return float(value) if type(value) is int else value
+
+
+def _read_from_parts(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    """Read a composite's defaults, and the groups that its parts may have with each rule."""
+    from lit_optim.config.build.optimizer import build_on_dummy
+    from lit_optim.config.build.param_groups import read_grouping
+    from lit_optim.config.build.parts import check_composite, parts_of
+    from lit_optim.config.build.rules import check_rules
+    from lit_optim.param_groups import Relative
+
+    checked = check_composite(spec)
+    grouping, groups = check_rules(read_grouping(rules), checked), []
+    for part in parts_of(checked):
+        own = build_on_dummy(part.optimizer.cls, **part.optimizer.arguments).defaults
+        groups.append((part.name, own))
+        for rule in grouping.rules:
+            options = {k: v for k, v in rule.options.items() if k in own}
+            values = {k: own[k] * v.factor if isinstance(v, Relative) else v for k, v in options.items()}
+            groups += [(f"{part.name}/{rule.name}", {**own, **values})] if values else []
+    return {"lr": groups[-1][1]["lr"], **{k: v for k, v in checked.arguments.items() if k != "parts"}}, groups
 
 
 def _read_from_class(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.scheduler.driven_value import LR, DrivenValue, is_tensor, parts_of_name, split
+from lit_optim.scheduler.late_warmup import LateWarmup
 from lit_optim.schedules.checks import is_number
 from lit_optim.schedules.plan.plan import Plan
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 PLAN_KEYS = ("warmup", "main", "cooldown", "phases", "order", "noise")
 EXAMPLE = "{main: {shape: cosine}, values: [0.04, 0.4]}"
 DECAYS = ("momentum", "betas", "average_decay")  # a running mean grows without bounds from decay 1 on
+LATER = "_lit_optim_later_groups"  # on an optimizer: names of groups that may be added to it
 SHARES = ("lookahead_alpha",)  # above 1 the weights grow without bounds
 
 
@@ -41,11 +43,12 @@ class DrivePlan:
 
 @dataclass
 class ScheduleConfig:
-    """The configuration of a scheduler: the schedule of the lr, of other keys, of single groups."""
+    """The configuration of a scheduler: schedules of the lr, of other keys, of single groups, and late warmups."""
 
     lr: Mapping[str, Any]
     drive: Mapping[str, Any] = field(default_factory=dict)
     groups: Mapping[str, Any] = field(default_factory=dict)
+    late: Sequence[LateWarmup] = ()
 
     def plans(self, key: str = "scheduler") -> list[DrivePlan]:
         """List all that is driven, the lr of all groups first.
@@ -120,6 +123,7 @@ def build_driven_values(
     hold: int,
     frequency: int = 1,
     key: str = "scheduler",
+    late: Sequence[LateWarmup] = (),
 ) -> list[DrivenValue]:
     """Build what drives the groups of an optimizer.
 
@@ -130,43 +134,67 @@ def build_driven_values(
         hold: optimizer steps for which each value is held.
         frequency: multiplies ``hold``, but where a metric drives the value: there it counts values of the metric.
         key: dotted name of the scheduler.
+        late: warmups of single groups, which multiply whatever schedule of the lr those have.
 
     Raises:
         ConfigError: for keys that the groups do not have or that are driven twice, and names that no group has.
     """
     values: list[DrivenValue] = []
     where: dict[tuple[str, str | None], str] = {}
-    names = set().union(*map(parts_of_name, optimizer.param_groups))
+    names = set().union(later_groups(optimizer), *map(parts_of_name, optimizer.param_groups))
     for plan in plans:
         if plan.group is not None and plan.group not in names:
             hint = did_you_mean(plan.group, names, list_all=True) or "; the groups have no names, see param_groups"
             raise ConfigError(f"{key}.groups.{plan.group}: no group of that name{hint}")
-        driven = _key_in_groups(plan, optimizer)
-        first = where.setdefault((driven, plan.group), plan.where)
-        if first != plan.where:  # momentum and betas[0] of an Adam
-            rule = f"the same value as {first.rpartition('.')[2]}, which has a schedule already; remove one of them"
-            raise ConfigError(f"{plan.where}: {rule}")
-        default = _number_at(optimizer.defaults, driven)
-        default = float(_number_at(optimizer.param_groups[0], driven) if default is None else default)
-        composed = compose(plan.config, base_lr=(default or 1.0) if driven == LR else 1.0, key=plan.where)
-        held = hold if composed.plateaus else hold * frequency
-        values.append(DrivenValue(driven, composed, group=plan.group, hold=held, default=default, values=plan.values))
+        for driven, having in _keys_in_groups(plan, optimizer).items():
+            first = where.setdefault((driven, plan.group), plan.where)
+            if first != plan.where:  # momentum and betas[0] of an Adam
+                rule = f"the same value as {first.rpartition('.')[2]}, which has a schedule already; remove one of them"
+                raise ConfigError(f"{plan.where}: {rule}")
+            default = _number_at(optimizer.defaults, driven)
+            default = float(_number_at(having[0], driven) if default is None else default)
+            composed = compose(plan.config, base_lr=(default or 1.0) if driven == LR else 1.0, key=plan.where)
+            held = hold if composed.plateaus else hold * frequency
+            value = DrivenValue(driven, composed, group=plan.group, hold=held, default=default, values=plan.values)
+            value.everywhere = len(having) == len(optimizer.param_groups)
+            values.append(value)
     for i, value in enumerate(values):  # of two that drive a group, the later one counts
         value.excluded = tuple(v.group for v in values[i + 1 :] if v.key == value.key and v.group is not None)
-    return values
+    return values + [warmed for value in values if value.key == LR for warmed in _with_late_warmups(value, late)]
 
 
-def _key_in_groups(plan: DrivePlan, optimizer: Optimizer) -> str:
-    """Return the key in the groups: ``momentum`` means ``betas[0]`` where they have betas instead."""
-    group = optimizer.param_groups[0]
-    if plan.key == "momentum" and "momentum" not in group and "betas" in group:
-        return "betas[0]"
-    if _number_at(group, plan.key) is None:
-        known = [key for key in _keys(group) if _number_at(group, key) is not None]
+def later_groups(optimizer: Optimizer) -> set[str]:
+    """Return the names of groups that may be added to an optimizer, where they are known."""
+    return {*getattr(optimizer, "__dict__", {}).get(LATER, ())}
+
+
+def _with_late_warmups(value: DrivenValue, late: Sequence[LateWarmup]) -> list[DrivenValue]:
+    """Return a schedule once more for each warmup, whose groups it leaves to the copy."""
+    copies = [replace(value, late=each) for each in late]
+    for copy in copies:
+        copy.excluded = value.excluded
+    value.excluded = (*value.excluded, *(each.group for each in late))
+    return copies
+
+
+def _keys_in_groups(plan: DrivePlan, optimizer: Optimizer) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the groups by the key that they have: ``momentum`` means ``betas[0]`` where they have betas instead.
+
+    The parts of a composite may have different keys, or lack one.
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    groups = [g for g in optimizer.param_groups if plan.group is None or plan.group in parts_of_name(g)]
+    for group in groups:
+        by_betas = plan.key == "momentum" and "momentum" not in group and "betas" in group
+        key = "betas[0]" if by_betas else plan.key
+        if _number_at(group, key) is not None:
+            found.setdefault(key, []).append(group)
+    if not found:
+        known = dict.fromkeys(key for group in groups for key in _keys(group) if _number_at(group, key) is not None)
         hint = did_you_mean(f"{plan.key}[0]" if f"{plan.key}[0]" in known else plan.key, known, list_all=True)
         rule = f"{type(optimizer).__name__} has no number {plan.key!r} in its param groups{hint}"
         raise ConfigError(f"{plan.where}: {rule}")
-    return plan.key
+    return found
 
 
 def _number_at(group: Mapping[str, Any], key: str) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lit_optim.scheduler.late_warmup import LateWarmup
 from lit_optim.schedules.plan.plan import Plan
 from lit_optim.schedules.shapes.plateau import PlateauState
 
@@ -28,6 +29,7 @@ class DrivenValue:
         hold: optimizer steps for which each value is held.
         default: the optimizer's default, to which absolute values are related; 0: factors are the values themselves.
         values: absolute values at factor 1 and at factor 0, in place of shares of the initial value.
+        late: a warmup that multiplies the schedule; only its groups among those of ``group`` are driven.
     """
 
     key: str
@@ -36,6 +38,7 @@ class DrivenValue:
     hold: int = 1
     default: float = 1.0
     values: Sequence[float] | None = None
+    late: LateWarmup | None = None
 
     def __post_init__(self) -> None:
         """Derive offset and span of the factors from the configured values, and reset the counters."""
@@ -46,6 +49,7 @@ class DrivenValue:
         unit = 1.0 if self.values is None or self.absolute else self.default
         self.offset, self.span = at_zero / unit, (at_one - at_zero) / unit  # factor = offset + span * schedule
         self.excluded: tuple[str, ...] = ()  # names of groups for which another schedule of the same key counts
+        self.everywhere = True  # whether all groups have the key: parts of a composite may lack it
         self.states = [PlateauState() for _ in self.plan.plateaus]
         self.scale = 1.0  # of all plateaus
         self.loaded: float | None = None  # the factor behind a checkpoint's values, until the first step after it
@@ -54,29 +58,35 @@ class DrivenValue:
 
     @property
     def id(self) -> str:
-        """Return the name in a state dict: ``lr``, ``weight_decay@head``."""
-        return self.key if self.group is None else f"{self.key}@{self.group}"
+        """Return the name in a state dict: ``lr``, ``weight_decay@head``, with a late warmup ``lr*body``."""
+        name = self.key if self.group is None else f"{self.key}@{self.group}"
+        return name if self.late is None else f"{name}*{self.late.group}"
 
     @property
     def careful(self) -> bool:
         """Return whether each group must be checked before it is written."""
-        return self.tensors or self.loaded is not None or self.group is not None or bool(self.excluded)
+        single = self.group is not None or self.late is not None or bool(self.excluded) or not self.everywhere
+        return self.tensors or self.loaded is not None or single
 
     def factor(self, step: int, scale: float = 1.0) -> float:
         """Return the factor of optimizer step ``step``; `scale` shrinks the distance to the value at factor 0."""
+        late = 1.0 if self.late is None else self.late.factor(step)
         stop = self.plan.stop
         if stop is not None and step > stop:
             step = stop
         if self.hold > 1:
             step -= step % self.hold
-        return self.offset + self.span * (self.plan.schedule(step) * scale)
+        return (self.offset + self.span * (self.plan.schedule(step) * scale)) * late
 
     def selects(self, group: Mapping[str, Any]) -> bool:
         """Return whether the group has this schedule."""
-        if self.group is None and not self.excluded:
+        if not self.everywhere and self.name not in group:
+            return False
+        needed = {self.group, self.late and self.late.group} - {None}
+        if not needed and not self.excluded:
             return True
         names = parts_of_name(group)
-        return (self.group is None or self.group in names) and names.isdisjoint(self.excluded)
+        return needed <= names and names.isdisjoint(self.excluded)
 
     def drives(self, group: Mapping[str, Any]) -> bool:
         """Return whether the group has this schedule and is not switched off by ``scheduled: False``."""

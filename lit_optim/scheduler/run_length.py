@@ -14,12 +14,13 @@ from lit_optim.lightning_api import callbacks as lightning_callbacks
 _SET = "set trainer.max_steps, or scheduler.total_steps"
 
 
-def run_length(trainer: Trainer | None) -> RunLength:
+def run_length(trainer: Trainer | None, optimizers: int = 1) -> RunLength:
     """Read the length of the run and of an epoch from a Trainer: accumulation, devices and limits are counted in.
 
     Args:
         trainer: a Trainer that is fitting; its train dataloader is set up if it was not yet. Without one, nothing is
             known.
+        optimizers: that each take a step in every batch, by hand; ``max_steps`` counts the steps of all of them.
 
     Raises:
         ConfigError: for a run of no steps at all.
@@ -35,7 +36,7 @@ def run_length(trainer: Trainer | None) -> RunLength:
     per_epoch = None
     if math.isfinite(batches) and len(set(accumulation.values())) == 1:
         per_epoch = math.ceil(batches / next(iter(accumulation.values())))
-    total, reason = _total(trainer, batches, accumulation)
+    total, reason = _total(trainer, batches, accumulation, optimizers)
     unknown_because = f"total_steps is unknown because {reason}; {_SET}"
     limited = trainer.max_epochs is not None and trainer.max_epochs > 0
     return RunLength(total, per_epoch, unknown_because, trainer.max_epochs if limited else None)
@@ -76,9 +77,9 @@ def accumulated_batches(trainer: Trainer) -> dict[int, int]:
     return {0: trainer.accumulate_grad_batches}
 
 
-def _total(trainer: Trainer, batches: float, accumulation: dict[int, int]) -> tuple[int | None, str]:
-    """Count the optimizer steps of the run, or return the reason why that is unknown as the second item."""
-    max_steps = trainer.max_steps if trainer.max_steps != -1 else None
+def _total(trainer: Trainer, batches: float, accumulation: dict[int, int], optimizers: int) -> tuple[int | None, str]:
+    """Count the steps of each optimizer in the run, or return the reason why that is unknown as the second item."""
+    max_steps = math.ceil(trainer.max_steps / optimizers) if trainer.max_steps != -1 else None
     epochs = trainer.max_epochs
     if not math.isfinite(batches):
         return max_steps, "the train dataloader has no length"

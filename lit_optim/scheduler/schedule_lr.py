@@ -102,8 +102,8 @@ class ScheduleLR(LRScheduler):
 
     def _replan(self) -> None:
         """Build the driven values, and keep the counters of the present ones."""
-        before = {value.id: value for value in self._values}
-        self._values = build_driven_values(self._config.plans(), self.optimizer, self._compose, *self._rhythm)
+        plans, before = self._config.plans(), {value.id: value for value in self._values}
+        self._values = build_driven_values(plans, self.optimizer, self._compose, *self._rhythm, late=self._config.late)
         for value in self._values:
             value.continue_from(before.get(value.id), self.last_epoch)
 

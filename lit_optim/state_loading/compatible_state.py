@@ -37,16 +37,17 @@ def compatible_state(optimizer: Optimizer, state_dict: Any, key: str = "state_di
         [LiveParameter(*pair) for pair in zip(names, group["params"], strict=True)]
         for names, group in zip(optimizer_names(optimizer), optimizer.param_groups, strict=True)
     ]
+    parts: list[Optimizer] = [*getattr(optimizer, "parts", {"": optimizer}).values()]  # a composite has several
+    owners = {p: FirstStates(part) for part in parts for group in part.param_groups for p in group["params"]}
     # the first step of torch's classes and of ours makes all state that has another shape than the parameter
-    known = type(optimizer).__module__.startswith(("torch.optim", "lit_optim."))
+    known = all(type(part).__module__.startswith(("torch.optim", "lit_optim.")) for part in parts)
+    strict = known or all(isinstance(part, FUSED) for part in parts)
     try:
         if isinstance(optimizer, LBFGS):
             found = check_state_dict(state_dict, live, lambda *_, **__: UNKNOWN)
             check_lbfgs_state(optimizer, state_dict, found)
         else:
-            found = check_state_dict(
-                state_dict, live, FirstStates(optimizer), strict=known or isinstance(optimizer, FUSED)
-            )
+            found = check_state_dict(state_dict, live, lambda g, p, **k: owners[p](g, p, **k), strict=strict)
     except ConfigError as error:
         *others, last = (f"{key}: {problem}" for problem in error.problems)
         raise ConfigError(*others, f"{last}; {REMEDY}") from None
@@ -157,7 +158,8 @@ def _as_live(group: Mapping[str, Any], live: Mapping[str, Any], defaults: Mappin
         >>> found["lr"].device.type, found["sum"].device.type
         ('cpu', 'meta')
     """
-    names = {"param_names": live["param_names"]} if "param_names" in live else {}  # torch takes no mixture
+    # torch takes no mixture of groups with names and without; a part of a composite may have another name now
+    names = {key: live[key] for key in ("param_names", "part") if key in live}
     device = next((p.device for p in live["params"]), None)
     moved = {k: v.to(device) for k, v in group.items() if isinstance(v, Tensor) and k not in defaults}
     return {**group, **moved, **names}

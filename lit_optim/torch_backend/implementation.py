@@ -109,10 +109,10 @@ def keep_exact(optimizer: Optimizer, names: Mapping[Tensor, tuple[str, ...]] | N
 
 def _reduced(reference: weakref.ref[Optimizer], _: Any) -> tuple[Any, ...]:
     optimizer = cast("Optimizer", reference())
-    return _restored, (type(optimizer), optimizer.__getstate__(), [*chain.from_iterable(optimizer_names(optimizer))])
+    return restored, (type(optimizer), optimizer.__getstate__(), [*chain.from_iterable(optimizer_names(optimizer))])
 
 
-def _restored(cls: type[Optimizer], state: dict[str, Any], names: Iterable[tuple[str, ...]] = ()) -> Optimizer:
+def restored(cls: type[Optimizer], state: dict[str, Any], names: Iterable[tuple[str, ...]] = ()) -> Optimizer:
     """Copy or unpickle an optimizer."""
     optimizer = cls.__new__(cls)
     optimizer.__setstate__(state)

@@ -25,8 +25,8 @@ def lay_out(optimizer: Optimizer) -> None:
     for group in optimizer.param_groups:
         if not group.get("fused"):
             continue
-        if sgd and group["momentum"] and len(optimizer.state) < sum(map(len, map(_PARAMS, optimizer.param_groups))):
-            complete_momentum(optimizer, group)  # a parameter has no state yet: one that is unfrozen, say
+        if sgd and group["momentum"] and len(optimizer.state) != sum(map(len, map(_PARAMS, optimizer.param_groups))):
+            complete_momentum(optimizer, group)  # a parameter may have no state yet: one that is unfrozen, say
         on_gpu = adagrad and any(not p.is_cpu for p in group["params"][:1])  # moved there: it has no such kernel
         for p in group["params"]:
             grad = p.grad

@@ -19,21 +19,23 @@ class Problem(torch.nn.Module):
     def __init__(self, name: str):
         super().__init__()
         self.needs = capabilities(name)
+        self.width = 4 if self.needs.hidden_matrices else 3
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         if self.needs.sparse:
             self.layer = torch.nn.Embedding(6, 3, sparse=True)
         elif self.needs.two_d:
             self.layer = torch.nn.Sequential(torch.nn.Linear(3, 3, bias=False), torch.nn.Linear(3, 3, bias=False))
         else:
-            self.layer = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.RMSNorm(3), torch.nn.Linear(3, 3))
+            layers = [torch.nn.Linear(self.width, self.width) for _ in range(3 if self.needs.hidden_matrices else 2)]
+            self.layer = torch.nn.Sequential(layers[0], torch.nn.RMSNorm(self.width), *layers[1:])
 
     def loss(self, rows: slice = slice(None), noise: int = 0) -> torch.Tensor:
         """The mean over some of the six examples, whose targets are off by a noise of that number."""
         generator = torch.Generator().manual_seed(3)
         like = next(self.parameters())
-        x = torch.randn(6, 3, generator=generator).to(like)
-        y = torch.randn(6, 3, generator=generator).to(like)
-        y = y + (noise > 0) * 0.1 * torch.randn(6, 3, generator=generator.manual_seed(noise)).to(like)
+        x = torch.randn(6, self.width, generator=generator).to(like)
+        y = torch.randn(6, self.width, generator=generator).to(like)
+        y = y + (noise > 0) * 0.1 * torch.randn(6, self.width, generator=generator.manual_seed(noise)).to(like)
         indices = torch.arange(6, device=like.device)
         return (self.layer(indices[rows] if self.needs.sparse else x[rows]) - y[rows]).square().mean()
 

@@ -10,6 +10,7 @@ from lit_optim.config.read import presets
 from lit_optim.optimizers import Lookahead
 
 K, ALPHA = 3, 0.4
+pytestmark = pytest.mark.filterwarnings("ignore:.*asks for the modules of parameters")
 
 
 class Problem:

@@ -51,6 +51,8 @@ def model_for(name):
     needs = capabilities(name)
     if needs.sparse:
         return torch.nn.Embedding(4, 2, sparse=True)
+    if needs.hidden_matrices:
+        return torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
     return torch.nn.Linear(3, 2, bias=not needs.two_d)
 
 

@@ -11,8 +11,11 @@ from conftest import CONF, OPTIMIZERS
 from lit_optim.config.capabilities import capabilities
 
 # what is computed in 16 or 32 bits whatever the parameters are, or in an eigenbasis, whose signs are anybody's
-COARSE = {"muon": 2e-2, "soap": 1e-3, "shampoo": 1e-3}
-NO_FLOAT64 = dict.fromkeys(("adafactor", "came", "shampoo", "soap", "muon"), "the package computes in 32 bits")
+COARSE = {
+    **dict.fromkeys(("muon", "muon_adamw", "muon_nadamw"), 2e-2),
+    **dict.fromkeys(("soap", "soap_adamw", "shampoo"), 1e-3),
+}
+NO_FLOAT64 = dict.fromkeys((*COARSE, "adafactor", "came"), "the package computes in 32 bits")
 PRODUCTS_IN_32_BITS = ("nadam", "nadamw", "asgd")  # torch keeps them so, with other roundings on a GPU
 
 

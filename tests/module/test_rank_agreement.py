@@ -72,7 +72,7 @@ def test_all_ranks_stop_with_one_message(tmp_path, specs, message):
     assert ranks[0] == ranks[1]
 
 
-@pytest.mark.parametrize("where", ["resolve_specs", "canonical_specs"])
+@pytest.mark.parametrize("where", ["resolve", "canonical_specs"])
 def test_any_other_error_of_a_rank_stops_all(tmp_path, monkeypatch, where):
     def work(rank):
         if rank == 0:

@@ -27,4 +27,4 @@ def test_few_presets_are_parsed(start):
 
 def test_few_calls_in_few_files(start):
     assert start["calls"] <= 1500
-    assert len(start["files"]) <= 65, start["files"]
+    assert len(start["files"]) <= 69, start["files"]

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from lit_optim.config.card_of_optimizers import card_of_optimizers
 from lit_optim.config.resolve import resolve_specs
-from lit_optim.param_groups.card import make_card, short_number
+from lit_optim.param_groups.card import short_number
+from lit_optim.param_groups.make_card import make_card
 
 
 class Net(nn.Module):
@@ -29,7 +31,7 @@ RULES = {
 def card(net, rules=None, strict="error", **specs):
     given = {"optimizer": {"_target_": "adamw", "lr": 0.1, "weight_decay": 0.5}, **specs}
     resolved = resolve_specs({**given, "param_groups": {"rules": rules or {}, "unmatched_rule": strict}})
-    return resolved.card(net, resolved.build_optimizer(net))
+    return card_of_optimizers(resolved.parts, net, resolved.build_optimizers(net))
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])

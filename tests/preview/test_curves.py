@@ -9,6 +9,9 @@ import torch
 import lit_optim
 from conftest import SCHEDULERS
 from lit_optim.cli.main import main
+from lit_optim.config.read.command_line import choices
+from lit_optim.errors import ConfigError
+from lit_optim.preview.curves import preview
 
 NO_FILES = ["--out", "none"]
 
@@ -110,3 +113,19 @@ def test_comparison_in_one_csv(tmp_path):
         "none, optimizer.lr=1.0:lr/default": [1.0, 1.0],
         "none, optimizer.lr=2.0:lr/default": [2.0, 2.0],
     }
+
+
+def test_several_optimizers_by_name():
+    words = ["optimizer={g: adam, d: {_target_: sgd, of: critic}}", "scheduler={g: linear}", "optimizer.g.lr=0.5",
+             "scheduler.g.warmup=2", "param_groups=no_decay", "total_steps=4"]  # fmt: skip
+    [choice] = choices(words)
+    found = {curve.name: [curve.value(step) for step in range(4)] for curve in preview(choice).curves}
+    assert found["lr/g"] == found["lr/g/no_decay"] == [0.25, 0.5, 0.5, 0.25]
+    assert found["lr/d"] == [0.01] * 4
+    rarer = preview(choices([*words, "+scheduler.g.total_steps=3"])[0])
+    assert [curve.value(3) for curve in rarer.curves if curve.group == "g"] == [0.0]
+    assert rarer.total_steps == 4
+    with pytest.raises(ConfigError, match=r"optimizer.gg: no optimizer of that name; did you mean 'g'\?"):
+        preview(choices([*words, "optimizer.gg.lr=1"])[0])
+    [for_all] = choices(["optimizer={g: adam, d: sgd}", "scheduler=linear", "scheduler.warmup=2", "total_steps=4"])
+    assert [curve.value(1) for curve in preview(for_all).curves] == [1e-3, 0.01]

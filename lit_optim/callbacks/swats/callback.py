@@ -65,6 +65,8 @@ class SWATS(MetricFeeder, OptimizerCallback):
     key = "optim_callbacks.swats.on_metric.monitor"
     taker = "the switch of SWATS"
 
+    one_optimizer = True
+
     def __init__(
         self,
         switch_tol: float = 1e-9,

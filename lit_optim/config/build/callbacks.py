@@ -10,7 +10,7 @@ from lit_optim.config.checks.keyword_arguments import check_call
 from lit_optim.config.checks.locate import locate
 from lit_optim.config.checks.signature import only_kwargs_takes
 from lit_optim.config.checks.unused_kwargs import check_unused_kwargs, uses_kwargs
-from lit_optim.config.read.class_path import from_class_path, name_alone
+from lit_optim.config.read.class_path import from_class_path, is_name, name_alone
 from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.config.read.presets import load_preset
 from lit_optim.config.read.spec import HYDRA_KEYS
@@ -85,6 +85,10 @@ def _callback_entries(spec: Any, key: str) -> dict[str, Any]:
     if isinstance(spec, str):
         return load_preset("optim_callbacks", spec, key)
     if isinstance(spec, Mapping):
+        name = spec.get("_target_", spec.get("name"))
+        if is_name(name):
+            changes = {k: v for k, v in spec.items() if k not in ("_target_", "name")}
+            return {k: {**entry, **changes} for k, entry in load_preset("optim_callbacks", name, key).items()}
         return {"": dict(spec)} if "_target_" in spec else {k: v for k, v in spec.items() if v is not None}
     if isinstance(spec, (list, tuple)):
         entries: dict[str, Any] = {}

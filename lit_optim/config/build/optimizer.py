@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from lit_optim.config import capabilities
+from lit_optim.config.build.added_groups import route_added_groups
 from lit_optim.config.build.given_groups import given_groups
 from lit_optim.config.build.lr_scaling import check_lr_scaling, nearest_argument
 from lit_optim.config.checks.check_by_building import check_by_building
@@ -120,7 +121,13 @@ def _can_step(cls: type[Optimizer]) -> bool:
 
 
 def build_checked(
-    checked: CheckedOptimizer, params_or_module: Any, grouping: Grouping = ONE_GROUP, apart: Container[str] = ()
+    checked: CheckedOptimizer,
+    params_or_module: Any,
+    grouping: Grouping = ONE_GROUP,
+    apart: Container[str] = (),
+    *,
+    name: str = "",
+    only: Collection[Tensor] | None = None,
 ) -> Optimizer:
     """Build an optimizer in its fastest exact implementation.
 
@@ -129,6 +136,8 @@ def build_checked(
         params_or_module: a module, parameters, or param groups.
         grouping: the rules of the param groups, checked; they need a module. What they freeze no longer requires grad.
         apart: names of rules that a schedule drives by themselves.
+        name: of the optimizer among several, which the names of its groups begin with.
+        only: parameters of the module that it takes; None: all that require grad.
 
     Raises:
         ConfigError: for parameters that the optimizer cannot take, and for rules that match nothing.
@@ -136,12 +145,10 @@ def build_checked(
     spec, cls, arguments = checked
     if isinstance(params_or_module, nn.Module):
         model = NamedModel(params_or_module)
-        assignments = trained_by(model, grouping)
-        if grouping.mup:
-            update = update_rule(cls, arguments.get("adjust_lr_fn"), grouping.mup.key)
-            assignments = with_factors(assignments, width_labels(model, grouping.mup, update))
+        assignments = _with_widths(checked, grouping, model, trained_by(model, grouping))
+        assignments = [each for each in assignments if only is None or each.parameter.tensor in only]
         owned, names = [each.parameter for each in assignments], module_names(params_or_module)
-        groups = merge_into_groups(assignments, _defaults(checked, assignments), apart=apart)
+        groups = merge_into_groups(assignments, _defaults(checked, assignments), apart=apart, part=name)
         if len(groups) == 1 and groups[0]["name"] == DEFAULT:
             del groups[0]["name"]
     elif grouping.rules or grouping.layers or grouping.mup:
@@ -163,7 +170,26 @@ def build_checked(
         raise ConfigError(f"{spec.key}: {getattr(cls, '__name__', cls)} refused these parameters: {error}") from error
     if not isinstance(optimizer, Optimizer):
         raise ConfigError(f"{spec.key}: {spec.path} returned a {type(optimizer).__name__}, not a torch.optim.Optimizer")
-    return keep_exact(optimizer, names)
+    keep_exact(optimizer, names)
+    if isinstance(params_or_module, nn.Module) and (grouping.rules or grouping.layers or grouping.mup):
+        scheduled = [rule.name for rule in grouping.rules if rule.schedule is not None]
+        assigned = functools.partial(_assigned, checked, grouping)
+        route_added_groups(optimizer, params_or_module, assigned, apart, scheduled)
+    return optimizer
+
+
+def _assigned(checked: CheckedOptimizer, grouping: Grouping, model: NamedModel) -> list[Assignment]:
+    """Apply rules and factors to all parameters of a model."""
+    return _with_widths(checked, grouping, model, assign(model, grouping))
+
+
+def _with_widths(
+    checked: CheckedOptimizer, grouping: Grouping, model: NamedModel, assignments: list[Assignment]
+) -> list[Assignment]:
+    if not grouping.mup:
+        return assignments
+    update = update_rule(checked.cls, checked.arguments.get("adjust_lr_fn"), grouping.mup.key)
+    return with_factors(assignments, width_labels(model, grouping.mup, update))
 
 
 def trained_by(model: NamedModel, grouping: Grouping) -> list[Assignment]:

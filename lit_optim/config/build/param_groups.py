@@ -108,14 +108,14 @@ def _read_rule(name: str, rule: Any, key: str, problems: Problems) -> Rule:
     if freeze is not None and not isinstance(freeze, bool):
         problems.add(f"{key}.freeze", freeze, "write true or false")
     options = {
-        option: _read_value(value, f"{key}.{option}", problems)
+        option: read_value(value, f"{key}.{option}", problems)
         for option, value in rule.items()
         if option not in RULE_KEYS
     }
     return Rule(name, match, options, freeze, rule.get("schedule"), rule.get("optimizer"), key)
 
 
-def _read_value(value: Any, key: str, problems: Problems) -> Any:
+def read_value(value: Any, key: str, problems: Problems) -> Any:
     """Read ``x0.5`` as a factor; leave other values as they are."""
     if not isinstance(value, str):
         return value

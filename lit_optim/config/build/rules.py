@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from torch import nn
 
 from lit_optim.config.build.optimizer import CheckedOptimizer, build_on_dummy, check_nested
 from lit_optim.config.build.param_groups import RULE_KEYS
+from lit_optim.config.build.parts import parts_of
 from lit_optim.config.checks.check_by_building import check_by_building
 from lit_optim.config.checks.keyword_arguments import check_call
 from lit_optim.config.checks.ranges import check_ranges
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
+from lit_optim.optimizers import Composite
 from lit_optim.param_groups import Grouping, Relative, Rule, owned_parameters, read_match
 from lit_optim.param_groups.mup import update_rule
 
@@ -33,9 +36,9 @@ def check_rules(grouping: Grouping, checked: CheckedOptimizer) -> Grouping:
         update_rule(checked.cls, key=grouping.mup.key)
     if not grouping.rules:
         return grouping
-    defaults = build_on_dummy(checked.cls, **checked.arguments).defaults
     problems = Problems()
-    rules = [_check_rule(rule, checked, defaults, problems) for rule in grouping.rules]
+    check = _rule_check(checked, problems)
+    rules = [check(rule) for rule in grouping.rules]
     problems.raise_if_any()
     return replace(grouping, rules=[rule for rule in rules if rule is not None])
 
@@ -48,13 +51,22 @@ def check_declared(checked: CheckedOptimizer, module: nn.Module) -> None:
     """
     if not isinstance(checked.cls, type):
         return
-    defaults = build_on_dummy(checked.cls, **checked.arguments).defaults
     problems = Problems()
+    check = _rule_check(checked, problems)
     for parameter in owned_parameters(module):
         if options := getattr(parameter.tensor, "_optim", None):
             rule = Rule(parameter.name, read_match({"declared": "_optim"}), options, key=f"{parameter.name}._optim")
-            _check_rule(rule, checked, defaults, problems)
+            check(rule)
     problems.raise_if_any()
+
+
+def _rule_check(checked: CheckedOptimizer, problems: Problems) -> Callable[[Rule], Rule | None]:
+    """Return the function that checks one rule against an optimizer, or against the parts of a composite."""
+    if checked.cls is Composite:
+        parts = {part.name: part.optimizer for part in parts_of(checked)}
+        return lambda rule: _check_for_parts(rule, parts, problems)
+    defaults = build_on_dummy(checked.cls, **checked.arguments).defaults
+    return lambda rule: _check_rule(rule, checked, defaults, problems)
 
 
 def _check_rule(rule: Rule, checked: CheckedOptimizer, defaults: Mapping[str, Any], problems: Problems) -> Rule | None:
@@ -82,6 +94,26 @@ def _check_rule(rule: Rule, checked: CheckedOptimizer, defaults: Mapping[str, An
         check_by_building(functools.partial(build_on_dummy, cls, **arguments), cls.__name__, options, where, found)
     problems.extend(found)
     return replace(rule, options={**options, **relative, **ours})
+
+
+def _check_for_parts(rule: Rule, parts: Mapping[str, CheckedOptimizer], problems: Problems) -> Rule | None:
+    """Check each option of a rule for the parts of a composite that have it, and reject one that none has."""
+    parts = {rule.name: parts[rule.name]} if rule.optimizer is not None else parts
+    defaults = {name: build_on_dummy(part.cls, **part.arguments).defaults for name, part in parts.items()}
+    found = Problems()
+    options: dict[str, Any] = {}
+    known = {GROUP_KEY, *chain.from_iterable(defaults.values())}
+    for name in [name for name, value in rule.options.items() if name not in known]:
+        if name != "weight_decay" or not _is_zero(rule.options[name]):
+            hint = did_you_mean(name, [*known, *RULE_KEYS])
+            found.add(f"{rule.key}.{name}", _shown(rule.options[name]), f"no part has {name!r}{hint}")
+    for name, part in parts.items():
+        own = {k: v for k, v in rule.options.items() if k in defaults[name] or k == GROUP_KEY}
+        checked = _check_rule(replace(rule, options=own), part, defaults[name], found)
+        options |= checked.options if checked is not None else {}
+    problems.extend(dict.fromkeys(found))
+    checked_rule = replace(rule, options=options)
+    return None if rule.options and not checked_rule.settings else checked_rule
 
 
 def _is_zero(value: Any) -> bool:

@@ -23,6 +23,7 @@ from lit_optim.config.checks.unused_kwargs import check_unused_kwargs
 from lit_optim.config.read.spec import Spec
 from lit_optim.duration import LengthUnknown, RunLength
 from lit_optim.errors import ConfigError, Problems
+from lit_optim.scheduler.drive import later_groups
 from lit_optim.scheduler.driven_value import parts_of_name
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.phase_configs import PhaseConfig
@@ -148,7 +149,7 @@ def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_l
     """
     arguments = dict(checked.arguments)
     if checked.of_rules:  # a rule of frozen parameters has no group
-        unused = checked.of_rules.difference(*map(parts_of_name, optimizer.param_groups))
+        unused = checked.of_rules.difference(later_groups(optimizer), *map(parts_of_name, optimizer.param_groups))
         arguments["groups"] = {name: entry for name, entry in arguments["groups"].items() if name not in unused}
     if checked.own:
         arguments = {

@@ -31,7 +31,7 @@ def check_parameters_fit(spec: Spec, groups: Sequence[Mapping[str, Any]], owned:
     others = [str(shape) for shape in shapes if len(shape) != 2]
     if others:
         rule = f"{name} takes 2-D parameters only, and {len(others)} of {len(shapes)} are not"
-        rest = "give it the matrices alone, or choose e.g. optimizer=adamw"
+        rest = "give it the matrices alone, or choose e.g. optimizer=muon_adamw or adamw"
         raise ConfigError(f"{spec.key}: {rule} (e.g. {', '.join(others[:3])}); {rest}")
     if needs.one_group and len(groups) > 1:
         raise ConfigError(f"param_groups: {name} takes one group only; choose param_groups=all")

@@ -16,10 +16,12 @@ from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
 from lit_optim.config.pitfalls.logged import Logged
 from lit_optim.config.pitfalls.momentum_cycling import momentum_cycling
 from lit_optim.config.pitfalls.monitor_not_logged import monitor_not_logged
+from lit_optim.config.pitfalls.muon_lr import muon_lr
 from lit_optim.config.pitfalls.one_cycle_length import one_cycle_length
 from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
 from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
+from lit_optim.config.read.named_specs import spec_pairs
 from lit_optim.config.read.spec import Spec, read_spec
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
@@ -36,6 +38,7 @@ CHECKS: tuple[tuple[Callable[..., list[Finding]], tuple[str, ...], tuple[str, ..
     (monitor_not_logged, ("checked", "logged"), ()),
     (floor_above_lr, ("scheduler", "optimizer"), ("rules",)),
     (momentum_cycling, ("foreign", "optimizer"), ()),
+    (muon_lr, ("optimizer",), ()),
     (two_owners, ("strategy",), ("optimizer", "checked", "folder", "environment")),
 )
 
@@ -92,16 +95,17 @@ def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = Non
     for prefix, level in (("", config), ("model.", model)):
         if not isinstance(level, Mapping) or (prefix and _repeats(level, config)):
             continue
-        optimizer, scheduler = (
-            None if level.get(group) is None else _valid(read_spec, level[group], group, f"{prefix}{group}")
-            for group in ("optimizer", "scheduler")
-        )
-        checked = None if scheduler is None else _valid(check_scheduler, scheduler)
         grouping = _valid(read_grouping, level.get("param_groups"), f"{prefix}param_groups")
         rules = grouping.rules if grouping else []
-        specs = Specs(optimizer, scheduler, checked, rules, run, logged, strategy, folder, os.environ)
-        findings += find_in_specs(specs)
-    return findings
+        for pair in _valid(spec_pairs, level, prefix) or []:
+            optimizer, scheduler = (
+                None if spec is None else _valid(read_spec, spec, group, where)
+                for group, (spec, where) in zip(("optimizer", "scheduler"), pair, strict=True)
+            )
+            checked = None if scheduler is None else _valid(check_scheduler, scheduler)
+            specs = Specs(optimizer, scheduler, checked, rules, run, logged, strategy, folder, os.environ)
+            findings += find_in_specs(specs)
+    return list(dict.fromkeys(findings))  # of one schedule for several optimizers
 
 
 def find_in_specs(specs: Specs) -> list[Finding]:

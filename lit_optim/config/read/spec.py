@@ -45,7 +45,8 @@ def read_spec(spec: Any, group: str, key: str | None = None, overrides: Mapping[
 
     Args:
         spec: a preset's name, an import path, a mapping or DictConfig with one of them at ``_target_`` (or
-            LightningCLI's ``class_path``), a (Hydra) partial, a class or callable.
+            LightningCLI's ``class_path``, or ``name`` where that is no key of its own), a (Hydra) partial, a class or
+            callable.
         group: whose presets a name is looked up among.
         key: its dotted name in the user's config; default: the group.
         overrides: beat the spec's keys; a mapping is merged into a mapping.
@@ -101,6 +102,8 @@ def _parts(spec: Any, group: str, key: str) -> tuple[Any, dict[str, Any]]:
             return spec, {}
         spec = presets.load_preset(group, spec, key)
     if isinstance(spec, dict):
+        if group not in DEFAULT_TARGETS and "_target_" not in spec and isinstance(spec.get("name"), str):
+            spec = {"_target_": spec["name"], **{name: value for name, value in spec.items() if name != "name"}}
         target = spec.get("_target_", DEFAULT_TARGETS.get(group))
         if target is None:
             known = presets.preset_names(group)

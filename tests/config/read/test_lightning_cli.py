@@ -47,8 +47,10 @@ def test_the_same_as_by_hydra(parser, optimizer, scheduler):
     cfg = lit_optim.compose([f"optimizer={optimizer}", f"scheduler={scheduler}"])
     theirs = Net(optimizer=cfg.optimizer, scheduler=cfg.scheduler)
     for module in (ours, theirs):
-        sparse = capabilities(optimizer).sparse
-        module.layer = torch.nn.Embedding(6, 3, sparse=True) if sparse else torch.nn.Linear(4, 3, bias=False)
+        needs = capabilities(optimizer)
+        module.layer = torch.nn.Embedding(6, 3, sparse=True) if needs.sparse else torch.nn.Linear(4, 3, bias=False)
+        if needs.hidden_matrices:
+            module.layer = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 3))
     assert configured(ours) == configured(theirs)
 
 

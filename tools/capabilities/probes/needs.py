@@ -48,6 +48,14 @@ def two_d(subject: Subject) -> bool:
     return raises(lambda: _stepped(subject, (8,))) or raises(lambda: _stepped(subject, (2, 2, 2)))
 
 
+def hidden_matrices(subject: Subject) -> bool:
+    """Whether a module with an output layer alone is refused, and one with layers before it is not."""
+    if subject.needs.sparse or two_d(subject):
+        return False
+    deep = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
+    return raises(lambda: subject.build(torch.nn.Linear(4, 4))) and not raises(lambda: subject.build(deep))
+
+
 def one_group(subject: Subject) -> bool:
     return raises(lambda: subject.bare([{"params": [start()]}, {"params": [start()]}]))
 
@@ -116,4 +124,4 @@ def random(subject: Subject) -> bool:
     return not torch.equal(torch.get_rng_state(), before)
 
 
-PROBES = (closure, sparse, two_d, one_group, one_lr, no_schedule, modes, second_order, random)
+PROBES = (closure, sparse, two_d, hidden_matrices, one_group, one_lr, no_schedule, modes, second_order, random)

@@ -1,0 +1,75 @@
+"""Freezes what rules of the param groups freeze, before a strategy wraps the module."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from lit_optim.config.build.optimizer import trained_by
+from lit_optim.errors import ConfigError
+from lit_optim.module.manual_optimization import ModuleWithNamedOptimizers
+from lit_optim.param_groups import NamedModel
+
+LIGHTNING = ("lightning", "pytorch_lightning")
+HOOKS = ("setup", "configure_model")  # after the later one that a class has, its parameters are there
+
+
+class ModuleFrozenByRules(ModuleWithNamedOptimizers):
+    """A module whose parameters are frozen by rules before DDP decides which gradients it reduces.
+
+    Lightning calls no hook between ``configure_model`` and that moment, so that a class's own ``setup`` and
+    ``configure_model`` are wrapped: they often forget ``super()``.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Freeze after the hooks of this class."""
+        super().__init_subclass__(**kwargs)
+        for hook in HOOKS:
+            own = next((vars(base)[hook] for base in cls.__mro__ if hook in vars(base)), None)
+            if own is None or hasattr(own, "freezes"):
+                continue
+            if hook == "setup" or own.__module__.partition(".")[0] not in LIGHTNING:  # whose other hook means: absent
+                setattr(cls, hook, _then_freeze(own, hook))
+
+    def freeze_by_rules(self) -> None:
+        """Freeze what the rules in force freeze; what the rules of an earlier call have frozen is trained again.
+
+        Raises:
+            ConfigError: for patterns that match nothing, and where nothing is left to train.
+        """
+        state = self._run_state
+        for p in state.frozen:
+            p.requires_grad_(True)
+        state.frozen = []
+        try:
+            with self.trusted():
+                grouping = self.resolved_specs(attached=True).parts[0].param_groups
+        except ConfigError:
+            return  # `configure_optimizers` raises it, if it is the mixin's
+        if any(rule.freeze for rule in grouping.rules):
+            before = [p for p in self.parameters() if p.requires_grad]
+            trained_by(NamedModel(self), grouping)
+            state.frozen = [p for p in before if not p.requires_grad]
+
+    def resume_from(self, checkpoint: dict[str, Any]) -> None:
+        """Take over the specs of a checkpoint, and freeze by its rules where the optimizer is not built yet."""
+        super().resume_from(checkpoint)
+        if not self._live_optimizers():
+            self.freeze_by_rules()
+
+
+def _then_freeze(hook: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Wrap a hook of a class: after the last one, where a fit begins, parameters are frozen."""
+
+    @functools.wraps(hook)
+    def wrapped(self: ModuleFrozenByRules, *args: Any, **kwargs: Any) -> Any:
+        result = hook(self, *args, **kwargs)
+        last = next(each for each in reversed(HOOKS) if hasattr(getattr(type(self), each), "freezes"))
+        trainer = self._trainer_or_none()
+        if name == last and getattr(type(self), name) is wrapped and trainer is not None and trainer.state.fn == "fit":
+            self.freeze_by_rules()
+        return result
+
+    wrapped.freezes = True  # type: ignore[attr-defined]
+    return wrapped
