@@ -1,4 +1,4 @@
-"""A vision transformer, ViT-B/16 by default, for `lit-optim card vit:ViT optimizer=muon_adamw param_groups=layer_decay`."""
+"""A vision transformer, ViT-B/16 by default: `lit-optim card vit:ViT optimizer=muon_adamw param_groups=layer_decay`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = (each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in self.qkv(self.norm1(x)).chunk(3, -1))
+        qkv = self.qkv(self.norm1(x)).chunk(3, -1)
+        q, k, v = (each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in qkv)
         x = x + self.proj(nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-        return x + self.mlp(self.norm2(x))
+        x = x + self.mlp(self.norm2(x))
+        return x
 
 
 class ViT(nn.Module):
@@ -43,4 +45,5 @@ class ViT(nn.Module):
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed
         for block in self.blocks:
             x = block(x)
-        return self.head(self.norm(x[:, 0]))
+        logits: Tensor = self.head(self.norm(x[:, 0]))
+        return logits

@@ -44,7 +44,8 @@ def composite_of_names(specs: Mapping[str, Any]) -> dict[str, Any]:
     scheduler, by_name = specs.get("scheduler"), {key for _, key in schedules.values()} != {"scheduler"}
     if by_name:
         given = {name: one for name, one in schedules.items() if one[0] is not None}
-        scheduler = {"_target_": "none", "groups": {n: _slots(*one, problems) for n, one in given.items()}}
+        groups = {name: _slots(schedule, key, problems) for name, (schedule, key) in given.items()}
+        scheduler = {"_target_": "none", "groups": groups}
     problems.raise_if_any()
     return {**specs, "optimizer": {"_target_": COMPOSITE, "parts": parts}, "scheduler": scheduler}
 
