@@ -20,8 +20,8 @@ class Block(nn.Module):
         qkv = self.qkv(self.norm1(x)).chunk(3, -1)
         q, k, v = (each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in qkv)
         x = x + self.proj(nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-        x = x + self.mlp(self.norm2(x))
-        return x
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
 
 
 class ViT(nn.Module):
