@@ -11,8 +11,6 @@ from lit_optim.cli.argument_docs import COMMON_KEYS, RULE_KEYS, SCHEDULE_KEYS, a
 from lit_optim.config.checks.coerce import describe
 from lit_optim.config.checks.signature import call_signature
 from lit_optim.config.read.spec import HYDRA_KEYS
-from lit_optim.param_groups.depth import Layers
-from lit_optim.param_groups.mup import Mup
 from lit_optim.schedules.plan.phase_configs import DEFAULT_SHAPES, SLOTS, slot
 from lit_optim.schedules.plan.shape_factory import length_arguments, shape_factory
 
@@ -72,6 +70,9 @@ def keys_of_schedule(cls: Any, given: Mapping[str, Any], comments: Mapping[str, 
 
 def keys_of_rules(given: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
     """List rules for param groups, each with its options, and the factors of the lr."""
+    from lit_optim.param_groups.depth import Layers  # imports torch, which `info --help` does without
+    from lit_optim.param_groups.mup import Mup
+
     keys = []
     for part, cls in (("layers", Layers), ("mup", Mup)):
         found = keys_of_call(cls, given[part], comments, prefix=f"{part}.") if part in given else []
