@@ -25,7 +25,7 @@ from lit_optim.cli.model import import_path, load_model, model_of_config
 from lit_optim.cli.rendering import Block, Heading, Table, show
 from lit_optim.config.read import presets
 from lit_optim.config.read.command_line import choices
-from lit_optim.config.read.spec import merge, read_spec
+from lit_optim.config.read.spec import merge, merge_presets, read_spec
 from lit_optim.errors import ConfigError, wrong
 
 if TYPE_CHECKING:
@@ -121,18 +121,8 @@ def _specs(module: nn.Module, words: Sequence[str]) -> dict[str, Any]:
             below = read_spec(specs.get(group) or {"optimizer": "adamw", "scheduler": "none"}[group], group)
             specs[group] = merge(below.as_dict(), changes)
         else:
-            specs[group] = merge(_as_mapping(group, specs.get(group)), changes)
+            specs[group] = merge(merge_presets(specs.get(group), group), changes)
     return specs
-
-
-def _as_mapping(group: str, spec: Any) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    for part in spec if isinstance(spec, (list, tuple)) else [spec]:
-        if isinstance(part, str):
-            merged = merge(merged, presets.load_preset(group, part, group))
-        elif isinstance(part, Mapping):
-            merged = merge(merged, part)
-    return merged
 
 
 def card_blocks(card: Card) -> list[Block]:

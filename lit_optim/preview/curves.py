@@ -13,9 +13,9 @@ from lit_optim.config.read import presets
 from lit_optim.config.read.command_line import NUMBERS, Choice
 from lit_optim.config.read.named_specs import schedules_by_name, specs_by_name, split_of
 from lit_optim.config.read.preset_header import fields
-from lit_optim.config.read.spec import DEFAULT_TARGETS, Spec, merge, read_spec
+from lit_optim.config.read.spec import DEFAULT_TARGETS, Spec, merge, merge_presets, read_spec
 from lit_optim.duration import COUNT, RunLength, is_count
-from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
+from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.preview.optimizer_stub import REST, OptimizerStub, optimizer_stub, scale_stub
 from lit_optim.scheduler.drive import build_driven_values
 from lit_optim.scheduler.driven_value import DrivenValue
@@ -92,7 +92,7 @@ def preview(choice: Choice) -> Preview:
     run = _run_length(choice, {**arguments, **lightning_keys})
     plans = schedule_config(arguments).plans()
     optimizer_spec = _read_chosen("optimizer", chosen, choice)
-    rules = _param_group_rules(chosen["param_groups"], choice.overrides.get("param_groups"))
+    rules = _param_groups(chosen["param_groups"], choice.overrides.get("param_groups"))
     optimizer = optimizer_stub(chosen["optimizer"], optimizer_spec, rules, [plan.key for plan in plans])
     scaling_notes = scale_stub(optimizer, optimizer_spec)
     hold = run.epoch("scheduler.interval") if lightning_keys.get("interval") == "epoch" else 1
@@ -100,7 +100,8 @@ def preview(choice: Choice) -> Preview:
     frequency = int(lightning_keys.get("frequency", 1))
     driven = build_driven_values(plans, cast("Any", optimizer), composed, hold, frequency)
     curves = tuple(_curves(driven, optimizer))
-    notes = (*_notes(curves, optimizer_spec), *scaling_notes, *_callback_notes(choice.chosen.get("optim_callbacks")))
+    more = (*_factor_notes(rules), *scaling_notes, *_callback_notes(choice.chosen.get("optim_callbacks")))
+    notes = (*_notes(curves, optimizer_spec), *more)
     return Preview(choice.label, curves, _length(run, driven), run.steps_per_epoch, notes)
 
 
@@ -164,11 +165,9 @@ def _checked(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     return check_schedule_arguments(spec)
 
 
-def _param_group_rules(spec: Any, overrides: Mapping[str, Any] | None) -> Any:
-    for name, value in (overrides or {}).items():
-        if name != "rules":
-            raise ConfigError(wrong(f"param_groups.{name}", value, "the only key here is 'rules', a list"))
-    return dict(overrides) if overrides else spec
+def _param_groups(spec: Any, overrides: Mapping[str, Any] | None) -> Any:
+    """Merge overrides into the spec; without any it stays as it is, so that a preset is known by its name."""
+    return merge(merge_presets(spec, "param_groups"), overrides) if overrides else spec
 
 
 def _curves(driven: list[DrivenValue], optimizer: OptimizerStub) -> list[Curve]:
@@ -202,6 +201,13 @@ def _notes(curves: tuple[Curve, ...], spec: Spec) -> list[str]:
     if isinstance(spec.target, str) and (reason := capabilities.capabilities_of_target(spec.target).against_schedules):
         notes.append(f"{spec.target.rpartition('.')[2]} {reason}")
     return notes
+
+
+def _factor_notes(spec: Any) -> list[str]:
+    """Name the factors of the lr that only the model's parameters tell."""
+    found = [name for name in ("layers", "mup") if name in merge_presets(spec, "param_groups")]
+    end = "multiplies the lr by the model's parameters, which are not known here; lit-optim card shows it"
+    return [f"param_groups.{name} {end}" for name in found]
 
 
 def _callback_notes(chosen: Any) -> list[str]:

@@ -129,3 +129,21 @@ def test_several_optimizers_by_name():
         preview(choices([*words, "optimizer.gg.lr=1"])[0])
     [for_all] = choices(["optimizer={g: adam, d: sgd}", "scheduler=linear", "scheduler.warmup=2", "total_steps=4"])
     assert [curve.value(1) for curve in preview(for_all).curves] == [1e-3, 0.01]
+
+
+@pytest.mark.parametrize(
+    ("words", "lrs"),
+    [
+        (["param_groups=[no_decay,head_x10]", "param_groups.rules.head.lr=x20"], [0.001, 0.001, 0.02]),
+        (["param_groups=no_decay", "+param_groups.rules.stem={match: {module: stem}, lr: 0.5}"], [0.001, 0.001, 0.5]),
+        (["param_groups=layer_decay", "param_groups.layers.decay=0.5"], [0.001]),
+    ],
+)
+def test_overrides_are_merged_into_the_presets_of_param_groups(words, lrs):
+    [choice] = choices([*words, "total_steps=10"])
+    assert [curve.initial for curve in preview(choice).curves] == lrs
+
+
+def test_factors_that_need_the_model_are_noted():
+    [choice] = choices(["param_groups=layer_decay", "total_steps=10"])
+    assert any("param_groups.layers multiplies the lr" in note for note in preview(choice).notes)

@@ -91,6 +91,20 @@ def merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def merge_presets(spec: Any, group: str) -> dict[str, Any]:
+    """Read a spec without a class of its own - a preset's name, a mapping, or a list of them - as one mapping.
+
+    Example:
+        >>> list(merge_presets(["no_decay", {"layers": {"decay": 0.75}}], "param_groups"))
+        ['rules', 'layers']
+    """
+    merged: dict[str, Any] = {}
+    for part in spec if isinstance(spec, (list, tuple)) else [spec]:
+        given = presets.load_preset(group, part, group) if isinstance(part, str) else part
+        merged = merge(merged, given) if isinstance(given, Mapping) else merged
+    return merged
+
+
 def _parts(spec: Any, group: str, key: str) -> tuple[Any, dict[str, Any]]:
     if isinstance(spec, functools.partial) and not spec.args and not isinstance(spec.func, functools.partial):
         by_hydra = type(spec).__module__.partition(".")[0] == "hydra" and not isinstance(spec.func, type)
