@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import suppress
 from operator import attrgetter
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from lightning_utilities.core.rank_zero import rank_zero_info, rank_zero_warn  # what both packages use
+from lightning_utilities.core import rank_zero  # what both packages use
+from lightning_utilities.core.rank_zero import rank_zero_info
 
 from lit_optim.versions import older
 
@@ -78,6 +80,14 @@ def __getattr__(name: str) -> Any:
     bases = lightning_classes(name)
     base = globals()[name] = bases[0] if len(bases) == 1 else type(name, bases, {"__module__": __name__})
     return base
+
+
+def rank_zero_warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn on rank 0; without a Lightning package, which sets the rank when it is imported, there is one process."""
+    if getattr(rank_zero.rank_zero_only, "rank", None) is None:
+        warnings.warn(message, category, stacklevel=2)
+    else:
+        rank_zero.rank_zero_warn(message, category=category, stacklevel=5)
 
 
 def has_gradient_scaler(trainer: Trainer | None) -> bool:

@@ -93,12 +93,28 @@ def card_of_config(config: Mapping[str, Any]) -> Card:
 
 
 def card_of_specs(module: nn.Module, specs: Mapping[str, Any]) -> Card:
-    """Build the optimizer of a module from specs, and make its card."""
+    """Build the optimizers of a module from specs, and make their card.
+
+    An lr is scaled by ``lr_scaling`` where the spec has the batch size; else it is the one of the base batch size.
+
+    Raises:
+        ConfigError: for what is wrong with the specs, and for schedules of groups that there are not.
+    """
+    from lit_optim.config.build.lr_scaling import scale_lr
     from lit_optim.config.card_of_optimizers import card_of_optimizers
+    from lit_optim.config.checks.schedule_arguments import schedule_config
     from lit_optim.config.resolve_named import resolve
+    from lit_optim.scheduler.drive import check_group_names
 
     resolved = resolve({"optimizer": "adamw", **specs})
-    return card_of_optimizers(resolved.parts, module, resolved.build_optimizers(module))
+    optimizers = resolved.build_optimizers(module)
+    for part, optimizer in zip(resolved.parts, optimizers, strict=True):
+        if part.scheduler.own:
+            plans = schedule_config(part.scheduler.arguments).plans()
+            check_group_names(plans, optimizer, part.scheduler.spec.key)
+        if part.lr_scaling is not None and part.lr_scaling.batch_size is not None:
+            scale_lr(part.lr_scaling, optimizer, None, part.optimizer.spec.key)
+    return card_of_optimizers(resolved.parts, module, optimizers)
 
 
 def _own_specs(module: nn.Module) -> dict[str, Any]:

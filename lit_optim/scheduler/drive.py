@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -141,11 +141,8 @@ def build_driven_values(
     """
     values: list[DrivenValue] = []
     where: dict[tuple[str, str | None], str] = {}
-    names = set().union(later_groups(optimizer), *map(parts_of_name, optimizer.param_groups))
+    check_group_names(plans, optimizer, key)
     for plan in plans:
-        if plan.group is not None and plan.group not in names:
-            hint = did_you_mean(plan.group, names, list_all=True) or "; the groups have no names, see param_groups"
-            raise ConfigError(f"{key}.groups.{plan.group}: no group of that name{hint}")
         for driven, having in _keys_in_groups(plan, optimizer).items():
             first = where.setdefault((driven, plan.group), plan.where)
             if first != plan.where:  # momentum and betas[0] of an Adam
@@ -161,6 +158,19 @@ def build_driven_values(
     for i, value in enumerate(values):  # of two that drive a group, the later one counts
         value.excluded = tuple(v.group for v in values[i + 1 :] if v.key == value.key and v.group is not None)
     return values + [warmed for value in values if value.key == LR for warmed in _with_late_warmups(value, late)]
+
+
+def check_group_names(plans: Iterable[DrivePlan], optimizer: Optimizer, key: str = "scheduler") -> None:
+    """Reject schedules of groups that an optimizer does not have.
+
+    Raises:
+        ConfigError: for the first of them, with the nearest name.
+    """
+    names = set().union(later_groups(optimizer), *map(parts_of_name, optimizer.param_groups))
+    for plan in plans:
+        if plan.group is not None and plan.group not in names:
+            hint = did_you_mean(plan.group, names, list_all=True) or "; the groups have no names, see param_groups"
+            raise ConfigError(f"{key}.groups.{plan.group}: no group of that name{hint}")
 
 
 def later_groups(optimizer: Optimizer) -> set[str]:

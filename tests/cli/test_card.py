@@ -2,10 +2,15 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
+import lit_optim
 from lit_optim.cli.main import main
 
 MODELS = """
@@ -189,3 +194,32 @@ def test_the_doctor_says_why_there_is_no_card(models, capsys, tmp_path):
     (tmp_path / "train.yaml").write_text("seed: 1\n")
     assert main(["card", "--config-dir", str(tmp_path)]) == 2
     assert "model._target_: missing, so the config names no model" in capsys.readouterr().err
+
+
+def test_parameters_that_no_named_optimizer_trains_are_warned_of_without_lightning(tmp_path):
+    """A process of its own: Lightning, once imported, sets the rank that its warnings ask for."""
+    (tmp_path / "nets.py").write_text(
+        "from torch import nn\ndef net():\n    return nn.ModuleDict({'body': nn.Linear(2, 2), 'head': nn.Linear(2, 2)})\n"
+    )
+    words = [sys.executable, "-m", "lit_optim", "card", "nets:net", "optimizer={body: adamw}"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(lit_optim.__file__).parents[1])}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "none of body trains head.weight" in done.stderr
+    assert "not taken" in done.stdout
+
+
+def test_schedules_of_groups_that_there_are_not(tmp_path, monkeypatch, capsys):
+    (tmp_path / "nets_of_groups.py").write_text("from torch import nn\ndef net():\n    return nn.Linear(2, 2)\n")
+    monkeypatch.chdir(tmp_path)
+    words = ["nets_of_groups:net", "param_groups=no_decay", "scheduler=cosine", "scheduler.groups.no_deca=constant"]
+    assert main(["card", *words]) == 2
+    assert "scheduler.groups.no_deca: no group of that name; did you mean 'no_decay'?" in capsys.readouterr().err
+
+
+def test_the_lr_is_scaled_where_the_batch_size_is_known(tmp_path, monkeypatch, capsys):
+    (tmp_path / "nets_of_batches.py").write_text("from torch import nn\ndef net():\n    return nn.Linear(2, 2)\n")
+    monkeypatch.chdir(tmp_path)
+    scaling = "optimizer.lr_scaling={base_batch_size: 256, batch_size: 1024}"
+    assert main(["card", "nets_of_batches:net", "optimizer=sgd", "optimizer.lr=0.1", scaling, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["groups"][0]["lr"] == 0.4
