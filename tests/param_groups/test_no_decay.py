@@ -86,9 +86,9 @@ def test_a_declaration_may_be_one_name_and_its_failure_is_no_other_meaning():
     other = type("Other", (Declares,), {"no_weight_decay": lambda self, name: ["token"]})
     groups = lit_optim.build_optimizer("adamw", other(), param_groups="no_decay").param_groups
     assert [len(group["params"]) for group in groups] == [2, 1]
+    failing = type("Fails", (Declares,), {"no_weight_decay": fails})()
     with pytest.raises(TypeError, match="no such table"):
-        cls = type("Fails", (Declares,), {"no_weight_decay": fails})
-        lit_optim.build_optimizer("adamw", cls(), param_groups="no_decay")
+        lit_optim.build_optimizer("adamw", failing, param_groups="no_decay")
 
 
 def test_a_tied_parameter_is_in_one_group():

@@ -56,9 +56,9 @@ def check_declared(checked: CheckedOptimizer, module: nn.Module) -> None:
     for parameter in owned_parameters(module):
         if options := getattr(parameter.tensor, "_optim", None):
             rule = Rule(parameter.name, read_match({"declared": "_optim"}), options, key=f"{parameter.name}._optim")
-            checked_rule = check(rule)
-            for name in [name for name, value in options.items() if isinstance(value, str)] if checked_rule else ():
-                if checked_rule.options.get(name) != options[name]:  # it is read from the attribute, as it is
+            fitting = check(rule) or rule
+            for name in [name for name, value in options.items() if isinstance(value, str)]:
+                if fitting.options.get(name, options[name]) != options[name]:  # groups get it as it is
                     problems.add(f"{rule.key}.{name}", options[name], "a text in Python code; write the value")
     problems.raise_if_any()
 
