@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import re
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -40,7 +42,8 @@ def select_excluded(given: Sequence[Any], names: dict[Tensor, str], module: nn.M
     """Select the parameters that match any of the entries.
 
     Args:
-        given: names, patterns (``head.*``), types (``norm``, ``bias``), and selectors as in ``match`` of a rule.
+        given: names, patterns (``head.*``, ``re:^head``), types (``norm``, ``bias``), and selectors as in
+            ``match`` of a rule.
         names: of all parameters.
         module: owner of the parameters; types and selectors need it.
 
@@ -69,7 +72,15 @@ def select_excluded(given: Sequence[Any], names: dict[Tensor, str], module: nn.M
 
 
 def _matching(word: str, names: dict[Tensor, str]) -> set[Tensor]:
-    matching = {p for p, name in names.items() if fnmatchcase(name, word)}
+    found: Callable[[str], object]
+    if word.startswith("re:"):
+        try:
+            found = re.compile(word[3:]).search
+        except re.error as error:
+            raise ConfigError(wrong("exclude", word, f"not a regular expression: {error}")) from error
+    else:
+        found = functools.partial(fnmatchcase, pat=word)
+    matching = {p for p, name in names.items() if found(name)}
     if not matching:
         some = "; there are e.g. " + ", ".join([*names.values()][:: max(len(names) // 5, 1)][:5])
         hint = did_you_mean(word, names.values()) or some

@@ -19,7 +19,8 @@ def merge_into_groups(
     Args:
         assignments: of the parameters that are trained.
         defaults: of the optimizer, to which relative values are related.
-        apart: names of rules whose parameters stay apart from others with equal values, as a schedule drives them.
+        apart: names of rules, and labels of factors, whose parameters stay apart from others with equal values, as a
+            schedule drives them.
         part: put before the names of the groups, for the part of a composite optimizer.
 
     Raises:
@@ -45,7 +46,7 @@ def merge_into_groups(
             values = {key: _absolute(key, value, defaults) for key, value in each.options.items()}
             for factor in each.factors.values():
                 values["lr"] = _absolute("lr", Relative(factor), {"lr": values.get("lr", defaults.get("lr"))})
-            kept_apart = each.apart.union(name for name in each.rules if name in apart)
+            kept_apart = each.apart.union(name for name in (*each.rules, *each.factors) if name in apart)
             result = bool(each.rules), kept_apart, tuple(sorted((key, repr(value)) for key, value in values.items()))
             known[key] = members.setdefault(result, (values, []))[1]
         known[key].append(each)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -83,10 +84,14 @@ def _with_any(module: nn.Module, names: Sequence[str]) -> Iterator[tuple[str, nn
 
 def _declared_names(owner: nn.Module, attribute: str) -> list[str]:
     declared = getattr(owner, attribute, None)
-    try:
-        declared = declared() if callable(declared) else declared
-    except TypeError:  # a method of another meaning, which takes arguments
-        return []
+    if callable(declared):
+        try:
+            inspect.signature(declared).bind()
+        except (TypeError, ValueError):  # a method of another meaning, which takes arguments
+            return []
+        declared = declared()
+    if isinstance(declared, str):
+        return [declared]
     return [str(name) for name in declared] if isinstance(declared, Iterable) else []
 
 
@@ -112,7 +117,7 @@ def output_layer(module: nn.Module) -> nn.Module:
     """
     for inner in module.modules():
         for method in ("get_output_embeddings", "get_classifier"):
-            layer = getattr(inner, method)() if hasattr(type(inner), method) else None
+            layer = _said_by(inner, method)
             if isinstance(layer, nn.Module) and any(True for _ in layer.parameters()):
                 return layer
     path, last = "", module
@@ -132,6 +137,18 @@ def output_layer(module: nn.Module) -> nn.Module:
     if any(layer is inner for each in lists for inner in each.modules()):
         raise ConfigError(_ask(f"the last Linear, '{path}.{name}', is part of a list of blocks", f"{path}.{name}"))
     return layer
+
+
+def _said_by(module: nn.Module, method: str) -> Any:
+    """Return what a model says is its output layer; several (distilled DeiT has two) are put into one list."""
+    if not hasattr(type(module), method):
+        return None
+    try:
+        layer = getattr(module, method)()
+    except NotImplementedError:  # the base class of transformers
+        return None
+    several = isinstance(layer, (tuple, list)) and layer and all(isinstance(each, nn.Module) for each in layer)
+    return nn.ModuleList(layer) if several else layer
 
 
 def _ask(problem: str, example: str) -> str:

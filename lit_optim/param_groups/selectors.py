@@ -67,7 +67,8 @@ def _name(value: Any, key: str, problems: Problems) -> Match:
 
 
 def _module(value: Any, key: str, problems: Problems) -> Match:
-    paths = _texts(value, key, problems, "model.head")
+    indexed = value if isinstance(value, (list, tuple)) else [value]  # of a Sequential, in YAML a number
+    paths = _texts([str(path) if type(path) is int else path for path in indexed], key, problems, "model.head")
 
     def below(path: str, name: str) -> bool:
         return name == path or name.startswith(f"{path}.")

@@ -229,6 +229,9 @@ def test_exclusions_that_match_nothing_or_are_malformed():
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     with pytest.raises(ConfigError, match="agc.exclude='hed.weight': matches no parameter; did you mean 'head.weight'"):
         Agc(exclude=["hed.weight"]).attach(optimizer, net)
+    with pytest.raises(ConfigError, match=r"agc.exclude='re:\[': not a regular expression"):
+        Agc(exclude=["re:["]).attach(optimizer, net)
+    Agc(exclude=["re:^head"]).attach(torch.optim.SGD(net.parameters(), lr=0.1), net)
     with pytest.raises(ConfigError, match="exclude='norm': matches no parameter"):
         Agc(exclude=["norm"]).attach(optimizer)  # types need the module
     for wrong in ([3], 3, [""], {"a": 1}):

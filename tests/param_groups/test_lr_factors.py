@@ -10,6 +10,7 @@ import lit_optim
 from _support.zoo import ZOO, ViT, mlp
 from conftest import SCHEDULERS
 from lit_optim import ConfigError
+from lit_optim.config.resolve import resolve_specs
 from lit_optim.param_groups.depth import layer_ids
 
 LAYERS = {"layers": {"decay": 0.5}}
@@ -66,6 +67,16 @@ def test_a_floor_merges_layers():
     ]  # fmt: skip
 
 
+def test_the_schedule_of_a_layer_is_for_that_layer_alone():
+    specs = {
+        "optimizer": {"_target_": "sgd", "lr": 0.1},
+        "scheduler": {"_target_": "cosine", "groups": {"layer_0": "constant"}},
+        "param_groups": {"layers": {"decay": 0.5, "min": 0.5}},
+    }
+    optimizer = resolve_specs(specs).build_optimizer(ViT())
+    assert [group["name"] for group in optimizer.param_groups] == ["layer_0", "layer_1/layer_2", "default"]
+
+
 def test_frozen_layers_do_not_shift_the_others():
     module = ViT()
     spec = {**LAYERS, "rules": {"stem": {"match": {"module": "blocks.0"}, "freeze": True}}}
@@ -113,6 +124,7 @@ def test_depth_and_width_multiply():
         ({"layers": {"decay": 0.5, "of": "blocs"}}, "sgd", "param_groups.layers.of='blocs': no such module with parameters; "
          "did you mean 'blocks'?"),
         (LAYERS, "lbfgs", "LBFGS"),
+        ({**LAYERS, "rules": {"layer_0": HEAD["head"]}}, "sgd", "param_groups.rules.layer_0='layer_0': a name that groups"),
     ],
 )  # fmt: skip
 def test_errors(spec, optimizer, message):

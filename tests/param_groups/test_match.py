@@ -161,6 +161,20 @@ def test_a_family_a_role_or_a_declaration_may_match_nothing():
         assert len(groups) == 1
 
 
+def test_the_index_of_a_sequential_is_a_text():
+    model = NamedModel(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2)))
+    for given, names in ((1, {"1.weight", "1.bias"}), ([0, "2"], {"0.weight", "0.bias", "2.weight", "2.bias"})):
+        assert {p.name for p in read_match({"module": given}).select(model)} == names  # module=1 on a command line
+
+
+def test_a_declared_text_is_no_number():
+    net = nn.Linear(2, 2)
+    net.weight._optim = {"lr": "1e-2"}
+    rules = {"rules": {"own": {"match": {"declared": "_optim"}}}}
+    with pytest.raises(ConfigError, match=r"weight._optim.lr='1e-2': a text in Python code; write the value"):
+        lit_optim.build_optimizer("adamw", net, param_groups=rules)
+
+
 def test_a_function_that_fails_is_named():
     def broken(name, parameter, module):
         raise KeyError(name)

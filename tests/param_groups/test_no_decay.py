@@ -69,6 +69,28 @@ def test_no_decay_by_type_of_module():
     assert len(every) == len(set(every)) == len([p for p in zoo.parameters() if p.requires_grad])
 
 
+class Declares(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.token, self.layer = nn.Parameter(torch.ones(2)), nn.Linear(2, 2)
+
+
+def test_a_declaration_may_be_one_name_and_its_failure_is_no_other_meaning():
+    def fails(self):
+        raise TypeError("no such table")
+
+    for declared in ("token", lambda self: "token", property(lambda self: ["token"])):
+        cls = type("One", (Declares,), {"no_weight_decay": declared})
+        groups = lit_optim.build_optimizer("adamw", cls(), param_groups="no_decay").param_groups
+        assert [len(group["params"]) for group in groups] == [1, 2]
+    other = type("Other", (Declares,), {"no_weight_decay": lambda self, name: ["token"]})
+    groups = lit_optim.build_optimizer("adamw", other(), param_groups="no_decay").param_groups
+    assert [len(group["params"]) for group in groups] == [2, 1]
+    failing = type("Fails", (Declares,), {"no_weight_decay": fails})()
+    with pytest.raises(TypeError, match="no such table"):
+        lit_optim.build_optimizer("adamw", failing, param_groups="no_decay")
+
+
 def test_a_tied_parameter_is_in_one_group():
     net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     net[1].weight = net[0].weight

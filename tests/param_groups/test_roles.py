@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+import lit_optim
 from lit_optim import ConfigError
 from lit_optim.param_groups.named_model import output_layer
 
@@ -54,6 +55,22 @@ def test_the_model_says_it(method):
     assert output_layer(wrapped) is says.classifier
     silent = Says(method, None)  # timm's get_classifier() of a model without head
     assert output_layer(silent) is silent.extra
+
+
+def test_a_model_may_say_several_or_that_it_knows_none():
+    class Distilled(Body):  # timm's distilled DeiT
+        def get_classifier(self):
+            return self.classifier, self.extra
+
+    class Base(Body):  # the base class of transformers
+        def get_output_embeddings(self):
+            raise NotImplementedError
+
+    net = Net(net=Distilled(""), other=nn.Linear(2, 2))
+    groups = lit_optim.build_optimizer("sgd", net, param_groups="head_x10").param_groups
+    assert [len(group["params"]) for group in groups] == [2, 4]
+    base = Base("")
+    assert output_layer(base) is base.extra
 
 
 ASKS = [

@@ -122,6 +122,26 @@ def test_a_later_schedule_wins_and_those_of_the_scheduler_beat_those_of_rules():
     assert lrs["biases"] == lrs["head"] == 1.0
 
 
+def test_the_schedule_of_a_rule_is_a_spec_in_any_form():
+    def lrs(schedule):
+        rules = {"rules": {"head": {"match": {"module": "head"}, "schedule": schedule}}}
+        optimizer = lit_optim.build_optimizer("sgd", Net(), param_groups=rules, lr=1.0)
+        scheduler = lit_optim.build_scheduler("constant", optimizer, total_steps=4)
+        found = []
+        for _ in range(4):
+            found.append([group["lr"] for group in optimizer.param_groups])
+            optimizer.step()
+            scheduler.step()
+        return found
+
+    composed = lit_optim.compose(["scheduler=warmup_linear", "scheduler.warmup.steps=2"]).scheduler
+    slots = {"warmup": 2, "main": {"shape": "linear"}}
+    assert lrs(composed) == lrs({"_target_": "warmup_linear", "warmup": 2}) == lrs(slots)
+    assert lrs(slots) == [[1, 0.5], [1, 1], [1, 1], [1, 0.5]]
+    with pytest.raises(ConfigError, match=r"rules.head.schedule._target_='torch\S+StepLR': single groups have no"):
+        lrs({"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 1})
+
+
 def test_a_rule_of_frozen_parameters_may_have_a_schedule():
     rules = {"stem": {"match": {"module": "stem"}, "freeze": True, "schedule": "constant"}}
     optimizer = lit_optim.build_optimizer("sgd", Net(), param_groups={"rules": rules})

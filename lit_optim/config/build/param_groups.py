@@ -18,6 +18,7 @@ from lit_optim.param_groups.match import read_match
 KEYS = ("rules", "layers", "mup", "unmatched_rule")
 FACTORS: dict[str, Callable[[Any, str], Any]] = {"layers": read_layers, "mup": read_mup}
 RULE_KEYS = ("match", "freeze", "schedule", "optimizer")
+_LABEL = re.compile(r"layer_\d+|mup_\w+")  # of factors on the lr, in the names of groups
 _RELATIVE = re.compile(r"x\s*(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -49,6 +50,9 @@ def read_grouping(spec: Any, key: str = "param_groups") -> Grouping:
             factors[name] = None if given.get(name) is None else read(given[name], f"{key}.{name}")
         except ConfigError as error:
             problems.take(error)
+    for rule in rules if any(factors.values()) else ():
+        if _LABEL.fullmatch(rule.name):
+            problems.add(rule.key, rule.name, "a name that groups get from layers or mup; choose another one")
     problems.raise_if_any()
     return Grouping(rules, strict=unmatched == "error", **factors)
 

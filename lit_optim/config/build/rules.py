@@ -56,7 +56,10 @@ def check_declared(checked: CheckedOptimizer, module: nn.Module) -> None:
     for parameter in owned_parameters(module):
         if options := getattr(parameter.tensor, "_optim", None):
             rule = Rule(parameter.name, read_match({"declared": "_optim"}), options, key=f"{parameter.name}._optim")
-            check(rule)
+            fitting = check(rule) or rule
+            for name in [name for name, value in options.items() if isinstance(value, str)]:
+                if fitting.options.get(name, options[name]) != options[name]:  # groups get it as it is
+                    problems.add(f"{rule.key}.{name}", options[name], "a text in Python code; write the value")
     problems.raise_if_any()
 
 
@@ -98,9 +101,12 @@ def _check_rule(rule: Rule, checked: CheckedOptimizer, defaults: Mapping[str, An
 
 def _check_for_parts(rule: Rule, parts: Mapping[str, CheckedOptimizer], problems: Problems) -> Rule | None:
     """Check each option of a rule for the parts of a composite that have it, and reject one that none has."""
-    parts = {rule.name: parts[rule.name]} if rule.optimizer is not None else parts
-    defaults = {name: build_on_dummy(part.cls, **part.arguments).defaults for name, part in parts.items()}
     found = Problems()
+    if rule.optimizer is not None:
+        parts = {rule.name: parts[rule.name]}
+    elif rule.name in parts:
+        found.add(rule.key, rule.name, "the name of a part of the optimizer; groups of both would have one name")
+    defaults = {name: build_on_dummy(part.cls, **part.arguments).defaults for name, part in parts.items()}
     options: dict[str, Any] = {}
     known = {GROUP_KEY, *chain.from_iterable(defaults.values())}
     for name in [name for name, value in rule.options.items() if name not in known]:

@@ -10,9 +10,9 @@ from lit_optim.config.checks.lightning_keys import LIGHTNING_KEYS, check_lightni
 from lit_optim.config.checks.nested_objects import NestedCheck
 from lit_optim.config.checks.slots import check_slots, take_misplaced, without_aliases
 from lit_optim.config.read import presets
-from lit_optim.config.read.spec import Spec
+from lit_optim.config.read.spec import DEFAULT_TARGETS, Spec, read_spec
 from lit_optim.duration import COUNT, is_count
-from lit_optim.errors import ConfigError, Problems
+from lit_optim.errors import ConfigError, Problems, wrong
 from lit_optim.scheduler.drive import PLAN_KEYS, ScheduleConfig
 from lit_optim.schedules.plan.phase_configs import PhaseConfig, phase_configs
 from lit_optim.schedules.plan.shape_factory import shape_factory
@@ -66,6 +66,12 @@ def check_schedule_arguments(
     lightning_keys = {name: given.pop(name) for name in LIGHTNING_KEYS if name in given}
     check_lightning_keys(lightning_keys, spec.key, problems)
     take_misplaced(given, spec.key, problems)
+    if isinstance(groups := given.get("groups"), Mapping):
+        try:
+            given["groups"] = {name: _slots_of_spec(each, f"{spec.key}.groups.{name}") for name, each in groups.items()}
+        except ConfigError as error:
+            del given["groups"]
+            problems.take(error)
     arguments = check_call(_schedule_lr, given, spec.key, problems, supplied=1, finite=True, check_nested=check_nested)
     arguments = check_driven_values(arguments, spec.key, problems)
     epoch = arguments.get("steps_per_epoch")
@@ -126,6 +132,17 @@ def has_plateau(phases: Iterable[PhaseConfig]) -> bool:
 
 def _slots(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: arguments[name] for name in PLAN_KEYS if name in arguments}
+
+
+def _slots_of_spec(entry: Any, where: str) -> Any:
+    """Replace a whole spec of a ScheduleLR, e.g. a preset that Hydra has composed, by its slots."""
+    if not isinstance(entry, Mapping) or "_target_" not in entry:
+        return entry
+    spec = read_spec(entry, "scheduler", where)
+    if spec.path != DEFAULT_TARGETS["scheduler"]:
+        rule = "single groups have no scheduler of their own; write a preset's name, or slots: {main: {shape: step}}"
+        raise ConfigError(wrong(f"{where}._target_", spec.path, rule))
+    return {name: value for name, value in spec.arguments.items() if name != "groups" or value}
 
 
 def _load_named_presets(entries: Any, where: str) -> Any:

@@ -185,6 +185,12 @@ def test_parts_that_do_not_fit_the_module(parts, message):
     assert message in str(caught.value)
 
 
+def test_a_rule_with_the_name_of_a_part_is_rejected():
+    rules = {"muon": {"match": {"module": "blocks.0"}, "schedule": "constant"}}  # it would drive all of the part
+    with pytest.raises(ConfigError, match=r"param_groups.rules.muon='muon': the name of a part of the optimizer"):
+        lit_optim.build_optimizer("muon_adamw", Transformer(), param_groups={"rules": rules})
+
+
 def test_wrong_optimizers_of_rules():
     rules = {
         "head": {"match": {"module": "head"}, "optimizer": {"_target_": "sgd", "lrr": 1}},
