@@ -16,6 +16,9 @@ from bodies.compare import by_hand, from_yaml
 MARKS = {"muon_and_adamw": needs_muon}
 
 
+@pytest.mark.filterwarnings(
+    r"ignore:The epoch parameter in `scheduler.step\(\)`:UserWarning"
+)  # torch 2.6, SequentialLR
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in BODIES])
 def test_yaml_trains_as_the_body_does(name, tmp_path):
     body = BODIES[name]

@@ -18,6 +18,7 @@ OWN = [
     name
     for name in presets.preset_names("optimizer")
     if presets.load_preset("optimizer", name)["_target_"].startswith("lit_optim.")
+    and "parts" not in presets.load_preset("optimizer", name)
 ]
 AT_LEAST_0 = "must be a finite number of at least 0"
 BELOW_1 = "must be at least 0 and below 1"

@@ -179,7 +179,7 @@ def test_a_batch_size_finder_scales_the_lr_again(tmp_path):
 
     module = Sized(SGD, "constant")
     run = trainer(
-        tmp_path, max_epochs=1, limit_val_batches=0, callbacks=[BatchSizeFinder(max_trials=1, steps_per_trial=1)]
+        tmp_path, max_epochs=1, limit_val_batches=0, callbacks=[BatchSizeFinder(max_trials=2, steps_per_trial=1)]
     )
     run.fit(module, val_dataloaders=loader(8))
     assert module.batch_size != 4

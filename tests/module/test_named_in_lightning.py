@@ -133,16 +133,6 @@ def test_an_absolute_length_that_does_not_fit_names_its_optimizer(tmp_path):
         fit(tmp_path, Gan(scheduler={"discriminator": {"warmup": 500}}))
 
 
-def test_automatic_optimization_says_what_to_write(tmp_path):
-    module = Gan()
-    module.automatic_optimization = True
-    with pytest.raises(
-        ConfigError,
-        match=r"several \(generator, discriminator\) need manual .* self.automatic_optimization = False in Gan",
-    ):
-        fit(tmp_path, module)
-
-
 def test_the_lr_of_several_is_none_and_cannot_be_assigned(tmp_path):
     module = Gan()
     assert module.lr is None

@@ -12,6 +12,7 @@ OWN = [
     name
     for name in presets.preset_names("optimizer")
     if presets.load_preset("optimizer", name)["_target_"].startswith("lit_optim.")
+    and "parts" not in presets.load_preset("optimizer", name)  # composites: test_composite_in_lightning.py
 ]
 
 

@@ -9,6 +9,8 @@ from torch import nn
 import lit_optim
 from conftest import OPTIMIZERS
 from lit_optim.config.capabilities import capabilities
+from lit_optim.config.read.presets import load_preset
+from lit_optim.param_groups.make_card import make_card
 from lit_optim.state_loading.state_bytes import StateBytes
 
 
@@ -28,7 +30,9 @@ def parameters_for(needs):
     return nn.ModuleList([nn.Conv2d(2, 3, 3), nn.Linear(80, 70)])
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "lbfgs"])
+@pytest.mark.parametrize(
+    "name", [name for name in OPTIMIZERS if name != "lbfgs" and "parts" not in load_preset("optimizer", name)]
+)
 def test_bytes_are_those_of_a_real_first_step(name):
     needs = capabilities(name)
     net = parameters_for(needs)
@@ -52,6 +56,17 @@ def test_bytes_are_those_of_a_real_first_step(name):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Using backward\\(\\) with create_graph=True")
         optimizer.step(closure)
+    assert expected == sum(map(allocated, optimizer.state.values()))
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if "parts" in load_preset("optimizer", name)])
+def test_bytes_of_the_parts_of_a_composite(name):
+    net = nn.Sequential(nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(8, 16), nn.Linear(16, 3))
+    optimizer = lit_optim.build_optimizer(name, net)
+    expected = make_card(net, {"": optimizer}).state_bytes
+    assert not optimizer.state
+    net(torch.ones(2, 8, 3, 3)).square().sum().backward()
+    optimizer.step()
     assert expected == sum(map(allocated, optimizer.state.values()))
 
 
