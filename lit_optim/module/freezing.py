@@ -12,7 +12,7 @@ from lit_optim.module.manual_optimization import ModuleWithNamedOptimizers
 from lit_optim.param_groups import NamedModel
 
 LIGHTNING = ("lightning", "pytorch_lightning")
-HOOKS = ("setup", "configure_model")  # after the later one that a class has, its parameters are there
+HOOKS = ("setup", "configure_model")  # the parameters exist after the last of those that a class has
 
 
 class ModuleFrozenByRules(ModuleWithNamedOptimizers):
@@ -29,7 +29,7 @@ class ModuleFrozenByRules(ModuleWithNamedOptimizers):
             own = next((vars(base)[hook] for base in cls.__mro__ if hook in vars(base)), None)
             if own is None or hasattr(own, "freezes"):
                 continue
-            if hook == "setup" or own.__module__.partition(".")[0] not in LIGHTNING:  # whose other hook means: absent
+            if hook == "setup" or own.__module__.partition(".")[0] not in LIGHTNING:  # Lightning's own does nothing
                 setattr(cls, hook, _then_freeze(own, hook))
 
     def freeze_by_rules(self) -> None:

@@ -59,7 +59,7 @@ def flat_shape(shape: Sequence[int]) -> tuple[int, int]:
 
 
 def is_odd_shape(rows: int, columns: int) -> bool:
-    """Return whether to orthogonalize a matrix makes no sense: it is nearly a vector, or empty.
+    """Return whether a matrix is empty or nearly a vector, so that orthogonalizing it makes no sense.
 
     Example:
         >>> is_odd_shape(4, 512), is_odd_shape(3, 512), is_odd_shape(4, 513)

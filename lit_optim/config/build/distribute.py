@@ -193,7 +193,7 @@ def _without_muon(routes: Routes, muons: Mapping[str, Match | None], other: str 
 
 
 def _emptiness(part: CheckedPart) -> str:
-    """Word that a part takes no parameter."""
+    """Return the message that a part takes no parameter, with what to write instead."""
     if part.match is not None:
         return f"{part.optimizer.spec.key}: takes no parameter; remove it, or change its match"
     muon = part.optimizer.cls is Muon
@@ -212,7 +212,7 @@ def _unmatched_splits(model: NamedModel, parts: Sequence[CheckedPart]) -> list[s
 
 
 def suits_muon(p: OwnedParameter) -> bool:
-    """Return whether a parameter is a matrix that is worth to be orthogonalized; of a lazy one dimensions decide."""
+    """Return whether a parameter is a matrix worth orthogonalizing; of a lazy one the dimensions decide."""
     return p.ndim >= 2 if is_lazy(p.tensor) else not is_odd_shape(*flat_shape(p.tensor.shape))
 
 

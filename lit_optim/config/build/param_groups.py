@@ -89,7 +89,8 @@ def _named_rules(rules: Any, key: str, problems: Problems) -> list[tuple[str, An
         found = []
     for i, (name, _, where) in enumerate(found):
         if name in [other for other, *_ in found[:i]] or name == DEFAULT:
-            problems.add(f"{where}.name", name, "a name that another group has; logs would mix them up")
+            key_of_name = where if isinstance(rules, Mapping) else f"{where}.name"
+            problems.add(key_of_name, name, "a name that another group has; logs would mix them up")
         elif not name or "/" in name:
             problems.add(where, name, "a name without '/', which joins the names of rules")
     return found

@@ -46,7 +46,7 @@ def check_with_rules(spec: Spec, rules: Sequence[Rule], monitored: bool = True) 
 
 
 def _by_rule(problem: str, key: str, given: Mapping[str, Rule], own: Mapping[str, object]) -> str:
-    """Name the rule in place of the scheduler's group where the schedule is the rule's."""
+    """Put the rule's key in place of that of the scheduler's group where the schedule is the rule's."""
     for name, rule in given.items():
         before = f"{key}.groups.{name}"
         if name not in own and problem.startswith(before):

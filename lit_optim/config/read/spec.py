@@ -92,7 +92,7 @@ def merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merge_presets(spec: Any, group: str) -> dict[str, Any]:
-    """Read a spec without a class of its own - a preset's name, a mapping, or a list of them - as one mapping.
+    """Read a spec that names no class - a preset's name, a mapping, or a list of them - as one mapping.
 
     Example:
         >>> list(merge_presets(["no_decay", {"layers": {"decay": 0.75}}], "param_groups"))

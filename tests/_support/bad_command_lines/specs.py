@@ -38,7 +38,7 @@ OPTIMIZER = [
     ("optimizer=sgd +optimizer.nesterov=true", "optimizer.nesterov=True: SGD refused it: Nesterov momentum requires a momentum"),
     ("optimizer=rmsprop optimizer.alpha=5", "optimizer.alpha=5.0: must lie between 0 and 1"),
     ("optimizer=lbfgs optimizer.line_search_fn=wolfe", "optimizer.line_search_fn='wolfe': LBFGS knows only 'strong_wolfe'"),
-    ("optimizer=lbfgs param_groups.rules=[{match:{type:bias},lr:0.5}]", "param_groups: LBFGS takes one group only; choose param_groups=all", "late"),
+    ("optimizer=lbfgs +param_groups.rules.b={match:{type:bias},lr:0.5}", "param_groups: LBFGS takes one group only; choose param_groups=all", "late"),
     ("optimizer=muon", *MUON),
     ("optimizer=sparse_adam", "SparseAdam takes sparse gradients only", "late"),
     ("optimizer=null", "optimizer: missing; choose one, e.g. optimizer=adamw"),
@@ -118,16 +118,17 @@ SCHEDULER = [
 ]
 
 PARAM_GROUPS = [
-    ("param_groups.rules=3", "param_groups.rules=3: a list of rules"),
-    ("param_groups.rules=[3]", "param_groups.rules[0]=3: a rule is a mapping"),
-    ("param_groups.rules=[{weight_decay:0}]", "param_groups.rules[0].match=None: write {type: ["),
-    ("param_groups.rules=[{match:{type:nrom},lr:1}]", "param_groups.rules[0].match.type='nrom': no such type; did you mean 'norm'?"),
-    ("param_groups.rules=[{match:{name:bias},lr:1}]", "param_groups.rules[0].match={'name': 'bias'}"),
-    ("param_groups.rules=[{match:{type:bias},lr:-1}]", "param_groups.rules[0].lr=-1.0: AdamW refused it"),
-    ("param_groups.rules=[{match:{type:bias},lrr:1}]", "param_groups.rules[0].lrr=1: AdamW has no 'lrr'; did you mean 'lr'?"),
-    ("param_groups.rules=[{match:{type:bias},lr:abc}]", "param_groups.rules[0].lr='abc'"),
-    ("param_groups.rules=[{match:{type:bias},name:default}]", "param_groups.rules[0].name='default': a name that another group has"),
-    ("+param_groups.rule=[]", "param_groups.rule=[]: the only key here is 'rules', a list"),
+    ("param_groups.rules=3", "param_groups.rules=3: expects rules by name"),
+    ("param_groups.rules=[{match:{type:bias},lr:1}]", "Cannot merge DictConfig with ListConfig"),
+    ("param_groups.rules.no_decay=3", "param_groups.rules.no_decay=3: a rule is a mapping"),
+    ("~param_groups.rules.no_decay.match", "param_groups.rules.no_decay.match: missing; write e.g. {type: [norm, bias]}"),
+    ("+param_groups.rules.b={match:{type:nrom},lr:1}", "param_groups.rules.b.match.type='nrom': no such type; did you mean 'norm'?"),
+    ("+param_groups.rules.b={match:{name:biass},lr:1}", "param_groups.rules.b.match.name='biass': matches no parameter; did you mean", "late"),
+    ("+param_groups.rules.b={match:{type:bias},lr:-1}", "param_groups.rules.b.lr=-1.0: AdamW refused it"),
+    ("+param_groups.rules.b={match:{type:bias},lrr:1}", "param_groups.rules.b.lrr=1: AdamW has no 'lrr'; did you mean 'lr'?"),
+    ("+param_groups.rules.b={match:{type:bias},lr:abc}", "param_groups.rules.b.lr='abc'"),
+    ("+param_groups.rules.default={match:{type:bias}}", "param_groups.rules.default='default': a name that another group has"),
+    ("+param_groups.rule=[]", "param_groups.rule=[]: no such key; did you mean 'rules'?"),
     ("model.param_groups=no_dekay", "model.param_groups='no_dekay': no preset of that name; did you mean 'no_decay'?"),
 ]
 

@@ -36,7 +36,7 @@ INTERPOLATION = [
     ("data.batch_size=???", "data.batch_size='???': Missing mandatory value"),
     ("model.net.width=${data.batchsize}", "model.net.width='${data.batchsize}': Interpolation key 'data.batchsize' not found"),
     ("callbacks.checkpoint.filename=${nope}", "callbacks.checkpoint.filename='${nope}': Interpolation key 'nope' not found"),
-    ("param_groups.rules=[{match:{type:bias},lr:'${nope}'}]", "param_groups.rules[0].lr='${nope}': Interpolation key 'nope' not found"),
+    ("+param_groups.rules.b={match:{type:bias},lr:'${nope}'}", "param_groups.rules.b.lr='${nope}': Interpolation key 'nope' not found"),
     ("task_name=${nowhere}", "Interpolation key 'nowhere' not found"),
     ("task_name=???", "Missing mandatory value: task_name"),
 ]
@@ -77,7 +77,7 @@ HOSTILE = [
     (("scheduler.main.shape=subprocess.Popen", "+scheduler.main.args='touch canary'"), "scheduler.main.shape='subprocess.Popen': not a schedule factory"),
     (("scheduler.warmup.shape={_target_:os.system,command:'touch canary'}",), "scheduler.warmup.shape"),
     (("+scheduler.main.end_factor={_target_:os.system,command:'touch canary'}",), "scheduler.main.end_factor"),
-    (("param_groups.rules=[{match:{type:bias},lr:{_target_:os.system,command:'touch canary'}}]",), "param_groups.rules[0].lr"),
+    (("+param_groups.rules.b={match:{type:bias},lr:{_target_:os.system,command:'touch canary'}}",), "param_groups.rules.b.lr"),
     (("+param_groups._target_=os.system",), "param_groups._target_"),
     ("optim_callbacks.schedule_report._target_=os.system", "optim_callbacks.schedule_report._target_=os.system: not a lightning"),
     (("+optim_callbacks.x={_target_:subprocess.run,args:'touch canary',shell:true}",), "optim_callbacks.x._target_=subprocess.run: not a lightning"),
