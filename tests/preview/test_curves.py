@@ -129,3 +129,14 @@ def test_several_optimizers_by_name():
         preview(choices([*words, "optimizer.gg.lr=1"])[0])
     [for_all] = choices(["optimizer={g: adam, d: sgd}", "scheduler=linear", "scheduler.warmup=2", "total_steps=4"])
     assert [curve.value(1) for curve in preview(for_all).curves] == [1e-3, 0.01]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "muon_adamw"])
+def test_the_schedules_of_rules_are_drawn(optimizer):
+    rules = "{h: {match: {module: head}, schedule: constant}, z: {match: {module: z}, schedule: linear, freeze: true}}"
+    [choice] = choices(
+        [f"optimizer={optimizer}", "scheduler=linear", f"param_groups={{rules: {rules}}}", "total_steps=4"]
+    )
+    halves = {curve.group: curve.value(2) / curve.value(0) for curve in preview(choice).curves}
+    assert {name.endswith("h") for name, half in halves.items() if half == 1.0} == {True}
+    assert {half for name, half in halves.items() if not name.endswith("h")} == {0.5}
