@@ -90,7 +90,7 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
             build = functools.partial(state.build_scheduler, check=check)
             schedulers = build_schedulers(resolved.parts, optimizers, run, build, by_hand=by_hand)
             warn_at_fit_start(resolved, self, trainer, run)
-            report_groups(resolved.parts, self, optimizers, trainer)
+            state.write_groups = report_groups(resolved.parts, self, optimizers, trainer)
         skips = resolved.parts[0].scheduler.own and has_gradient_scaler(trainer) and not by_hand
         state.applied_steps = AppliedStepCounter(optimizers[0]) if skips else None
         return for_lightning(resolved.parts, optimizers, schedulers, by_hand=by_hand)

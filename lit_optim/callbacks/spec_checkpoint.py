@@ -36,6 +36,7 @@ class SpecCheckpoint(Callback):
         count_saved_batch(trainer)
         pl_module.compare_environment()
         pl_module.follow_batch_size()
+        pl_module.write_group_table()
         for optimizer in trainer.optimizers:
             check_phase(optimizer.param_groups, optimizer)
         idle = [callback for callback in trainer.callbacks if type(callback) is ScheduleFree and callback.idle]  # type: ignore[attr-defined]

@@ -128,7 +128,9 @@ def resumed_specs(saved: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dic
         messages = [message for _, found in kept.values() for message in found]
     else:
         optimizer, messages = _resumed_optimizer(spec["optimizer"], now["optimizer"], "optimizer")
-    if read_grouping(spec.get("param_groups")) != read_grouping(now.get("param_groups")):
+    rules, ours = spec.get("param_groups"), now.get("param_groups")
+    same = to_serializable(rules) == to_serializable(ours)  # in the checkpoint, a function is its path
+    if not same and read_grouping(rules) != read_grouping(ours):
         messages.append("param_groups has no effect: the checkpoint restores the groups that it was written with")
     if not messages:
         return dict(now), []

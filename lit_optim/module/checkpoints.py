@@ -120,6 +120,12 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             state.scaled_lr = new
             self._rescale(new.lr)
 
+    def write_group_table(self) -> None:
+        """Write the table of the param groups, where there is one, once training starts."""
+        write, self._run_state.write_groups = self._run_state.write_groups, None
+        if write is not None:
+            write()
+
     def compare_environment(self) -> None:
         """Warn once that a resumed run is not exact to the bit, where its environment has changed."""
         before, self._run_state.resumed_environment = self._run_state.resumed_environment, None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch import nn
@@ -16,8 +17,8 @@ from lit_optim.plots.report_files import write_table
 
 def report_groups(
     parts: Sequence[Resolved], module: nn.Module, optimizers: Sequence[Optimizer], trainer: Trainer | None
-) -> None:
-    """Print the param groups in one line on rank 0, and write ``optim/param_groups.csv``.
+) -> Callable[[], None] | None:
+    """Print the param groups in one line on rank 0; return what writes ``optim/param_groups.csv`` when training starts.
 
     Nothing is reported of a single group of all parameters. The file is written beside ``schedule.csv`` where there is
     a `ScheduleReport`; else, for groups with names, into the folder of a logger.
@@ -30,7 +31,7 @@ def report_groups(
     """
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     if trainer is None or (len(groups) == 1 and all(p.requires_grad for p in module.parameters())):
-        return
+        return None
     present: list[object] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
     from lit_optim.callbacks import ScheduleReport
 
@@ -40,5 +41,4 @@ def report_groups(
         folder = Path(trainer.log_dir) / "optim"
     card = card_of_optimizers(parts, module, optimizers)
     rank_zero_info(card.summary())
-    if folder is not None:
-        write_table(trainer, folder / "param_groups.csv", card.rows())
+    return folder and functools.partial(write_table, trainer, folder / "param_groups.csv", [*card.rows()])

@@ -34,6 +34,7 @@ class RunState:
             is no such subclass.
         applied_steps: counts the optimizer's steps where a gradient scaler may skip some.
         frozen: what rules have frozen before the strategy has wrapped the module.
+        write_groups: writes the table of the param groups when training starts.
         inputs: what `resolved` was made of.
         resolved: the specs in force.
     """
@@ -49,12 +50,13 @@ class RunState:
     applied_steps: AppliedStepCounter | None = None
     frozen: list[Tensor] = field(default_factory=list)
     withheld: list[WithheldSchedule] | None = None
+    write_groups: Callable[[], None] | None = None
     inputs: Any = None
     resolved: Resolved | ResolvedByName | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be made again: a module must stay picklable, and a spec may hold any function."""
-        return {**vars(self), "inputs": None, "resolved": None}
+        return {**vars(self), "inputs": None, "resolved": None, "write_groups": None}
 
     def build_scheduler(
         self, optimizer: Optimizer, build: Callable[[], LRScheduler], check: Callable[[], None]

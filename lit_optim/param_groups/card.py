@@ -65,7 +65,7 @@ class Card:
     Args:
         groups: in the optimizer's order.
         parameters: all of them, in the module's order.
-        unmatched: patterns of rules that match nothing, in words.
+        unmatched: rules, and patterns of rules, that match nothing, in words.
         weight_bytes: of all parameters.
         gradient_bytes: of those that are trained.
     """

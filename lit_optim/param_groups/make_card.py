@@ -77,11 +77,14 @@ def make_card(
 
 
 def _assigned(model: NamedModel, grouping: Grouping) -> tuple[dict[Tensor, Assignment], list[str]]:
-    """Apply the rules; patterns that match nothing are returned in place of an error or a warning."""
+    """Apply the rules; what matches nothing is returned, patterns in place of an error or a warning."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = assign(model, replace(grouping, strict=False))
-    return {each.parameter.tensor: each for each in found}, [str(each.message) for each in caught]
+    silent = [rule for rule in grouping.rules if not rule.match.named and not rule.match.select(model)]
+    unmatched = [str(each.message) for each in caught]
+    unmatched += [f"{rule.key}.match: no parameter is of this kind: {rule.match.source}" for rule in silent]
+    return {each.parameter.tensor: each for each in found}, unmatched
 
 
 def _freezing_rules(model: NamedModel, grouping: Grouping) -> dict[Tensor, str | None]:

@@ -67,8 +67,9 @@ def _name(value: Any, key: str, problems: Problems) -> Match:
 
 
 def _module(value: Any, key: str, problems: Problems) -> Match:
-    indexed = value if isinstance(value, (list, tuple)) else [value]  # of a Sequential, in YAML a number
-    paths = _texts([str(path) if type(path) is int else path for path in indexed], key, problems, "model.head")
+    several = isinstance(value, (list, tuple))
+    texts = [str(path) if type(path) is int else path for path in (value if several else [value])]  # of a Sequential
+    paths = _texts(texts if several else texts[0], key, problems, "model.head")
 
     def below(path: str, name: str) -> bool:
         return name == path or name.startswith(f"{path}.")

@@ -88,11 +88,11 @@ def preview(choice: Choice) -> Preview:
         return _joined({name: preview(one) for name, one in several.items()}, choice.label)
     given = {group: choice.chosen[group] for group in DEFAULTS if group in choice.chosen}
     chosen = DEFAULTS | {group: spec for group, spec in given.items() if spec is not None or group == "optimizer"}
-    arguments, lightning_keys = _checked(_read_chosen("scheduler", chosen, choice))
+    rules = _param_groups(chosen["param_groups"], choice.overrides.get("param_groups"))
+    arguments, lightning_keys = _checked(_with_rule_schedules(_read_chosen("scheduler", chosen, choice), rules))
     run = _run_length(choice, {**arguments, **lightning_keys})
     plans = schedule_config(arguments).plans()
     optimizer_spec = _read_chosen("optimizer", chosen, choice)
-    rules = _param_groups(chosen["param_groups"], choice.overrides.get("param_groups"))
     optimizer = optimizer_stub(chosen["optimizer"], optimizer_spec, rules, [plan.key for plan in plans])
     scaling_notes = scale_stub(optimizer, optimizer_spec)
     hold = run.epoch("scheduler.interval") if lightning_keys.get("interval") == "epoch" else 1
@@ -168,6 +168,20 @@ def _checked(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
 def _param_groups(spec: Any, overrides: Mapping[str, Any] | None) -> Any:
     """Merge overrides into the spec; without any it stays as it is, so that a preset is known by its name."""
     return merge(merge_presets(spec, "param_groups"), overrides) if overrides else spec
+
+
+def _with_rule_schedules(spec: Spec, rules: Any) -> Spec:
+    """Put the schedules of rules among those of the scheduler's groups, which beat them, as a training does."""
+    if rules in presets.preset_names("param_groups") and "schedule" not in repr(
+        presets.load_preset("param_groups", rules)
+    ):
+        return spec  # without an import of torch
+    from lit_optim.config.build.param_groups import read_grouping
+
+    found = read_grouping(rules).rules
+    given = {rule.name: rule.schedule for rule in found if rule.schedule is not None and not rule.freeze}
+    groups = {**given, **(spec.arguments.get("groups") or {})}
+    return replace(spec, arguments={**spec.arguments, "groups": groups}) if given else spec
 
 
 def _curves(driven: list[DrivenValue], optimizer: OptimizerStub) -> list[Curve]:

@@ -56,10 +56,11 @@ def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] 
         options = [
             (name, {k: _related(v, defaults[k]) for k, v in rule.items() if k in defaults})
             for name, rule in given.items()
+            if not defaults.keys().isdisjoint(rule)
         ]
     else:
         defaults, options = _read_from_class(spec, rules)
-    groups = [(REST, {}), *((name, values) for name, values in options if values)]
+    groups = [(REST, {}), *options]
     name = spec.path.rpartition(".")[2]
     if len(groups) > 1 and capabilities.capabilities_of_target(spec.path).one_group:
         raise ConfigError(f"param_groups: {name} takes one group only; choose param_groups=all")
@@ -109,7 +110,8 @@ def _read_from_parts(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple
         for rule in grouping.rules:
             options = {k: v for k, v in rule.options.items() if k in own}
             values = {k: own[k] * v.factor if isinstance(v, Relative) else v for k, v in options.items()}
-            groups += [(f"{part.name}/{rule.name}", {**own, **values})] if values else []
+            apart = values or rule.schedule is not None
+            groups += [(f"{part.name}/{rule.name}", {**own, **values})] if apart else []
     return {"lr": groups[-1][1]["lr"], **{k: v for k, v in checked.arguments.items() if k != "parts"}}, groups
 
 
@@ -126,6 +128,7 @@ def _read_from_class(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple
     return dict(defaults), [
         (rule.name, {k: defaults[k] * v.factor if isinstance(v, Relative) else v for k, v in rule.options.items()})
         for rule in found
+        if rule.options or rule.schedule is not None
     ]
 
 

@@ -263,3 +263,18 @@ class TestTheEnvironment:
 
 
 COMPILED = {"lookahead": {"_target_": "lit_optim.callbacks.Lookahead", "compile": True}}  # small tensors: nothing is
+
+
+def is_last(name, parameter, module):
+    return name.startswith("layer.2")
+
+
+def test_a_run_with_a_function_as_a_selector_resumes_without_a_warning(tmp_path):
+    rules = {"rules": {"last": {"match": {"any": [is_last]}, "lr": "x2"}}}
+    _, run = fit(tmp_path, Net(param_groups=rules), max_epochs=1)
+    path = tmp_path / "function.ckpt"
+    run.save_checkpoint(path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*has no effect")
+        _, run = fit(tmp_path, Net(param_groups=rules), ckpt_path=path, max_epochs=2)
+    assert [group["lr"] for group in run.optimizers[0].param_groups] == [0.001, 0.002]

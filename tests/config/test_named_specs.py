@@ -194,7 +194,7 @@ def test_two_may_train_a_module_that_both_name():
     [
         ({"a": "encodr", "b": "critic"}, r"^optimizer.a.of='encodr': matches no parameter; did you mean 'encoder'\?$"),
         ({"x": "x"}, r"^optimizer.x.of='x': matches no parameter; there are e.g. .*critic.*; write its module's path as optimizer.x.of$"),
-        ({"a": 3}, r"^optimizer.a.of=3: expects a text or a list of texts; write e.g. model.head$"),
+        ({"a": 3.5}, r"^optimizer.a.of=3.5: expects a text or a list of texts; write e.g. model.head$"),
         ({"a": ["encoder", None]}, r"^optimizer.a.of=None: expects a text"),
         ({"a": []}, r"^optimizer.a.of=\[\]: expects a text"),
         ({"a": {"typo": 3}}, r"^optimizer.a.of.typo=3: no such selector; did you mean 'type'\?"),

@@ -172,16 +172,16 @@ def test_the_lr_that_a_finder_finds_is_not_scaled_again(tmp_path):
 
 def test_a_batch_size_finder_scales_the_lr_again(tmp_path):
     class Sized(Net):
-        batch_size = 4
+        batch_size = 8
 
         def train_dataloader(self):
             return DataLoader(data(), batch_size=self.batch_size)
 
     module = Sized(SGD, "constant")
     run = trainer(
-        tmp_path, max_epochs=1, limit_val_batches=0, callbacks=[BatchSizeFinder(max_trials=2, steps_per_trial=1)]
+        tmp_path, max_epochs=1, limit_val_batches=0, callbacks=[BatchSizeFinder(max_trials=1, steps_per_trial=1)]
     )
     run.fit(module, val_dataloaders=loader(8))
-    assert module.batch_size != 4
+    assert module.batch_size in (2, 4)  # by the version of Lightning
     assert module.used[-1] == [pytest.approx(0.1 * module.batch_size / 2)]
     assert module.lr == module.used[-1][0]

@@ -67,6 +67,13 @@ def test_a_later_rule_that_trains_again_wins():
     assert {p.name: p.frozen for p in card(Net(), rules).frozen} == {"stem.weight": "stem"}
 
 
+def test_a_rule_that_may_match_nothing_is_named_where_it_does():
+    found = card(
+        Net(), {"convs": {"match": {"type": "conv"}, "lr": 1.0}, "norms": {"match": {"type": "norm"}, "lr": 1.0}}
+    )
+    assert found.unmatched == ("param_groups.rules.convs.match: no parameter is of this kind: {'type': 'conv'}",)
+
+
 def test_unmatched_patterns_are_named_once():
     with pytest.warns(UserWarning, match="hesd"):
         found = card(Net(), {"head": {"match": {"module": ["hesd", "stem"]}, "lr": 1.0}}, strict="warn")

@@ -147,3 +147,14 @@ def test_overrides_are_merged_into_the_presets_of_param_groups(words, lrs):
 def test_factors_that_need_the_model_are_noted():
     [choice] = choices(["param_groups=layer_decay", "total_steps=10"])
     assert any("param_groups.layers multiplies the lr" in note for note in preview(choice).notes)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "muon_adamw"])
+def test_the_schedules_of_rules_are_drawn(optimizer):
+    rules = "{h: {match: {module: head}, schedule: constant}, z: {match: {module: z}, schedule: linear, freeze: true}}"
+    [choice] = choices(
+        [f"optimizer={optimizer}", "scheduler=linear", f"param_groups={{rules: {rules}}}", "total_steps=4"]
+    )
+    halves = {curve.group: curve.value(2) / curve.value(0) for curve in preview(choice).curves}
+    assert {name.endswith("h") for name, half in halves.items() if half == 1.0} == {True}
+    assert {half for name, half in halves.items() if not name.endswith("h")} == {0.5}
