@@ -34,6 +34,7 @@ class RunState:
             is no such subclass.
         applied_steps: counts the optimizer's steps where a gradient scaler may skip some.
         frozen: what rules have frozen before the strategy has wrapped the module.
+        built_groups: how many groups each optimizer was built with.
         inputs: what `resolved` was made of.
         resolved: the specs in force.
     """
@@ -49,6 +50,7 @@ class RunState:
     applied_steps: AppliedStepCounter | None = None
     frozen: list[Tensor] = field(default_factory=list)
     withheld: list[WithheldSchedule] | None = None
+    built_groups: list[int] = field(default_factory=list)
     inputs: Any = None
     resolved: Resolved | ResolvedByName | None = None
 
