@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from lit_optim.callbacks.schedule_free import ScheduleFree
-from lit_optim.checkpoint.compatibility import check_phase, reject_other_class
+from lit_optim.checkpoint.compatibility import check_phase, reject_other_class, restores_param_groups
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, Trainer, count_saved_batch, is_of_search, remove_callbacks
 
@@ -19,6 +19,11 @@ class SpecCheckpoint(Callback):
         """Compare the specs; called before optimizers are configured (but under strategies that restore later)."""
         if trainer.state.fn == "fit" and trainer.ckpt_path and not is_of_search(trainer.ckpt_path):
             pl_module.resume_from(checkpoint)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Train what a resumed run has unfrozen: Lightning's finetuning callbacks restore its groups alone."""
+        if trainer.ckpt_path and restores_param_groups(trainer.callbacks):  # type: ignore[attr-defined]
+            pl_module.train_added_groups()
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Explain why a sharded checkpoint could not be loaded, as its strategy loads it before our checks."""

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from torch.nn.modules.batchnorm import _BatchNorm
+
 from lit_optim.config.build.optimizer import trained_by
 from lit_optim.errors import ConfigError
 from lit_optim.module.manual_optimization import ModuleWithNamedOptimizers
@@ -51,6 +53,17 @@ class ModuleFrozenByRules(ModuleWithNamedOptimizers):
             before = [p for p in self.parameters() if p.requires_grad]
             trained_by(NamedModel(self), grouping)
             state.frozen = [p for p in before if not p.requires_grad]
+
+    def train_added_groups(self) -> None:
+        """Train the parameters of groups that the optimizers did not have when they were configured."""
+        built, live = self._run_state.built_groups, self._live_optimizers()
+        pairs = zip(live, built, strict=True) if len(live) == len(built) else ()
+        added = {p for optimizer, n in pairs for group in optimizer.param_groups[n:] for p in group["params"]}
+        for p in added:
+            p.requires_grad_(True)
+        for module in self.modules():
+            if isinstance(module, _BatchNorm) and not added.isdisjoint(module.parameters(recurse=False)):
+                module.track_running_stats = True  # which Lightning's callback switches off where it freezes them
 
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
         """Take over the specs of a checkpoint, and freeze by its rules where the optimizer is not built yet."""

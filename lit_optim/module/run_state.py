@@ -35,6 +35,7 @@ class RunState:
         applied_steps: counts the optimizer's steps where a gradient scaler may skip some.
         frozen: what rules have frozen before the strategy has wrapped the module.
         write_groups: writes the table of the param groups when training starts.
+        built_groups: how many groups each optimizer was built with.
         inputs: what `resolved` was made of.
         resolved: the specs in force.
     """
@@ -51,6 +52,7 @@ class RunState:
     frozen: list[Tensor] = field(default_factory=list)
     withheld: list[WithheldSchedule] | None = None
     write_groups: Callable[[], None] | None = None
+    built_groups: list[int] = field(default_factory=list)
     inputs: Any = None
     resolved: Resolved | ResolvedByName | None = None
 

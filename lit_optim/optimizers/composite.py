@@ -128,6 +128,7 @@ class Composite(Optimizer):
     def _add_to_part(self, name: str, group: dict[str, Any]) -> None:
         if name not in self.parts:
             raise ConfigError(f"params: a group of the part {name!r}; there are: {', '.join(self.parts)}")
+        self._lend_if_other()
         try:
             self.parts[name].add_param_group(group)
             super().add_param_group(group)
@@ -141,6 +142,12 @@ class Composite(Optimizer):
             inner.state = self.state
             inner.param_groups = [group for group in self.param_groups if group[PART] == name]
 
+    def _lend_if_other(self) -> None:
+        """Lend again where other code has replaced groups or state, as Lightning's finetuning callbacks do."""
+        state, groups = self._lent
+        if state is not self.state or not are_same_objects(self.param_groups, groups):
+            self._lend()
+
     @without_unused_hooks
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step with every part; with a closure, which is called once with gradients, return its loss."""
@@ -148,9 +155,7 @@ class Composite(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        state, groups = self._lent
-        if state is not self.state or not are_same_objects(self.param_groups, groups):  # after loading, say
-            self._lend()
+        self._lend_if_other()
         for inner in self.parts.values():
             _step_part(inner)
         return loss
@@ -165,6 +170,7 @@ class Composite(Optimizer):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state dict part by part, as the optimizer of each does; all or nothing."""
+        self._lend_if_other()
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = hook(self, state_dict) or state_dict
         found = compatible_state(self, state_dict)

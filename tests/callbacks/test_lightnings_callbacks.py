@@ -60,14 +60,6 @@ def test_finetuning_and_the_monitor(tmp_path, name):
     assert keys == {"lr", "lr/pg1", "lr/pg2"}, "as Lightning names groups without names"
 
 
-class StaysUnfrozen(Unfreezes):
-    """Lightning's restores the groups of a resumed run, and leaves their parameters frozen."""
-
-    def on_train_start(self, trainer, module):
-        if len(trainer.optimizers[0].param_groups) > 1:
-            self.make_trainable(module.layer[0])
-
-
 # before 2.5 Lightning begins the epoch again in which a run is resumed, and finds the layers unfrozen already
 @pytest.mark.filterwarnings("ignore:The provided params to be frozen already exist:UserWarning")
 @pytest.mark.parametrize("chosen", [None, ["lookahead", "ema", "gradient_noise", "agc"]])
@@ -81,7 +73,7 @@ def test_a_run_that_has_unfrozen_layers_is_resumed_to_the_bit(tmp_path, chosen):
             module,
             ckpt_path,
             max_epochs=3,
-            callbacks=[StaysUnfrozen(), *([saves] if ckpt_path is None else [])],
+            callbacks=[Unfreezes(), *([saves] if ckpt_path is None else [])],
         )[0]
 
     unbroken = run()
@@ -167,12 +159,7 @@ def test_backbone_finetuning_moves_all_parts_of_its_group_and_is_resumed(tmp_pat
         module = WithBackbone("adamw", scheduler=scheduler, param_groups=RULES)
         saves = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=1, save_top_k=-1)
 
-        class Backbone(BackboneFinetuning):
-            def on_train_start(self, trainer, module):
-                if len(trainer.optimizers[0].param_groups) > 2:
-                    self.make_trainable(module.backbone)
-
-        grows = Backbone(1, lambda epoch: 1.5, backbone_initial_lr=1e-4, should_align=False)
+        grows = BackboneFinetuning(1, lambda epoch: 1.5, backbone_initial_lr=1e-4, should_align=False)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*was written where the schedule stands at factor.*")
             warnings.filterwarnings("ignore", "The provided params to be frozen already exist")

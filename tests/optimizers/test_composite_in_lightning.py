@@ -196,4 +196,7 @@ def test_a_group_that_a_finetuning_callback_adds_is_split_among_the_parts(tmp_pa
         (group["name"], group["part"], group["lr"], len(group["params"]))
         for group in fitting.optimizers[0].param_groups
     ]
-    assert found[-2:] == [("muon/group3", "muon", 0.5, 1), ("adamw/group4", "adamw", 0.5, 1)]
+    assert found[-2:] == [
+        ("adamw/finetuning/no_decay", "adamw", 0.5, 1),
+        ("muon/finetuning", "muon", 0.5, 1),
+    ]

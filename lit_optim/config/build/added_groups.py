@@ -58,7 +58,9 @@ def add_by_rules(
     for part in parts:
         part[FOLLOWS] = scheduled.isdisjoint(part["name"].split("/"))
         type(optimizer).add_param_group(optimizer, {**own, **part})
-    *others, last = optimizer.param_groups[before:] or [{}]  # a composite splits and names them once more
+    for split in optimizer.param_groups[before:]:  # a composite splits and names them once more, by its parts
+        split[FOLLOWS] &= not any(name in apart for name in split["name"].split("/"))
+    *others, last = optimizer.param_groups[before:] or [{}]
     leads = last.pop(FOLLOWS, False)
     for other in others:
         if other.pop(FOLLOWS) and leads:

@@ -80,7 +80,7 @@ def build_composite(
         raise ConfigError(*(f"{checked.spec.key}.{problem}" for problem in error.problems)) from error
     optimizer.routes.update(routes)
     keep_exact(optimizer, names)
-    if isinstance(params_or_module, nn.Module) and (grouping.rules or grouping.layers):
+    if isinstance(params_or_module, nn.Module):  # also without rules: the parts split a group, whose lr they share
         by_rules = functools.partial(assign, grouping=grouping)
         route_added_groups(optimizer, NamedModel(params_or_module), grouping, by_rules, apart)
     return optimizer
