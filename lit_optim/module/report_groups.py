@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
@@ -17,7 +18,7 @@ from lit_optim.plots.report_files import write_table
 
 def report_groups(
     parts: Sequence[Resolved], module: nn.Module, optimizers: Sequence[Optimizer], trainer: Trainer | None
-) -> Callable[[], None] | None:
+) -> Callable[[], Any] | None:
     """Print the param groups in one line on rank 0; return what writes ``optim/param_groups.csv`` when training starts.
 
     Nothing is reported of a single group of all parameters. The file is written beside ``schedule.csv`` where there is
@@ -41,4 +42,6 @@ def report_groups(
         folder = Path(trainer.log_dir) / "optim"
     card = card_of_optimizers(parts, module, optimizers)
     rank_zero_info(card.summary())
-    return folder and functools.partial(write_table, trainer, folder / "param_groups.csv", [*card.rows()])
+    if folder is None:
+        return None
+    return functools.partial(write_table, trainer, folder / "param_groups.csv", [*card.rows()])

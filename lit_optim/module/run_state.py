@@ -51,7 +51,7 @@ class RunState:
     applied_steps: AppliedStepCounter | None = None
     frozen: list[Tensor] = field(default_factory=list)
     withheld: list[WithheldSchedule] | None = None
-    write_groups: Callable[[], None] | None = None
+    write_groups: Callable[[], Any] | None = None
     built_groups: list[int] = field(default_factory=list)
     inputs: Any = None
     resolved: Resolved | ResolvedByName | None = None

@@ -10,7 +10,7 @@ from _support import bad_checkpoints
 from _support.app_process import TRAIN, Outcome, train
 from _support.bad_command_lines import AREAS, CONTRACT, REAL
 
-LINES, WIDTH = 25, 700
+LINES, WIDTH = 25, 800
 HYDRA_LOGS = r".+/\.hydra/(config|hydra|overrides)\.yaml|logs/.+/multirun\.yaml"
 LOGGERS_TOO = HYDRA_LOGS + r"|logs/.+/events\.out\.tfevents[^/]+|logs/.+/hparams\.yaml"  # they begin when a fit does
 TABLE = [entry for area in AREAS for entry in area]

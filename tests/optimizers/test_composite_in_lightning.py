@@ -200,3 +200,9 @@ def test_a_group_that_a_finetuning_callback_adds_is_split_among_the_parts(tmp_pa
         ("adamw/finetuning/no_decay", "adamw", 0.5, 1),
         ("muon/finetuning", "muon", 0.5, 1),
     ]
+
+
+def test_an_option_that_no_part_of_its_parameters_has_is_an_error():
+    rules = {"rules": {"first": {"match": {"name": "layer.0.weight"}, "betas": [0.5, 0.5]}}}
+    with pytest.raises(ConfigError, match=r"param_groups.rules.first.betas: has no effect: .* have no 'betas'"):
+        Net(param_groups=rules).configure_optimizers()

@@ -20,6 +20,7 @@ from lit_optim.config.build.optimizer import (
     trained_by,
 )
 from lit_optim.config.build.parts import COMPOSITE, CheckedPart, check_composite, parts_of
+from lit_optim.config.build.rules import options_without_effect
 from lit_optim.config.build.without_module import NamedParameters, warn_of_shapes
 from lit_optim.config.checks.parameters_fit import check_parameters_fit
 from lit_optim.config.read.spec import Spec
@@ -111,9 +112,12 @@ def _distributed(
     routes = distribute(model, parts, checked.spec.key)
     tagged = {each.parameter: each.optimizer for each in assignments if each.optimizer is not None}
     routes.update(tagged if not isinstance(params, nn.Module) else {})
+    by_part = {part.name: [each for each in assignments if routes[each.parameter] == part.name] for part in parts}
+    has = {part.name: build_on_dummy(part.optimizer.cls, **part.optimizer.arguments).defaults for part in parts}
+    Problems(options_without_effect(grouping.rules, by_part, has)).raise_if_any()
     groups = []
     for part in parts:
-        mine = [each for each in assignments if routes[each.parameter] == part.name]
+        mine = by_part[part.name]
         if grouping.mup:
             update = update_rule(part.optimizer.cls, part.optimizer.arguments.get("adjust_lr_fn"), grouping.mup.key)
             mine = with_factors(mine, width_labels(model, grouping.mup, update))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -19,7 +19,7 @@ from lit_optim.config.checks.ranges import check_ranges
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.gradients.noise import GROUP_KEY, eta_of_group
 from lit_optim.optimizers import Composite
-from lit_optim.param_groups import Grouping, Relative, Rule, owned_parameters, read_match
+from lit_optim.param_groups import Assignment, Grouping, Relative, Rule, owned_parameters, read_match
 from lit_optim.param_groups.mup import update_rule
 
 
@@ -120,6 +120,27 @@ def _check_for_parts(rule: Rule, parts: Mapping[str, CheckedOptimizer], problems
     problems.extend(dict.fromkeys(found))
     checked_rule = replace(rule, options=options)
     return None if rule.options and not checked_rule.settings else checked_rule
+
+
+def options_without_effect(rules: Sequence[Rule], groups: Mapping[str, Sequence[Assignment]], has: Any) -> list[str]:
+    """Word the options of rules of which no parameter is in a part that has them.
+
+    Args:
+        rules: of the param groups.
+        groups: the trained parameters of each part.
+        has: part -> keys that its optimizer has.
+
+    Returns:
+        One text an option.
+    """
+    matched = {rule for each in groups.values() for a in each for rule in a.rules}
+    used = {(rule, key) for part, each in groups.items() for a in each for rule in a.rules for key in has[part]}
+    return [
+        f"{rule.key}.{key}: has no effect: its parameters are in parts whose optimizers have no {key!r}"
+        for rule in rules
+        for key, value in rule.options.items()
+        if rule.name in matched and key != GROUP_KEY and (rule.name, key) not in used and not _is_zero(value)
+    ]
 
 
 def _is_zero(value: Any) -> bool:
