@@ -102,8 +102,9 @@ def config_error_in(error: BaseException) -> ConfigError | None:
         if isinstance(seen, ConfigError):
             return seen
         if type(seen).__name__ == "ProcessRaisedException":  # a forked rank sends its traceback as text
-            found = re.search(r"^lit_optim\.\S+\.\w+: (.*)", str(seen), re.DOTALL | re.MULTILINE)
-            lines = found.group(1).strip().split("\n  - ") if found else []
+            # the last one: an error that was raised from another shows both
+            *_, last = re.split(r"^lit_optim\.\S+\.\w+: ", str(seen), flags=re.MULTILINE)
+            lines = last.partition("\n\n")[0].strip().split("\n  - ") if last != str(seen) else []
             return ConfigError(*(lines[1:] or lines)) if lines else None
         seen = seen.__cause__
     return None

@@ -52,6 +52,11 @@ def test_an_error_that_a_forked_rank_sent_as_text():
     assert str(error) == "a=1: no"
     error = config_error_in(ProcessRaisedException(text + "lit_optim.duration.LengthUnknown: scheduler: why\n"))
     assert str(error) == "scheduler: why"
+    chained = (
+        "lit_optim.errors.ConfigError: scheduler: why\n\nThe above exception was the direct cause of it:\n\nTraceback\n"
+    )
+    error = config_error_in(ProcessRaisedException(text + chained + "lit_optim.errors.ConfigError: scheduler.a: why\n"))
+    assert str(error) == "scheduler.a: why"
     assert config_error_in(ProcessRaisedException(text + "ValueError: b\n")) is None
 
 

@@ -17,7 +17,7 @@ from lit_optim.engine.state_dict import unshared_state
 from lit_optim.engine.without_unused_hooks import without_unused_hooks
 from lit_optim.errors import ConfigError
 from lit_optim.imports import import_object
-from lit_optim.optimizers.muon import Muon, flat_shape, is_odd_shape
+from lit_optim.optimizers.matrix_shape import flat_shape, is_odd_shape, takes_matrices_only
 from lit_optim.state_loading.compatible_state import compatible_state
 from lit_optim.torch_backend.implementation import fastest, keep_exact, restored
 
@@ -118,7 +118,7 @@ class Composite(Optimizer):
         if p in self.routes:
             return self.routes[p]
         odd = is_odd_shape(*flat_shape(p.shape))
-        suited = [name for name, inner in self.parts.items() if not (odd and isinstance(inner, Muon))]
+        suited = [name for name, inner in self.parts.items() if not (odd and takes_matrices_only(inner))]
         if not suited:
             raise ConfigError(
                 f"params: Muon takes no parameter of shape {tuple(p.shape)}; add a part for it, e.g. adamw"

@@ -13,10 +13,10 @@ from torch.optim.optimizer import ParamsT
 from lit_optim.distributed import cut_shard, first_row, gathered, local_tensor
 from lit_optim.engine.arguments import check_at_least_0, check_bools, check_gradients
 from lit_optim.errors import ConfigError, did_you_mean
+from lit_optim.optimizers.matrix_shape import flat_shape
 
 Scale = Literal["original", "match_rms_adamw", "spectral_unclamped"]
 Split = Sequence[int] | Mapping[str, int]
-SHORTEST, LONGEST = 4, 128  # of the shorter side, and of the ratio of the sides
 
 
 def orthogonalize(matrix: Tensor, coefficients: Sequence[float], steps: int, eps: float) -> Tensor:
@@ -46,27 +46,6 @@ def update_scale(adjust_lr_fn: Scale | None, rows: int, columns: int) -> float:
         return 0.2 * math.sqrt(max(rows, columns))
     ratio = rows / columns
     return math.sqrt(ratio if adjust_lr_fn == "spectral_unclamped" else max(1, ratio))
-
-
-def flat_shape(shape: Sequence[int]) -> tuple[int, int]:
-    """Return the rows and columns of a parameter as a matrix: a convolution's are (out, rest).
-
-    Example:
-        >>> flat_shape((64, 3, 7, 7)), flat_shape((8,))
-        ((64, 147), (8, 1))
-    """
-    return (shape[0] if shape else 1), math.prod(shape[1:])
-
-
-def is_odd_shape(rows: int, columns: int) -> bool:
-    """Return whether a matrix is empty or nearly a vector, so that orthogonalizing it makes no sense.
-
-    Example:
-        >>> is_odd_shape(4, 512), is_odd_shape(3, 512), is_odd_shape(4, 513)
-        (False, True, True)
-    """
-    shorter, longer = sorted((rows, columns))
-    return shorter < SHORTEST or longer > LONGEST * shorter
 
 
 def block_rows(split: Split | None, rows: int, columns: int) -> list[int]:
@@ -143,6 +122,8 @@ class Muon(Optimizer):
     Jordan et al. 2024, Muon: An optimizer for hidden layers in neural networks, kellerjordan.github.io/posts/muon;
     ``match_rms_adamw``: Liu et al. 2025, Muon is Scalable for LLM Training, arXiv:2502.16982, equation 4.
     """
+
+    matrices_only = True
 
     def __init__(
         self,

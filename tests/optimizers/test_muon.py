@@ -11,7 +11,8 @@ from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 from _support.fork import on_two_ranks
 from lit_optim import ConfigError
 from lit_optim.optimizers import Muon
-from lit_optim.optimizers.muon import flat_shape, is_odd_shape, orthogonalize, update_scale
+from lit_optim.optimizers.matrix_shape import flat_shape, is_odd_shape
+from lit_optim.optimizers.muon import orthogonalize, update_scale
 
 SHAPES = [(8, 16), (33, 7), (5, 5), (4, 64)]
 needs_torchs = pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch.optim.Muon came with torch 2.9")

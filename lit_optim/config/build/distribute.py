@@ -26,9 +26,9 @@ from lit_optim.config.checks.parameters_fit import check_parameters_fit
 from lit_optim.config.read.spec import Spec
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.gradients.noise import GROUP_KEY
-from lit_optim.optimizers import Composite, Muon, keep_exact
+from lit_optim.optimizers import Composite, keep_exact
 from lit_optim.optimizers.composite import PART, Part
-from lit_optim.optimizers.muon import flat_shape, is_odd_shape
+from lit_optim.optimizers.matrix_shape import flat_shape, is_odd_shape, takes_matrices_only
 from lit_optim.param_groups import Assignment, Grouping, NamedModel, OwnedParameter, assign, merge_into_groups
 from lit_optim.param_groups.grouping import with_factors
 from lit_optim.param_groups.mup import update_rule, width_labels
@@ -158,8 +158,8 @@ def distribute(model: NamedModel, parts: Sequence[CheckedPart], key: str = "opti
             first.setdefault(p, part.name)
     rest = next((part.name for part in parts if part.match is None), None)
     routes = {p: name for p in model.parameters if (name := first.get(p, rest)) is not None}
-    muons = {part.name: part.match for part in parts if part.optimizer.cls is Muon}
-    others = [part.name for part in parts if part.optimizer.cls is not Muon]
+    muons = {part.name: part.match for part in parts if takes_matrices_only(part.optimizer.cls)}
+    others = [part.name for part in parts if part.name not in muons]
     largest = max(others, key=[*routes.values()].count, default=None)
     forced = _without_muon(routes, muons, rest if rest in others else largest)
     problems = Problems(model.unmatched)
@@ -200,7 +200,7 @@ def _emptiness(part: CheckedPart) -> str:
     """Return the message that a part takes no parameter, with what to write instead."""
     if part.match is not None:
         return f"{part.optimizer.spec.key}: takes no parameter; remove it, or change its match"
-    muon = part.optimizer.cls is Muon
+    muon = takes_matrices_only(part.optimizer.cls)
     suited = " that Muon suits: at least 4 rows and columns, and neither much longer" if muon else ""
     return f"{part.optimizer.spec.key}: takes no parameter: the others leave none{suited}; choose their optimizer alone"
 

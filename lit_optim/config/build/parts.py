@@ -19,7 +19,8 @@ from lit_optim.config.read import presets
 from lit_optim.config.read.plain_containers import import_path_of
 from lit_optim.config.read.spec import HYDRA_KEYS, LR_SCALING, Spec, read_spec
 from lit_optim.errors import ConfigError, Problems, wrong
-from lit_optim.optimizers import Composite, Muon
+from lit_optim.optimizers import Composite
+from lit_optim.optimizers.matrix_shape import takes_matrices_only
 from lit_optim.param_groups import Grouping, Relative
 from lit_optim.param_groups.match import read_match
 from lit_optim.param_groups.selectors import Match
@@ -187,7 +188,7 @@ def _check_part(
     takes = call_signature(cls, 1)
     arguments = {**spec.arguments, **{k: v for k, v in inherited.items() if k in takes.hints or takes.takes_any}}
     split = arguments.get("split")
-    patterns = split if cls is Muon and isinstance(split, Mapping) and "heads" not in split else {}
+    patterns = split if takes_matrices_only(cls) and isinstance(split, Mapping) and "heads" not in split else {}
     if patterns:
         del arguments["split"]
     checked = check_optimizer(replace(spec, arguments=arguments))

@@ -9,7 +9,8 @@ from lit_optim.config.build.distribute import distribute
 from lit_optim.config.build.optimizer import CheckedOptimizer
 from lit_optim.config.build.parts import parts_of
 from lit_optim.config.pitfalls.finding import Finding
-from lit_optim.optimizers import Composite, Muon
+from lit_optim.optimizers import Composite
+from lit_optim.optimizers.matrix_shape import takes_matrices_only
 from lit_optim.param_groups import NamedModel
 
 CHECK = "muon_share"
@@ -26,7 +27,7 @@ def muon_share(optimizer: CheckedOptimizer, module: nn.Module) -> list[Finding]:
     if optimizer.cls is not Composite:
         return []
     model, parts = NamedModel(module), parts_of(optimizer)
-    muons = [part.name for part in parts if part.optimizer.cls is Muon]
+    muons = [part.name for part in parts if takes_matrices_only(part.optimizer.cls)]
     if not muons or any(is_lazy(p.tensor) for p in model.trainable):
         return []
     routes = distribute(model, parts, optimizer.spec.key)
