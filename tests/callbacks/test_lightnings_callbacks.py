@@ -19,6 +19,7 @@ from _support.by_version import NO_WEIGHT_AVERAGING, needs_muon, needs_weight_av
 from _support.net import Net, fit, weights
 from conftest import SCHEDULERS
 from lit_optim.config.read.presets import load_preset
+from lit_optim.versions import older
 
 if not NO_WEIGHT_AVERAGING:
     from lightning.pytorch.callbacks import WeightAveraging
@@ -173,7 +174,8 @@ def test_backbone_finetuning_moves_all_parts_of_its_group_and_is_resumed(tmp_pat
     repeats = [group for group in fitting.optimizers[0].param_groups if "lr_follows" in group]
     assert [group["name"] for group in repeats] == ["finetuning/first"]
     assert repeats[0]["lr"] == fitting.optimizers[0].param_groups[-1]["lr"]
-    for step in (12, 20, 29):
+    # Lightning before 2.5 begins an epoch again that it goes on with, so that the callback multiplies the lr twice
+    for step in (12,) if older("lightning", "2.5") else (12, 20, 29):
         assert torch.equal(weights(run(tmp_path / f"step={step}.ckpt")[0]), weights(module)), step
 
 

@@ -60,6 +60,9 @@ def check_call(
     name = getattr(target, "__name__", str(target))
     signature = call_signature(target, supplied)
     clean: dict[str, Any] = {}
+    if isinstance(arguments.get("verbose"), str) and arguments["verbose"] == "deprecated":
+        # torch 2.6's own default, which LightningCLI writes into a spec
+        arguments = {name: value for name, value in arguments.items() if name != "verbose"}
     for argument, given in arguments.items():
         where, hint, found = f"{key}.{argument}", signature.hints.get(argument, Any), Problems()
         value = given

@@ -67,4 +67,5 @@ def test_what_torch_once_had_is_to_be_dropped_where_a_version_still_takes_it_too
     assert clean == {"step_size": 2}
     assert problems[0].startswith("x.verbose=False: step_lr has no argument 'verbose'; drop it: torch has removed it")
     assert checked(lambda verbose: 0, verbose=True) == ({"verbose": True}, [])
+    assert checked(step_lr, 1, step_size=2, verbose="deprecated") == ({"step_size": 2}, [])  # as LightningCLI writes it
     assert "; drop it: of the AdamW that Hugging Face" in checked(Bare, 1, correct_bias=False)[1][0]
