@@ -60,10 +60,7 @@ def check_call(
     name = getattr(target, "__name__", str(target))
     signature = call_signature(target, supplied)
     clean: dict[str, Any] = {}
-    if isinstance(arguments.get("verbose"), str) and arguments["verbose"] == "deprecated":
-        # torch 2.6's own default, which LightningCLI writes into a spec
-        arguments = {name: value for name, value in arguments.items() if name != "verbose"}
-    for argument, given in arguments.items():
+    for argument, given in _without_unset(arguments).items():
         where, hint, found = f"{key}.{argument}", signature.hints.get(argument, Any), Problems()
         value = given
         if argument not in unchecked:
@@ -90,6 +87,13 @@ def check_call(
         if argument not in arguments:
             problems.append(f"{key}.{argument}: {name} needs a value for it")
     return clean
+
+
+def _without_unset(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out ``verbose="deprecated"``: torch 2.6's own default, which LightningCLI writes into a spec."""
+    if str(arguments.get("verbose")) != "deprecated":
+        return arguments
+    return {name: value for name, value in arguments.items() if name != "verbose"}
 
 
 def _is_unknown(target: Any, argument: str, signature: CallSignature) -> bool:
