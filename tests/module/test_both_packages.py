@@ -107,7 +107,8 @@ def test_a_module_is_what_its_package_makes_it(pl, tmp_path):
         assert torch.equal(weights(twin), weights(module))
     assert module.__jit_unused_properties__ == [*pl.LightningModule.__jit_unused_properties__, "lr"]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit
+        for category in (DeprecationWarning, FutureWarning):  # of torch.jit, by its version
+            warnings.simplefilter("ignore", category)
         scripted = copy.deepcopy(loaded).to_torchscript()
     torch.testing.assert_close(scripted(DATA), loaded(DATA))
 
