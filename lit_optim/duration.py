@@ -34,6 +34,12 @@ def is_count(value: Any) -> bool:
     return number and 1 <= value < math.inf and value % 1 == 0
 
 
+class RunTooShort(ConfigError):
+    """Phases are longer than the run; ``steps`` is what they need."""
+
+    steps = 0
+
+
 class LengthUnknown(ConfigError):
     """A duration or a schedule needs the length of the run (or of an epoch), which is not known."""
 
@@ -47,14 +53,16 @@ class RunLength:
         steps_per_epoch: optimizer steps of one epoch; None where unknown.
         unknown_because: why ``total_steps`` is None and what to set, for the error message.
         max_epochs: the limit in epochs; None where unknown or without limit.
+        shortened_by: the Trainer's argument that makes it a short trial; '' where there is none.
         knots: (optimizer steps, epochs) where the length of an epoch has changed, from (0, 0) on; linear between them,
-            and ``steps_per_epoch`` from the last one on. None: it has not changed.
+            and ``steps_per_epoch`` from the last one on. Empty: it has not changed.
     """
 
     total_steps: int | None = None
     steps_per_epoch: int | None = None
     unknown_because: str = "total_steps is unknown; pass total_steps="
     max_epochs: int | None = None
+    shortened_by: str = ""
     knots: tuple[tuple[Fraction, Fraction], ...] = ()
 
     @classmethod

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lit_optim.config.read.spec import merge, merge_presets
 from lit_optim.config.read.plain_containers import to_plain
+from lit_optim.config.read.spec import merge, merge_presets
 from lit_optim.duration import RunLength, parse
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
 from lit_optim.schedules.plan.phase_configs import PhaseConfig
@@ -64,7 +64,7 @@ class ResumePolicy:
 
 
 def read_policy(spec: Any, key: str = "resume") -> ResumePolicy:
-    """Read the group from a preset's name, a mapping, or a list of both; keys that are left out are those of `continue`.
+    """Read the group: a preset's name, a mapping, or a list of both; keys that are left out are those of `continue`.
 
     Raises:
         ConfigError: with all that is wrong.
@@ -90,7 +90,9 @@ def read_policy(spec: Any, key: str = "resume") -> ResumePolicy:
     for name, value in merged.items():
         known = (*CHOICES, COOLDOWN)
         if name not in known:
-            problems.append(wrong(f"{key}.{name}", value, f"no such key{did_you_mean(str(name), known, list_all=True)}"))
+            problems.append(
+                wrong(f"{key}.{name}", value, f"no such key{did_you_mean(str(name), known, list_all=True)}")
+            )
         elif name in CHOICES and value not in CHOICES[name]:
             hint = did_you_mean(str(value), CHOICES[name], list_all=True)
             problems.append(wrong(f"{key}.{name}", value, f"no such choice{hint}"))

@@ -60,8 +60,10 @@ def unchanged(saved: RunPlan, rest: Rest, given_total: int | None = None) -> Run
     run = saved.clock.run_length
     if (saved.end, run.steps_per_epoch) != (rest.end, rest.per_epoch):
         return None
-    return saved if given_total is None else replace(
-        saved, clock=replace(saved.clock, run_length=replace(run, total_steps=given_total))
+    return (
+        saved
+        if given_total is None
+        else replace(saved, clock=replace(saved.clock, run_length=replace(run, total_steps=given_total)))
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Trainer, imported_classes, is_instance
+from lit_optim.lightning_api import Trainer, imported_classes, is_timed
 from lit_optim.scheduler.run_progress import RunProgress, run_progress
 
 _SET = "set trainer.max_steps, or scheduler.total_steps"
@@ -48,7 +48,15 @@ def run_length(trainer: Trainer | None, optimizers: int = 1, done: int | None = 
     total = None if left is None else done + left
     unknown_because = f"total_steps is unknown because {reason}; {_SET}"
     limited = trainer.max_epochs is not None and trainer.max_epochs > 0
-    return RunLength(total, per_epoch, unknown_because, trainer.max_epochs if limited else None)
+    return RunLength(total, per_epoch, unknown_because, trainer.max_epochs if limited else None, shortened_by(trainer))
+
+
+def shortened_by(trainer: Trainer) -> str:
+    """Return the argument that makes a Trainer's run a short trial of a longer one; '' where there is none."""
+    if vars(trainer).get("fast_dev_run"):
+        return f"fast_dev_run={trainer.fast_dev_run}"  # type: ignore[attr-defined]  # set by a connector
+    given = {"overfit_batches": (trainer.overfit_batches, 0), "limit_train_batches": (trainer.limit_train_batches, 1)}
+    return next((f"{name}={value}" for name, (value, off) in given.items() if value not in (off, None)), "")
 
 
 @contextlib.contextmanager
@@ -100,7 +108,7 @@ def steps_left(trainer: Trainer, progress: RunProgress, optimizers: int = 1) -> 
     if not math.isfinite(batches):
         return limit, "the train dataloader has no length"
     if epochs is None or epochs == -1:
-        only_time = trainer.fit_loop.max_epochs == -1 and _has_max_time(trainer)
+        only_time = trainer.fit_loop.max_epochs == -1 and is_timed(trainer)
         return limit, "only max_time ends the run" if only_time else f"max_epochs={epochs}"
     done, first = progress.epochs, progress.batches
     starts = sorted(accumulation)
@@ -117,7 +125,3 @@ def steps_left(trainer: Trainer, progress: RunProgress, optimizers: int = 1) -> 
 def epoch_position(trainer: Trainer, progress: RunProgress, per_epoch: int) -> Fraction:
     """Return the epochs that are done, so that the present one ends where Lightning ends it."""
     return progress.epochs + Fraction(progress.batches // trainer.accumulate_grad_batches, per_epoch)
-
-
-def _has_max_time(trainer: Trainer) -> bool:
-    return any(is_instance(callback, "callbacks.Timer") for callback in trainer.callbacks)  # type: ignore[attr-defined]

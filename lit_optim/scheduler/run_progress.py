@@ -25,8 +25,8 @@ class RunProgress(NamedTuple):
         """Return the progress in epochs of another length, as Lightning goes on within one.
 
         Example:
-            >>> RunProgress(steps=6, epochs=1, batches=2).in_epochs_of(4), RunProgress(epochs=1, batches=4).in_epochs_of(4)
-            (RunProgress(steps=6, epochs=1, batches=2), RunProgress(steps=0, epochs=2, batches=0))
+            >>> RunProgress(6, epochs=1, batches=2).in_epochs_of(4), RunProgress(8, epochs=1, batches=4).in_epochs_of(4)
+            (RunProgress(steps=6, epochs=1, batches=2), RunProgress(steps=8, epochs=2, batches=0))
         """
         return self if self.batches < batches else self._replace(epochs=self.epochs + 1, batches=0)
 
@@ -58,7 +58,9 @@ def progress_in(checkpoint: Mapping[str, Any]) -> RunProgress:
         within = _count(epochs["started"]) > _count(epochs["processed"])
         done = _count(batches["current"]["processed"]) if within else 0
         progress = RunProgress(steps, _count(epochs["processed"]), done)
-        return progress._replace(epochs=progress.epochs + 1, batches=0) if done and batches["is_last_batch"] else progress
+        return (
+            progress._replace(epochs=progress.epochs + 1, batches=0) if done and batches["is_last_batch"] else progress
+        )
     except (KeyError, TypeError):
         return RunProgress(steps, _count(checkpoint.get("epoch")))
 

@@ -24,10 +24,9 @@ from lit_optim.schedules.shapes.plateau import PlateauState
 class ScheduleLR(LiveLrs):
     """Schedules every param group in optimizer steps: warmup, main schedule and cooldown.
 
-    Before the optimizer step with 0-based index t each group holds ``lr = initial_lr * schedule(t) * scale``, where
-    ``scale`` is 1 unless ``main`` is a plateau. Past the end the last value holds. A value that other code writes into
-    ``group["lr"]`` is kept: the schedule goes on from it (``initial_lr = lr / factor``). A group with
-    ``scheduled: False`` is left alone, one that is added later is scheduled from its first step.
+    Before the optimizer step with 0-based index t each group holds ``lr = initial_lr * schedule(t) * scale`` (``scale``
+    is 1 but for a plateau); past the end the last value holds. The schedule goes on from a value that other code writes
+    into ``group["lr"]``. A group with ``scheduled: False`` is left alone, one that is added later is scheduled.
 
     Args:
         optimizer: whose groups are scheduled.
@@ -208,9 +207,7 @@ class ScheduleLR(LiveLrs):
         self.rewrite()
 
     def replan(self, clock: Clock) -> None:
-        """Go on by another clock: in a run of another length, or at another place of the schedule.
-
-        Groups get the values of the present step; what other code has written is kept, as at any step.
+        """Go on by another clock, in a run of another length or at another place of the schedule.
 
         Raises:
             ConfigError: where the phases do not fit the run; then nothing is changed.

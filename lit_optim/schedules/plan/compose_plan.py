@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from lit_optim.duration import RunLength, parse
+from lit_optim.duration import RunLength, RunTooShort, parse
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.schedules.base import Schedule, ScheduleFactory
 from lit_optim.schedules.combine import join
@@ -160,4 +160,6 @@ def _check_total(configs: Sequence[PhaseConfig], exact: Sequence[Fraction | None
     rule += "" if most > total else f" ({names} together: {float(named):g})"
     if most > total and longest.name != "warmup":  # a share of a longer run would be longer too
         rule += f"; scheduler.total_steps={math.ceil(named)} plans past its end"
-    raise ConfigError(wrong(longest.steps_key, longest.steps, rule))
+    error = RunTooShort(wrong(longest.steps_key, longest.steps, rule))
+    error.steps = math.ceil(named)
+    raise error
