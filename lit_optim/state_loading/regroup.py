@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from torch import Tensor
 from torch.optim import LBFGS, Optimizer
 
 from lit_optim.errors import ConfigError
@@ -184,7 +185,8 @@ def _scheduled(live: Group, origin: Group, lr_scale: float = 1.0) -> dict[str, A
     found = {"lr": live["lr"] * lr_scale} if "lr" in live else {}
     for key, before in origin.items():
         name = key.removeprefix(INITIAL)
-        if key.startswith(INITIAL) and name in live and name in origin:
+        numbers = (live.get(name), before, origin.get(name))
+        if key.startswith(INITIAL) and all(isinstance(value, (int, float, Tensor)) for value in numbers):
             found[key] = live.get(key, live[name]) * (lr_scale if name == "lr" else 1.0)
             found[name] = found[key] * (origin[name] / before if before else 1.0)
     return found
