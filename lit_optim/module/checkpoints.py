@@ -16,6 +16,7 @@ from lit_optim.checkpoint.compatibility import (
     restores_param_groups,
 )
 from lit_optim.checkpoint.named_states import order_by_name
+from lit_optim.checkpoint.regroup_states import regroup_states
 from lit_optim.checkpoint.stamp import HPARAMS, environment, stamp, stamp_of
 from lit_optim.config.read.named_specs import optimizer_as_dict
 from lit_optim.config.read.plain_containers import all_strings, to_plain, to_serializable
@@ -134,9 +135,12 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             ConfigError: where they do not fit.
         """
         resumed, callbacks = self._run_state.resumed, getattr(self._trainer_or_none(), "callbacks", ())
+        states = checkpoint.get("optimizer_states")
         if resumed is not None and not restores_param_groups(callbacks):
+            for changes in regroup_states(states, optimizers, callbacks):
+                resumed.notes += changes.lines()
             resumed.fit_states(checkpoint, optimizers)
-        check_resumed_states(checkpoint.get("optimizer_states"), optimizers, callbacks)
+        check_resumed_states(states, optimizers, callbacks)
 
     def _fit_schedulers(self, checkpoint: dict[str, Any]) -> None:
         resumed, trainer = self._run_state.resumed, self.trainer

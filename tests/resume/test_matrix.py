@@ -56,8 +56,7 @@ def spec_of(name: str) -> Any:
     """Return the spec of a preset, with the function that `lambda` lacks."""
     if "lambda" not in name:
         return name
-    given = lit_optim.compose([f"scheduler={name}", f"scheduler.main.function={__name__}.identity"]).scheduler
-    return given
+    return lit_optim.compose([f"scheduler={name}", f"scheduler.main.function={__name__}.identity"]).scheduler
 
 
 def data(batch_size: int = 4) -> Any:
