@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -42,8 +43,22 @@ def _problems(checkpoint: Mapping[str, Any], fit_loop: Mapping[str, Any]) -> Ite
             yield f"its {key!r} is {_kind(entry)}, and should be a {kind.__name__.lower()}; {REMEDY}"
     if not isinstance(checkpoint.get("callbacks", {}), Mapping):
         yield f"its 'callbacks' are {_kind(checkpoint['callbacks'])}, and should be a mapping; {REMEDY}"
+    schedulers = checkpoint.get("lr_schedulers")
+    for i, state in enumerate(schedulers if isinstance(schedulers, list) else ()):
+        yield from (f"its lr_schedulers[{i}].{problem}; {REMEDY}" for problem in _of_scheduler(state))
     if isinstance(loops := checkpoint.get("loops"), Mapping):
         yield from (f"{problem}; {REMEDY}" for problem in _of_loops(loops.get("fit_loop"), fit_loop))
+
+
+def _of_scheduler(state: Any) -> Iterator[str]:
+    """Yield what is wrong with the numbers of a scheduler; without a state, its place follows from the steps done."""
+    for key, value in state.items() if isinstance(state, Mapping) else ():
+        if key == "last_epoch" and not _is_count(value):
+            yield f"{key}={value!r}: must be a whole number between 0 and {MOST:g}"
+        elif isinstance(value, float) and math.isnan(value):
+            yield f"{key}={value!r}: must be a number"
+        else:
+            yield from (f"{key}.{problem}" for problem in _of_scheduler(value))
 
 
 def _of_loops(saved: Any, live: Mapping[str, Any]) -> Iterator[str]:

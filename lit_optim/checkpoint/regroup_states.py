@@ -9,8 +9,9 @@ from torch.optim import Optimizer
 
 from lit_optim.errors import ConfigError
 from lit_optim.state_loading.compatible_state import malformed
+from lit_optim.state_loading.parameter_names import join_names
 from lit_optim.state_loading.regroup import regrouped
-from lit_optim.state_loading.state_changes import StateChanges
+from lit_optim.state_loading.state_changes import RENAMED, StateChanges
 
 
 def regroup_states(states: Any, optimizers: Sequence[Optimizer]) -> list[StateChanges]:
@@ -22,7 +23,7 @@ def regroup_states(states: Any, optimizers: Sequence[Optimizer]) -> list[StateCh
         optimizers: as they are configured.
 
     Raises:
-        ConfigError: where the class keeps one state for all parameters, and they have changed.
+        ConfigError: where no parameter is the same.
 
     Example:
         >>> import torch
@@ -40,6 +41,9 @@ def regroup_states(states: Any, optimizers: Sequence[Optimizer]) -> list[StateCh
     for i, optimizer in enumerate(optimizers):
         try:
             states[i], found = regrouped(states[i], optimizer)
+            if found.added and len(found.added) == sum(len(group["params"]) for group in optimizer.param_groups):
+                sides = f"it has {join_names(found.removed)}, and here are {join_names(found.added)}"
+                raise ConfigError(f"its optimizer state is of other parameters: {sides}; {RENAMED}")
         except ConfigError as error:
             raise ConfigError(*(f"ckpt_path: {problem}" for problem in error.problems)) from None
         changes.append(found)

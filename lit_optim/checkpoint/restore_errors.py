@@ -8,7 +8,7 @@ from typing import Any
 from lit_optim.errors import ConfigError
 
 CONNECTOR = "checkpoint_connector"  # the module of Lightning that restores
-LIBRARIES = ("lightning", "lightning_fabric", "pytorch_lightning", "torch", "lit_optim")
+LIBRARIES = ("lightning", "lightning_fabric", "pytorch_lightning", "torch", "packaging", "lit_optim")
 ADVICE = "it is damaged, or of another module; choose another checkpoint"
 LONGEST = 300  # characters of the text
 

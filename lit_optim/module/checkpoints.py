@@ -24,13 +24,15 @@ from lit_optim.config.read.named_specs import optimizer_as_dict
 from lit_optim.config.read.plain_containers import all_strings, to_plain, to_serializable
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.resume_policy import read_policy
+from lit_optim.errors import ConfigError
 from lit_optim.imports import only_known_packages
+from lit_optim.lightning_api import is_of_search
 from lit_optim.module import run_plans
 from lit_optim.module.batch_scaling import rescaled, warn_of_another_batch
 from lit_optim.module.specs import ModuleWithSpecs
 from lit_optim.resume.resumed_run import ResumedRun, saved_groups
 from lit_optim.resume.specs import resumed_specs
-from lit_optim.scheduler.run_progress import progress_in
+from lit_optim.scheduler.run_progress import checkpoint_to_restore, progress_in
 
 
 class SpecsInCheckpoints(ModuleWithSpecs):
@@ -103,6 +105,13 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         specs = self.optim_specs()
         return {**specs, "optimizer": optimizer_as_dict(specs["optimizer"], self._overrides())}
 
+    def resume_unless_done(self) -> None:
+        """Take over from a checkpoint without states of callbacks, for which Lightning calls no callback."""
+        trainer = self._trainer_or_none()
+        checkpoint = checkpoint_to_restore(trainer) if trainer is not None and self._run_state.resumed is None else {}
+        if checkpoint and trainer.state.fn == "fit" and not is_of_search(trainer.ckpt_path):
+            self.resume_from(checkpoint)
+
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
         """Take over from a checkpoint what the policy says: specs, states, and where the schedule stands."""
         state, saved, specs = self._run_state, stamp_of(checkpoint), self.optim_specs()
@@ -112,7 +121,10 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             check_entries(checkpoint, trainer.fit_loop.state_dict())
             check_weights(checkpoint["state_dict"], {name for name, _ in self.named_parameters()})
         order_by_name(checkpoint, specs["optimizer"])
-        used, rows = resumed_specs(saved.get("spec", {}), self._specs_with_lr(), policy)
+        try:
+            used, rows = resumed_specs(saved.get("spec", {}), self._specs_with_lr(), policy)
+        except ConfigError as error:
+            raise ConfigError(*(f"ckpt_path: {p.removeprefix('ckpt_path: ')}" for p in error.problems)) from None
         state.resumed = ResumedRun(policy, saved, rows, progress_in(checkpoint).steps, saved_groups(checkpoint))
         state.resumed_batch_size = saved.get("batch_size") if policy.lr == "checkpoint" else None
         names = dict(self.named_parameters())

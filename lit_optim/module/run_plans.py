@@ -77,7 +77,7 @@ def plan_runs(module: Any) -> None:
             if plan.clock != scheduler.clock:
                 scheduler.replan(plan.clock)
             lengths.append((saved and saved.end, plan.end))
-            if plan.clock.decay is not None and resumed is not None:
+            if plan.clock.decay is not None and resumed is not None and not (saved and saved.clock.decay):
                 resumed.notes.append(f"the lr falls over {plan.clock.decay.steps} optimizer steps, and the run ends")
         state.plans.append(plan)
     if resumed is not None:

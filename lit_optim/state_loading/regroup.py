@@ -38,7 +38,7 @@ def regrouped(saved: Any, optimizer: Optimizer) -> tuple[dict[str, Any], StateCh
         optimizer: that is going to load it; its ``load_state_dict`` judges the result.
 
     Raises:
-        ConfigError: for what is no state dict, or where the class keeps one state for all parameters (LBFGS).
+        ConfigError: for what is no state dict.
 
     Example:
         >>> import torch
@@ -63,11 +63,10 @@ def regrouped(saved: Any, optimizer: Optimizer) -> tuple[dict[str, Any], StateCh
         return dict(saved), StateChanges()
     place = {name: i for i, group in enumerate(there) for name in group}
     wanted = [[next((name for name in names if name in place), names[0]) for names in group] for group in here]
-    if isinstance(optimizer, LBFGS) and {*wanted[0]} != {*known}:
-        rule = "LBFGS keeps one state for all of its parameters, and they are others now"
-        raise ConfigError(f"{rule}; restore them, or begin its state anew (resume=reset_optimizer)")
     sources = _sources(old, there, new, wanted)
     changes = _changes(old, there, new, wanted, sources)
+    if isinstance(optimizer, LBFGS) and {*wanted[0]} != {*known}:  # its state is one of all parameters
+        changes.restarted = [name for name in wanted[0] if name in place]
     going = dict(zip(known, ids, strict=True))
     for name in changes.restarted:
         del going[name]

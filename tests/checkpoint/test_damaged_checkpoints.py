@@ -1,6 +1,7 @@
 """Every checkpoint is resumed by the policy, or rejected in words before anything is trained."""
 
 import copy
+import re
 import warnings
 
 import pytest
@@ -53,7 +54,6 @@ def test_is_resumed_or_rejected_in_words(tmp_path, whole, name):
     if words:
         assert "ckpt_path" in said
         assert len(said.splitlines()) <= 25
-        import re
         assert re.search(words, said, re.DOTALL), said
 
 
