@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from lit_optim.errors import ConfigError
 from lit_optim.state_loading.compatible_state import malformed
-from lit_optim.state_loading.parameter_names import join_names
+from lit_optim.state_loading.parameter_names import join_names, normalize_name, optimizer_names
 from lit_optim.state_loading.regroup import regrouped
 from lit_optim.state_loading.state_changes import RENAMED, StateChanges
 
@@ -48,3 +48,15 @@ def regroup_states(states: Any, optimizers: Sequence[Optimizer]) -> list[StateCh
             raise ConfigError(*(f"ckpt_path: {problem}" for problem in error.problems)) from None
         changes.append(found)
     return changes
+
+
+def removed_names(saved: Any, optimizer: Optimizer) -> StateChanges:
+    """Return which parameters of a checkpoint an optimizer does not have.
+
+    Args:
+        saved: names of the parameters by group, as the checkpoint's ``lit_optim`` has them; none where it is not ours.
+        optimizer: that has loaded the state.
+    """
+    here = {normalize_name(name) for group in optimizer_names(optimizer) for names in group for name in names}
+    there = [normalize_name(name) for group in saved or () for name in group if name]
+    return StateChanges(removed=[name for name in there if here and name not in here])

@@ -12,14 +12,15 @@ from torch.optim import Optimizer
 from lit_optim.checkpoint.compatibility import (
     check_parameter_order,
     check_resumed_states,
+    check_same_groups,
     name_parameters,
     restores_param_groups,
 )
 from lit_optim.checkpoint.entries import check_entries
 from lit_optim.checkpoint.named_states import order_by_name
-from lit_optim.checkpoint.regroup_states import regroup_states
+from lit_optim.checkpoint.regroup_states import regroup_states, removed_names
 from lit_optim.checkpoint.stamp import HPARAMS, environment, stamp, stamp_of
-from lit_optim.checkpoint.values import check_weights
+from lit_optim.checkpoint.values import check_state_values, check_weights
 from lit_optim.config.read.named_specs import optimizer_as_dict
 from lit_optim.config.read.plain_containers import all_strings, to_plain, to_serializable
 from lit_optim.config.read.presets import GROUPS
@@ -132,7 +133,11 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             name_parameters(checkpoint, known)
         if len(live) == 1 and restored_later:
             # such a strategy has loaded the state by now, in the order of this module's parameters
-            check_parameter_order(checkpoint, [name for name, _ in self.named_parameters()], live[0])
+            check_parameter_order(checkpoint, list(names), live[0])
+            check_same_groups(saved.get("param_names"), live[0])
+            state.resumed.notes += removed_names(saved.get("param_names"), live[0]).lines()
+            check_state_values(live[0].state_dict(), live[0])
+            check_weights(names, names)
             if state.scaled_lr is not None and state.resumed_batch_size not in (None, state.scaled_lr.batch.samples):
                 warn_of_another_batch(state.resumed_batch_size, state.scaled_lr.batch)
             self._fit_schedulers(checkpoint)
