@@ -73,9 +73,21 @@ class ResumedRun:
                 self.fresh |= {i} if fresh else set()
                 self.notes.append(f"the state of {before} {'has no meaning in' if fresh else 'goes on in'} {now}")
 
-    def fit_schedulers(self, checkpoint: dict[str, Any], schedulers: Sequence[Any], optimizers: int) -> None:
-        """Give every scheduler a state that it can load."""
-        fit_scheduler_states(checkpoint, schedulers, self.steps // max(1, optimizers), self.policy)
+    def fit_schedulers(
+        self, checkpoint: dict[str, Any], schedulers: Sequence[Any], optimizers: Sequence[Optimizer], *, loaded: bool
+    ) -> None:
+        """Give every scheduler a state that it can load.
+
+        Args:
+            checkpoint: that is changed.
+            schedulers: of the run.
+            optimizers: likewise.
+            loaded: whether the optimizers have loaded their state already.
+        """
+        states = checkpoint.get("optimizer_states")
+        plain = not loaded and isinstance(states, list) and not any(map(malformed, states))
+        groups = [state["param_groups"] for state in states] if plain else [o.param_groups for o in optimizers]
+        fit_scheduler_states(checkpoint, schedulers, groups, self.steps // max(1, len(optimizers)), self.policy)
 
     def apply(self, optimizers: Sequence[Optimizer], schedulers: Sequence[Any], built: Sequence[Groups]) -> None:
         """Apply the policy to optimizers whose state is restored.
