@@ -71,6 +71,7 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
         (the peak lr), and the schedule starts from what is left there: lr, another key, a new group.
         """
         state, trainer, by_hand = self._run_state, self._trainer_or_none(), not self.automatic_optimization
+        self.resume_unless_done()
         with self.trusted():
             resolved = self.resolved_specs(attached=True)
             optimizers = resolved.build_optimizers(self)

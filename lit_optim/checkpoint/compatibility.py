@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.optim import LBFGS, Optimizer
 
+from lit_optim.checkpoint.values import OF_STATE, check_has_state, check_state_values
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import imported_classes
 from lit_optim.state_loading.compatible_state import compatible_state, malformed
@@ -79,27 +80,34 @@ these parameters, or begin anew from the weights alone
     if problem := malformed(states[0]):
         raise ConfigError(f"ckpt_path: its optimizer_states are none that torch has written: {problem}; {ADVICE}")
     check_phase(states[0]["param_groups"], optimizer)
+    check_state_values(states[0], optimizer)
     _check_kept_keys(compatible_state(optimizer, states[0], "ckpt_path"), optimizer)
 
 
-def check_resumed_states(states: Any, optimizers: Sequence[Optimizer], callbacks: Iterable[Any]) -> None:
+def check_resumed_states(
+    states: Any, optimizers: Sequence[Optimizer], callbacks: Iterable[Any], steps: int = 0
+) -> None:
     """Check the optimizer states of a checkpoint, unless a callback puts back its param groups first.
 
     Args:
         states: the checkpoint's ``optimizer_states``, in the order of the optimizers.
         optimizers: that are going to load them.
         callbacks: the Trainer's.
+        steps: that the run has taken; several optimizers share them.
 
     Raises:
         ConfigError: where a state does not fit, or their number is another.
     """
     if restores_param_groups(callbacks) or not isinstance(states, list):
         return
-    if states and len(states) != len(optimizers):
+    if not states and optimizers:
+        raise ConfigError(f"ckpt_path: it holds the state of no optimizer; {OF_STATE}")
+    if len(states) != len(optimizers):
         there = f"it holds the states of {len(states)} optimizers, and here are {len(optimizers)}"
         raise ConfigError(f"ckpt_path: {there}; {ADVICE}")
     for state, optimizer in zip(states, optimizers, strict=False):
         check_optimizer_state([state], optimizer)
+        check_has_state(state, optimizer, steps if len(optimizers) == 1 else 0)
 
 
 def check_phase(groups: Iterable[Mapping[str, Any]], optimizer: Optimizer) -> None:

@@ -15,20 +15,24 @@ from lit_optim.checkpoint.compatibility import (
     name_parameters,
     restores_param_groups,
 )
+from lit_optim.checkpoint.entries import check_entries
 from lit_optim.checkpoint.named_states import order_by_name
 from lit_optim.checkpoint.regroup_states import regroup_states
 from lit_optim.checkpoint.stamp import HPARAMS, environment, stamp, stamp_of
+from lit_optim.checkpoint.values import check_weights
 from lit_optim.config.read.named_specs import optimizer_as_dict
 from lit_optim.config.read.plain_containers import all_strings, to_plain, to_serializable
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.resume_policy import read_policy
+from lit_optim.errors import ConfigError
 from lit_optim.imports import only_known_packages
+from lit_optim.lightning_api import is_of_search
 from lit_optim.module import run_plans
 from lit_optim.module.batch_scaling import rescaled, warn_of_another_batch
 from lit_optim.module.specs import ModuleWithSpecs
 from lit_optim.resume.resumed_run import ResumedRun, saved_groups
 from lit_optim.resume.specs import resumed_specs
-from lit_optim.scheduler.run_progress import progress_in
+from lit_optim.scheduler.run_progress import checkpoint_to_restore, progress_in
 
 
 class SpecsInCheckpoints(ModuleWithSpecs):
@@ -101,18 +105,32 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         specs = self.optim_specs()
         return {**specs, "optimizer": optimizer_as_dict(specs["optimizer"], self._overrides())}
 
+    def resume_unless_done(self) -> None:
+        """Take over from a checkpoint without states of callbacks, for which Lightning calls no callback."""
+        trainer = self._trainer_or_none()
+        checkpoint = checkpoint_to_restore(trainer) if trainer is not None and self._run_state.resumed is None else {}
+        if checkpoint and trainer.state.fn == "fit" and not is_of_search(trainer.ckpt_path):
+            self.resume_from(checkpoint)
+
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
         """Take over from a checkpoint what the policy says: specs, states, and where the schedule stands."""
         state, saved, specs = self._run_state, stamp_of(checkpoint), self.optim_specs()
-        policy = read_policy(specs.get("resume"))
+        policy, trainer, live = read_policy(specs.get("resume")), self._trainer_or_none(), self._live_optimizers()
+        restored_later = trainer is not None and trainer.strategy.restore_checkpoint_after_setup
+        if trainer is not None and not restored_later:
+            check_entries(checkpoint, trainer.fit_loop.state_dict())
+            check_weights(checkpoint["state_dict"], {name for name, _ in self.named_parameters()})
         order_by_name(checkpoint, specs["optimizer"])
-        used, rows = resumed_specs(saved.get("spec", {}), self._specs_with_lr(), policy)
+        try:
+            used, rows = resumed_specs(saved.get("spec", {}), self._specs_with_lr(), policy)
+        except ConfigError as error:
+            raise ConfigError(*(f"ckpt_path: {p.removeprefix('ckpt_path: ')}" for p in error.problems)) from None
         state.resumed = ResumedRun(policy, saved, rows, progress_in(checkpoint).steps, saved_groups(checkpoint))
         state.resumed_batch_size = saved.get("batch_size") if policy.lr == "checkpoint" else None
-        trainable = {name for name, p in self.named_parameters() if p.requires_grad}
-        name_parameters(checkpoint, trainable)
-        trainer, live = self._trainer_or_none(), self._live_optimizers()
-        if len(live) == 1 and trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
+        names = dict(self.named_parameters())
+        for known in ({name for name, p in names.items() if p.requires_grad}, names):  # some may be frozen by now
+            name_parameters(checkpoint, known)
+        if len(live) == 1 and restored_later:
             # such a strategy has loaded the state by now, in the order of this module's parameters
             check_parameter_order(checkpoint, [name for name, _ in self.named_parameters()], live[0])
             if state.scaled_lr is not None and state.resumed_batch_size not in (None, state.scaled_lr.batch.samples):
@@ -135,12 +153,15 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             ConfigError: where they do not fit.
         """
         resumed, callbacks = self._run_state.resumed, getattr(self._trainer_or_none(), "callbacks", ())
-        states = checkpoint.get("optimizer_states")
+        states, steps = checkpoint.get("optimizer_states"), 0
         if resumed is not None and not restores_param_groups(callbacks):
-            for changes in regroup_states(states, optimizers, callbacks):
-                resumed.notes += changes.lines()
+            changes = regroup_states(states, optimizers)
+            resumed.notes += [line for each in changes for line in each.lines()]
             resumed.fit_states(checkpoint, optimizers)
-        check_resumed_states(states, optimizers, callbacks)
+            if resumed.policy.optimizer == "reset" and not states:
+                return
+            steps = 0 if resumed.fresh else resumed.steps
+        check_resumed_states(states, optimizers, callbacks, steps)
 
     def _fit_schedulers(self, checkpoint: dict[str, Any], *, loaded: bool) -> None:
         resumed, trainer = self._run_state.resumed, self.trainer
