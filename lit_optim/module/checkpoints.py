@@ -140,7 +140,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             check_weights(names, names)
             if state.scaled_lr is not None and state.resumed_batch_size not in (None, state.scaled_lr.batch.samples):
                 warn_of_another_batch(state.resumed_batch_size, state.scaled_lr.batch)
-            self._fit_schedulers(checkpoint)
+            self._fit_schedulers(checkpoint, loaded=True)
         else:
             state.checkpoint = checkpoint
         if to_serializable(used["optimizer"]) != to_serializable(self._specs_with_lr()["optimizer"]) or (
@@ -149,7 +149,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             state.resumed_specs = used
         if policy.schedule == "cooldown" and trainer is not None:
             optimizers = max(1, len(saved.get("optimizers") or []))
-            run_plans.end_with_cooldown(trainer, policy, progress_in(checkpoint), optimizers)
+            run_plans.end_with_cooldown(trainer, policy, saved, progress_in(checkpoint), optimizers)
 
     def fit_checkpoint(self, checkpoint: dict[str, Any], optimizers: Sequence[Optimizer]) -> None:
         """Bring the optimizer states of a checkpoint into the form of the optimizers, and check them.
@@ -168,17 +168,17 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             steps = 0 if resumed.fresh else resumed.steps
         check_resumed_states(states, optimizers, callbacks, steps)
 
-    def _fit_schedulers(self, checkpoint: dict[str, Any]) -> None:
+    def _fit_schedulers(self, checkpoint: dict[str, Any], *, loaded: bool) -> None:
         resumed, trainer = self._run_state.resumed, self.trainer
         if resumed is not None:
             schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-            resumed.fit_schedulers(checkpoint, schedulers, len(trainer.optimizers))
+            resumed.fit_schedulers(checkpoint, schedulers, trainer.optimizers, loaded=loaded)
 
     def before_restore(self) -> None:
         """Keep the values that the groups were built with, and fit the states of schedulers to them."""
         run_plans.remember_built_values(self)
         if checkpoint := self._run_state.take_checkpoint():
-            self._fit_schedulers(checkpoint)
+            self._fit_schedulers(checkpoint, loaded=False)
 
     def plan_runs(self) -> None:
         """Plan the schedules when training starts."""
