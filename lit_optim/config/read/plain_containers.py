@@ -170,6 +170,20 @@ def all_strings(value: Any) -> Iterator[str]:
         yield from all_strings(item)
 
 
+def names_in(value: Any) -> frozenset[str]:
+    """Return the dotted names in a value, also those of its classes and functions.
+
+    Example:
+        >>> import datetime
+        >>> sorted(names_in({"_target_": "torch.optim.SGD", "main": {"shape": datetime.date, "function": "linear"}}))
+        ['datetime.date', 'torch.optim.SGD']
+    """
+    try:
+        return frozenset(text for text in all_strings(to_serializable(value)) if "." in text)
+    except Exception:  # a value that is missing, an object that cannot be looked into
+        return frozenset()
+
+
 def is_omegaconf(value: Any) -> bool:
     """Return whether ``value`` is a container of OmegaConf's."""
     # imports nothing: if it is one, OmegaConf is loaded
