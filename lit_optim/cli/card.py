@@ -9,6 +9,7 @@ MODEL is a class that needs no arguments, a function that builds a model, or a m
 specs of a module with the mixin are taken where no override says otherwise. With --config-dir
 the app's own `model` is built, and overrides are those of the app. Models are built on the
 meta device where they can be, so that no memory is needed. The csv has one row a parameter.
+The model's class, and functions that `match` or a schedule names, are imported and called.
 """  # noqa: D405  # --help shows these lines
 
 from __future__ import annotations

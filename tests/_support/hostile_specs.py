@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-MODULE = '''
+MODULE = """
 import pathlib, torch
 from lightning.pytorch import Callback as Base
 HERE = pathlib.Path(__file__)
@@ -29,7 +29,7 @@ class Callback(Base):
 
 thing = Sings.__new__(Sings)
 type(thing).__call__ = sing
-'''
+"""
 
 BIAS = {"type": "bias"}
 ADAMW = "torch.optim.AdamW"
