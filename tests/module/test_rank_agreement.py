@@ -46,7 +46,7 @@ class Data(L.LightningDataModule):
 def outcome(tmp_path, module, strategy="ddp", **options):
     """The error of a rank, and whether its data were prepared."""
     module_of_data = Data()
-    fitting = trainer(tmp_path, devices=2, strategy=strategy, max_epochs=1, **options)
+    fitting = trainer(tmp_path, devices=2, strategy=strategy, max_epochs=1, enable_checkpointing=False, **options)
     try:
         fitting.fit(module, module_of_data)
     except ConfigError as error:
