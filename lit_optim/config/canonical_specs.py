@@ -62,9 +62,13 @@ def _is_ours(value: Any) -> bool:
 
 def _settings(callback: Any) -> dict[str, Any]:
     """Return the arguments that a callback keeps under their names, or together under ``options``."""
+    cls: Any = type(callback)
     kept = {**vars(callback).get("options", {}), **vars(callback)}
-    hints = call_signature(type(callback)).hints
-    return {name: _canonical(to_plain(kept[name], name)) for name in hints if name in kept and name != "folder"}
+    return {
+        name: _canonical(to_plain(kept[name], name))
+        for name in call_signature(cls).hints
+        if name in kept and name != "folder"
+    }
 
 
 def _canonical_part(part: Resolved) -> list[Any]:

@@ -65,15 +65,20 @@ def _build_callback(given: Any, where: str) -> Callback:
     if (extra := only_kwargs_takes(cls, arguments)) and not uses_kwargs(cls):
         check_unused_kwargs(cls, extra, where, found)
     found.raise_if_any()
-    for name, hint in call_signature(cls).hints.items():
-        if name in arguments and Path in (hint, *get_args(hint)):
-            check_stays_inside(arguments[name], f"{where}.{name}")
+    _check_paths(cls, arguments, where)
     try:
         return cls(**arguments)
     except ConfigError as error:  # of our own callbacks, which do not know where they are configured
         raise ConfigError(*(f"{where}.{problem}" for problem in error.problems)) from None
     except Exception as error:
         raise ConfigError(f"{where}: {cls.__name__} refused these values: {error}") from error
+
+
+def _check_paths(cls: Any, arguments: Mapping[str, Any], where: str) -> None:
+    """Reject paths that a checkpoint may not name."""
+    for name, hint in call_signature(cls).hints.items():
+        if name in arguments and Path in (hint, *get_args(hint)):
+            check_stays_inside(arguments[name], f"{where}.{name}")
 
 
 def _callback_entries(spec: Any, key: str) -> dict[str, Any]:
