@@ -34,7 +34,7 @@ RULE = "a checkpoint may name optimizers, schedulers, and callbacks and schedule
 
 @dataclass(frozen=True)
 class _Permission:
-    """What the specs of a checkpoint may name besides: packages, exact import paths, and folders to write into."""
+    """What the specs of a checkpoint may name besides: packages, exact texts, and folders to write into."""
 
     packages: frozenset[str]
     names: frozenset[str]
@@ -58,7 +58,7 @@ def only_known_packages(
 
     Args:
         allow: dotted names of packages or modules, below which everything is allowed; folders that paths may lie in.
-        names: exact import paths that are allowed.
+        names: exact import paths, and paths, that are allowed.
         folder: the run's, in which paths stay; default: the current one.
 
     Example:
@@ -101,7 +101,7 @@ def check_stays_inside(path: str | Path, key: str) -> None:
 if you trust it, load_from_checkpoint(..., allow=['/etc'])
     """
     permission = _permission.get()
-    if permission is None:
+    if permission is None or str(path) in permission.names:
         return
     try:
         target = (permission.folders[0] / path).resolve()

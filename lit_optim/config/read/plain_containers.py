@@ -6,6 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from lit_optim.config.read.config_objects import object_fields
@@ -157,31 +158,22 @@ def _map_items(convert: Callable[[Any], Any], value: Any) -> Any:
 
 
 def all_strings(value: Any) -> Iterator[str]:
-    """Yield all texts in a value, however deep.
+    """Yield all texts in a value, however deep, paths as texts, and the import paths of classes and functions.
 
     Example:
-        >>> list(all_strings({"_target_": "torch.optim.SGD", "lr": 1, "names": ["a", "b"]}))
-        ['torch.optim.SGD', 'a', 'b']
-    """
-    value = to_plain(value)
-    if isinstance(value, str):
-        yield value
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
-        yield from all_strings(item)
-
-
-def names_in(value: Any) -> frozenset[str]:
-    """Return the dotted names in a value, also those of its classes and functions.
-
-    Example:
-        >>> import datetime
-        >>> sorted(names_in({"_target_": "torch.optim.SGD", "main": {"shape": datetime.date, "function": "linear"}}))
-        ['datetime.date', 'torch.optim.SGD']
+        >>> list(all_strings({"_target_": "torch.optim.SGD", "lr": 1, "names": ["a", PurePath("b")], "function": len}))
+        ['torch.optim.SGD', 'a', 'b', 'builtins.len']
     """
     try:
-        return frozenset(text for text in all_strings(to_serializable(value)) if "." in text)
-    except Exception:  # a value that is missing, an object that cannot be looked into
-        return frozenset()
+        value = to_plain(value)
+    except ConfigError:  # a value that is missing
+        return
+    if isinstance(value, (str, PurePath)):
+        yield str(value)
+    if isinstance(value, type) or inspect.isroutine(value):
+        yield import_path_of(value)
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        yield from all_strings(item)
 
 
 def is_omegaconf(value: Any) -> bool:
