@@ -79,8 +79,17 @@ def test_a_run_that_is_resumed_from_it_executes_nothing_either(tmp_path, written
 @pytest.mark.parametrize("case", ["optimizer: a function", "rules: match", "rules: match, not imported"])
 def test_what_a_resumed_run_takes_from_the_file_is_rejected_in_words(tmp_path, written, seen, case):
     specs, message = HOSTILE[case]
+    module = Net()
+    module.optim_spec = {"optimizer": "sgd", "resume": {"groups": "checkpoint"}}
     with pytest.raises(ConfigError, match=message):
-        fit(tmp_path / "run", Net("sgd"), ckpt_path=naming(tmp_path, written, specs), max_epochs=2)
+        fit(tmp_path / "run", module, ckpt_path=naming(tmp_path, written, specs), max_epochs=2)
+    assert not seen()
+
+
+def test_rules_that_a_resumed_run_does_not_take_from_the_file_are_not_read(tmp_path, written, seen):
+    path = naming(tmp_path, written, HOSTILE["rules: match"][0])
+    with pytest.warns(UserWarning, match="param_groups +not read +no rules +the configured ones"):
+        fit(tmp_path / "run", Net("sgd"), ckpt_path=path, max_epochs=2)
     assert not seen()
 
 
@@ -124,13 +133,19 @@ def test_what_the_user_names_too_is_the_users(tmp_path, written, seen):
     start(tmp_path, Own.load_from_checkpoint(path))  # code
 
 
-def test_a_resumed_run_keeps_the_functions_of_its_configuration(tmp_path, seen):
+def test_a_resumed_run_keeps_the_functions_and_folders_of_its_configuration(tmp_path, seen):
     import lo_seen
 
     torch.set_num_threads(1)
-    specs = {"param_groups": {"rules": {"r": {"match": lo_seen.sing, "lr": 0.1}}}, **by_lambda("lo_seen.sing")}
+    report = callback(_target_=REPORT, folder=tmp_path / "outside")
+    specs = {
+        "param_groups": {"rules": {"r": {"match": lo_seen.sing, "lr": 0.1}}},
+        **by_lambda("lo_seen.sing"),
+        **report,
+    }
     _, run = fit(tmp_path / "run", Net("sgd", **specs), max_epochs=1)
     run.save_checkpoint(tmp_path / "c.ckpt")
     other = {"_target_": "torch.optim.SGD", "lr": 0.5}
-    with pytest.warns(UserWarning, match=r"optimizer.lr=0.5 has no effect"):
+    with pytest.warns(UserWarning, match=r"optimizer.lr +0.01 +0.5 +0.01"):
         fit(tmp_path / "run", Net(other, **specs), ckpt_path=tmp_path / "c.ckpt", max_epochs=2)
+    assert (tmp_path / "outside" / "schedule.csv").exists()
