@@ -59,7 +59,7 @@ def only_known_packages(
     Args:
         allow: dotted names of packages or modules, below which everything is allowed; folders that paths may lie in.
         names: exact import paths, and paths, that are allowed.
-        folder: the run's, in which paths stay; default: the current one.
+        folder: the run's, in which paths stay; default: that of a context around this one, or the current one.
 
     Example:
         >>> with only_known_packages():
@@ -72,9 +72,9 @@ and 'antigravity' is not imported; if you trust it, import it first, or load_fro
     paths = [Path(each) for each in given if isinstance(each, Path) or "/" in each or "\\" in each]
     packages = frozenset(each for each in given if isinstance(each, str) and Path(each) not in paths)
     before = _permission.get() or _Permission(frozenset(), frozenset(), ())
-    permission = _Permission(
-        packages | before.packages, before.names.union(names), (Path(folder), *paths, *before.folders)
-    )
+    own = [] if before.folders and not folder else [Path(folder)]
+    folders = (*own, *before.folders, *paths)
+    permission = _Permission(packages | before.packages, before.names.union(names), folders)
     token = _permission.set(permission)
     try:
         yield
