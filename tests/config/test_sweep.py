@@ -58,15 +58,25 @@ def test_jobs_have_the_numbers_that_hydra_gives_them():
     assert len(every) == 2000 > MOST_JOBS
 
 
-def test_progress_is_reported_after_a_second_and_then_at_every_tenth(capsys):
-    seconds = iter([0.0, *(0.1 * i for i in range(1, 101))])
-    progress = Progress(100, "jobs checked", lambda: next(seconds))
-    for _ in range(100):
+def reported(capsys, seconds, total=100):
+    """What is reported of a loop, given the time of its start and of each round's end."""
+    clock = iter(seconds)
+    progress = Progress(total, "jobs checked", lambda: next(clock))
+    for _ in range(len(seconds) - 1):
         progress.advance()
-    lines = capsys.readouterr().err.splitlines()
+    return capsys.readouterr().err.splitlines()
+
+
+def test_progress_is_reported_after_a_second_at_every_tenth_and_in_between_where_these_take_long(capsys):
+    lines = reported(capsys, [i / 10 for i in range(101)])
     assert lines[0] == "10 of 100 jobs checked, about 9 s left"
     assert lines[-1] == "90 of 100 jobs checked, about 1 s left"
     assert len(lines) == 9
+    assert reported(capsys, [0, 20, 21, 22]) == ["2 of 100 jobs checked, about 98 s left"], "the first round counts not"
+    assert reported(capsys, [0, 0, 29, 58, 87], 1000) == [
+        "2 of 1000 jobs checked, about 28942 s left", "4 of 1000 jobs checked, about 28884 s left"
+    ]  # fmt: skip
+    assert reported(capsys, [0, *[0.9] * 100]) == []
 
 
 def test_what_hydra_composes_in_silence_is_counted_and_the_loader_left_as_it_was(monkeypatch, capsys):
@@ -75,15 +85,12 @@ def test_what_hydra_composes_in_silence_is_counted_and_the_loader_left_as_it_was
             return number
 
     clock = iter(range(100))
-    monkeypatch.setattr("lit_optim.config.progress.time.monotonic", lambda: next(clock))
     monkeypatch.setattr(Progress.__init__, "__defaults__", (lambda: next(clock),))
     loader = Loader()
     report_composing(loader, 3)
     assert [loader.load_sweep_config(i) for i in range(3)] == [0, 1, 2]
     assert vars(loader) == {}
-    assert capsys.readouterr().err.splitlines() == [
-        "1 of 3 jobs of the sweep composed, about 2 s left", "2 of 3 jobs of the sweep composed, about 1 s left"
-    ]  # fmt: skip
+    assert capsys.readouterr().err == "2 of 3 jobs of the sweep composed, about 1 s left\n"
 
 
 def test_a_long_report_is_cut():
