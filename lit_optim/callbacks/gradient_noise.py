@@ -41,13 +41,13 @@ class GradientNoise(GradientTransform):
     ) -> None:
         if compile:
             rank_zero_warn("optim_callbacks.gradient_noise.compile has no effect: the noise has no compiled form")
-        self.arguments = (eta, gamma, seed, every_n, False, exclude)
+        self.options = {"eta": eta, "gamma": gamma, "seed": seed, "every_n": every_n, "exclude": exclude}
         self.steps: list[int] = []  # of each optimizer, from the checkpoint
         super().__init__()
 
     def link(self) -> Noise:
         """Create the noise of one optimizer."""
-        return Noise(*self.arguments)
+        return Noise(**self.options)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Reset the steps; a checkpoint is loaded later."""

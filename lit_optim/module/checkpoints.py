@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch.optim import Optimizer
@@ -23,7 +24,6 @@ from lit_optim.checkpoint.stamp import HPARAMS, environment, stamp, stamp_of
 from lit_optim.checkpoint.values import check_state_values, check_weights
 from lit_optim.config.read.named_specs import optimizer_as_dict
 from lit_optim.config.read.plain_containers import all_strings, to_plain, to_serializable
-from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.resume_policy import read_policy
 from lit_optim.errors import ConfigError
 from lit_optim.imports import only_known_packages
@@ -56,26 +56,27 @@ class SpecsInCheckpoints(ModuleWithSpecs):
 
     @classmethod
     def load_from_checkpoint(
-        cls, checkpoint_path: Any, *args: Any, allow: str | Iterable[str] = (), **kwargs: Any
+        cls, checkpoint_path: Any, *args: Any, allow: str | Path | Iterable[str | Path] = (), **kwargs: Any
     ) -> Any:
-        """Load as Lightning does; the file's specs may import only torch, lit_optim and known packages.
+        """Load as Lightning does; the file's specs build optimizers, schedulers and lit_optim's callbacks only.
 
-        What is imported already may be named too.
+        They import lit_optim and known packages only; optimizers that are imported already may be named too. They name
+        no functions, and paths in the Trainer's ``default_root_dir`` only.
 
         Args:
             checkpoint_path: file, path or URL.
             args: as Lightning takes them: ``map_location``, ``hparams_file``, ``strict``, ``weights_only``.
-            allow: dotted names of further packages that specs of this file may import.
+            allow: what specs of this file may name besides: dotted names of packages, classes and functions; folders.
             kwargs: hyper-parameters that beat those of the file; what they name is allowed.
 
         Raises:
-            ConfigError: when an optimizer of another package is built, before that package is imported.
+            ConfigError: when the specs are built, before anything else is imported, called or written.
         """
-        own = {text.partition(".")[0] for group in GROUPS for text in all_strings(kwargs.get(group)) if "." in text}
-        allowed = frozenset([allow] if isinstance(allow, str) else allow) | own
-        with only_known_packages(allowed):
+        allowed = frozenset([allow] if isinstance(allow, (str, Path)) else allow)
+        names = frozenset(all_strings(kwargs))
+        with only_known_packages(allowed, names):
             module = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
-        module._run_state.allowed_packages = allowed
+        module._run_state.allowed_packages, module._run_state.allowed_names = allowed, names
         return module
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -123,7 +124,8 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             check_weights(checkpoint["state_dict"], {name for name, _ in self.named_parameters()})
         order_by_name(checkpoint, specs["optimizer"])
         try:
-            used, rows = resumed_specs(saved.get("spec", {}), self._specs_with_lr(), policy)
+            with self._named_by_checkpoint():
+                used, rows = resumed_specs(saved.get("spec", {}), self._specs_with_lr(), policy)
         except ConfigError as error:
             raise ConfigError(*(f"ckpt_path: {p.removeprefix('ckpt_path: ')}" for p in error.problems)) from None
         state.resumed = ResumedRun(policy, saved, rows, progress_in(checkpoint).steps, saved_groups(checkpoint))
@@ -215,8 +217,18 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         return environment(getattr(trainer, "world_size", 1), compiled, getattr(trainer, "precision", None))
 
     def trusted(self) -> contextlib.AbstractContextManager[None]:
-        """Restrict what specs may import within the context, if they come from a checkpoint."""
-        allowed = self._run_state.allowed_packages
-        if allowed is None and not self._run_state.resumed_specs:
+        """Restrict what specs may name within the context, if they come from a checkpoint."""
+        if self._run_state.allowed_packages is None and not self._run_state.resumed_specs:
             return contextlib.nullcontext()
-        return only_known_packages(allowed or ())
+        return self._named_by_checkpoint()
+
+    def _named_by_checkpoint(self) -> contextlib.AbstractContextManager[None]:
+        """Restrict specs to what a checkpoint may name, and to what is named by code or configuration as well."""
+        state = self._run_state
+        if state.allowed_packages is None:
+            names = frozenset(all_strings(self._configured_specs()))
+        else:  # the hyper-parameters are the checkpoint's too
+            own = all_strings(getattr(self, "optim_spec", None))
+            names = state.allowed_names.union(own).difference({*all_strings(self.hparams)} - state.allowed_names)
+        root = getattr(self._trainer_or_none(), "default_root_dir", "")
+        return only_known_packages(state.allowed_packages or (), names, root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from lit_optim.config.canonical_specs import canonical_specs
+from lit_optim.config.canonical_specs import canonical_callbacks, canonical_specs
 from lit_optim.config.composite_of_names import composite_of_names
 from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.config.resolve import Resolved
@@ -65,6 +65,7 @@ class ModuleWithResolvedSpecs(SpecsInCheckpoints):
                 resolved = self.resolved_specs(more)
                 if self.trainer.world_size > 1:
                     canonical = canonical_specs(resolved, self.optim_specs().get("optim_callbacks"))
+                    canonical["callbacks"] = canonical_callbacks([*self.trainer.callbacks, *more])  # type: ignore[attr-defined]
             check_has_steps(self.trainer)
         except Exception as error:  # of a third party's class, say: no rank may wait for one that has stopped
             problem = error
