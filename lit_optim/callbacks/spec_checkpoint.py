@@ -4,6 +4,7 @@ from typing import Any
 
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.checkpoint.compatibility import check_phase, reject_other_class, restores_param_groups
+from lit_optim.checkpoint_files.folders import check_saving
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, Trainer, count_saved_batch, is_of_search, remove_callbacks
 
@@ -21,7 +22,11 @@ class SpecCheckpoint(Callback):
             pl_module.resume_from(checkpoint)
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Train what a resumed run has unfrozen: Lightning's finetuning callbacks restore its groups alone."""
+        """Check that checkpoints can be written, and train what a resumed run has unfrozen.
+
+        Lightning's finetuning callbacks restore the groups of that alone.
+        """
+        check_saving(trainer)
         if trainer.ckpt_path and restores_param_groups(trainer.callbacks):  # type: ignore[attr-defined]
             pl_module.train_added_groups()
 
