@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lit_optim.checkpoint_files.locate import local_path
+from lit_optim.checkpoint_files.location import local_path
 from lit_optim.checkpoint_files.verify import damage
 from lit_optim.checkpoint_files.write import write_atomically
 from lit_optim.errors import ConfigError

@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lit_optim.checkpoint_files.locate import Located, locate, newest_first
+from lit_optim.checkpoint_files.location import Location, location_of, newest_first
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import rank_zero_info, rank_zero_warn
 
@@ -43,7 +43,7 @@ def find_checkpoint(ckpt_path: Any, where: Any = None) -> str | None:
         return text
     try:
         if text not in WORDS:
-            _check(locate(text), ckpt_path)
+            _check(location_of(text), ckpt_path)
             return text
         folders, extensions = _searched(where, text)
         found = newest_first(folders, extensions)
@@ -54,7 +54,7 @@ def find_checkpoint(ckpt_path: Any, where: Any = None) -> str | None:
         raise ConfigError(f"ckpt_path={ckpt_path!r:.120}: {error!s:.300}") from error
 
 
-def _check(found: Located, given: Any) -> None:
+def _check(found: Location, given: Any) -> None:
     if problem := found.problem():
         raise ConfigError(f"ckpt_path={given!r:.120}: {problem}")
 
@@ -71,7 +71,7 @@ def _searched(where: Any, word: str) -> tuple[list[str], set[str]]:
     return [*dict.fromkeys(os.fspath(each.dirpath) for each in callbacks)], extensions
 
 
-def _newest_intact(found: Sequence[Located], folders: Sequence[str]) -> str | None:
+def _newest_intact(found: Sequence[Location], folders: Sequence[str]) -> str | None:
     """Return the newest checkpoint that verifies; warn of those that are skipped."""
     skipped: list[str] = []
     for each in found:
@@ -88,7 +88,7 @@ def _newest_intact(found: Sequence[Located], folders: Sequence[str]) -> str | No
     return None
 
 
-def _named(word: str, found: Sequence[Located], folders: Sequence[str]) -> str:
+def _named(word: str, found: Sequence[Location], folders: Sequence[str]) -> str:
     """Return the checkpoint that is called last, or best."""
     if not found:
         rule = f"there is no checkpoint in {', '.join(folders)}"
@@ -105,11 +105,11 @@ def _named(word: str, found: Sequence[Located], folders: Sequence[str]) -> str:
     return chosen.url
 
 
-def _last(found: Sequence[Located]) -> Located | None:
+def _last(found: Sequence[Location]) -> Location | None:
     return next((each for each in found if each.path.rpartition("/")[2].startswith("last")), None)
 
 
-def _best(found: Sequence[Located]) -> Located | None:
+def _best(found: Sequence[Location]) -> Location | None:
     """Return the checkpoint that the newest intact one calls the best, also where its folder was moved."""
     newest = next((each for each in found if not each.problem()), None)
     try:
@@ -120,5 +120,5 @@ def _best(found: Sequence[Located]) -> Located | None:
     paths = [str(state["best_model_path"]) for state in states if state.get("best_model_path")]
     for path in paths[:1]:
         same_name = [each for each in found if each.path.rpartition("/")[2] == path.rpartition("/")[2]]
-        return next((each for each in same_name if each.path == path), next(iter(same_name), locate(path)))
+        return next((each for each in same_name if each.path == path), next(iter(same_name), location_of(path)))
     return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from lit_optim.checkpoint_files.locate import local_path, locate
+from lit_optim.checkpoint_files.location import local_path, location_of
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import CHECKPOINT_IO, Trainer, imported_classes
 
@@ -22,7 +23,7 @@ def write_problem(folder: str) -> str:
         ('', True)
     """
     path = Path(folder).absolute()
-    nearest = next(each for each in (path, *path.parents) if each.exists())
+    nearest = next(each for each in (path, *path.parents) if os.path.exists(each))
     try:
         with tempfile.TemporaryFile(dir=nearest) as file:
             file.write(b"x")
@@ -60,7 +61,7 @@ def watch_saves(checkpoint_io: Any) -> None:
 
     def save_checkpoint(checkpoint: dict[str, Any], path: Any, *args: Any, **kwargs: Any) -> None:
         save(checkpoint, path, *args, **kwargs)
-        if not (found := locate(path)).exists():
+        if not (found := location_of(path)).exists():
             folder, _, name = found.path.rpartition("/")
             rule = f"{name} was not written, and Lightning gave no reason; see whether the folder is read-only"
             raise ConfigError(f"dirpath={folder!r}: {rule}")

@@ -45,7 +45,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
         cause = _os_error(error)
         if cause is None:
             raise
-        there = "; the file that was there is unchanged" if target.exists() else ""
+        there = "; the file that was there is unchanged" if os.path.exists(target) else ""
         advice = "free space there, or choose another dirpath"
         rule = f"{target.name} cannot be written: {cause.strerror or cause}{there}; {advice}"
         raise ConfigError(f"dirpath={str(target.parent)!r}: {rule}") from error

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 import torch
+from fsspec.implementations.local import LocalFileSystem
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from _support.net import Net, fit, trainer
@@ -152,6 +153,20 @@ def test_paths_and_urls(tmp_path):
     assert SafeCheckpointIO().load_checkpoint("memory:///folder/last.ckpt") == STATE
     assert message("memory://folder/none.ckpt") == "ckpt_path='memory://folder/none.ckpt': there is no such file"
     assert message("nothing://x.ckpt") == "ckpt_path='nothing://x.ckpt': Protocol not known: nothing"
+
+
+def test_a_file_that_may_not_be_read_is_skipped(tmp_path, monkeypatch):
+    good, secret = save(tmp_path / "a.ckpt", age=9), save(tmp_path / "b.ckpt")
+    read = LocalFileSystem.open
+
+    def refuse(self, path, *arguments, **options):
+        if path == str(secret):
+            raise PermissionError(13, "Permission denied", path)
+        return read(self, path, *arguments, **options)
+
+    monkeypatch.setattr(LocalFileSystem, "open", refuse)
+    with pytest.warns(UserWarning, match=r"skipped .*b.ckpt \(it cannot be read: Permission denied\)"):
+        assert find_checkpoint("auto", tmp_path) == str(good)
 
 
 def test_what_is_no_file(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """A folder that cannot be written is found before training, with Lightning's own checkpoint-io too."""
 
+import os
+
 import lightning as L
 import pytest
 import torch
@@ -7,6 +9,7 @@ from fsspec.implementations.local import LocalFileSystem
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins import AsyncCheckpointIO, TorchCheckpointIO
 
+from _support.child_process import in_child
 from _support.fork import on_two_ranks
 from _support.net import Net, fit, loader, trainer
 from lit_optim import ConfigError, SafeCheckpointIO
@@ -23,6 +26,29 @@ def test_what_is_wrong_with_a_folder(tmp_path):
     assert all(write_problem(str(path)) for path in unwritable(tmp_path))
     assert write_problem(str(tmp_path)) == write_problem(str(tmp_path / "a" / "b")) == ""
     assert [path.name for path in tmp_path.iterdir()] == ["file"], "nothing is left behind"
+
+
+def test_permission_bits_count_for_a_user_who_is_not_root(tmp_path):
+    """A folder that may be read only; under root's temporary files it is within folders that may not be entered."""
+    path = tmp_path / "folder" / "last.ckpt"
+    SafeCheckpointIO().save_checkpoint({}, path)
+    path.parent.chmod(0o555)
+
+    def work(send):
+        if os.geteuid() == 0:
+            os.setgid(65534)
+            os.setuid(65534)
+        for folder in (path.parent, path.parent / "checkpoints"):
+            send(write_problem(str(folder)))
+        with pytest.raises(ConfigError) as error:
+            SafeCheckpointIO().save_checkpoint({}, path)
+        send(str(error.value))
+
+    code, sent, failure = in_child(work)
+    path.parent.chmod(0o755)
+    assert (code, failure) == (0, "")
+    assert all("Permission denied" in text for text in sent), sent
+    assert len(sent) == 3
 
 
 @pytest.mark.parametrize("i", range(4))

@@ -22,7 +22,7 @@ KINDS: dict[str, Callable[[int], bool]] = {
 }
 
 
-class Located(NamedTuple):
+class Location(NamedTuple):
     """A checkpoint on its file system; ``path`` is without the protocol."""
 
     fs: Any
@@ -44,8 +44,12 @@ class Located(NamedTuple):
 
     def problem(self) -> str:
         """Return why no run can be resumed from it, or an empty string."""
-        if not self.exists():
-            return "there is no such file"
+        try:
+            return self._problem() if self.exists() else "there is no such file"
+        except OSError as error:
+            return f"it cannot be read: {error.strerror or error}"
+
+    def _problem(self) -> str:
         if self.is_local:
             mode = os.stat(self.path).st_mode
             for kind, is_kind in KINDS.items():
@@ -66,36 +70,36 @@ class Located(NamedTuple):
             return read(file)
 
 
-def locate(path: Any) -> Located:
+def location_of(path: Any) -> Location:
     """Return where a path or URL is.
 
     Example:
-        >>> locate("file:///tmp/x.ckpt").path, locate("memory://x.ckpt").is_local
+        >>> location_of("file:///tmp/x.ckpt").path, location_of("memory://x.ckpt").is_local
         ('/tmp/x.ckpt', False)
     """
-    return Located(*url_to_fs(os.fspath(path)))
+    return Location(*url_to_fs(os.fspath(path)))
 
 
 def local_path(path: Any) -> str | None:
     """Return the path of a local file, whose URL may be given, or None for a file elsewhere."""
-    found = locate(path)
+    found = location_of(path)
     return found.path if found.is_local else None
 
 
-def newest_first(folders: Iterable[str], extensions: Iterable[str]) -> list[Located]:
+def newest_first(folders: Iterable[str], extensions: Iterable[str]) -> list[Location]:
     """Return the checkpoints in some folders, and in folders within, the one that was written last first.
 
     Args:
         folders: paths or URLs; one that does not exist has none.
         extensions: how their names end. A sharded checkpoint is a folder with such a name.
     """
-    endings, times = tuple(extensions), dict[Located, Any]()
+    endings, times = tuple(extensions), dict[Location, Any]()
     for folder in folders:
-        fs, root = locate(folder)
+        fs, root = location_of(folder)
         for file in fs.find(root) if fs.isdir(root) else ():
             parent = file.rpartition("/")[0]
             path = parent if parent.endswith(endings) and parent != root else file
             if path.endswith(endings) and not path.rpartition("/")[2].startswith(".") and fs.exists(file):
-                key, written = Located(fs, path), fs.modified(file)
+                key, written = Location(fs, path), fs.modified(file)
                 times[key] = max(written, times.get(key, written))
     return sorted(times, key=lambda found: (times[found], found.path), reverse=True)
