@@ -7,11 +7,10 @@ import signal
 import time
 from multiprocessing import get_context
 
-import lightning as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.plugins import AsyncCheckpointIO
+from lightning.pytorch.plugins import AsyncCheckpointIO, TorchCheckpointIO
 
 from _support.child_process import in_child
 from _support.net import Net, fit, loader, trainer
@@ -43,7 +42,7 @@ def test_saves_what_torch_and_lightning_load(tmp_path):
     SafeCheckpointIO().save_checkpoint(state(2), f"file://{path}")
     assert names(path.parent) == ["last.ckpt"]
     assert value_of(path) == 2
-    for reader in (SafeCheckpointIO(), L.pytorch.plugins.TorchCheckpointIO()):
+    for reader in (SafeCheckpointIO(), TorchCheckpointIO()):
         assert float(reader.load_checkpoint(path)["state_dict"]["weight"][0]) == 2
     umask = os.umask(0)
     os.umask(umask)
