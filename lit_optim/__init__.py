@@ -13,6 +13,8 @@ from lit_optim.errors import ConfigError, exit_on_config_error
 from lit_optim.imports import lazy_names
 
 if TYPE_CHECKING:
+    from lit_optim.checkpoint_files.checkpoint_io import SafeCheckpointIO
+    from lit_optim.checkpoint_files.find import find_checkpoint
     from lit_optim.config.public_builders import build_callbacks, build_optimizer, build_scheduler
     from lit_optim.config.read.compose import compose
     from lit_optim.config.read.lightning_cli import SpecLike
@@ -30,6 +32,7 @@ if not (_here / "conf").is_dir() and (_here.parent / "conf" / "__init__.py").is_
 
 _HOMES = {
     "ConfigureOptimizersMixin": "lit_optim.mixin",
+    "SafeCheckpointIO": "lit_optim.checkpoint_files.checkpoint_io",
     "ScheduleLR": "lit_optim.scheduler.schedule_lr",
     "SpecLike": "lit_optim.config.read.lightning_cli",
     "ValidateSweep": "lit_optim.config.sweep",
@@ -37,6 +40,7 @@ _HOMES = {
     "build_optimizer": "lit_optim.config.public_builders",
     "build_scheduler": "lit_optim.config.public_builders",
     "compose": "lit_optim.config.read.compose",
+    "find_checkpoint": "lit_optim.checkpoint_files.find",
     "presets": "lit_optim.config.read.presets",
     "validate": "lit_optim.config.validate",
 }
@@ -44,6 +48,7 @@ _HOMES = {
 __all__ = [
     "ConfigError",
     "ConfigureOptimizersMixin",
+    "SafeCheckpointIO",
     "ScheduleLR",
     "SpecLike",
     "ValidateSweep",
@@ -52,6 +57,7 @@ __all__ = [
     "build_scheduler",
     "compose",
     "exit_on_config_error",
+    "find_checkpoint",
     "presets",
     "validate",
 ]

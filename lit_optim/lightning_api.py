@@ -21,12 +21,15 @@ from lit_optim.versions import older
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch.plugins import TorchCheckpointIO
 else:
     LightningModule = Trainer = Any  # for annotations alone; what is asked at run time is a question to both packages
 
-__all__ = ["Callback", "LightningModule", "Trainer", "rank_zero_info", "rank_zero_warn"]  # what is Lightning's
+__all__ = ["Callback", "LightningModule", "TorchCheckpointIO", "Trainer", "rank_zero_info", "rank_zero_warn"]
 
 PACKAGES = ("lightning.pytorch", "pytorch_lightning")
+CHECKPOINT_IO = "plugins.TorchCheckpointIO"
+BASES = {"Callback": "Callback", "TorchCheckpointIO": CHECKPOINT_IO}  # of our classes, with their paths
 
 
 def _imported_packages() -> list[ModuleType]:
@@ -74,10 +77,10 @@ def is_instance(value: Any, *paths: str) -> bool:
 
 
 def __getattr__(name: str) -> Any:
-    """Return ``Callback``, the base of our callbacks: the class of the package in use, or a class of both packages."""
-    if name != "Callback":
+    """Return a base of our classes: the class of the package in use, or a class of both packages."""
+    if name not in BASES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    bases = lightning_classes(name)
+    bases = lightning_classes(BASES[name])
     base = globals()[name] = bases[0] if len(bases) == 1 else type(name, bases, {"__module__": __name__})
     return base
 
