@@ -34,6 +34,7 @@ def main(cfg: DictConfig) -> float | None:
 
     silence()
     trainer, model, data = build(cfg)
+    lit_optim.claim_folder(cfg.output_dir)
     show = rank_zero_only(print)  # under trainer=ddp every process runs this function
     show(f"seed: {cfg.seed}")
     fit(trainer, model, data, cfg.ckpt_path)

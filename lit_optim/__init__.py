@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lit_optim.config.sweep import ValidateSweep
     from lit_optim.config.validate import validate
     from lit_optim.mixin import ConfigureOptimizersMixin
+    from lit_optim.run_folder import claim_folder
     from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ _HOMES = {
     "build_callbacks": "lit_optim.config.public_builders",
     "build_optimizer": "lit_optim.config.public_builders",
     "build_scheduler": "lit_optim.config.public_builders",
+    "claim_folder": "lit_optim.run_folder",
     "compose": "lit_optim.config.read.compose",
     "presets": "lit_optim.config.read.presets",
     "validate": "lit_optim.config.validate",
@@ -50,6 +52,7 @@ __all__ = [
     "build_callbacks",
     "build_optimizer",
     "build_scheduler",
+    "claim_folder",
     "compose",
     "exit_on_config_error",
     "presets",
