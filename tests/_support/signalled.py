@@ -1,0 +1,47 @@
+"""A small module that sends its own process a signal at a chosen moment, and is the same module in every process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import torch
+
+from _support.net import Net
+
+PLATEAU = {"main": {"shape": "plateau", "factor": 0.5, "patience": 0, "threshold": 0.5}, "monitor": "val/loss"}
+
+
+class Signalled(Net):
+    """Sends signals in the training or validation step that comes after so many optimizer steps.
+
+    Args:
+        at: optimizer steps before the moment; None: no signal is sent.
+        moment: in which step, ``training`` or ``validation``.
+        signals: what is sent, one after the other.
+        rank: the rank that gets them.
+    """
+
+    def __init__(
+        self, at: int | None = None, moment: str = "training", signals: Any = (signal.SIGTERM,), rank: int = 0, **specs: Any
+    ):  # fmt: skip
+        torch.manual_seed(3)
+        super().__init__(**{"scheduler": PLATEAU, **specs})
+        self.save_hyperparameters(ignore=["at", "moment", "signals", "rank"])
+        self.at, self.moment, self.signals, self.rank = at, moment, signals, rank
+
+    def send(self, moment):
+        if (moment, self.trainer.global_step, self.trainer.global_rank) == (self.moment, self.at, self.rank):
+            self.at = None
+            for number in self.signals:
+                os.kill(os.getpid(), number)
+
+    def training_step(self, batch, batch_idx):
+        self.send("training")
+        return super().training_step(batch, batch_idx)
+
+    def validation_step(self, batch, batch_idx):
+        if not self.trainer.sanity_checking:
+            self.send("validation")
+        super().validation_step(batch, batch_idx)
