@@ -11,7 +11,7 @@ ADVICE = {
     errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
     errno.EACCES: "make it accessible, or choose another folder",
     errno.EROFS: "choose another folder",
-    errno.ENOENT: "it was there when the run began, or never: do not move or delete the folder of a run that goes on",
+    errno.ENOENT: "is the path right, or was it deleted while the run goes on?",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
 LOST = r"gloo|NCCL|Connection (?:closed|reset) by peer|DataLoader worker \(pid"  # in the text of a RuntimeError
