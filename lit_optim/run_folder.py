@@ -45,7 +45,8 @@ def claim_folder(folder: str | Path, key: str = "output_dir") -> None:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         file.seek(0)
-        rule = f"another run is writing there (process {file.read().strip() or 'unknown'}); wait for its end, or choose another folder"
+        other = file.read().strip() or "unknown"
+        rule = f"another run is writing there (process {other}); wait for its end, or choose another folder"
         raise ConfigError(wrong(key, str(folder), rule)) from None
     except OSError:
         return  # a file system without locks

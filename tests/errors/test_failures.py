@@ -10,7 +10,7 @@ import torch
 from torch.multiprocessing import ProcessExitedException
 
 from lit_optim import exit_on_config_error
-from lit_optim.failures import exit_code_of_ranks, failure_message
+from lit_optim.errors.failures import exit_code_of_ranks, failure_message
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 LOST = "another process of this run has ended or does not answer"
