@@ -11,7 +11,7 @@ from typing import Any
 from lit_optim.callbacks.save_on_signal.resumable_moment import is_resumable, path_of_last
 from lit_optim.distributed import AgreedMaximum
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.lightning_api import Callback, LightningModule, Trainer, handlers_to_keep, rank_zero_warn
+from lit_optim.lightning_api import Callback, LightningModule, Trainer, handlers_to_keep, is_instance, rank_zero_warn
 
 REPEATED = 1.0  # seconds within which a launcher and a process group may deliver one signal twice
 EXIT_CODE = 128  # plus the signal's number, as shells count
@@ -40,6 +40,7 @@ class SaveOnSignal(Callback):
     def __init__(self, signals: Sequence[str] = ("SIGTERM", "SIGINT", "SIGUSR1")) -> None:
         self.signals = read_signals(signals)
         self._before: dict[int, Any] = {}  # handlers, to be restored
+        self._kept: dict[int, list[Any]] = {}  # handlers, to be run after the save
         self._received = 0  # a signal's number, on this rank
         self._received_at = 0.0
         self._waited = False  # since the epoch before
@@ -81,8 +82,10 @@ class SaveOnSignal(Callback):
         self._restore()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Restore the handlers."""
+        """Restore the handlers; Lightning ends a run that gets a SIGTERM before it trains, but with exit code 0."""
         self._restore()
+        if is_instance(exception, "utilities.exceptions.SIGTERMException"):
+            exception.code = EXIT_CODE + signal.SIGTERM  # type: ignore[attr-defined]  # a SystemExit
 
     def _receive(self, number: int, frame: Any) -> None:
         """Note a signal; the second one, if no launcher has repeated the first, stops at once."""

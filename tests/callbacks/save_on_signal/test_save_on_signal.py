@@ -1,5 +1,6 @@
 """A run that a signal ends leaves a checkpoint from which it goes on to the bit."""
 
+import os
 import signal
 import threading
 from signal import SIGINT, SIGTERM, SIGUSR1
@@ -137,6 +138,27 @@ def test_the_second_signal_of_a_kind_stops_at_once(tmp_path, monkeypatch):
 
 def test_a_signal_that_a_launcher_repeats_counts_once(tmp_path):
     assert stopped(tmp_path, Signalled(3, signals=[SIGTERM, SIGTERM])) == (143, 4)
+
+
+def test_a_sigterm_before_the_run_trains_is_no_success(tmp_path):
+    class InSanityCheck(Signalled):
+        def validation_step(self, batch, batch_idx):
+            os.kill(os.getpid(), SIGTERM)
+
+    assert stopped(tmp_path, InSanityCheck(), num_sanity_val_steps=2) == (143, None)
+
+
+@pytest.mark.filterwarnings("ignore:ckpt_path. this run is not the one")  # it is longer
+@pytest.mark.parametrize("name", ["ema", "lookahead"])
+def test_weights_of_two_kinds(tmp_path, name):
+    """At the end of a run the evaluated weights are in the module already."""
+    specs = {"scheduler": "constant", "optim_callbacks": name}
+    expected, _ = outcome(fit(tmp_path / "unbroken", Signalled(**specs), max_epochs=3))
+    for at in (4, 15):
+        folder = tmp_path / str(at)
+        assert stopped(folder, Signalled(at, **specs), max_epochs=2) == (143, at + 1)
+        result, _ = outcome(fit(folder, Signalled(**specs), ckpt_path=folder / "last.ckpt", max_epochs=3))
+        assert torch.equal(result, expected)
 
 
 def test_an_ignored_signal_stays_ignored(tmp_path):
