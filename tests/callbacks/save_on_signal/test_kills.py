@@ -18,7 +18,7 @@ from _support.signalled import Signalled
 from lit_optim.callbacks import SaveOnSignal
 
 pytestmark = pytest.mark.slow
-SPECS: dict[str, Any] = {"scheduler": "warmup_cosine", "param_groups": "no_decay", "optim_callbacks": "lookahead"}
+SPECS: dict[str, Any] = {"scheduler": "warmup_cosine", "param_groups": "no_decay", "optim_callbacks": "ema"}
 LAST: dict[str, Any] = {"filename": "last", "enable_version_counter": False}
 
 
