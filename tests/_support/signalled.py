@@ -13,23 +13,14 @@ from _support.net import Net
 PLATEAU = {"main": {"shape": "plateau", "factor": 0.5, "patience": 0, "threshold": 0.5}, "monitor": "val/loss"}
 
 
-class Signalled(Net):
-    """Sends signals in the training or validation step that comes after so many optimizer steps.
+class SignalledNet(Net):
+    at: int | None = None
+    moment, rank = "training", 0
+    signals: Any = (signal.SIGTERM,)
 
-    Args:
-        at: optimizer steps before the moment; None: no signal is sent.
-        moment: in which step, ``training`` or ``validation``.
-        signals: what is sent, one after the other.
-        rank: the rank that gets them.
-    """
-
-    def __init__(
-        self, at: int | None = None, moment: str = "training", signals: Any = (signal.SIGTERM,), rank: int = 0, **specs: Any
-    ):  # fmt: skip
+    def __init__(self, optimizer: Any = "adamw", scheduler: Any = PLATEAU, param_groups: Any = None, optim_callbacks: Any = None):  # fmt: skip
         torch.manual_seed(3)
-        super().__init__(**{"scheduler": PLATEAU, **specs})
-        self.save_hyperparameters(ignore=["at", "moment", "signals", "rank"])
-        self.at, self.moment, self.signals, self.rank = at, moment, signals, rank
+        super().__init__(optimizer, scheduler, param_groups, optim_callbacks)
 
     def send(self, moment):
         if (moment, self.trainer.global_step, self.trainer.global_rank) == (self.moment, self.at, self.rank):
@@ -45,3 +36,17 @@ class Signalled(Net):
         if not self.trainer.sanity_checking:
             self.send("validation")
         super().validation_step(batch, batch_idx)
+
+
+def signalled(at: int | None = None, moment: str = "training", signals: Any = (signal.SIGTERM,), rank: int = 0, **specs: Any):  # fmt: skip
+    """A module that sends its process signals.
+
+    Args:
+        at: optimizer steps before the moment; None: no signal is sent.
+        moment: in which step, ``training`` or ``validation``.
+        signals: what is sent, one after the other.
+        rank: the rank that gets them.
+    """
+    net = SignalledNet(**specs)
+    net.at, net.moment, net.signals, net.rank = at, moment, signals, rank
+    return net

@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from _support.net import fit, weights
-from _support.signalled import Signalled
+from _support.signalled import signalled
 from lit_optim.callbacks import SaveOnSignal
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ def run(folder: Path, *callbacks: Callback, ckpt_path: Path | None = None) -> to
     """A run that saves at every step, so that many a moment lies within a save."""
     saves = [ModelCheckpoint(folder, every_n_train_steps=1, **LAST)]
     model, _ = fit(
-        folder, Signalled(**SPECS), ckpt_path=ckpt_path, max_epochs=4, callbacks=[SaveOnSignal(), *saves, *callbacks]
+        folder, signalled(**SPECS), ckpt_path=ckpt_path, max_epochs=4, callbacks=[SaveOnSignal(), *saves, *callbacks]
     )
     return weights(model)
 

@@ -13,7 +13,7 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 from _support.fork import on_two_ranks
 from _support.net import fit, weights
-from _support.signalled import Signalled
+from _support.signalled import SignalledNet, signalled
 from lit_optim import ConfigError
 from lit_optim.callbacks import SaveOnSignal
 from lit_optim.callbacks.save_on_signal import callback as module
@@ -31,11 +31,11 @@ def _handlers_of_python():
         signal.signal(number, handler)
 
 
-def stopped(tmp_path, signalled, *callbacks, **options):
+def stopped(tmp_path, model, *callbacks, **options):
     """The exit code of a run that is stopped, and the step of its checkpoint."""
     with pytest.raises(SystemExit) as stop:
         fit(
-            tmp_path, signalled, callbacks=[SaveOnSignal(), *callbacks], enable_checkpointing=bool(callbacks), **options
+            tmp_path, model, callbacks=[SaveOnSignal(), *callbacks], enable_checkpointing=bool(callbacks), **options
         )
     return stop.value.code, step_of(tmp_path / "last.ckpt")
 
@@ -50,8 +50,8 @@ def outcome(run):
 
 
 def assert_goes_on(tmp_path, path, **options):
-    expected, counters = outcome(fit(tmp_path / "unbroken", Signalled(), **options))
-    result, state = outcome(fit(tmp_path / "resumed", Signalled(), ckpt_path=path, **options))
+    expected, counters = outcome(fit(tmp_path / "unbroken", signalled(), **options))
+    result, state = outcome(fit(tmp_path / "resumed", signalled(), ckpt_path=path, **options))
     assert torch.equal(result, expected)
     assert state == counters
 
@@ -71,7 +71,7 @@ def assert_goes_on(tmp_path, path, **options):
     ],
 )
 def test_saved_where_it_can_go_on(tmp_path, capsys, number, at, moment, options, saved):
-    code, step = stopped(tmp_path, Signalled(at, moment, [number]), **options)
+    code, step = stopped(tmp_path, signalled(at, moment, [number]), **options)
     assert (code, step) == (128 + number, saved)
     *_, line = capsys.readouterr().err.splitlines()
     path = tmp_path / "last.ckpt"
@@ -83,7 +83,7 @@ def test_all_ranks_stop_at_the_same_step(tmp_path):
     options = {"strategy": "ddp", "devices": 2, "max_epochs": 2}
 
     def work(rank):
-        code, step = stopped(tmp_path, Signalled(2, rank=1), **options)
+        code, step = stopped(tmp_path, signalled(2, rank=1), **options)
         assert_goes_on(tmp_path, tmp_path / "last.ckpt", **options)
         return code, step
 
@@ -102,7 +102,7 @@ class CountBatches(Callback):
 
 
 def test_the_state_of_callbacks_that_are_listed_later_is_saved_too(tmp_path):
-    stopped(tmp_path, Signalled(4), ModelCheckpoint(tmp_path), CountBatches())
+    stopped(tmp_path, signalled(4), ModelCheckpoint(tmp_path), CountBatches())
     states = torch.load(tmp_path / "last.ckpt", weights_only=True)["callbacks"]
     assert states["CountBatches"] == {"seen": 5}
 
@@ -112,10 +112,10 @@ def test_handlers_that_were_there_run_after_the_save_and_are_restored(tmp_path):
     for number in (SIGTERM, SIGUSR1):
         signal.signal(number, lambda n, _: called.append((n, (tmp_path / "last.ckpt").exists())))
     before = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    assert stopped(tmp_path, Signalled(3, signals=[SIGTERM])) == (143, 4)
+    assert stopped(tmp_path, signalled(3, signals=[SIGTERM])) == (143, 4)
     assert called == [(SIGTERM, True)]
     assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before
-    fit(tmp_path, Signalled(), callbacks=[SaveOnSignal()], enable_checkpointing=False, max_epochs=1)
+    fit(tmp_path, signalled(), callbacks=[SaveOnSignal()], enable_checkpointing=False, max_epochs=1)
     assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before
 
 
@@ -126,22 +126,22 @@ def test_a_slurm_job_is_requeued_with_a_checkpoint_of_the_same_step(tmp_path, mo
     slurm = {"plugins": [SLURMEnvironment(auto_requeue=True)], "num_nodes": 1}
     for name in ("SLURM_NTASKS", "SLURM_NNODES", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID"):
         monkeypatch.setenv(name, str(int(name in ("SLURM_NTASKS", "SLURM_NNODES"))))
-    assert stopped(tmp_path, Signalled(3, signals=[SIGUSR1]), **slurm) == (138, 4)
+    assert stopped(tmp_path, signalled(3, signals=[SIGUSR1]), **slurm) == (138, 4)
     assert commands == [["scontrol", "requeue", "17"]]
     assert step_of(tmp_path / "hpc_ckpt_1.ckpt") == 4
 
 
 def test_the_second_signal_of_a_kind_stops_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "REPEATED", 0.0)
-    assert stopped(tmp_path, Signalled(3, signals=[SIGTERM, SIGUSR1, SIGTERM])) == (143, None)
+    assert stopped(tmp_path, signalled(3, signals=[SIGTERM, SIGUSR1, SIGTERM])) == (143, None)
 
 
 def test_a_signal_that_a_launcher_repeats_counts_once(tmp_path):
-    assert stopped(tmp_path, Signalled(3, signals=[SIGTERM, SIGTERM])) == (143, 4)
+    assert stopped(tmp_path, signalled(3, signals=[SIGTERM, SIGTERM])) == (143, 4)
 
 
 def test_a_sigterm_before_the_run_trains_is_no_success(tmp_path):
-    class InSanityCheck(Signalled):
+    class InSanityCheck(SignalledNet):
         def validation_step(self, batch, batch_idx):
             os.kill(os.getpid(), SIGTERM)
 
@@ -153,17 +153,17 @@ def test_a_sigterm_before_the_run_trains_is_no_success(tmp_path):
 def test_weights_of_two_kinds(tmp_path, name):
     """At the end of a run the evaluated weights are in the module already."""
     specs = {"scheduler": "constant", "optim_callbacks": name}
-    expected, _ = outcome(fit(tmp_path / "unbroken", Signalled(**specs), max_epochs=3))
+    expected, _ = outcome(fit(tmp_path / "unbroken", signalled(**specs), max_epochs=3))
     for at in (4, 15):
         folder = tmp_path / str(at)
-        assert stopped(folder, Signalled(at, **specs), max_epochs=2) == (143, at + 1)
-        result, _ = outcome(fit(folder, Signalled(**specs), ckpt_path=folder / "last.ckpt", max_epochs=3))
+        assert stopped(folder, signalled(at, **specs), max_epochs=2) == (143, at + 1)
+        result, _ = outcome(fit(folder, signalled(**specs), ckpt_path=folder / "last.ckpt", max_epochs=3))
         assert torch.equal(result, expected)
 
 
 def test_an_ignored_signal_stays_ignored(tmp_path):
     signal.signal(SIGINT, signal.SIG_IGN)
-    _, trainer = fit(tmp_path, Signalled(3, signals=[SIGINT]), callbacks=[SaveOnSignal()], enable_checkpointing=False)
+    _, trainer = fit(tmp_path, signalled(3, signals=[SIGINT]), callbacks=[SaveOnSignal()], enable_checkpointing=False)
     assert trainer.global_step == 24
     assert signal.getsignal(SIGINT) is signal.SIG_IGN
 
@@ -174,7 +174,7 @@ def test_a_fit_in_another_thread_warns(tmp_path):
     def work():
         try:
             with pytest.warns(UserWarning, match="SaveOnSignal: this fit does not run in the main thread"):
-                fit(tmp_path, Signalled(), callbacks=[SaveOnSignal()], enable_checkpointing=False, max_epochs=1)
+                fit(tmp_path, signalled(), callbacks=[SaveOnSignal()], enable_checkpointing=False, max_epochs=1)
         except BaseException as error:
             failures.append(error)
 
@@ -186,19 +186,19 @@ def test_a_fit_in_another_thread_warns(tmp_path):
 
 def test_beside_the_checkpoints_of_the_first_model_checkpoint(tmp_path):
     folder = tmp_path / "kept"
-    stopped(tmp_path, Signalled(3), ModelCheckpoint(folder), ModelCheckpoint(tmp_path / "more", monitor="val/loss"))
+    stopped(tmp_path, signalled(3), ModelCheckpoint(folder), ModelCheckpoint(tmp_path / "more", monitor="val/loss"))
     assert step_of(folder / "last.ckpt") == 4
 
 
 def test_the_last_of_another_run_is_left_alone_and_the_runs_own_is_replaced(tmp_path):
     (tmp_path / "last.ckpt").write_text("of another run")
     with pytest.raises(SystemExit):
-        fit(tmp_path, Signalled(3), callbacks=[SaveOnSignal(), ModelCheckpoint(tmp_path)])
+        fit(tmp_path, signalled(3), callbacks=[SaveOnSignal(), ModelCheckpoint(tmp_path)])
     assert (tmp_path / "last.ckpt").read_text() == "of another run"
     first = tmp_path / "last-v1.ckpt"
     assert step_of(first) == 4
     with pytest.raises(SystemExit):
-        fit(tmp_path, Signalled(5), callbacks=[SaveOnSignal(), ModelCheckpoint(tmp_path)], ckpt_path=first)
+        fit(tmp_path, signalled(5), callbacks=[SaveOnSignal(), ModelCheckpoint(tmp_path)], ckpt_path=first)
     assert step_of(first) == 6
     assert free_path(str(tmp_path), set()) == str(tmp_path / "last-v2.ckpt")
 
