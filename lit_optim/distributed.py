@@ -48,6 +48,48 @@ def any_rank(found: bool, tensors: Sequence[Tensor]) -> bool:
     return found
 
 
+class AgreedMaximum:
+    """The largest whole number of all ranks, known one exchange later, so that ranks do not wait for each other.
+
+    Without a process group it is this process's number, at once. All ranks must call the same methods.
+
+    Example:
+        >>> agreed = AgreedMaximum()
+        >>> agreed.exchange(15), agreed.value
+        (15, 15)
+    """
+
+    def __init__(self) -> None:
+        self.value = 0
+        self._group = None
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            on_cpu = dist.get_backend() == "gloo"  # for a number on another device the host would have to wait
+            self._group = dist.group.WORLD if on_cpu else dist.new_group(backend="gloo")
+        self._sent: tuple[Tensor, Any] | None = None
+
+    def exchange(self, own: int) -> int:
+        """Send this rank's number, and return the largest of the exchange before."""
+        if self._group is None:
+            self.value = own
+        else:
+            self._receive()
+            number = torch.tensor(own)
+            self._sent = number, dist.all_reduce(number, dist.ReduceOp.MAX, group=self._group, async_op=True)
+        return self.value
+
+    def settle(self, own: int) -> int:
+        """Send this rank's number, and return the largest."""
+        self.exchange(own)
+        self._receive()
+        return self.value
+
+    def _receive(self) -> None:
+        if self._sent is not None:
+            number, work = self._sent
+            work.wait()
+            self.value, self._sent = max(self.value, int(number)), None
+
+
 def cut_shard(whole: Tensor, like: Any) -> Tensor:
     """Cut the part out of a whole tensor that this rank holds of another one.
 

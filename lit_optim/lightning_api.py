@@ -7,6 +7,7 @@ package, and the first one only where a class is needed to inherit from.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from contextlib import suppress
@@ -171,6 +172,17 @@ def is_of_lr_search(path: Any) -> bool:
 def is_of_search(path: Any) -> bool:
     """Return whether a checkpoint is one with which a finder of Lightning's restores a run, of lrs or batch sizes."""
     return is_of_lr_search(path) or os.path.basename(str(path)).startswith(".scale_batch_size_")
+
+
+def handlers_to_keep(number: int) -> list[Any]:
+    """Return what handles a signal, without what Lightning does at SIGTERM: it ends a run within a validation.
+
+    Its requeue of a SLURM job, and the handlers that were there before it, stay.
+    """
+    present = signal.getsignal(number)
+    own = ("_sigterm_notifier_fn", "_sigterm_handler_fn")
+    handlers = getattr(present, "signal_handlers", [present])  # of Lightning's several handlers of one signal
+    return [h for h in handlers if h is not signal.default_int_handler and getattr(h, "__name__", "") not in own]
 
 
 def remove_callbacks(trainer: Trainer, *callbacks: Callback) -> None:
