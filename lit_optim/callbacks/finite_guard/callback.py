@@ -16,9 +16,9 @@ from lit_optim.errors import ConfigError, NonFiniteError, did_you_mean, wrong
 from lit_optim.lightning_api import (
     LightningModule,
     Trainer,
-    may_hide_infinity,
     has_gradient_scaler,
     is_instance,
+    may_hide_infinity,
     rank_zero_warn,
     saves_after_step,
 )
@@ -35,10 +35,10 @@ class FiniteGuard(OptimizerCallback):
     """Takes no optimizer step on a loss, gradients or an lr that are not finite, and saves no weights that are not.
 
     A step that is left out moves no schedule, counter, average or slow weight, and the running statistics of BatchNorms
-    go back to those before its batches. Gradients are judged as the optimizer consumes them and, where clipping may hide
-    an infinite one (by value, or a ``configure_gradient_clipping`` of the module), before that too. Weights are looked
-    at before validations and saves, and after a step that was left out. All ranks decide alike. Steps that a gradient
-    scaler skips are left to it. In each step the host waits for one number, as it does for a gradient scaler.
+    go back to those before its batches. Gradients are judged as the optimizer consumes them and, where clipping may
+    hide an infinite one (by value, or a ``configure_gradient_clipping`` of the module), before that too. Weights are
+    looked at before validations and saves, and after a step that was left out. All ranks decide alike. Steps that a
+    gradient scaler skips are left to it. In each step the host waits for one number, as it does for a scaler.
 
     Without `lit_optim.ConfigureOptimizersMixin` Lightning moves schedules also with a step that was left out.
 
@@ -172,10 +172,9 @@ class FiniteGuard(OptimizerCallback):
             return
         self._steps_since_copy += 1
         due = self._steps_since_copy >= self.every_n_steps or not self._copy.fits()
-        if due or saves_after_step(self.trainer):
-            if self._check_weights() and due:
-                self.in_a_row = 0
-                self._take_copy()
+        if (due or saves_after_step(self.trainer)) and self._check_weights() and due:
+            self.in_a_row = 0
+            self._take_copy()
 
     def _after_left_out(self) -> None:
         """Count a step that was left out, and do what the policy says."""
@@ -243,7 +242,7 @@ def _check_fit(trainer: Trainer, policy: str) -> None:
         ConfigError: with what to write instead.
     """
     if is_instance(trainer.strategy, "strategies.DeepSpeedStrategy"):
-        raise ConfigError(f"{NAME}: DeepSpeed takes the optimizer's steps itself; remove the guard, or use ddp or FSDP2")
+        raise ConfigError(f"{NAME}: DeepSpeed takes the steps itself; remove the guard, or use ddp or FSDP2")
     undoing = [c.scheduler for c in trainer.lr_scheduler_configs if overwrites(c.scheduler, TRIED_STEPS)]
     if policy == "rollback" and undoing:
         rule = "computes the lr from its own initial one and undoes lr x factor"

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from lit_optim.distributed import found_on_any_rank, local_tensor
 
 
-@torch.no_grad()
 def sum_of_norms(tensors: Sequence[Tensor]) -> Tensor | None:
     """Add the norms of what this rank holds of some tensors, on their device; None where it holds nothing.
 
-    It is not finite if an element is not - or, rarely, if a finite norm is beyond the range of its dtype.
+    The sum is not finite if an element is not - or, rarely, if a finite norm is beyond the range of its dtype. Call it
+    under ``torch.no_grad``.
 
     Example:
         >>> sum_of_norms([torch.tensor([3.0, 4.0]), torch.tensor(2.0)]), sum_of_norms([])
@@ -55,9 +55,8 @@ def first_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
 
 def agreed_problem(own: str | None, like: Tensor, ranks: int) -> str | None:
     """Return what is wrong on this rank, or that something is on another one; all ranks must call it."""
-    return (own or "another rank has found a value that is not finite") if (
-        found_on_any_rank(own is not None, like, ranks)
-    ) else None
+    found = found_on_any_rank(own is not None, like, ranks)
+    return (own or "another rank has found a value that is not finite") if found else None
 
 
 def problem_of_weights(module: nn.Module, ranks: int) -> str | None:
