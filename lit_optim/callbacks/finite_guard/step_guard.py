@@ -22,8 +22,8 @@ class StepGuard:
     """Leaves out the steps of an optimizer whose gradients do not pass a check.
 
     The check runs in the last step pre-hook, after the closure, clipping and gradient transforms: on what the optimizer
-    consumes. A step that fails is left by an exception: neither weights nor state change, and no post-hook counts it, as
-    with a step that a gradient scaler skips.
+    consumes. A step that fails is left by an exception: neither weights nor state change, and no post-hook counts it,
+    as with a step that a gradient scaler skips.
 
     LBFGS evaluates its closure several times. Where only a later evaluation fails, its weights go back to those before
     the step, and it begins with a new history.
