@@ -80,12 +80,14 @@ def guard_of(run: L.Trainer) -> Any:
     return next(callback for callback in run.callbacks if type(callback).__name__ == "FiniteGuard")
 
 
-def run_over(tmp_path: Any, module: L.LightningModule, *numbers: int, **options: Any) -> L.Trainer:
+def run_over(
+    tmp_path: Any, module: L.LightningModule, *numbers: int, val: Any = None, ckpt_path: Any = None, **options: Any
+) -> L.Trainer:
     """Fits a module on these batches."""
     run = trainer(tmp_path, **{"max_epochs": 1, **options})
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "optim_callbacks.finite")
-        run.fit(module, Numbers(*numbers))
+        warnings.filterwarnings("ignore", "optim_callbacks.finite|.*no `val_dataloader`")
+        run.fit(module, Numbers(*numbers), val, ckpt_path=ckpt_path)
     return run
 
 

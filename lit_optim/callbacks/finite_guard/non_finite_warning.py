@@ -7,6 +7,8 @@ from lit_optim.callbacks.finite_guard.callback import FiniteGuard
 from lit_optim.callbacks.finite_guard.is_finite import problem_of_weights
 from lit_optim.lightning_api import Callback, LightningModule, Trainer, rank_zero_warn
 
+ADVICE = "; optim_callbacks=finite leaves out the steps that lead there"
+
 
 class NonFiniteWarning(Callback):
     """Warns of the first metric, and of the first weight, that is not finite at a validation, a save or the end.
@@ -35,18 +37,16 @@ class NonFiniteWarning(Callback):
         self._look(trainer, pl_module)
 
     def _look(self, trainer: Trainer, module: LightningModule) -> None:
+        guarded = any(isinstance(callback, FiniteGuard) for callback in trainer.callbacks)  # type: ignore[attr-defined]
         if not self._metric_found:
             values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-            found = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
-            self._metric_found = bool(found)
-            self._warn(trainer, found[:1])
-        if not self._weight_found:
-            problem = problem_of_weights(module, trainer.world_size)
-            self._weight_found = problem is not None
-            self._warn(trainer, [problem] if problem else [])
+            found = next((f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)), None)
+            self._metric_found = self._warn(trainer, found, "" if guarded else ADVICE)
+        if not (self._weight_found or guarded):
+            self._weight_found = self._warn(trainer, problem_of_weights(module, trainer.world_size), ADVICE)
 
-    def _warn(self, trainer: Trainer, found: list[str]) -> None:
-        guarded = any(isinstance(callback, FiniteGuard) for callback in trainer.callbacks)  # type: ignore[attr-defined]
-        advice = "" if guarded else "; optim_callbacks=finite leaves out the steps that lead there"
-        for problem in found:
-            rank_zero_warn(f"after step {trainer.global_step}: {problem}{advice}")
+    def _warn(self, trainer: Trainer, found: str | None, advice: str) -> bool:
+        """Warn of what was found, if anything; return whether it was."""
+        if found is not None:
+            rank_zero_warn(f"after step {trainer.global_step}: {found}{advice}")
+        return found is not None
