@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lit_optim.errors import ConfigError, exit_on_config_error
+from lit_optim.errors import ConfigError, NonFiniteError, exit_on_config_error
 from lit_optim.imports import lazy_names
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ __all__ = [
     "ConfigError",
     "ConfigureOptimizersMixin",
     "SafeCheckpointIO",
+    "NonFiniteError",
     "ScheduleLR",
     "SpecLike",
     "ValidateSweep",

@@ -90,6 +90,21 @@ class AgreedMaximum:
             self.value, self._sent = max(self.value, int(number)), None
 
 
+def found_on_any_rank(found: bool, like: Tensor, ranks: int) -> bool:
+    """Return ``found``, combined with *or* over all ranks, which must all call it.
+
+    Args:
+        found: on this rank.
+        like: a tensor on the device of this rank.
+        ranks: how many there are.
+    """
+    if ranks < 2 or not dist.is_initialized():
+        return found
+    anywhere = torch.tensor(float(found), device=local_tensor(like).device)
+    dist.all_reduce(anywhere, dist.ReduceOp.MAX)
+    return bool(anywhere)
+
+
 def cut_shard(whole: Tensor, like: Any) -> Tensor:
     """Cut the part out of a whole tensor that this rank holds of another one.
 

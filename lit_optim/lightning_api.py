@@ -99,6 +99,18 @@ def has_gradient_scaler(trainer: Trainer | None) -> bool:
     return getattr(getattr(trainer, "precision_plugin", None), "scaler", None) is not None
 
 
+def may_hide_infinity(trainer: Trainer, module: LightningModule) -> bool:
+    """Return whether clipping may turn an infinite gradient into a number: by value, or by the module's own hook."""
+    own = getattr(type(module), "configure_gradient_clipping").__module__  # noqa: B009 - the class of either package
+    return trainer.gradient_clip_algorithm == "value" or not own.startswith(PACKAGES)
+
+
+def saves_after_step(trainer: Trainer) -> bool:
+    """Return whether a checkpoint is due after the optimizer step that is being taken."""
+    every = (getattr(callback, "_every_n_train_steps", 0) for callback in trainer.checkpoint_callbacks)
+    return any(n and (trainer.global_step + 1) % n == 0 for n in every)
+
+
 def package_of(cls: type) -> str:
     """Return the package, ``lightning`` or ``pytorch_lightning``, from whose classes a class inherits; else ''.
 
