@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lit_optim.config import capabilities
@@ -52,6 +52,18 @@ def warn_at_fit_start(
         if not module.automatic_optimization:
             effect = f"no schedule moves, {effect}"
         rank_zero_warn(f"{name} drops what super() returned: {effect}")
+
+
+def reject_schedules_that_undo_a_switch(
+    optimizers: Sequence[Any], schedulers: Sequence[Any], total_steps: int | None
+) -> None:
+    """Reject a scheduler of another class that would put Adam's lr in place of SGD's, with and without the callback."""
+    switching = [group for each in optimizers for group in each.param_groups if "switch_tol" in group]
+    if switching:
+        from lit_optim.callbacks.swats.foreign_schedulers import reject_other_schedules
+
+        others = [scheduler for scheduler in schedulers if scheduler is not None]
+        reject_other_schedules(others, total_steps, follow=switching[0]["follow_schedule"])
 
 
 def _check_backward(module: LightningModule, path: str) -> None:
