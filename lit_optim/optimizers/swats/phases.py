@@ -60,8 +60,8 @@ def warn_of_undone_switch(group: Mapping[str, Any]) -> None:
     lr, adam_lr = float(group["lr"]), float(group["adam_lr"])
     if abs(math.log(group["decay_lr"])) > 1 and math.isclose(lr, adam_lr, rel_tol=0.3):
         warnings.warn(
-            f"SWATS has switched to SGD with lr={adam_lr / group['decay_lr']:.3g}, and lr={lr:.3g}, near Adam's, has been "
-            "written in its place: torch's LambdaLR, OneCycleLR and warm restarts compute the lr from their own initial "
-            "one; take a lit_optim.ScheduleLR",
+            f"SWATS has switched to SGD with lr={adam_lr / group['decay_lr']:.3g}, and lr={lr:.3g}, near Adam's, has "
+            "been written in its place: torch's LambdaLR, OneCycleLR and warm restarts compute the lr from their own "
+            "initial one; take a lit_optim.ScheduleLR",
             stacklevel=2,
         )
