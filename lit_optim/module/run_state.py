@@ -26,6 +26,7 @@ class RunState:
     Args:
         given_specs: the specs that ``save_hyperparameters`` was given, before Lightning drops what cannot be pickled.
         assigned_lr: the absolute learning rate that was assigned to ``module.lr``; None: none was.
+        lr_of_init: whether that was done by the module's own ``__init__``.
         allowed_packages: what the specs of the checkpoint that the module was loaded from may import; None: all.
         resumed_specs: the specs that the run goes on with, where the checkpoint's win.
         resumed: what is known of the checkpoint that the run is resumed from.
@@ -46,6 +47,7 @@ class RunState:
 
     given_specs: dict[str, Any] = field(default_factory=dict)
     assigned_lr: float | None = None
+    lr_of_init: bool = False
     allowed_packages: frozenset[str] | None = None
     resumed_specs: dict[str, Any] | None = None
     resumed: ResumedRun | None = None
