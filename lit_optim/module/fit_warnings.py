@@ -89,8 +89,8 @@ def check_what_was_built(
         )
     if (configured := module.lr_without_effect()) is not None:
         rank_zero_warn(
-            f"optimizer.lr={configured:g} has no effect: {type(module).__name__}.__init__ assigns self.lr={module.lr:g};"
-            " remove the assignment (self.lr reads the configured lr), or assign only what is not None"
+            f"optimizer.lr={configured:g} has no effect: {type(module).__name__}.__init__ assigns self.lr={module.lr:g}"
+            "; remove that (self.lr reads the configured lr), or assign only what is not None"
         )
     words = task_overrides() if any(module.optim_specs().get(group) is None for group in GROUPS) else []
     given = {type(callback).__module__ for callback in getattr(module._trainer_or_none(), "callbacks", ())}

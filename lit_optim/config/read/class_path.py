@@ -42,11 +42,11 @@ def name_alone(spec: Any) -> Any:
     """Return the name in a mapping that holds nothing else, and any other spec as it is.
 
     Example:
-        >>> name_alone({"_target_": "no_decay"}), name_alone({"rules": []})
-        ('no_decay', {'rules': []})
+        >>> name_alone({"_target_": "no_decay"}), name_alone({"name": "no_decay"}), name_alone({"rules": []})
+        ('no_decay', 'no_decay', {'rules': []})
     """
-    named = isinstance(spec, Mapping) and list(spec) == ["_target_"] and is_name(spec["_target_"])
-    return spec["_target_"] if named else spec
+    named = isinstance(spec, Mapping) and list(spec) in (["_target_"], ["name"]) and is_name([*spec.values()][0])
+    return [*spec.values()][0] if named else spec
 
 
 def is_name(target: Any) -> bool:
