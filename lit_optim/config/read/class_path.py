@@ -45,8 +45,10 @@ def name_alone(spec: Any) -> Any:
         >>> name_alone({"_target_": "no_decay"}), name_alone({"name": "no_decay"}), name_alone({"rules": []})
         ('no_decay', 'no_decay', {'rules': []})
     """
-    named = isinstance(spec, Mapping) and list(spec) in (["_target_"], ["name"]) and is_name([*spec.values()][0])
-    return [*spec.values()][0] if named else spec
+    if isinstance(spec, Mapping) and list(spec) in (["_target_"], ["name"]):
+        (name,) = spec.values()
+        return name if is_name(name) else spec
+    return spec
 
 
 def is_name(target: Any) -> bool:
