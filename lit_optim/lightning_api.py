@@ -133,6 +133,21 @@ def count_saved_batch(trainer: Trainer) -> None:
         loop.batch_progress.increment_completed()
 
 
+def count_begun_epoch(trainer: Trainer) -> None:
+    """Count the epoch that begins where a checkpoint of an epoch's last batch is resumed; for ``on_train_start``.
+
+    Lightning counts the old epoch as done, and not the new one as begun: a checkpoint within it would begin it anew.
+    """
+    loop = trainer.fit_loop
+    last = loop.epoch_loop.batch_progress.is_last_batch and getattr(
+        loop.epoch_loop, "restarted_on_train_batch_end", False
+    )
+    progress = loop.epoch_progress
+    if last and getattr(loop, "restarted_mid_epoch", False) and progress.current.started == progress.current.processed:
+        progress.increment_ready()
+        progress.increment_started()
+
+
 def epoch_after_last_batch(trainer: Trainer) -> int:
     """Return the epoch in which a run continues after a resume at an epoch's last batch; 2.4 does not count it."""
     return trainer.current_epoch + _before_2_5(trainer)

@@ -5,7 +5,15 @@ from typing import Any
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.checkpoint.compatibility import check_phase, reject_other_class, restores_param_groups
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Callback, Trainer, count_saved_batch, is_of_search, is_timed, remove_callbacks
+from lit_optim.lightning_api import (
+    Callback,
+    Trainer,
+    count_begun_epoch,
+    count_saved_batch,
+    is_of_search,
+    is_timed,
+    remove_callbacks,
+)
 
 
 class SpecCheckpoint(Callback):
@@ -40,6 +48,7 @@ class SpecCheckpoint(Callback):
         The next fit gets new callbacks from the module.
         """
         count_saved_batch(trainer)
+        count_begun_epoch(trainer)
         pl_module.follow_batch_size()
         pl_module.plan_runs()
         pl_module.write_group_table()

@@ -16,6 +16,7 @@ from lit_optim.checkpoint.compatibility import (
     restores_param_groups,
 )
 from lit_optim.checkpoint.named_states import order_by_name
+from lit_optim.checkpoint.regroup_states import regroup_states
 from lit_optim.checkpoint.stamp import HPARAMS, environment, stamp, stamp_of
 from lit_optim.config.read.named_specs import optimizer_as_dict
 from lit_optim.config.read.plain_containers import all_strings, to_plain, to_serializable
@@ -116,7 +117,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             check_parameter_order(checkpoint, [name for name, _ in self.named_parameters()], live[0])
             if state.scaled_lr is not None and state.resumed_batch_size not in (None, state.scaled_lr.batch.samples):
                 warn_of_another_batch(state.resumed_batch_size, state.scaled_lr.batch)
-            self._fit_schedulers(checkpoint)
+            self._fit_schedulers(checkpoint, loaded=True)
         else:
             state.checkpoint = checkpoint
         if to_serializable(used["optimizer"]) != to_serializable(self._specs_with_lr()["optimizer"]) or (
@@ -125,7 +126,7 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             state.resumed_specs = used
         if policy.schedule == "cooldown" and trainer is not None:
             optimizers = max(1, len(saved.get("optimizers") or []))
-            run_plans.end_with_cooldown(trainer, policy, progress_in(checkpoint), optimizers)
+            run_plans.end_with_cooldown(trainer, policy, saved, progress_in(checkpoint), optimizers)
 
     def fit_checkpoint(self, checkpoint: dict[str, Any], optimizers: Sequence[Optimizer]) -> None:
         """Bring the optimizer states of a checkpoint into the form of the optimizers, and check them.
@@ -134,21 +135,24 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             ConfigError: where they do not fit.
         """
         resumed, callbacks = self._run_state.resumed, getattr(self._trainer_or_none(), "callbacks", ())
+        states = checkpoint.get("optimizer_states")
         if resumed is not None and not restores_param_groups(callbacks):
+            for changes in regroup_states(states, optimizers, callbacks):
+                resumed.notes += changes.lines()
             resumed.fit_states(checkpoint, optimizers)
-        check_resumed_states(checkpoint.get("optimizer_states"), optimizers, callbacks)
+        check_resumed_states(states, optimizers, callbacks)
 
-    def _fit_schedulers(self, checkpoint: dict[str, Any]) -> None:
+    def _fit_schedulers(self, checkpoint: dict[str, Any], *, loaded: bool) -> None:
         resumed, trainer = self._run_state.resumed, self.trainer
         if resumed is not None:
             schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-            resumed.fit_schedulers(checkpoint, schedulers, len(trainer.optimizers))
+            resumed.fit_schedulers(checkpoint, schedulers, trainer.optimizers, loaded=loaded)
 
     def before_restore(self) -> None:
         """Keep the values that the groups were built with, and fit the states of schedulers to them."""
         run_plans.remember_built_values(self)
         if checkpoint := self._run_state.take_checkpoint():
-            self._fit_schedulers(checkpoint)
+            self._fit_schedulers(checkpoint, loaded=False)
 
     def plan_runs(self) -> None:
         """Plan the schedules when training starts."""

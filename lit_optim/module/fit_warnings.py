@@ -46,7 +46,7 @@ def warn_at_fit_start(
         if trainer is None:
             continue
         _check_backward(module, path)
-        if not vars(trainer).get("fast_dev_run"):
+        if not run.shortened_by:
             _warn_of_pitfalls(part, module, trainer, part.length_of(run, by_hand=not module.automatic_optimization))
     if trainer is None:
         return

@@ -15,20 +15,24 @@ class RunProgress(NamedTuple):
         steps: optimizer steps, as the Trainer counts them: of all optimizers together.
         epochs: that are done.
         batches: of the next epoch that are done.
+        at_batch_end: whether the last of them is not counted as completed, as at its end.
     """
 
     steps: int = 0
     epochs: int = 0
     batches: int = 0
+    at_batch_end: bool = True
 
     def in_epochs_of(self, batches: float) -> RunProgress:
-        """Return the progress in epochs of another length, as Lightning goes on within one.
+        """Return the progress in epochs of another length: Lightning begins one anew that has no batch left.
 
         Example:
-            >>> RunProgress(6, epochs=1, batches=2).in_epochs_of(4), RunProgress(8, epochs=1, batches=4).in_epochs_of(4)
-            (RunProgress(steps=6, epochs=1, batches=2), RunProgress(steps=8, epochs=2, batches=0))
+            >>> RunProgress(6, 1, batches=2).in_epochs_of(4)[:3], RunProgress(6, 1, batches=2).in_epochs_of(2)[:3]
+            ((6, 1, 2), (6, 1, 0))
         """
-        return self if self.batches < batches else self._replace(epochs=self.epochs + 1, batches=0)
+        if self.batches < batches:
+            return self
+        return self._replace(batches=0, epochs=self.epochs + (not self.at_batch_end))
 
 
 def run_progress(trainer: Trainer) -> RunProgress:
@@ -40,7 +44,7 @@ def run_progress(trainer: Trainer) -> RunProgress:
     epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
     within = loop.epoch_loop.restarting and epochs.started > epochs.processed
     done = batches.current.processed if within else 0
-    return RunProgress(trainer.global_step, epochs.processed, done)
+    return RunProgress(trainer.global_step, epochs.processed, done, batches.current.completed < done)
 
 
 def progress_in(checkpoint: Mapping[str, Any]) -> RunProgress:
@@ -48,7 +52,7 @@ def progress_in(checkpoint: Mapping[str, Any]) -> RunProgress:
 
     Example:
         >>> progress_in({"global_step": 7, "epoch": 1})
-        RunProgress(steps=7, epochs=1, batches=0)
+        RunProgress(steps=7, epochs=1, batches=0, at_batch_end=True)
     """
     loops = checkpoint.get("loops")
     loop = loops.get("fit_loop") if isinstance(loops, Mapping) else None
@@ -57,10 +61,9 @@ def progress_in(checkpoint: Mapping[str, Any]) -> RunProgress:
         epochs, batches = loop["epoch_progress"]["current"], loop["epoch_loop.batch_progress"]  # type: ignore[index]
         within = _count(epochs["started"]) > _count(epochs["processed"])
         done = _count(batches["current"]["processed"]) if within else 0
-        progress = RunProgress(steps, _count(epochs["processed"]), done)
-        return (
-            progress._replace(epochs=progress.epochs + 1, batches=0) if done and batches["is_last_batch"] else progress
-        )
+        if done and batches["is_last_batch"]:
+            return RunProgress(steps, _count(epochs["processed"]) + 1)
+        return RunProgress(steps, _count(epochs["processed"]), done, _count(batches["current"]["completed"]) < done)
     except (KeyError, TypeError):
         return RunProgress(steps, _count(checkpoint.get("epoch")))
 

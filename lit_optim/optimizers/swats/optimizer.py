@@ -85,6 +85,7 @@ class SWATS(RuleOptimizer):
 
     untracked_keys = (*FOUND, *OPTIONS)
     shares_buckets: ClassVar[bool] = False  # each group has its own dot products
+    of_last_step: ClassVar[tuple[str, ...]] = ("adam_lr", "unseen")  # keys that groups of one estimate differ in
 
     def __init__(
         self,
@@ -123,6 +124,15 @@ class SWATS(RuleOptimizer):
                 raise ConfigError(wrong("betas", group["betas"], f"{rule}; choose scope=group"))
             shared = ("phase", "k", "gamma", "lam", "sgd_lr", "switched_at", "decay_lr")
             group.update({name: first[name] for name in shared})
+
+    @property
+    def shares_counters(self) -> bool:
+        """Return whether a group that is new in a saved state takes over the counters of the others."""
+        return bool(self.param_groups[0]["scope"] == "global")
+
+    def lr_scale(self, group: Group) -> float:
+        """Return the factor by which the switch has changed the lr of a saved group."""
+        return 1 / group["decay_lr"] if group["phase"] == "sgd" else 1.0
 
     def rule(self, group: Group) -> RuleSpec:
         """Return the rule of the phase; the state is that of Adam in both."""
