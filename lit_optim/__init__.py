@@ -50,8 +50,8 @@ _HOMES = {
 __all__ = [
     "ConfigError",
     "ConfigureOptimizersMixin",
-    "SafeCheckpointIO",
     "NonFiniteError",
+    "SafeCheckpointIO",
     "ScheduleLR",
     "SpecLike",
     "ValidateSweep",

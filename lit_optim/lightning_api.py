@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from operator import attrgetter
 from types import ModuleType
@@ -209,3 +210,65 @@ def remove_callbacks(trainer: Trainer, *callbacks: Callback) -> None:
     """
     present: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
     trainer.callbacks = [callback for callback in present if callback not in callbacks]  # type: ignore[attr-defined]
+
+
+def logged_metric(trainer: Trainer, name: str, *, validation: bool) -> float | None:
+    """Return the value of a metric that has been logged since its loop last reset its results, else None.
+
+    ``trainer.callback_metrics`` keeps the values of earlier epochs, so that it cannot say what is new.
+
+    Args:
+        trainer: that fits.
+        name: of the metric, also with ``_step``, ``_epoch`` or ``/dataloader_idx_0``.
+        validation: whether it was logged by the validation, or else by the training.
+    """
+    loop = trainer.fit_loop.epoch_loop
+    results = (loop.val_loop if validation else loop)._results
+    value = None
+    for metric in results.result_metrics:
+        for on_step in (True, False):  # what is logged by both has the mean of the epoch
+            if not metric.has_reset and name in results._forked_name(metric, on_step):
+                found = results._get_cache(metric, on_step)
+                value = value if found is None else float(found)
+    return value
+
+
+def is_logged_by_a_loop(trainer: Trainer, name: str) -> bool:
+    """Return whether ``self.log`` has seen a metric in this fit, or else code has written ``callback_metrics``."""
+    loop = trainer.fit_loop.epoch_loop
+    return any(
+        name in results._forked_name(metric, on_step)
+        for results in (loop._results, loop.val_loop._results)
+        for metric in results.result_metrics
+        for on_step in (True, False)
+    )
+
+
+def call_after_hook(module: LightningModule, hook: str, act: Callable[[], None]) -> Callable[[], None]:
+    """Call a function once, right after the next call of a hook of a module's own.
+
+    Lightning calls a module's ``on_train_epoch_end`` after those of callbacks, and before those of checkpoints.
+
+    Args:
+        module: whose hook is called next.
+        hook: its name.
+        act: what is called.
+
+    Returns:
+        What undoes it, where the hook is not called any more.
+    """
+    attributes = vars(module)
+    before, own = attributes.get(hook), getattr(module, hook)
+
+    def undo() -> None:
+        if attributes.pop(hook, None) is not None and before is not None:
+            attributes[hook] = before
+
+    def once(*args: Any, **kwargs: Any) -> Any:
+        undo()
+        result = own(*args, **kwargs)
+        act()
+        return result
+
+    attributes[hook] = once
+    return undo
