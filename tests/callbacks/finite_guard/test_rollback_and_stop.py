@@ -1,5 +1,7 @@
 """What a rollback restores and what goes on, how a run is stopped, and that no file holds weights that are not finite."""
 
+from typing import ClassVar
+
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
@@ -50,7 +52,7 @@ def test_everything_that_the_optimizer_holds_goes_back(case, tmp_path):
     name, callbacks = case[1]
 
     class Watch(Callback):
-        states = []
+        states: ClassVar[list] = []
 
         def on_train_batch_end(self, trainer, module, *_):
             state = trainer.optimizers[0].state_dict()
