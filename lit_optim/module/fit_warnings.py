@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from lit_optim.config import capabilities
 from lit_optim.config.pitfalls import Specs, find_in_specs
 from lit_optim.config.pitfalls.muon_share import muon_share
-from lit_optim.config.pitfalls.unused_groups import task_overrides, unused_groups
+from lit_optim.config.unused_groups import task_overrides, unused_groups
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName
