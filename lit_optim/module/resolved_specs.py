@@ -10,15 +10,15 @@ from lit_optim.config.composite_of_names import composite_of_names
 from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName, resolve
-from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.rank_agreement import raise_on_all_ranks
+from lit_optim.module.resume import ModuleThatResumes
 from lit_optim.scheduler.run_length import check_has_steps
 
 if TYPE_CHECKING:
     from lit_optim.lightning_api import Callback
 
 
-class ModuleWithResolvedSpecs(SpecsInCheckpoints):
+class ModuleWithResolvedSpecs(ModuleThatResumes):
     """A module that keeps its resolved specs."""
 
     def resolved_specs(self, more: Iterable[Callback] = (), *, attached: bool = False) -> Resolved | ResolvedByName:

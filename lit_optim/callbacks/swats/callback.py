@@ -182,6 +182,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Write the report so far."""
+        super().on_exception(trainer, pl_module, exception)
         self._write(trainer)
 
     def state_dict(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from lit_optim.config.checks.signature import call_signature, only_kwargs_takes
 from lit_optim.config.checks.unused_kwargs import check_unused_kwargs, uses_kwargs
 from lit_optim.config.read.class_path import from_class_path, is_name, name_alone
 from lit_optim.config.read.plain_containers import to_plain
-from lit_optim.config.read.presets import load_preset
+from lit_optim.config.read.presets import load_preset, preset_names
 from lit_optim.config.read.spec import HYDRA_KEYS
 from lit_optim.errors import ConfigError, Problems, wrong
 from lit_optim.imports import check_stays_inside
@@ -95,7 +95,9 @@ def _callback_entries(spec: Any, key: str) -> dict[str, Any]:
         if is_name(name):
             changes = {k: v for k, v in spec.items() if k not in ("_target_", "name")}
             return {k: {**entry, **changes} for k, entry in load_preset("optim_callbacks", name, key).items()}
-        return {"": dict(spec)} if "_target_" in spec else {k: v for k, v in spec.items() if v is not None}
+        if "_target_" in spec:
+            return {"": dict(spec)}
+        return {k: _of_preset(k, v, f"{key}.{k}") for k, v in spec.items() if v is not None}
     if isinstance(spec, (list, tuple)):
         entries: dict[str, Any] = {}
         for i, entry in enumerate(spec):
@@ -103,3 +105,16 @@ def _callback_entries(spec: Any, key: str) -> dict[str, Any]:
                 entries[name if name not in entries else f"{name}[{i}]"] = value
         return entries
     raise ConfigError(f"{key}={spec!r}: not a list of callbacks; give names of presets, or a mapping name -> spec")
+
+
+def _of_preset(key: str, value: Any, where: str) -> Any:
+    """Merge an entry into the preset that it names at ``_target_``, at ``name``, or by its own key."""
+    given = {"_target_": value} if isinstance(value, str) else value
+    if not isinstance(given, Mapping) or "class_path" in given:
+        return value
+    own_key = key if key in preset_names("optim_callbacks") else None
+    name: Any = given.get("_target_", given.get("name", own_key))
+    if not is_name(name):
+        return value
+    (entry,) = load_preset("optim_callbacks", name, where).values()
+    return {**entry, **{k: v for k, v in given.items() if k not in ("_target_", "name")}}
