@@ -34,6 +34,7 @@ def main(cfg: DictConfig) -> float | None:
 
     silence()
     trainer, model, data = build(cfg)
+    lit_optim.claim_folder(cfg.output_dir)
     show = rank_zero_only(print)  # under trainer=ddp every process runs this function
     show(f"seed: {cfg.seed}")
     ckpt_path = lit_optim.find_checkpoint(cfg.ckpt_path, trainer)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lit_optim.errors import ConfigError, exit_on_config_error
+from lit_optim.errors import ConfigError, NonFiniteError, exit_on_config_error
 from lit_optim.imports import lazy_names
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lit_optim.config.sweep import ValidateSweep
     from lit_optim.config.validate import validate
     from lit_optim.mixin import ConfigureOptimizersMixin
+    from lit_optim.run_folder import claim_folder
     from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 __version__ = "0.1.0"
@@ -39,6 +40,7 @@ _HOMES = {
     "build_callbacks": "lit_optim.config.public_builders",
     "build_optimizer": "lit_optim.config.public_builders",
     "build_scheduler": "lit_optim.config.public_builders",
+    "claim_folder": "lit_optim.run_folder",
     "compose": "lit_optim.config.read.compose",
     "find_checkpoint": "lit_optim.checkpoint_files.find",
     "presets": "lit_optim.config.read.presets",
@@ -48,6 +50,7 @@ _HOMES = {
 __all__ = [
     "ConfigError",
     "ConfigureOptimizersMixin",
+    "NonFiniteError",
     "SafeCheckpointIO",
     "ScheduleLR",
     "SpecLike",
@@ -55,6 +58,7 @@ __all__ = [
     "build_callbacks",
     "build_optimizer",
     "build_scheduler",
+    "claim_folder",
     "compose",
     "exit_on_config_error",
     "find_checkpoint",
