@@ -7,6 +7,7 @@ package, and the first one only where a class is needed to inherit from.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -22,12 +23,15 @@ from lit_optim.versions import older
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch.plugins import TorchCheckpointIO
 else:
     LightningModule = Trainer = Any  # for annotations alone; what is asked at run time is a question to both packages
 
-__all__ = ["Callback", "LightningModule", "Trainer", "rank_zero_info", "rank_zero_warn"]  # what is Lightning's
+__all__ = ["Callback", "LightningModule", "TorchCheckpointIO", "Trainer", "rank_zero_info", "rank_zero_warn"]
 
 PACKAGES = ("lightning.pytorch", "pytorch_lightning")
+CHECKPOINT_IO = "plugins.TorchCheckpointIO"
+BASES = {"Callback": "Callback", "TorchCheckpointIO": CHECKPOINT_IO}  # of our classes, with their paths
 
 
 def _imported_packages() -> list[ModuleType]:
@@ -75,10 +79,10 @@ def is_instance(value: Any, *paths: str) -> bool:
 
 
 def __getattr__(name: str) -> Any:
-    """Return ``Callback``, the base of our callbacks: the class of the package in use, or a class of both packages."""
-    if name != "Callback":
+    """Return a base of our classes: the class of the package in use, or a class of both packages."""
+    if name not in BASES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    bases = lightning_classes(name)
+    bases = lightning_classes(BASES[name])
     base = globals()[name] = bases[0] if len(bases) == 1 else type(name, bases, {"__module__": __name__})
     return base
 
@@ -94,6 +98,18 @@ def rank_zero_warn(message: str, category: type[Warning] = UserWarning) -> None:
 def has_gradient_scaler(trainer: Trainer | None) -> bool:
     """Return whether a scaler may skip optimizer steps, as under 16-bit precision on a GPU."""
     return getattr(getattr(trainer, "precision_plugin", None), "scaler", None) is not None
+
+
+def may_hide_infinity(trainer: Trainer, module: LightningModule) -> bool:
+    """Return whether clipping may turn an infinite gradient into a number: by value, or by the module's own hook."""
+    own = getattr(type(module), "configure_gradient_clipping").__module__  # noqa: B009 - the class of either package
+    return trainer.gradient_clip_algorithm == "value" or not own.startswith(PACKAGES)
+
+
+def saves_after_step(trainer: Trainer) -> bool:
+    """Return whether a checkpoint is due after the optimizer step that is being taken."""
+    every = (getattr(callback, "_every_n_train_steps", 0) for callback in trainer.checkpoint_callbacks)
+    return any(n and (trainer.global_step + 1) % n == 0 for n in every)
 
 
 def package_of(cls: type) -> str:
@@ -169,6 +185,17 @@ def is_of_lr_search(path: Any) -> bool:
 def is_of_search(path: Any) -> bool:
     """Return whether a checkpoint is one with which a finder of Lightning's restores a run, of lrs or batch sizes."""
     return is_of_lr_search(path) or os.path.basename(str(path)).startswith(".scale_batch_size_")
+
+
+def handlers_to_keep(number: int) -> list[Any]:
+    """Return what handles a signal, without what Lightning does at SIGTERM: it ends a run within a validation.
+
+    Its requeue of a SLURM job, and the handlers that were there before it, stay.
+    """
+    present = signal.getsignal(number)
+    own = ("_sigterm_notifier_fn", "_sigterm_handler_fn")
+    handlers = getattr(present, "signal_handlers", [present])  # of Lightning's several handlers of one signal
+    return [h for h in handlers if h is not signal.default_int_handler and getattr(h, "__name__", "") not in own]
 
 
 def remove_callbacks(trainer: Trainer, *callbacks: Callback) -> None:

@@ -71,6 +71,7 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
         (the peak lr), and the schedule starts from what is left there: lr, another key, a new group.
         """
         state, trainer, by_hand = self._run_state, self._trainer_or_none(), not self.automatic_optimization
+        self.resume_unless_done()
         with self.trusted():
             resolved = self.resolved_specs(attached=True)
             optimizers = resolved.build_optimizers(self)
@@ -91,12 +92,13 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
             check_what_was_built(self, optimizers, schedulers, run.total_steps)
             warn_at_fit_start(resolved, self, trainer, run)
             state.write_groups = report_groups(resolved.parts, self, optimizers, trainer)
-        skips = resolved.parts[0].scheduler.own and has_gradient_scaler(trainer) and not by_hand
-        state.applied_steps = AppliedStepCounter(optimizers[0]) if skips else None
+        scaled = resolved.parts[0].scheduler.own and has_gradient_scaler(trainer)
+        skips = scaled or any(callback.leaves_steps_out for callback in self.optimizer_callbacks())
+        state.applied_steps = AppliedStepCounter(optimizers[0]) if skips and not by_hand else None
         return for_lightning(resolved.parts, optimizers, schedulers, by_hand=by_hand)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        """Move the schedule on, unless a gradient scaler has skipped the optimizer's step."""
+        """Move the schedule on, unless a gradient scaler or the finite guard has left the optimizer's step out."""
         steps = self._run_state.applied_steps
         if steps is None or steps.has_moved():
             super().lr_scheduler_step(scheduler, metric)

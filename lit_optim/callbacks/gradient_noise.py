@@ -45,8 +45,14 @@ class GradientNoise(GradientTransform):
     ) -> None:
         if compile:
             rank_zero_warn("optim_callbacks.gradient_noise.compile has no effect: the noise has no compiled form")
-        self.arguments = (eta, gamma, seed, every_n, False, exclude)
-        self.relative = relative
+        self.options = {
+            "eta": eta,
+            "gamma": gamma,
+            "seed": seed,
+            "every_n": every_n,
+            "exclude": exclude,
+            "relative": relative,
+        }
         self._ratios: list[list[Any]] = []  # of each optimizer, in this epoch
         self._warned = False
         self.steps: list[int] = []  # of each optimizer, from the checkpoint
@@ -58,7 +64,7 @@ class GradientNoise(GradientTransform):
 
     def link(self) -> Noise:
         """Create the noise of one optimizer."""
-        return Noise(*self.arguments, relative=self.relative)
+        return Noise(**self.options)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Reset the steps; a checkpoint is loaded later."""
@@ -73,7 +79,7 @@ class GradientNoise(GradientTransform):
         for link, steps in zip(self.links, self.steps, strict=False):
             link.load_state_dict({"steps": steps})
         for noise in self._noises:
-            noise.relative = self.relative
+            noise.relative = self.options["relative"]
         self._ratios = [[] for _ in self.links]
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
@@ -100,7 +106,7 @@ class GradientNoise(GradientTransform):
             ratios.clear()
             if least > 1 and not self._warned:
                 self._warned = True
-                eta = self.arguments[0]
+                eta = self.options["eta"]
                 rank_zero_warn(
                     f"optim_callbacks.gradient_noise.eta={eta:g}: in this epoch the noise was at least {least:.3g} "
                     "times as large as the gradient, in norm; write relative=true, or a smaller eta"
@@ -109,16 +115,16 @@ class GradientNoise(GradientTransform):
     def state_dict(self) -> dict[str, Any]:
         """Return the number of steps that each optimizer has taken."""
         running = [link.steps for link in self.links if link.active]
-        return {"steps": running or self.steps, **({"relative": True} if self.relative else {})}
+        return {"steps": running or self.steps, **({"relative": True} if self.options["relative"] else {})}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the number of steps of each optimizer."""
         self.steps = [int(steps) for steps in state_dict["steps"]]
         relative = bool(state_dict.get("relative", False))  # older noise was absolute
-        if relative != self.relative:
+        if relative != self.options["relative"]:
             text = "optim_callbacks.gradient_noise.relative={} has no effect: the checkpoint restores relative={}"
-            rank_zero_warn(text.format(str(self.relative).lower(), str(relative).lower()))
-            self.relative = relative
+            rank_zero_warn(text.format(str(self.options["relative"]).lower(), str(relative).lower()))
+            self.options["relative"] = relative
 
 
 def _logs(trainer: Trainer) -> bool:

@@ -130,7 +130,16 @@ def _warn_of_pitfalls(resolved: Resolved, module: LightningModule, trainer: Trai
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
     config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
     strategy = {"_target_": type(trainer.strategy).__name__, "config": config} if isinstance(config, Mapping) else None
-    specs = Specs(optimizer, scheduler.spec, scheduler, resolved.param_groups.rules, run, strategy=strategy)
+    specs = Specs(
+        optimizer,
+        scheduler.spec,
+        scheduler,
+        resolved.param_groups.rules,
+        run,
+        strategy=strategy,
+        precision=trainer.precision,
+        guarded=any(callback.leaves_steps_out for callback in module.optimizer_callbacks()),
+    )
     findings = [*find_in_specs(specs), *(muon_share(resolved.optimizer, module) if resolved.of is None else [])]
     fatal = [str(found) for found in findings if found.fatal]
     if fatal:

@@ -136,15 +136,18 @@ class ModuleWithSpecs(Base):
         if any("lr" in named for named in (self._modules, self._parameters, self._buffers)):
             rule = "is the learning rate of the configured optimizer; give the layer or tensor another name"
             raise ConfigError(f"{type(self).__name__}.lr: {rule}")
-        resumed = self._run_state.resumed_specs
+        specs = _specs_in(self._run_state.resumed_specs or self._configured_specs())
+        if specs.get("optimizer") is None:
+            raise ConfigError(f"{type(self).__name__}: {WAYS}")
+        return specs
+
+    def _configured_specs(self) -> Any:
+        """Return what a mapping of specs is configured: ``optim_spec``, else the hyper-parameters."""
         own = getattr(self, "optim_spec", None)
         if own is not None:
             own = object_fields(own)
             _check_own_spec(own, type(self).__name__)
-        specs = _specs_in(resumed or own or {**self._run_state.given_specs, **_specs_in(self.hparams)})
-        if specs.get("optimizer") is None:
-            raise ConfigError(f"{type(self).__name__}: {WAYS}")
-        return specs
+        return own or {**self._run_state.given_specs, **_specs_in(self.hparams)}
 
     def optimizer_callbacks(self, more: Iterable[Callback] = ()) -> list[OptimizerCallback]:
         """Return the Trainer's callbacks that take part, and those of the module, which replace the Trainer's."""
