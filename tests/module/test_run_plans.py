@@ -125,7 +125,9 @@ def test_a_run_that_is_too_short_is_rejected_where_it_is_no_trial(tmp_path):
 
 
 def test_an_overridden_hook_that_stops_the_schedule_is_named():
-    with pytest.warns(UserWarning, match=r"Stuck.lr_scheduler_step does not call super.*, so the schedule does not move"):
+    with pytest.warns(
+        UserWarning, match=r"Stuck.lr_scheduler_step does not call super.*, so the schedule does not move"
+    ):
 
         class Stuck(ConfigureOptimizersMixin, L.LightningModule):
             def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
