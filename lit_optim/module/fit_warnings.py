@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lit_optim.config import capabilities
+from lit_optim.config.muon_share import muon_share
 from lit_optim.config.pitfalls import Specs, find_in_specs
-from lit_optim.config.pitfalls.muon_share import muon_share
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.duration import RunLength
