@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lit_optim.callbacks.plateau_feeder import PlateauFeeder
     from lit_optim.callbacks.protocol import OptimizerCallback
     from lit_optim.callbacks.repeat_lr import RepeatLr
+    from lit_optim.callbacks.save_on_signal.callback import SaveOnSignal
     from lit_optim.callbacks.schedule_free import ScheduleFree
     from lit_optim.callbacks.schedule_report import ScheduleReport
     from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
@@ -39,6 +40,7 @@ __all__ = [
     "OptimizerCallback",
     "PlateauFeeder",
     "RepeatLr",
+    "SaveOnSignal",
     "ScheduleFree",
     "ScheduleReport",
     "SpecCheckpoint",

@@ -112,7 +112,7 @@ TRIALS: dict[str, tuple[dict[str, Any], int]] = {
 def test_a_trial_of_a_longer_run_shortens_its_lengths(tmp_path, trial):
     options, steps = TRIALS[trial]
     module = net({"warmup": 500, "main": {"shape": "constant"}})
-    text = f"scheduler: its lengths need 500 optimizer steps, and this run has {steps} .trainer.{[*options][0]}="
+    text = f"scheduler: its lengths need 500 optimizer steps, and this run has {steps} .trainer.{next(iter(options))}="
     with pytest.warns(UserWarning, match=text):
         fit(tmp_path, module, train=loader(16), **options)
     begun = [501 * t / steps for t in range(steps)]

@@ -8,7 +8,7 @@ import lightning as L
 import pytest
 import torch
 
-from _support.net import Net, fit, loader
+from _support.net import Net, fit
 from lit_optim import ConfigError
 from resume.test_matrix import data, lrs_of, module, resumed
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from lit_optim.distributed import found_on_any_rank, local_tensor
+from lit_optim.distributed import any_rank, local_tensor
 
 
 def sum_of_norms(tensors: Sequence[Tensor]) -> Tensor | None:
@@ -55,7 +55,7 @@ def first_non_finite(tensors: Mapping[str, Tensor]) -> str | None:
 
 def agreed_problem(own: str | None, like: Tensor, ranks: int) -> str | None:
     """Return what is wrong on this rank, or that something is on another one; all ranks must call it."""
-    found = found_on_any_rank(own is not None, like, ranks)
+    found = any_rank(own is not None, like, ranks)
     return (own or "another rank has found a value that is not finite") if found else None
 
 

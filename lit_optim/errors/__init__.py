@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar
 
+from lit_optim.errors.failures import exit_code_of_ranks, failure_message
+
 HYDRA_NOTES = r"\n\s*(?:full_key: |object_type=|Available options|Config search path:|See https:)"
 SHORT = "LIT_OPTIM_SHORT_ERRORS"  # set while HYDRA_FULL_ERROR is set by us, and not by the user
 LONGEST = 300  # characters of Hydra's texts
@@ -125,6 +127,7 @@ def config_error_in(error: BaseException) -> ConfigError | None:
 def exit_on_config_error(main: F) -> F:
     """Decorator for ``main``: prints one message for a wrong configuration, without a traceback, and exits 2.
 
+    What fails on the machine (a full disk, a deleted folder, a lost process) has one message too, and exits 1.
     A run that `NonFiniteError` ends exits 3.
 
     Put it under ``@hydra.main``: there it shortens errors of ``hydra.utils.instantiate`` too, with the key first.
@@ -153,13 +156,16 @@ def exit_on_config_error(main: F) -> F:
             while frames is not None and frames.tb_frame.f_code is not task.__code__:
                 frames = frames.tb_next
             found = config_error_in(error)
-            message = str(found or "")
+            message, code = str(found or ""), ConfigError.exit_code if found is None else found.exit_code
             if not message and not full_error and isinstance(error, Exception):
                 message = hydra_message(error, before_main=frames is None)
+                if not message:
+                    message, code = failure_message(error), exit_code_of_ranks(error) or 1
             if not message:
                 raise error.with_traceback(frames or error.__traceback__)  # noqa: B904 - the same error
-            print(message, file=sys.stderr)
-            raise SystemExit(found.exit_code if found else ConfigError.exit_code) from None
+            if code <= 128:  # else a rank has said why
+                print(message, file=sys.stderr)
+            raise SystemExit(code) from None
         finally:
             for name in raising:
                 os.environ.pop(name, None)
