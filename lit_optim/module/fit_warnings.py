@@ -126,7 +126,7 @@ def _check_backward(module: LightningModule, path: str) -> None:
         raise ConfigError(f"{problem}; {remedy}")
 
 
-def _warn_of_pitfalls(resolved: Resolved, module: LightningModule, trainer: Trainer, run: RunLength) -> None:
+def _warn_of_pitfalls(resolved: Resolved, module: Any, trainer: Trainer, run: RunLength) -> None:
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
     config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
     strategy = {"_target_": type(trainer.strategy).__name__, "config": config} if isinstance(config, Mapping) else None
