@@ -13,6 +13,7 @@ from lit_optim.resume.resumed_run import ResumedRun, values_of
 from lit_optim.resume.run_plan import (
     Rest,
     RunPlan,
+    as_planned,
     continued,
     cooled_down,
     first_plan,
@@ -20,7 +21,6 @@ from lit_optim.resume.run_plan import (
     restarted,
     stretched,
     to_dict,
-    as_planned,
 )
 from lit_optim.scheduler.clock import Clock
 from lit_optim.scheduler.driven_value import LR
