@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from torch.optim import Optimizer
@@ -60,3 +61,15 @@ class OptimizerCallback(Callback):
 
         Lightning calls ``on_save_checkpoint`` of no callback for ``save_weights_only=True``; the mixin calls this.
         """
+
+
+def reject_schedules_that_undo_a_switch(
+    optimizers: Sequence[Any], schedulers: Sequence[Any], total_steps: int | None
+) -> None:
+    """Reject a scheduler that puts Adam's lr in place of SGD's in an optimizer that switches, with any callbacks."""
+    switching = [group for each in optimizers for group in each.param_groups if "switch_tol" in group]
+    if switching:
+        from lit_optim.callbacks.swats.foreign_schedulers import reject_other_schedules
+
+        others = [scheduler for scheduler in schedulers if scheduler is not None]
+        reject_other_schedules(others, total_steps, follow=switching[0]["follow_schedule"])

@@ -9,10 +9,10 @@ import torch
 from torch.optim import Optimizer
 
 from lit_optim.config import capabilities
+from lit_optim.config.muon_share import muon_share
 from lit_optim.config.pitfalls import Specs, find_in_specs
-from lit_optim.config.pitfalls.muon_share import muon_share
-from lit_optim.config.pitfalls.unused_groups import task_overrides, unused_groups
 from lit_optim.config.read.presets import GROUPS
+from lit_optim.config.read.unused_groups import task_overrides, unused_groups
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.duration import RunLength
@@ -64,7 +64,7 @@ def warn_at_fit_start(
 def check_what_was_built(
     module: Any, optimizers: Sequence[Optimizer], schedulers: Sequence[Any], total_steps: int | None
 ) -> None:
-    """Reject a scheduler that undoes the switch of SWATS; warn of an eps that is 0, and of what has no effect.
+    """Reject a scheduler that undoes a switch to SGD; warn of an eps that is 0, and of what has no effect.
 
     Args:
         module: whose specs they come from.
@@ -75,13 +75,10 @@ def check_what_was_built(
     Raises:
         ConfigError: for a scheduler of another class that puts Adam's lr in place of SGD's.
     """
-    groups = [(optimizer, group) for optimizer in optimizers for group in optimizer.param_groups]
-    switching = [group for _, group in groups if "switch_tol" in group]
-    if switching:
-        from lit_optim.callbacks.swats.foreign_schedulers import reject_other_schedules
+    from lit_optim.callbacks.protocol import reject_schedules_that_undo_a_switch
 
-        others = [scheduler for scheduler in schedulers if scheduler is not None]
-        reject_other_schedules(others, total_steps, follow=switching[0]["follow_schedule"])
+    reject_schedules_that_undo_a_switch(optimizers, schedulers, total_steps)
+    groups = [(optimizer, group) for optimizer in optimizers for group in optimizer.param_groups]
     for eps in {group["eps"] for optimizer, group in groups if eps_vanishes(optimizer, group)}:
         rank_zero_warn(
             f"optimizer.eps={eps:g}: is 0 in float16, the dtype of the weights, which a gradient of 0 makes NaN; "
@@ -126,7 +123,7 @@ def _check_backward(module: LightningModule, path: str) -> None:
         raise ConfigError(f"{problem}; {remedy}")
 
 
-def _warn_of_pitfalls(resolved: Resolved, module: LightningModule, trainer: Trainer, run: RunLength) -> None:
+def _warn_of_pitfalls(resolved: Resolved, module: Any, trainer: Trainer, run: RunLength) -> None:
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
     config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
     strategy = {"_target_": type(trainer.strategy).__name__, "config": config} if isinstance(config, Mapping) else None

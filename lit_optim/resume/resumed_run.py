@@ -173,7 +173,7 @@ def group_rows(saved: Groups, built: Groups, used: Groups) -> list[Difference]:
         if (old := by_name.get(name)) is None:
             continue
         label = f" of {name}" if "name" in new else f" of group {i}" if len(built) > 1 else ""
-        keys = [LR] if old.get("phase") != "sgd" else []  # whose lr SWATS has estimated
+        keys = [LR] if old.get("phase") != "sgd" else []  # whose lr is estimated
         for key in [*keys, *(key for key in new if key not in NOT_COMPARED)]:
             values = [group.get(f"initial_{key}", group.get(key)) for group in (old, new, now)]
             if key in new and key in old and not _same(values[0], values[1]):

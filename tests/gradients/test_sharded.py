@@ -157,5 +157,5 @@ def test_a_checkpoint_before_the_first_step_counts_no_step(tmp_path):
         return torch.cat([p.full_tensor().detach().flatten() for p in module.parameters()])
 
     results = on_two_ranks(counted)
-    assert all(state == {"steps": [steps]} for state, steps, _ in results)
+    assert all(state["steps"] == [steps] for state, steps, _ in results)
     assert torch.equal(results[0][2], results[1][2])

@@ -27,9 +27,9 @@ def unused_groups(words: Iterable[str], specs: Mapping[str, Any], name: str) -> 
         name: of the module's class.
 
     Example:
-        >>> text, = unused_groups(["optimizer=adam", "+optim_callbacks=swats"], {"optimizer": "adam"}, "Net")
+        >>> text, = unused_groups(["optimizer=adam", "+optim_callbacks=ema"], {"optimizer": "adam"}, "Net")
         >>> text.partition(";")[0]
-        'optim_callbacks=swats has no effect: Net gets no optim_callbacks'
+        'optim_callbacks=ema has no effect: Net gets no optim_callbacks'
     """
     found = []
     for word in words:
