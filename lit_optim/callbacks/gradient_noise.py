@@ -8,7 +8,9 @@ from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_warn
 
 
 class GradientNoise(GradientTransform):
-    r"""Adds noise of variance :math:`\eta / (1 + t)^\gamma` to every gradient, after clipping.
+    r"""Adds noise to every gradient, after clipping.
+
+    Its norm is :math:`\sqrt{\eta / (1 + t)^\gamma}` of the gradient's; not ``relative``, that is its deviation.
 
     `lit_optim.gradients.Noise`: the same on all ranks and shards, and after a resume, as t is in the checkpoint. The
     norm of the noise, divided by that of the gradient, is logged as ``gradient_noise/ratio`` as often as the Trainer
@@ -30,7 +32,7 @@ class GradientNoise(GradientTransform):
 
     Example:
         >>> GradientNoise(eta=0.3).state_dict()
-        {'steps': []}
+        {'steps': [], 'relative': True}
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class GradientNoise(GradientTransform):
         every_n: int = 1,
         compile: bool = False,
         exclude: Any = (),
-        relative: bool = False,
+        relative: bool = True,
     ) -> None:
         if compile:
             rank_zero_warn("optim_callbacks.gradient_noise.compile has no effect: the noise has no compiled form")

@@ -12,14 +12,12 @@ from lit_optim.config import capabilities
 from lit_optim.config.muon_share import muon_share
 from lit_optim.config.pitfalls import Specs, find_in_specs
 from lit_optim.config.read.presets import GROUPS
-from lit_optim.config.read.unused_groups import task_overrides, unused_groups
+from lit_optim.config.read.unused_groups import classes_of_callbacks, task_overrides, unused_groups
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import LightningModule, Trainer, imported_classes, rank_zero_warn
-
-OWN = (".spec_checkpoint", ".schedule_free", ".plateau_feeder", ".repeat_lr")  # callbacks that the mixin adds
 
 
 def warn_at_fit_start(
@@ -90,9 +88,9 @@ def check_what_was_built(
             "; remove that (self.lr reads the configured lr), or assign only what is not None"
         )
     words = task_overrides() if any(module.optim_specs().get(group) is None for group in GROUPS) else []
-    given = {type(callback).__module__ for callback in getattr(module._trainer_or_none(), "callbacks", ())}
+    given = {type(callback).__name__ for callback in getattr(module._trainer_or_none(), "callbacks", ())}
     for text in unused_groups(words, module.optim_specs(), type(module).__name__):
-        if not (text.startswith("optim_callbacks") and any(map(_of_the_user, given))):
+        if not (text.startswith("optim_callbacks") and given & classes_of_callbacks()):  # given to the Trainer
             rank_zero_warn(text)
 
 
@@ -107,11 +105,6 @@ def eps_vanishes(optimizer: Optimizer, group: Mapping[str, Any]) -> bool:
     own, eps = type(optimizer).__module__.startswith("lit_optim."), group.get("eps")  # ours compute in 32 bits
     half = any(p.dtype == torch.float16 for p in group["params"])
     return half and not own and not group.get("fused") and isinstance(eps, float) and 0 < eps <= 2.0**-25
-
-
-def _of_the_user(module: str) -> bool:
-    """Return whether a callback of ours in this module is one that a user configures."""
-    return module.startswith("lit_optim.callbacks.") and not module.endswith(OWN)
 
 
 def _check_backward(module: LightningModule, path: str) -> None:

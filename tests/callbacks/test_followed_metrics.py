@@ -11,12 +11,13 @@ from _support.net import BATCHES, Net, fit, loader, trainer
 from lit_optim import ConfigError
 
 VALUES = [1.0, 2.0, 0.5, 0.75, 0.25, 0.5]
+LR = 2.0**-10
 PLATEAU = {"main": {"shape": "plateau", "factor": 0.5, "patience": 0, "threshold": 0.0}}
 
 
 def by_hand(values):
     """The lr of every epoch, by torch's own plateau; None: an epoch without a value."""
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=LR)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0, threshold=0.0)
     lrs = []
     for value in values:
@@ -141,7 +142,7 @@ def lrs(module):
 
 def run_of(tmp_path, place, monitor, callback, *, saves=None, ckpt_path=None, **options):
     module = place("sgd", {**PLATEAU, "monitor": monitor})
-    module.lr = 1.0
+    module.lr = LR
     callbacks = [*([callback()] if callback else []), *([saves] if saves else [])]
     val = None if place is not OfTwoLoaders else module.val_dataloader()
     return fit(tmp_path, module, ckpt_path, val=val, **{"max_epochs": 6, "callbacks": callbacks, **options})
@@ -260,7 +261,7 @@ def test_ranks_take_the_value_of_rank_0(tmp_path):
 
     def work(rank):
         module = Main("sgd", {**PLATEAU, "monitor": "coord_loss"})
-        module.lr = 1.0
+        module.lr = LR
         run = trainer(tmp_path, devices=2, strategy="ddp", max_epochs=6)
         run.fit(module, loader(), loader(8))
         return [used[0] for used in module.used[:: BATCHES // 2]]

@@ -65,6 +65,7 @@ def test_an_unknown_monitor_names_the_logged_ones(tmp_path, options):
     assert len(module.used) == (BATCHES if options else 0), "found by the sanity check, where there is one"
 
 
+@pytest.mark.filterwarnings("ignore:.*val/loss is nan")
 def test_nan_counts_as_bad(tmp_path):
     _, run = fit(tmp_path, Net(scheduler=PLATEAU, val_losses=[1.0, float("nan"), float("nan")]))
     assert run.lr_scheduler_configs[0].scheduler.plateau.scale == 0.5

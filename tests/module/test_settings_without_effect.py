@@ -35,8 +35,8 @@ def test_an_lr_that_init_does_not_override(tmp_path, make):
 
 def test_an_lr_that_is_assigned_later_is_meant(tmp_path):
     module = AssignsLr(SGD)
-    module.lr = 0.5
-    assert fit(tmp_path, module, max_epochs=1)[0].used[0] == [0.5]
+    module.lr = 0.01
+    assert fit(tmp_path, module, max_epochs=1)[0].used[0] == [0.01]
 
 
 def test_a_layer_named_lr(tmp_path):

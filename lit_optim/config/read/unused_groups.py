@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lit_optim.config.read.presets import GROUPS
+from lit_optim.config.read.presets import GROUPS, load_preset, preset_names
 
 
 def task_overrides() -> list[str]:
@@ -41,3 +41,14 @@ def unused_groups(words: Iterable[str], specs: Mapping[str, Any], name: str) -> 
                 f"{name}(cfg.optimizer, ..., {group}=cfg.get({group!r}))"
             )
     return found
+
+
+def classes_of_callbacks() -> set[str]:
+    """Return the names of the classes that the presets of ``optim_callbacks`` configure.
+
+    Example:
+        >>> "Lookahead" in classes_of_callbacks()
+        True
+    """
+    entries = [load_preset("optim_callbacks", name).values() for name in preset_names("optim_callbacks")]
+    return {entry["_target_"].rpartition(".")[2] for several in entries for entry in several}
