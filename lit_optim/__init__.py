@@ -9,10 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lit_optim.errors import ConfigError, exit_on_config_error
+from lit_optim.errors import ConfigError, NonFiniteError, exit_on_config_error
 from lit_optim.imports import lazy_names
 
 if TYPE_CHECKING:
+    from lit_optim.checkpoint_files.checkpoint_io import SafeCheckpointIO
+    from lit_optim.checkpoint_files.find import find_checkpoint
     from lit_optim.config.public_builders import build_callbacks, build_optimizer, build_scheduler
     from lit_optim.config.read.compose import compose
     from lit_optim.config.read.lightning_cli import SpecLike
@@ -31,6 +33,7 @@ if not (_here / "conf").is_dir() and (_here.parent / "conf" / "__init__.py").is_
 
 _HOMES = {
     "ConfigureOptimizersMixin": "lit_optim.mixin",
+    "SafeCheckpointIO": "lit_optim.checkpoint_files.checkpoint_io",
     "ScheduleLR": "lit_optim.scheduler.schedule_lr",
     "SpecLike": "lit_optim.config.read.lightning_cli",
     "ValidateSweep": "lit_optim.config.sweep",
@@ -39,6 +42,7 @@ _HOMES = {
     "build_scheduler": "lit_optim.config.public_builders",
     "claim_folder": "lit_optim.run_folder",
     "compose": "lit_optim.config.read.compose",
+    "find_checkpoint": "lit_optim.checkpoint_files.find",
     "presets": "lit_optim.config.read.presets",
     "validate": "lit_optim.config.validate",
 }
@@ -46,6 +50,8 @@ _HOMES = {
 __all__ = [
     "ConfigError",
     "ConfigureOptimizersMixin",
+    "NonFiniteError",
+    "SafeCheckpointIO",
     "ScheduleLR",
     "SpecLike",
     "ValidateSweep",
@@ -55,6 +61,7 @@ __all__ = [
     "claim_folder",
     "compose",
     "exit_on_config_error",
+    "find_checkpoint",
     "presets",
     "validate",
 ]

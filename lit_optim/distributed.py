@@ -39,13 +39,19 @@ def shard_like(tensor: Any, other: Any) -> Tensor:
     return cast("Tensor", tensor.redistribute(placements=other.placements))
 
 
-def any_rank(found: bool, tensors: Sequence[Tensor]) -> bool:
-    """Return ``found``, combined with *or* over all ranks if the tensors are sharded."""
-    if dist.is_initialized() and any(map(is_sharded, tensors)):
-        anywhere = torch.tensor(float(found), device=local_tensor(tensors[0]).device)
-        dist.all_reduce(anywhere, dist.ReduceOp.MAX)
-        return bool(anywhere)
-    return found
+def any_rank(found: bool, like: Tensor, ranks: int = 2) -> bool:
+    """Return ``found``, combined with *or* over all ranks, which must all call it.
+
+    Args:
+        found: on this rank.
+        like: a tensor on the device of this rank.
+        ranks: how many there are; with one, nothing is exchanged.
+    """
+    if ranks < 2 or not dist.is_initialized():
+        return found
+    anywhere = torch.tensor(float(found), device=local_tensor(like).device)
+    dist.all_reduce(anywhere, dist.ReduceOp.MAX)
+    return bool(anywhere)
 
 
 class AgreedMaximum:

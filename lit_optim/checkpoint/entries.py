@@ -1,11 +1,11 @@
-"""Reject a checkpoint whose entries are not those that Lightning and lit-optim write, before any of them is used."""
+"""Reject a checkpoint whose entries are not those that Lightning writes, before any of them is used."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lit_optim.checkpoint.stamp import VERSION
 from lit_optim.errors import ConfigError
 
 MOST = 10**10  # counted by a run
@@ -25,9 +25,9 @@ def check_entries(checkpoint: Mapping[str, Any], fit_loop: Mapping[str, Any]) ->
         ConfigError: with all that is wrong.
 
     Example:
-        >>> check_entries({"state_dict": {}, "optimizer_states": [], "lr_schedulers": [], "loops": {}}, {})
+        >>> check_entries({"state_dict": {}, "optimizer_states": [], "loops": {}}, {})
         Traceback (most recent call last):
-        lit_optim.errors.ConfigError: ckpt_path: its 'loops' have no 'fit_loop', so that its steps are unknown; choose ...
+        lit_optim.errors.ConfigError: ckpt_path: its 'loops' have no 'fit_loop', so that its steps are unknown; ...
     """
     problems = [f"ckpt_path: {problem}" for problem in _problems(checkpoint, fit_loop)]
     if problems:
@@ -35,27 +35,30 @@ def check_entries(checkpoint: Mapping[str, Any], fit_loop: Mapping[str, Any]) ->
 
 
 def _problems(checkpoint: Mapping[str, Any], fit_loop: Mapping[str, Any]) -> Iterator[str]:
-    saved = checkpoint.get("lit_optim", {})
-    if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
-        yield f"its entry 'lit_optim' is not one that lit-optim has written; {REMEDY}"
-    elif not _is_count(version := saved.get("version", VERSION)):
-        yield f"its lit_optim.version={version!r} is no version of lit-optim; {REMEDY}"
-    elif version > VERSION:
-        known = f"this one reads versions up to {VERSION}"
-        yield f"it was written by a newer lit-optim (lit_optim.version={version}; {known}); update lit-optim"
     if "optimizer_states" not in checkpoint:
         yield f"it holds weights only, without the state of an optimizer; {FROM_WEIGHTS}"
         return
-    for key, kind in (("state_dict", Mapping), ("optimizer_states", list), ("lr_schedulers", list), ("loops", Mapping)):
+    for key, kind in (("state_dict", Mapping), ("optimizer_states", list), ("loops", Mapping)):
         if not isinstance(entry := checkpoint.get(key), kind):
             yield f"its {key!r} is {_kind(entry)}, and should be a {kind.__name__.lower()}; {REMEDY}"
     if not isinstance(checkpoint.get("callbacks", {}), Mapping):
         yield f"its 'callbacks' are {_kind(checkpoint['callbacks'])}, and should be a mapping; {REMEDY}"
-    for i, state in enumerate(entries if isinstance(entries := checkpoint.get("lr_schedulers"), list) else ()):
-        if not isinstance(state, Mapping):
-            yield f"its lr_schedulers[{i}] is {_kind(state)}, and should be a mapping; {REMEDY}"
+    schedulers = checkpoint.get("lr_schedulers")
+    for i, state in enumerate(schedulers if isinstance(schedulers, list) else ()):
+        yield from (f"its lr_schedulers[{i}].{problem}; {REMEDY}" for problem in _of_scheduler(state))
     if isinstance(loops := checkpoint.get("loops"), Mapping):
         yield from (f"{problem}; {REMEDY}" for problem in _of_loops(loops.get("fit_loop"), fit_loop))
+
+
+def _of_scheduler(state: Any) -> Iterator[str]:
+    """Yield what is wrong with the numbers of a scheduler; without a state, its place follows from the steps done."""
+    for key, value in state.items() if isinstance(state, Mapping) else ():
+        if key == "last_epoch" and not _is_count(value):
+            yield f"{key}={value!r}: must be a whole number between 0 and {MOST:g}"
+        elif isinstance(value, float) and math.isnan(value):
+            yield f"{key}={value!r}: must be a number"
+        else:
+            yield from (f"{key}.{problem}" for problem in _of_scheduler(value))
 
 
 def _of_loops(saved: Any, live: Mapping[str, Any]) -> Iterator[str]:

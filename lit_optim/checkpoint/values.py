@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
 
 from lit_optim.config.checks.ranges import check_ranges
 from lit_optim.distributed import ORDINARY, is_sharded, local_tensor
@@ -101,7 +101,7 @@ def check_has_state(saved: Mapping[str, Any], optimizer: Optimizer, steps: int) 
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: ckpt_path: it holds no state of Adam after 7 steps; choose an earlier ...
     """
-    if not steps or any(saved["state"].values()):
+    if not steps or any(saved["state"].values()) or isinstance(optimizer, LBFGS):
         return
     firsts = FirstStates(optimizer)
     if any(firsts(group, group["params"][0]).required for group in optimizer.param_groups if group["params"]):

@@ -37,7 +37,7 @@ class RunProgress(NamedTuple):
 
 def run_progress(trainer: Trainer) -> RunProgress:
     """Read the progress of a Trainer, or of the checkpoint that it is about to restore."""
-    checkpoint = _checkpoint_to_restore(trainer)
+    checkpoint = checkpoint_to_restore(trainer)
     if checkpoint:
         return progress_in(checkpoint)
     loop = trainer.fit_loop
@@ -72,8 +72,8 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _checkpoint_to_restore(trainer: Trainer) -> Mapping[str, Any]:
+def checkpoint_to_restore(trainer: Trainer) -> dict[str, Any]:
     """Return the checkpoint that is read, but whose loops are not restored yet; empty when they are."""
     loaded = getattr(trainer._checkpoint_connector, "_loaded_checkpoint", None)
     restored = trainer.fit_loop.epoch_loop.restarting or trainer.global_step
-    return loaded if isinstance(loaded, Mapping) and trainer.ckpt_path and not restored else {}
+    return loaded if isinstance(loaded, dict) and trainer.ckpt_path and not restored else {}

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from torch import Tensor
 from torch.optim import LBFGS, Optimizer
 
 from lit_optim.errors import ConfigError
@@ -37,7 +38,7 @@ def regrouped(saved: Any, optimizer: Optimizer) -> tuple[dict[str, Any], StateCh
         optimizer: that is going to load it; its ``load_state_dict`` judges the result.
 
     Raises:
-        ConfigError: for what is no state dict, or where the class keeps one state for all parameters (LBFGS).
+        ConfigError: for what is no state dict.
 
     Example:
         >>> import torch
@@ -62,11 +63,10 @@ def regrouped(saved: Any, optimizer: Optimizer) -> tuple[dict[str, Any], StateCh
         return dict(saved), StateChanges()
     place = {name: i for i, group in enumerate(there) for name in group}
     wanted = [[next((name for name in names if name in place), names[0]) for names in group] for group in here]
-    if isinstance(optimizer, LBFGS) and {*wanted[0]} != {*known}:
-        rule = "LBFGS keeps one state for all of its parameters, and they are others now"
-        raise ConfigError(f"{rule}; restore them, or begin its state anew (resume=reset_optimizer)")
     sources = _sources(old, there, new, wanted)
     changes = _changes(old, there, new, wanted, sources)
+    if isinstance(optimizer, LBFGS) and {*wanted[0]} != {*known}:  # its state is one of all parameters
+        changes.restarted = [name for name in wanted[0] if name in place]
     going = dict(zip(known, ids, strict=True))
     for name in changes.restarted:
         del going[name]
@@ -184,7 +184,8 @@ def _scheduled(live: Group, origin: Group, lr_scale: float = 1.0) -> dict[str, A
     found = {"lr": live["lr"] * lr_scale} if "lr" in live else {}
     for key, before in origin.items():
         name = key.removeprefix(INITIAL)
-        if key.startswith(INITIAL) and name in live and name in origin:
+        numbers = (live.get(name), before, origin.get(name))
+        if key.startswith(INITIAL) and all(isinstance(value, (int, float, Tensor)) for value in numbers):
             found[key] = live.get(key, live[name]) * (lr_scale if name == "lr" else 1.0)
             found[name] = found[key] * (origin[name] / before if before else 1.0)
     return found

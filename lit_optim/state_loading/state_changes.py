@@ -17,7 +17,7 @@ class StateChanges:
         added: parameters without a saved state, which begin at their first step.
         removed: parameters whose saved state is dropped.
         moved: parameters in a group of another name -> (saved group, live group).
-        restarted: parameters that another part of a composite trains now, from its first step on.
+        restarted: parameters whose state has no meaning here: another part of a composite trains them now.
         new_groups: groups that keep the values that they were built with.
         lost_groups: saved groups whose values are dropped.
         joined: added parameters in a group whose class counts steps by group: they take over its count.
@@ -49,7 +49,7 @@ class StateChanges:
             "begin without state, at the step that their group has counted": self.joined,
             "dropped with their state": self.removed,
             "in another group": [f"{name} ({old} -> {new})" for name, (old, new) in self.moved.items()],
-            "in another part, begin at its first step": self.restarted,
+            "begin at their first step, as their state has no meaning here": self.restarted,
             "new groups, with the values of the configuration": self.new_groups,
             "groups that are no more": self.lost_groups,
             "groups of parameters that had counted different steps": self.mixed_counters,

@@ -181,7 +181,7 @@ class TestTheCheckpointWins:
     def test_a_checkpoint_of_plain_lightning_that_does_not_fit(self, tmp_path, wrote, takes, message):
         path = self.first(tmp_path, **wrote)
         checkpoint = torch.load(path, weights_only=True)
-        del checkpoint["lit_optim"]
+        del checkpoint["lit_optim"], checkpoint["optimizer_states"][0]["param_names"]
         torch.save(checkpoint, path)
         with pytest.raises(ConfigError) as caught:
             self.resume(tmp_path, path, **takes)

@@ -112,7 +112,7 @@ TRIALS: dict[str, tuple[dict[str, Any], int]] = {
 def test_a_trial_of_a_longer_run_shortens_its_lengths(tmp_path, trial):
     options, steps = TRIALS[trial]
     module = net({"warmup": 500, "main": {"shape": "constant"}})
-    text = f"scheduler: its lengths need 500 optimizer steps, and this run has {steps} .trainer.{[*options][0]}="
+    text = f"scheduler: its lengths need 500 optimizer steps, and this run has {steps} .trainer.{next(iter(options))}="
     with pytest.warns(UserWarning, match=text):
         fit(tmp_path, module, train=loader(16), **options)
     begun = [501 * t / steps for t in range(steps)]
@@ -125,7 +125,9 @@ def test_a_run_that_is_too_short_is_rejected_where_it_is_no_trial(tmp_path):
 
 
 def test_an_overridden_hook_that_stops_the_schedule_is_named():
-    with pytest.warns(UserWarning, match=r"Stuck.lr_scheduler_step does not call super.*, so the schedule does not move"):
+    with pytest.warns(
+        UserWarning, match=r"Stuck.lr_scheduler_step does not call super.*, so the schedule does not move"
+    ):
 
         class Stuck(ConfigureOptimizersMixin, L.LightningModule):
             def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:

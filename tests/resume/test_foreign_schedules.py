@@ -8,7 +8,7 @@ import lightning as L
 import pytest
 import torch
 
-from _support.net import Net, fit, loader
+from _support.net import Net, fit
 from lit_optim import ConfigError
 from resume.test_matrix import data, lrs_of, module, resumed
 
@@ -93,7 +93,9 @@ def test_a_cooldown_leaves_the_files_of_its_parent(tmp_path):
 
     path = first(tmp_path, LINEAR)
     net = module(LINEAR, resume="cooldown")
-    with pytest.raises(ConfigError, match=r"resume.schedule=cooldown: a ModelCheckpoint would write into the folder of"):
+    with pytest.raises(
+        ConfigError, match=r"resume.schedule=cooldown: a ModelCheckpoint would write into the folder of"
+    ):
         resumed(tmp_path, net, path, callbacks=[ModelCheckpoint(tmp_path)])
     again = ModelCheckpoint(tmp_path / "branch", "{step}", save_top_k=-1, every_n_train_steps=1)
     lrs, _ = resumed(tmp_path, module(LINEAR, resume={"schedule": "cooldown", "cooldown": 4}), path, callbacks=[again])

@@ -250,9 +250,12 @@ def test_lbfgs_has_one_state_for_all():
     net = Net("lbfgs")
     optimizer = build("lbfgs", net)
     net.train_with(optimizer, 1)
-    resume("lbfgs", net.by_name(), copy.deepcopy(optimizer.state_dict()))
-    with pytest.raises(ConfigError, match="LBFGS keeps one state for all of its parameters"):
-        resume("lbfgs", net.by_name(), optimizer.state_dict(), frozen="c")
+    _, same_ones, changes = resume("lbfgs", net.by_name(), copy.deepcopy(optimizer.state_dict()))
+    assert same_ones.state_dict()["state"][0]["n_iter"]
+    assert not changes
+    other, loaded, changes = resume("lbfgs", net.by_name(), optimizer.state_dict(), frozen="c")
+    assert changes.restarted == ["a.weight", "a.bias", "b.weight", "b.bias"]
+    other.train_with(loaded, 1)
 
 
 def test_without_names_of_parameters_nothing_is_regrouped():

@@ -14,7 +14,7 @@ from lit_optim.optimizers.adam_rules import MAX_MOMENTS, MOMENTS, AdamScalars, E
 from lit_optim.optimizers.swats.arguments import OPTIONS, check_arguments
 from lit_optim.optimizers.swats.dot_products import DotProducts, Row, sum_over_groups
 from lit_optim.optimizers.swats.estimate import Estimate, has_settled, observe, sgd_lr
-from lit_optim.optimizers.swats.phases import switch_to_sgd
+from lit_optim.optimizers.swats.phases import switch_to_sgd, warn_of_undone_switch
 from lit_optim.optimizers.swats.rules import MomentumScalars, swats_adam, swats_sgd
 
 FOUND: dict[str, Any] = {  # the estimate, the switch and its requests, in each group
@@ -145,6 +145,8 @@ class SWATS(RuleOptimizer):
         """Return the numbers of the rule at this step."""
         if group["phase"] == "adam":
             return adam_scalars(counters["step"], group, static_args["decay"], group["eps_placement"])
+        if counters["step"] == group["switched_at"] + 1:
+            warn_of_undone_switch(group)
         decay_by = group["weight_decay"]
         if static_args["decay"] == "decoupled":
             decay_by = 1 - group["lr"] * group["decay_lr"] * decay_by
@@ -183,7 +185,8 @@ class SWATS(RuleOptimizer):
             for group, row in zip(groups, rows, strict=True):
                 group.update(after._asdict(), sgd_lr=capped, adam_lr=row.lr)
             tolerance = (first["switch_tol"], first["switch_rtol"], first["min_steps"])
-            if first["switch_requested"] or (first["armed"] and has_settled(after, beta2, *tolerance)):
+            settled = first["armed"] and pg != 0 and has_settled(after, beta2, *tolerance)  # as in Algorithm 1
+            if first["switch_requested"] or settled:
                 switch_to_sgd(groups, self.state, behind=behind)
 
     def switch(self, groups: Iterable[dict[str, Any]] | None = None) -> bool:

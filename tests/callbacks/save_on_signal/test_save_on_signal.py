@@ -34,9 +34,7 @@ def _handlers_of_python():
 def stopped(tmp_path, model, *callbacks, **options):
     """The exit code of a run that is stopped, and the step of its checkpoint."""
     with pytest.raises(SystemExit) as stop:
-        fit(
-            tmp_path, model, callbacks=[SaveOnSignal(), *callbacks], enable_checkpointing=bool(callbacks), **options
-        )
+        fit(tmp_path, model, callbacks=[SaveOnSignal(), *callbacks], enable_checkpointing=bool(callbacks), **options)
     return stop.value.code, step_of(tmp_path / "last.ckpt")
 
 
