@@ -124,7 +124,7 @@ def package_of(cls: type) -> str:
     return next((name.partition(".")[0] for name in names if name.startswith(PACKAGES)), "")
 
 
-def _before_2_5(trainer: Trainer) -> bool:
+def before_2_5(trainer: Trainer) -> bool:
     """Return whether a Trainer is one of Lightning 2.4."""
     return older(package_of(type(trainer)).replace("_", "-"), "2.5")
 
@@ -134,44 +134,9 @@ def is_timed(trainer: Trainer) -> bool:
     return any(is_instance(callback, "callbacks.Timer") for callback in trainer.callbacks)  # type: ignore[attr-defined]
 
 
-def count_saved_batch(trainer: Trainer) -> None:
-    """Count the batch at whose end a checkpoint was written, as Lightning 2.5 and newer do; for ``on_train_start``.
-
-    Lightning 2.4 resumes with a ``batch_idx`` that is one too low: accumulation is shifted by a batch, and the epoch
-    ends without its validation.
-    """
-    loop = trainer.fit_loop.epoch_loop
-    current: Any = loop.batch_progress.current
-    within_epoch = (
-        current.ready == current.started == current.processed == current.completed + 1 < trainer.num_training_batches
-    )
-    if _before_2_5(trainer) and loop.restarting and within_epoch:
-        loop.batch_progress.increment_completed()
-
-
-def count_begun_epoch(trainer: Trainer) -> None:
-    """Count the epoch that begins where a checkpoint of an epoch's last batch is resumed; for ``on_train_start``.
-
-    Lightning counts the old epoch as done, and not the new one as begun: a checkpoint within it would begin it anew.
-    """
-    loop = trainer.fit_loop
-    last = loop.epoch_loop.batch_progress.is_last_batch and getattr(
-        loop.epoch_loop, "restarted_on_train_batch_end", False
-    )
-    progress = loop.epoch_progress
-    if last and getattr(loop, "restarted_mid_epoch", False) and progress.current.started == progress.current.processed:
-        progress.increment_ready()
-        progress.increment_started()
-
-
-def epoch_after_last_batch(trainer: Trainer) -> int:
-    """Return the epoch in which a run continues after a resume at an epoch's last batch; 2.4 does not count it."""
-    return trainer.current_epoch + _before_2_5(trainer)
-
-
 def validates_again_on_resume(trainer: Trainer) -> bool:
     """Return whether Lightning repeats the validation at whose end a checkpoint was written."""
-    return _before_2_5(trainer)
+    return before_2_5(trainer)
 
 
 def is_of_lr_search(path: Any) -> bool:

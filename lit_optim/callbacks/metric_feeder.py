@@ -12,12 +12,12 @@ from lit_optim.lightning_api import (
     LightningModule,
     Trainer,
     call_after_hook,
-    epoch_after_last_batch,
     is_logged_by_a_loop,
     logged_metric,
     rank_zero_warn,
     validates_again_on_resume,
 )
+from lit_optim.scheduler.run_progress import epoch_after_last_batch
 
 
 class MetricFeeder(Callback):

@@ -7,15 +7,8 @@ from lit_optim.checkpoint.compatibility import check_phase, reject_other_class, 
 from lit_optim.checkpoint.restore_errors import restore_error
 from lit_optim.checkpoint_files.folders import check_saving
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import (
-    Callback,
-    Trainer,
-    count_begun_epoch,
-    count_saved_batch,
-    is_of_search,
-    is_timed,
-    remove_callbacks,
-)
+from lit_optim.lightning_api import Callback, Trainer, is_of_search, is_timed, remove_callbacks
+from lit_optim.scheduler.run_progress import count_begun_epoch, count_saved_batch
 
 
 class SpecCheckpoint(Callback):

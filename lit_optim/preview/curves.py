@@ -150,7 +150,7 @@ def _run_length(choice: Choice, lightning_keys: Mapping[str, Any]) -> RunLength:
     problems.raise_if_any()
     counts = {**{name: lightning_keys.get(name) for name in NUMBERS}, **given}
     counted = {name: int(value) for name, value in counts.items() if value is not None}
-    return RunLength(**counted, unknown_because=UNKNOWN)
+    return RunLength(counted.get("total_steps"), counted.get("steps_per_epoch"), UNKNOWN)
 
 
 def _read_chosen(group: str, chosen: dict[str, Any], choice: Choice) -> Spec:

@@ -90,7 +90,7 @@ class ResumedRun:
         """
         states = checkpoint.get("optimizer_states")
         plain = not loaded and isinstance(states, list) and not any(map(malformed, states))
-        groups = [state["param_groups"] for state in states] if plain else [o.param_groups for o in optimizers]
+        groups = [state["param_groups"] for state in states or ()] if plain else [o.param_groups for o in optimizers]
         fit_scheduler_states(checkpoint, schedulers, groups, self.steps // max(1, len(optimizers)), self.policy)
 
     def apply(self, optimizers: Sequence[Optimizer], schedulers: Sequence[Any], built: Sequence[Groups]) -> None:

@@ -190,7 +190,8 @@ def from_dict(saved: Any, clock: Clock) -> RunPlan | None:
         timeline = Timeline(int(begin), Fraction(position), Fraction(rate))
         if timeline.rate <= 0 or any(length is not None and length < 1 for length in lengths):
             raise ValueError("not positive")
-        clock = replace(clock, run_length=RunLength(*lengths, knots=knots), timeline=timeline, decay=decay)
+        run = RunLength(lengths[0], lengths[1], knots=knots)
+        clock = replace(clock, run_length=run, timeline=timeline, decay=decay)
         end = None if saved["end"] is None else int(saved["end"])
         return RunPlan(clock, end, Fraction(saved["first_epoch"]))
     except (KeyError, TypeError, ValueError, ArithmeticError):

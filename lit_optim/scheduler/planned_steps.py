@@ -21,11 +21,13 @@ def planned_steps(scheduler: ScheduleLR) -> int | None:
         [100, None]
     """
     run = scheduler.clock.run_length
+    if (total := run.total_steps) is None:
+        return None
     lr = float(scheduler.optimizer.defaults.get("lr") or 1.0)
-    for plan in scheduler._config.plans() if run.total_steps is not None else ():
+    for plan in scheduler._config.plans():
         try:
             endless = replace(run, total_steps=None)
             compose_plan(plan.config, endless, base_lr=lr if plan.key == LR else 1, mode=scheduler._mode)
         except LengthUnknown:
-            return int(run.total_steps)
+            return total
     return None

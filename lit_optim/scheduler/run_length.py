@@ -55,7 +55,8 @@ def shortened_by(trainer: Trainer) -> str:
     """Return the argument that makes a Trainer's run a short trial of a longer one; '' where there is none."""
     if vars(trainer).get("fast_dev_run"):
         return f"fast_dev_run={trainer.fast_dev_run}"  # type: ignore[attr-defined]  # set by a connector
-    given = {"overfit_batches": (trainer.overfit_batches, 0), "limit_train_batches": (trainer.limit_train_batches, 1)}
+    overfit = trainer.overfit_batches  # type: ignore[attr-defined]  # set by a connector
+    given = {"overfit_batches": (overfit, 0), "limit_train_batches": (trainer.limit_train_batches, 1)}
     return next((f"{name}={value}" for name, (value, off) in given.items() if value not in (off, None)), "")
 
 

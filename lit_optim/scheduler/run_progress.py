@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from lit_optim.lightning_api import Trainer
+from lit_optim.lightning_api import Trainer, before_2_5
 
 
 class RunProgress(NamedTuple):
@@ -41,7 +41,8 @@ def run_progress(trainer: Trainer) -> RunProgress:
     if checkpoint:
         return progress_in(checkpoint)
     loop = trainer.fit_loop
-    epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
+    epochs: Any = loop.epoch_progress.current
+    batches: Any = loop.epoch_loop.batch_progress
     within = loop.epoch_loop.restarting and epochs.started > epochs.processed
     done = batches.current.processed if within else 0
     return RunProgress(trainer.global_step, epochs.processed, done, batches.current.completed < done)
@@ -77,3 +78,38 @@ def checkpoint_to_restore(trainer: Trainer) -> dict[str, Any]:
     loaded = getattr(trainer._checkpoint_connector, "_loaded_checkpoint", None)
     restored = trainer.fit_loop.epoch_loop.restarting or trainer.global_step
     return loaded if isinstance(loaded, dict) and trainer.ckpt_path and not restored else {}
+
+
+def count_saved_batch(trainer: Trainer) -> None:
+    """Count the batch at whose end a checkpoint was written, as Lightning 2.5 and newer do; for ``on_train_start``.
+
+    Lightning 2.4 resumes with a ``batch_idx`` that is one too low: accumulation is shifted by a batch, and the epoch
+    ends without its validation.
+    """
+    loop = trainer.fit_loop.epoch_loop
+    current: Any = loop.batch_progress.current
+    within_epoch = (
+        current.ready == current.started == current.processed == current.completed + 1 < trainer.num_training_batches
+    )
+    if before_2_5(trainer) and loop.restarting and within_epoch:
+        loop.batch_progress.increment_completed()
+
+
+def count_begun_epoch(trainer: Trainer) -> None:
+    """Count the epoch that begins where a checkpoint of an epoch's last batch is resumed; for ``on_train_start``.
+
+    Lightning counts the old epoch as done, and not the new one as begun: a checkpoint within it would begin it anew.
+    """
+    loop = trainer.fit_loop
+    last = loop.epoch_loop.batch_progress.is_last_batch and getattr(
+        loop.epoch_loop, "restarted_on_train_batch_end", False
+    )
+    progress: Any = loop.epoch_progress
+    if last and getattr(loop, "restarted_mid_epoch", False) and progress.current.started == progress.current.processed:
+        progress.increment_ready()
+        progress.increment_started()
+
+
+def epoch_after_last_batch(trainer: Trainer) -> int:
+    """Return the epoch in which a run continues after a resume at an epoch's last batch; 2.4 does not count it."""
+    return trainer.current_epoch + before_2_5(trainer)
