@@ -204,7 +204,6 @@ def _of_tensor(value: Tensor, negative: str) -> str:
 
 def _number(value: Any) -> float | None:
     if isinstance(value, Tensor):
-        value = local_tensor(value)  # of one number on several ranks, some hold none
         return float(value) if value.numel() == 1 and not value.is_complex() else None
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
