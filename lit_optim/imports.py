@@ -108,7 +108,7 @@ if you trust it, load_from_checkpoint(..., allow=['/etc'])
         inside = any(target.is_relative_to(folder.resolve()) for folder in permission.folders)
     except (OSError, ValueError, RuntimeError):  # a null byte, links in a circle
         inside = False
-    if not inside or "://" in str(path):
+    if not inside or "://" in str(path) or "\0" in str(path):
         text = str(path).encode("unicode_escape").decode()
         allowed = f"load_from_checkpoint(..., allow=[{str(path)!r}])"
         raise ConfigError(

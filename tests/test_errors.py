@@ -1,6 +1,6 @@
 import pytest
 
-from lit_optim import ConfigError, exit_on_config_error
+from lit_optim import ConfigError, NonFiniteError, exit_on_config_error
 from lit_optim.errors import Problems, config_error_in, did_you_mean, wrong
 
 
@@ -68,3 +68,20 @@ def test_problems():
     with pytest.raises(ConfigError) as caught:
         problems.raise_if_any()
     assert caught.value.problems == ("a=1: no", "b=2: no")
+
+
+def test_a_run_that_is_not_finite_exits_with_another_code(capsys):
+    class ProcessRaisedException(Exception):  # how torch passes on what a forked rank raised
+        pass
+
+    text = "-- Process 1 terminated:\n\nlit_optim.errors.NonFiniteError: finite: the loss is nan\n"
+    for error in (NonFiniteError("finite: the loss is nan"), ProcessRaisedException(text)):
+
+        @exit_on_config_error
+        def main(error=error):
+            raise error
+
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert caught.value.code == 3
+        assert capsys.readouterr().err == "finite: the loss is nan\n"

@@ -16,7 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from lit_optim import ConfigError
 
 KEYS = {"data", "model", "optimizer", "scheduler", "param_groups", "optim_callbacks", "callbacks", "logger", "trainer"}
-KEYS |= {"task_name", "seed", "threads", "ckpt_path", "monitor", "monitor_mode", "optimized_metric", "output_dir"}
+KEYS |= {"resume", "task_name", "seed", "threads", "ckpt_path", "monitor", "monitor_mode", "optimized_metric"}
+KEYS |= {"output_dir"}
 NEEDED = {"optimizer": "optimizer=adamw", "model.net": "model=cnn"}
 GIVEN = ("model.classes", "trainer.callbacks", "trainer.logger")
 CLIP, DETERMINISTIC = "trainer.gradient_clip_val", "trainer.deterministic"

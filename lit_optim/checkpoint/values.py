@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import LBFGS, Optimizer
 
 from lit_optim.config.checks.ranges import check_ranges
-from lit_optim.distributed import ORDINARY, is_sharded, local_tensor
+from lit_optim.distributed import ORDINARY, local_tensor
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.state_loading.expected_state import STEP_FLAGS, FirstStates
 from lit_optim.state_loading.parameter_names import saved_names
@@ -190,7 +190,7 @@ def _of_tensor(value: Tensor, negative: str) -> str:
         value: of any kind; quantized ones are not read.
         negative: why values below 0 are wrong; '' if they are not.
     """
-    x = local_tensor(value.detach()) if is_sharded(value) else value.detach()
+    x = local_tensor(value.detach())
     readable = type(x) in ORDINARY and x.layout is torch.strided and x.device.type != "meta"
     if not readable or not x.numel() or not (x.is_floating_point() or x.is_complex()):
         return ""
@@ -204,6 +204,7 @@ def _of_tensor(value: Tensor, negative: str) -> str:
 
 def _number(value: Any) -> float | None:
     if isinstance(value, Tensor):
+        value = local_tensor(value)  # of a sharded one, some ranks hold nothing
         return float(value) if value.numel() == 1 and not value.is_complex() else None
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 

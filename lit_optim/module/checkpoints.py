@@ -78,6 +78,11 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         stamp(checkpoint, to_plain(specs, "specs"), param_names, self._environment(), classes)
         if (scaled := self._run_state.scaled_lr) is not None:
             checkpoint["lit_optim"]["batch_size"] = scaled.batch.samples
+        used = {p for each in live for p in each.state}
+        if used and (
+            stateless := [names[p] for group in groups for p in group["params"] if p in names and p not in used]
+        ):
+            checkpoint["lit_optim"]["stateless"] = stateless
         if runs := planned_runs.saved_runs(self):
             checkpoint["lit_optim"][planned_runs.RUNS] = runs
         if self._overrides() and "optimizer" in checkpoint.get(HPARAMS, {}):

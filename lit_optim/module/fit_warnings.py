@@ -9,8 +9,8 @@ import torch
 from torch.optim import Optimizer
 
 from lit_optim.config import capabilities
+from lit_optim.config.muon_share import muon_share
 from lit_optim.config.pitfalls import Specs, find_in_specs
-from lit_optim.config.pitfalls.muon_share import muon_share
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.unused_groups import classes_of_callbacks, task_overrides, unused_groups
 from lit_optim.config.resolve import Resolved
@@ -116,7 +116,7 @@ def _check_backward(module: LightningModule, path: str) -> None:
         raise ConfigError(f"{problem}; {remedy}")
 
 
-def _warn_of_pitfalls(resolved: Resolved, module: LightningModule, trainer: Trainer, run: RunLength) -> None:
+def _warn_of_pitfalls(resolved: Resolved, module: Any, trainer: Trainer, run: RunLength) -> None:
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
     config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
     strategy = {"_target_": type(trainer.strategy).__name__, "config": config} if isinstance(config, Mapping) else None

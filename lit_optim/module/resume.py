@@ -89,8 +89,11 @@ class ModuleThatResumes(SpecsInCheckpoints):
         resumed, callbacks = self._run_state.resumed, getattr(self._trainer_or_none(), "callbacks", ())
         states, steps = checkpoint.get("optimizer_states"), 0
         if resumed is not None and not restores_param_groups(callbacks):
-            changes = regroup_states(states, optimizers)
-            resumed.notes += [line for each in changes for line in each.lines()]
+            for i, changes in enumerate(regroup_states(states, optimizers)):
+                known = resumed.saved.get("stateless") or ()
+                changes.stateless = [name for name in changes.stateless if name not in known]
+                resumed.notes += changes.lines()
+                resumed.new_groups[i] = changes.new_groups
             resumed.fit_states(checkpoint, optimizers)
             if resumed.policy.optimizer == "reset" and not states:
                 return

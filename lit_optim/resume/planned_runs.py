@@ -13,6 +13,7 @@ from lit_optim.resume.resumed_run import ResumedRun, values_of
 from lit_optim.resume.run_plan import (
     Rest,
     RunPlan,
+    as_planned,
     continued,
     cooled_down,
     first_plan,
@@ -20,7 +21,6 @@ from lit_optim.resume.run_plan import (
     restarted,
     stretched,
     to_dict,
-    unchanged,
 )
 from lit_optim.scheduler.clock import Clock
 from lit_optim.scheduler.driven_value import LR
@@ -97,7 +97,7 @@ def follow_run_length(module: Any) -> None:
         if plan is None or not isinstance(scheduler, ScheduleLR):
             continue
         rest = rest_of_run(trainer, scheduler.last_epoch, len(trainer.optimizers))
-        if unchanged(plan, rest) is not None:
+        if as_planned(plan, rest) is not None:
             continue
         state.plans[i] = new = continued(plan, rest, _given_total(module, i))
         old, now = (each.clock.run_length.total_steps for each in (plan, new))
@@ -166,7 +166,7 @@ def _plan(
         lrs = [value for value in scheduler.driven_values if value.key == LR]
         factors = {value.id: value.now if value.loaded is None else value.loaded for value in lrs}
         return cooled_down(before, rest, policy, factors)
-    kept = unchanged(before, rest, given) if saved else None
+    kept = as_planned(before, rest, given) if saved else None
     if kept is not None:
         return kept
     return stretched(before, rest) if policy.schedule == "stretch" else continued(before, rest, given)

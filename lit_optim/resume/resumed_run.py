@@ -48,6 +48,7 @@ class ResumedRun:
         steps: optimizer steps of the run that the checkpoint counts, of all optimizers together.
         groups: values of the checkpoint's param groups, by optimizer.
         fresh: optimizers whose state is dropped once the weights are back.
+        new_groups: names of groups that the checkpoint does not have, by optimizer.
         notes: on what differs beside values.
     """
 
@@ -57,6 +58,7 @@ class ResumedRun:
     steps: int = 0
     groups: list[Groups] = field(default_factory=list)
     fresh: set[int] = field(default_factory=set)
+    new_groups: dict[int, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def fit_states(self, checkpoint: dict[str, Any], optimizers: Sequence[Optimizer]) -> None:
@@ -108,6 +110,8 @@ class ResumedRun:
                 keys |= {key for group in values for key in group}
             if keys:
                 set_values(optimizer, scheduler, values, keys)
+            if new := self.new_groups.get(i):  # whose schedule may be another one than that of the group before
+                set_values(optimizer, scheduler, values, {LR, *optimizer.defaults}, new)
 
     def diff(
         self,
@@ -173,7 +177,7 @@ def group_rows(saved: Groups, built: Groups, used: Groups) -> list[Difference]:
         if (old := by_name.get(name)) is None:
             continue
         label = f" of {name}" if "name" in new else f" of group {i}" if len(built) > 1 else ""
-        keys = [LR] if old.get("phase") != "sgd" else []  # whose lr SWATS has estimated
+        keys = [LR] if old.get("phase") != "sgd" else []  # whose lr is estimated
         for key in [*keys, *(key for key in new if key not in NOT_COMPARED)]:
             values = [group.get(f"initial_{key}", group.get(key)) for group in (old, new, now)]
             if key in new and key in old and not _same(values[0], values[1]):

@@ -55,7 +55,7 @@ def first_plan(clock: Clock, rest: Rest) -> RunPlan:
     return RunPlan(clock, rest.end, rest.epoch or Fraction(0))
 
 
-def unchanged(saved: RunPlan, rest: Rest, given_total: int | None = None) -> RunPlan | None:
+def as_planned(saved: RunPlan, rest: Rest, given_total: int | None = None) -> RunPlan | None:
     """Return the plan of a run that ends where it says, in epochs as long as before; None for another run."""
     run = saved.clock.run_length
     if (saved.end, run.steps_per_epoch) != (rest.end, rest.per_epoch):

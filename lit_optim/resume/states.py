@@ -53,7 +53,9 @@ def without_own_state(state: Mapping[str, Any], optimizer: Optimizer) -> dict[st
     return {"state": shadows, "param_groups": [{**group} for group in groups]}
 
 
-def set_values(optimizer: Optimizer, scheduler: Any, built: Sequence[Mapping[str, Any]], keys: Any) -> None:
+def set_values(
+    optimizer: Optimizer, scheduler: Any, built: Sequence[Mapping[str, Any]], keys: Any, groups: Any = None
+) -> None:
     """Give the groups of an optimizer the values that they were built with, at the present step of their schedule.
 
     Args:
@@ -61,15 +63,17 @@ def set_values(optimizer: Optimizer, scheduler: Any, built: Sequence[Mapping[str
         scheduler: its scheduler, restored too; None where it has none.
         built: the values of each group before there was a scheduler.
         keys: which of them.
+        groups: names of the groups; None: all of them.
     """
     for group, values in zip(optimizer.param_groups, built, strict=False):
+        if groups is not None and group.get("name") not in groups:
+            continue
         chosen = {key: value for key, value in values.items() if key in keys}
         if isinstance(scheduler, ScheduleLR):
             group.update(chosen)
             for driven in scheduler.driven_values:
                 if driven.name in chosen and driven.drives(group):
                     group[driven.initial] = 1.0 if driven.absolute else driven.read(group)
-                    driven.loaded = None
                     driven.fill(group, driven.now)
         else:
             lr = chosen.pop(LR, None)

@@ -86,14 +86,12 @@ class ScheduleLR(LiveLrs):
         check_choices(mode=(mode, ("min", "max")), interval=(interval, ("step", "epoch")))
         check_counts(total_steps=total_steps, steps_per_epoch=steps_per_epoch, frequency=frequency)
         self.optimizer = optimizer
-        self.monitor = monitor
-        self.last_epoch = 0  # torch's name of the step counter
+        self.monitor, self.last_epoch = monitor, 0  # torch's name of the step counter
         run_length = RunLength(total_steps and int(total_steps), steps_per_epoch and int(steps_per_epoch))
         lr = {"warmup": warmup, "main": main, "cooldown": cooldown, "phases": phases, "order": order, "noise": noise}
         self._config = ScheduleConfig(lr, drive or {}, groups or {})
         self.clock = Clock(run_length, interval, int(frequency))
-        self._mode = mode
-        self._metrics_seen = 0
+        self._mode, self._metrics_seen = mode, 0
         self._values: list[DrivenValue] = []
         self._replan(self.clock)
         self.rewrite()

@@ -82,7 +82,11 @@ def regrouped(saved: Any, optimizer: Optimizer) -> tuple[dict[str, Any], StateCh
             changes.joined += [name for name in names if name not in place]
         changes.mixed_counters += [_labels(new)[len(groups)]] * mixed
         groups.append({**group, "params": params})
-        state.update({i: saved["state"][going[name]] for i, name in kept if going[name] in saved["state"]})
+        found = {i: saved["state"][going[name]] for i, name in kept if saved["state"].get(going[name])}
+        trained = {i for i, p in zip(params, live["params"], strict=True) if p.requires_grad}
+        if found and not isinstance(optimizer, LBFGS):
+            changes.stateless += [name for i, name in kept if i in trained and i not in found]
+        state.update(found)
     others = {key: saved["state"][key] for key in saved["state"].keys() - {*ids}}
     return {**saved, "state": {**state, **others}, "param_groups": groups, "param_names": wanted}, changes
 

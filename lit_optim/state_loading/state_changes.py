@@ -18,6 +18,7 @@ class StateChanges:
         removed: parameters whose saved state is dropped.
         moved: parameters in a group of another name -> (saved group, live group).
         restarted: parameters whose state has no meaning here: another part of a composite trains them now.
+        stateless: parameters that were there without a state, while others had one.
         new_groups: groups that keep the values that they were built with.
         lost_groups: saved groups whose values are dropped.
         joined: added parameters in a group whose class counts steps by group: they take over its count.
@@ -28,6 +29,7 @@ class StateChanges:
     removed: list[str] = field(default_factory=list)
     moved: dict[str, tuple[str, str]] = field(default_factory=dict)
     restarted: list[str] = field(default_factory=list)
+    stateless: list[str] = field(default_factory=list)
     new_groups: list[str] = field(default_factory=list)
     lost_groups: list[str] = field(default_factory=list)
     joined: list[str] = field(default_factory=list)
@@ -50,6 +52,7 @@ class StateChanges:
             "dropped with their state": self.removed,
             "in another group": [f"{name} ({old} -> {new})" for name, (old, new) in self.moved.items()],
             "begin at their first step, as their state has no meaning here": self.restarted,
+            "without a saved state, begin at their first step": self.stateless,
             "new groups, with the values of the configuration": self.new_groups,
             "groups that are no more": self.lost_groups,
             "groups of parameters that had counted different steps": self.mixed_counters,

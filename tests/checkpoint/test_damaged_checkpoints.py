@@ -12,6 +12,15 @@ from _support.damaged_checkpoints import CASES, NO_MAPPINGS, RESUMES
 from _support.net import BATCHES, Net, fit
 from lit_optim.errors import config_error_in
 
+EMPTIED = (
+    "optimizer_states empty",
+    "state emptied",
+    "lr 1e30",
+    "betas (1.5, -2)",
+    "negative second moment",
+    "step NaN",
+)
+
 
 def specs():
     return {"scheduler": "warmup_cosine", "param_groups": "no_decay"}
@@ -25,10 +34,12 @@ def whole(tmp_path_factory):
     return torch.load(folder / "epoch=0.ckpt", weights_only=True)
 
 
-def resume(folder, checkpoint):
+def resume(folder, checkpoint, policy=None):
     """The module after its second epoch; or what is said, before any step is taken."""
     torch.save(checkpoint, folder / "damaged.ckpt")
     module = Net(**specs())
+    if policy is not None:
+        module.hparams["resume"] = policy
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -55,6 +66,13 @@ def test_is_resumed_or_rejected_in_words(tmp_path, whole, name):
         assert "ckpt_path" in said
         assert len(said.splitlines()) <= 25
         assert re.search(words, said, re.DOTALL), said
+
+
+@pytest.mark.parametrize("name", [name for name, (_, words) in CASES.items() if "reset" in words or name in EMPTIED])
+def test_the_remedy_that_is_named_works(tmp_path, whole, name):
+    checkpoint = copy.deepcopy(whole)
+    CASES[name][0](checkpoint)
+    assert resume(tmp_path, checkpoint, "reset_optimizer") == RESUMES
 
 
 @pytest.mark.parametrize("name", NO_MAPPINGS)

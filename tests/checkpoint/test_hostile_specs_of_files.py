@@ -9,6 +9,7 @@ import torch
 from _support.hostile_specs import DAMAGED, HOSTILE, MODULE, by_lambda, callback, rules
 from _support.net import Net, fit, loader, trainer
 from lit_optim import ConfigError
+from lit_optim.cli.card import card_of_specs
 
 REPORT = "lit_optim.callbacks.ScheduleReport"
 
@@ -101,6 +102,14 @@ def test_the_message_says_how_to_allow_it_and_then_it_is(tmp_path, written, seen
     for allow in ("lo_seen.sing", ["lo_seen"]):
         start(tmp_path, Net.load_from_checkpoint(path, allow=allow))
         assert seen()
+
+
+@pytest.mark.parametrize("case", ["rules: match", "schedule: lambda", "optimizer: a function"])
+def test_the_card_of_a_module_from_a_file_calls_nothing_either(tmp_path, written, seen, case):
+    module = Net.load_from_checkpoint(naming(tmp_path, written, HOSTILE[case][0]))
+    with pytest.raises(ConfigError, match="not this function"):
+        card_of_specs(module, module.optim_specs())
+    assert not seen()
 
 
 def test_an_allowed_package_is_no_way_to_what_it_imports(tmp_path, written, seen):

@@ -11,7 +11,7 @@ from _support.app_process import TRAIN, Outcome, train
 from _support.bad_command_lines import AREAS, CONTRACT, REAL
 
 LINES, WIDTH = 25, 800
-HYDRA_LOGS = r".+/\.hydra/(config|hydra|overrides)\.yaml|logs/.+/multirun\.yaml"
+HYDRA_LOGS = r".+/\.hydra/(config|hydra|overrides)\.yaml|logs/.+/multirun\.yaml|logs/.+/\.lit_optim\.lock"
 LOGGERS_TOO = HYDRA_LOGS + r"|logs/.+/events\.out\.tfevents[^/]+|logs/.+/hparams\.yaml"  # they begin when a fit does
 TABLE = [entry for area in AREAS for entry in area]
 SLOW = [() if i % 3 == 0 else pytest.mark.slow for i in range(len(TABLE))]  # a second each: a third runs every time

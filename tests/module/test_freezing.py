@@ -105,19 +105,22 @@ def test_sharded_weights_that_a_rule_freezes_stay(tmp_path):
     assert changed == ["layer.1.weight", "layer.1.bias", "layer.2.weight", "layer.2.bias"]
 
 
-def test_a_resumed_run_freezes_by_the_rules_of_its_checkpoint(tmp_path):
+def test_a_resumed_run_freezes_by_the_configured_rules_or_those_of_its_checkpoint(tmp_path):
     def frozen(module):
         return [name for name, p in module.named_parameters() if not p.requires_grad]
 
-    def run(rules, **options):
+    def run(rules, resume=None, **options):
         torch.manual_seed(0)
-        return fit(tmp_path, Net("sgd", param_groups=rules), **options)[0]
+        return fit(tmp_path, Net("sgd", param_groups=rules, resume=resume), **options)[0]
 
     unbroken = run(FIRST, callbacks=[ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=10, save_top_k=-1)])
     with pytest.warns(UserWarning, match="param_groups"):
-        resumed = run(LAST, ckpt_path=tmp_path / "step=10.ckpt")
+        resumed = run(LAST, {"groups": "checkpoint"}, ckpt_path=tmp_path / "step=10.ckpt")
     assert frozen(resumed) == ["layer.0.weight", "layer.0.bias"]
     assert torch.equal(weights(resumed), weights(unbroken))
+    with pytest.warns(UserWarning, match="param_groups"):
+        resumed = run(LAST, ckpt_path=tmp_path / "step=10.ckpt")
+    assert frozen(resumed) == ["layer.2.weight", "layer.2.bias"]
 
 
 def test_only_a_fit_freezes_and_the_next_one_begins_anew(tmp_path):

@@ -98,8 +98,6 @@ def test_layer_decay_switched_on_scales_the_lrs_of_the_rest_of_the_run(tmp_path,
 
 def test_the_checkpoints_groups_where_the_policy_says_so(tmp_path):
     path, unbroken = first_run(tmp_path, param_groups=RULES)
-    with pytest.warns(UserWarning, match="param_groups"):
-        module = resumed(tmp_path, path, param_groups={**DECAYED, "rules": {}}, optimizer="adamw")
     module = Part(optimizer="adamw", param_groups=None)
     module.hparams["resume"] = {"groups": "checkpoint"}
     with pytest.warns(UserWarning, match="param_groups"):

@@ -136,6 +136,18 @@ def test_what_differs_is_data_and_words():
     assert none.lines() == []
 
 
+def test_a_parameter_whose_state_is_lost_is_listed():
+    net = Net("adamw")
+    optimizer = build("adamw", net)
+    net.train_with(optimizer, 1)
+    state = optimizer.state_dict()
+    del state["state"][1]
+    _, _, changes = resume("adamw", net.by_name(), state)
+    assert changes.lines() == ["without a saved state, begin at their first step: a.bias"]
+    _, _, changes = resume("adamw", net.by_name(), {**state, "state": {}})
+    assert not changes
+
+
 def linear(*groups, cls=torch.optim.SGD, **arguments):
     """An optimizer over parameters of one element each: ``(name of the group, names of its parameters, values)``."""
     names = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from lit_optim.config.pitfalls.finding import Finding
@@ -49,8 +50,10 @@ def names_guard(*specs: Any) -> bool:
     """Return whether specs of callbacks name the guard, by its preset or by its class.
 
     Example:
-        >>> names_guard(["ema", "finite"], None), names_guard({"ema": {"decay": 0.9}})
-        (True, False)
+        >>> names_guard(["ema", "finite"], None), names_guard({"ema": {"decay": 0.9}}), names_guard({"finite": {}})
+        (True, False, True)
     """
-    words = {word.rpartition(".")[2] for spec in specs for word in all_strings(spec)}
+    entries = [entry for spec in specs for entry in (spec if isinstance(spec, (list, tuple)) else [spec])]
+    words = {word.rpartition(".")[2] for word in all_strings(entries)}
+    words.update(*(entry for entry in entries if isinstance(entry, Mapping)))
     return bool(words & {"finite", "FiniteGuard"})

@@ -142,7 +142,7 @@ CHECKPOINTS = [
     ("ckpt_path=MADE/loops_number.ckpt", "loops_number.ckpt': not a checkpoint that a Trainer has written to resume from"),
     ("ckpt_path=MADE/spec_number.ckpt", "spec_number.ckpt': not a checkpoint that a Trainer has written to resume from"),
     ("ckpt_path=MADE/foreign_package.ckpt", "optimizer._target_=this.Adam: a checkpoint names it, and 'this' is not imported", "late"),
-    ("ckpt_path=MADE/hostile_spec.ckpt", "optimizer._target_=os.system: not a torch.optim.Optimizer subclass", "late"),
+    ("ckpt_path=MADE/hostile_spec.ckpt", "optimizer._target_=os.system: a checkpoint may name optimizers, schedulers, and callbacks", "late"),
     ("ckpt_path=MADE/good.ckpt model=mlp", "good.ckpt': Error(s) in loading state_dict for Classifier"),
     ("ckpt_path=MADE/good.ckpt model.net.width=8", "good.ckpt': Error(s) in loading state_dict for Classifier: size mismatch for net.0.0.weight"),
     ("ckpt_path=MADE/good.ckpt trainer.max_epochs=1", "good.ckpt: a run that has ended; increase trainer.max_epochs", "late"),

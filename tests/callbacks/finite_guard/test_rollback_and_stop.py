@@ -1,7 +1,5 @@
 """What a rollback restores and what goes on, how a run is stopped, and that no file holds weights that are not finite."""
 
-from typing import ClassVar
-
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
@@ -51,17 +49,17 @@ def test_everything_that_the_optimizer_holds_goes_back(case, tmp_path):
     """Over a switch of SWATS too: its SGD had another lr, phase and state."""
     name, callbacks = case[1]
 
-    class Watch(Callback):
-        states: ClassVar[list] = []
+    states = []
 
+    class Watch(Callback):
         def on_train_batch_end(self, trainer, module, *_):
             state = trainer.optimizers[0].state_dict()
-            self.states.append(torch.utils._pytree.tree_map(lambda x: x.clone() if torch.is_tensor(x) else x, state))
+            states.append(torch.utils._pytree.tree_map(lambda x: x.clone() if torch.is_tensor(x) else x, state))
 
     module = Faulty(name, at=(6,), optim_callbacks=[*callbacks, guard("rollback", every_n_steps=3, factor=1.0)])
     run_over(tmp_path, module, *range(1, 9), callbacks=[Watch()], enable_checkpointing=False)
     assert torch.equal(module.after[5], module.after[2])
-    after, before = Watch.states[5], Watch.states[2]
+    after, before = states[5], states[2]
     assert equal(after["state"], before["state"])
     for now, kept in zip(after["param_groups"], before["param_groups"], strict=True):
         assert equal({key: now[key] for key in kept}, kept)

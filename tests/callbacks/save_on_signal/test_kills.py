@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from _support.net import fit, weights
 from _support.signalled import signalled
+from lit_optim import SafeCheckpointIO
 from lit_optim.callbacks import SaveOnSignal
 
 pytestmark = pytest.mark.slow
@@ -33,8 +34,9 @@ class FullDisk(Callback):
 def run(folder: Path, *callbacks: Callback, ckpt_path: Path | None = None) -> torch.Tensor:
     """A run that saves at every step, so that many a moment lies within a save."""
     saves = [ModelCheckpoint(folder, every_n_train_steps=1, **LAST)]
+    options: dict[str, Any] = {"plugins": [SafeCheckpointIO()], "max_epochs": 4}
     model, _ = fit(
-        folder, signalled(**SPECS), ckpt_path=ckpt_path, max_epochs=4, callbacks=[SaveOnSignal(), *saves, *callbacks]
+        folder, signalled(**SPECS), ckpt_path=ckpt_path, callbacks=[SaveOnSignal(), *saves, *callbacks], **options
     )
     return weights(model)
 

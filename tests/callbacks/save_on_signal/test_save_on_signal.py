@@ -113,7 +113,10 @@ def test_handlers_that_were_there_run_after_the_save_and_are_restored(tmp_path):
     assert stopped(tmp_path, signalled(3, signals=[SIGTERM])) == (143, 4)
     assert called == [(SIGTERM, True)]
     assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before
-    fit(tmp_path, signalled(), callbacks=[SaveOnSignal()], enable_checkpointing=False, max_epochs=1)
+    model = signalled()
+    model.on_train_end = lambda: called.append(signal.getsignal(SIGUSR1))  # a signal that comes later is not swallowed
+    fit(tmp_path, model, callbacks=[SaveOnSignal()], enable_checkpointing=False, max_epochs=1)
+    assert called[-1] == before[SIGUSR1]
     assert {number: signal.getsignal(number) for number in signal.valid_signals()} == before
 
 

@@ -8,8 +8,8 @@ from torch import nn
 
 import lit_optim
 from lit_optim import ConfigError
+from lit_optim.config.muon_share import muon_share
 from lit_optim.config.pitfalls.muon_lr import muon_lr
-from lit_optim.config.pitfalls.muon_share import muon_share
 from lit_optim.config.read import presets
 from lit_optim.config.read.spec import read_spec
 from lit_optim.config.resolve import resolve_specs
