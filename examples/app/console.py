@@ -16,6 +16,8 @@ def silence() -> None:
     """Turns off what Lightning says at every run of this example."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # says that a process of the run was killed, before it kills the others
+    logging.getLogger("lightning.fabric.strategies.launchers.subprocess_script").setLevel(logging.INFO)
     for text in (
         r".*isinstance\(treespec, LeafSpec\)",  # torch and Lightning among themselves
         r".*does not have many workers",  # the data are in memory

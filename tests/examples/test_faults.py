@@ -66,5 +66,8 @@ def test_a_signal(tmp_path, trainer, name, code, saved):
 def test_a_killed_rank_ends_the_job(tmp_path, trainer):
     arguments = ("+callbacks.fault.name=SIGKILL", f"trainer={trainer}", "trainer.accelerator=cpu")
     outcome = fault(tmp_path, "SendSignal", *arguments)
-    assert outcome.code == 1
-    assert one_line(outcome).startswith(GONE)
+    lightnings = "terminated with code -9. Forcefully terminating all other processes"  # looked for every 5 seconds
+    assert outcome.code in (1, -9)
+    assert GONE in outcome.err or lightnings in outcome.err
+    assert "Traceback" not in outcome.err
+    assert len(outcome.err.splitlines()) <= 25
