@@ -75,6 +75,8 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
         with self.trusted():
             resolved = self.resolved_specs(attached=True)
             optimizers = resolved.build_optimizers(self)
+            for callback in self.optimizer_callbacks():
+                optimizers = [callback.replace_optimizer(optimizer) for optimizer in optimizers]
             state.built_groups = [len(optimizer.param_groups) for optimizer in optimizers]
             states, callbacks = state.take_resumed_states(), getattr(trainer, "callbacks", ())
             check = functools.partial(check_resumed_states, states, optimizers, callbacks)

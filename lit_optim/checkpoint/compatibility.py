@@ -16,6 +16,7 @@ from torch.optim import LBFGS, Optimizer
 
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import imported_classes
+from lit_optim.optimizers.switched.group_values import TO
 from lit_optim.state_loading.compatible_state import compatible_state, malformed
 from lit_optim.state_loading.expected_state import FirstStates
 from lit_optim.state_loading.parameter_names import normalize_name, optimizer_names, saved_names
@@ -23,6 +24,7 @@ from lit_optim.state_loading.saved_param_state import own_state
 
 ADVICE = "choose what wrote it, or begin a new run from the weights (load_from_checkpoint) instead of ckpt_path"
 SWATS_ADVICE = "add optim_callbacks=swats"
+SWITCH_ADVICE = "add optim_callbacks=switch, as it was configured"
 
 
 def name_parameters(checkpoint: Mapping[str, Any], names: Collection[str]) -> None:
@@ -103,11 +105,16 @@ def check_resumed_states(states: Any, optimizers: Sequence[Optimizer], callbacks
 
 
 def check_phase(groups: Iterable[Mapping[str, Any]], optimizer: Optimizer) -> None:
-    """Reject param groups of a SWATS that has switched to SGD, in an optimizer that has no such phase.
+    """Reject param groups from after a change of optimizer, in one that has no such phase.
 
     Raises:
         ConfigError: with the callback to add.
     """
+    groups = [*groups]
+    to = next((group[TO] for group in groups if group.get(TO)), None)
+    if to is not None and TO not in optimizer.defaults:
+        rule = f"its optimizer has changed to {to}, and {type(optimizer).__name__} would take its lr for its own"
+        raise ConfigError(f"ckpt_path: {rule}; {SWITCH_ADVICE}")
     if any(group.get("phase") == "sgd" for group in groups) and "phase" not in optimizer.defaults:
         rule = f"its optimizer has switched to SGD, and {type(optimizer).__name__} would take its lr for its own"
         raise ConfigError(f"ckpt_path: {rule}; {SWATS_ADVICE}")
@@ -179,7 +186,7 @@ def reject_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:
         return
     here = [type(optimizer).__name__ for optimizer in optimizers]
     if saved and saved != here:
-        advice = SWATS_ADVICE if "SWATS" in saved else ADVICE
+        advice = {"SWATS": SWATS_ADVICE, "Switched": SWITCH_ADVICE}.get(saved[0], ADVICE)
         rule = f"a sharded checkpoint of {', '.join(saved)} does not fit {', '.join(here)}"
         raise ConfigError(f"ckpt_path: {rule}; {advice}")
 

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from lit_optim.torch_backend.implementation import FLAGS
 
+TO = "switched_to"  # in every group: name of the second class once it has taken over, else None
 OWN_FLAGS = (*FLAGS, "compile")  # how a class computes; never taken over from another
 
 

@@ -14,13 +14,11 @@ from lit_optim.engine.without_unused_hooks import without_unused_hooks
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.optimizers.composite import step_inner, without_state
 from lit_optim.optimizers.switched.arguments import read_lr, reason_against
-from lit_optim.optimizers.switched.group_values import OWN_FLAGS, values_after, values_of
+from lit_optim.optimizers.switched.group_values import OWN_FLAGS, TO, values_after, values_of
 from lit_optim.optimizers.switched.uniform_state import complete_keys, has_begun, keep_other_keys
-from lit_optim.state_loading.parameter_names import optimizer_names
+from lit_optim.state_loading.parameter_names import names_by_parameter
 from lit_optim.state_loading.translate import translated
 from lit_optim.torch_backend.implementation import fastest, keep_exact, restored
-
-TO = "switched_to"  # in every group: name of the second class once it has taken over, else None
 
 
 class Switched(Optimizer):
@@ -73,8 +71,7 @@ class Switched(Optimizer):
             second = to(members, **self.arguments)
         except Exception as error:
             raise ConfigError(f"to: {to.__name__} refused these parameters: {error}") from error
-        names = {p: n for group, ns in zip(first.param_groups, optimizer_names(first), strict=True)
-                 for p, n in zip(group["params"], ns, strict=True) if n}  # fmt: skip
+        names = names_by_parameter(first)
         self.inner = (first, keep_exact(second, names))
         self.lr = read_lr(lr, second.defaults["lr"])
         self._lr_before = first.defaults["lr"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from lit_optim.callbacks.swats.foreign_schedulers import CLOSED_FORM, overwrites
+from lit_optim.callbacks.switch.foreign_schedulers import CLOSED_FORM, overwrites
 
 STEPS = 20
 MAKE = {
