@@ -227,7 +227,7 @@ class Switched(Optimizer):
         inner = self.inner_of(state_dict)
         own = self.own[inner is self.inner[1]]
         missing = {**{k: v for k, v in self.own[1].items() if k not in self.own[0]}, TO: None}
-        groups = [{**missing, **group} for group in state_dict["param_groups"]]
+        groups = [{**missing, **_as_tuples(group)} for group in state_dict["param_groups"]]
         for group in self.param_groups:
             group.update({key: own[key] for key in OWN_FLAGS if key in own})
         inner.load_state_dict({**state_dict, "param_groups": groups})
@@ -254,3 +254,8 @@ class Switched(Optimizer):
     def __repr__(self) -> str:
         """Describe both, and which is in use."""
         return f"{'now' if self.switched else 'later'} {self.inner[1]!r}, before {self.inner[0]!r}"
+
+
+def _as_tuples(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a group with tuples in place of lists, which some files hold, so that they equal a class's defaults."""
+    return {k: tuple(v) if isinstance(v, list) and k not in ("params", "param_names") else v for k, v in group.items()}

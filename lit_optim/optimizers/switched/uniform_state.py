@@ -31,7 +31,7 @@ def has_begun(entry: Mapping[str, Any]) -> bool:
 
 def complete_keys(
     groups: Sequence[Mapping[str, Any]],
-    state: Mapping[Tensor, dict[str, Any]],
+    state: Any,
     unused: Optimizer,
     values: Mapping[str, Any],
     *,
@@ -53,8 +53,8 @@ def complete_keys(
     for group in groups:
         merged: dict[str, Any] = {}
         for p in group["params"]:
-            if (entry := state.get(p)) and BEGUN not in entry:
-                merged = merged or {**group, **values}
+            if BEGUN not in state.get(p, ()) and (p.grad is not None or state.get(p)):
+                entry, merged = state[p], merged or {**group, **values}
                 for key, like in (first_states(merged, p).state or {}).items():
                     if key not in entry and like is not None:
                         entry[key] = _zeros(key, like, p)
