@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -33,6 +34,12 @@ def is_count(value: Any) -> bool:
     return number and 1 <= value < math.inf and value % 1 == 0
 
 
+class RunTooShort(ConfigError):
+    """Phases are longer than the run; ``steps`` is what they need."""
+
+    steps = 0
+
+
 class LengthUnknown(ConfigError):
     """A duration or a schedule needs the length of the run (or of an epoch), which is not known."""
 
@@ -46,12 +53,17 @@ class RunLength:
         steps_per_epoch: optimizer steps of one epoch; None where unknown.
         unknown_because: why ``total_steps`` is None and what to set, for the error message.
         max_epochs: the limit in epochs; None where unknown or without limit.
+        shortened_by: the Trainer's argument that makes it a short trial; '' where there is none.
+        knots: (optimizer steps, epochs) where the length of an epoch has changed, from (0, 0) on; linear between them,
+            and ``steps_per_epoch`` from the last one on. Empty: it has not changed.
     """
 
     total_steps: int | None = None
     steps_per_epoch: int | None = None
     unknown_because: str = "total_steps is unknown; pass total_steps="
     max_epochs: int | None = None
+    shortened_by: str = ""
+    knots: tuple[tuple[Fraction, Fraction], ...] = ()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> RunLength:
@@ -105,6 +117,31 @@ class RunLength:
         if self.steps_per_epoch is None:
             raise LengthUnknown(f"{key}: the length of an epoch is unknown; write steps (500) or a share (5%) instead")
         return self.steps_per_epoch
+
+    def epochs_at(self, step: Fraction | int, key: str = "epochs") -> Fraction:
+        """Return the epochs that are done at an optimizer step.
+
+        Example:
+            >>> half = RunLength(steps_per_epoch=5, knots=((Fraction(0), Fraction(0)), (Fraction(20), Fraction(2))))
+            >>> [str(half.epochs_at(step)) for step in (15, 20, 25)], str(half.step_at(Fraction(3)))
+            (['3/2', '2', '3'], '25')
+        """
+        begin, epochs, rate = self._segment(0, step, key)
+        return epochs + (step - begin) / rate
+
+    def step_at(self, epochs: Fraction, key: str = "epochs") -> Fraction:
+        """Return the optimizer step at which so many epochs are done."""
+        begin, done, rate = self._segment(1, epochs, key)
+        return begin + (epochs - done) * rate
+
+    def _segment(self, axis: int, position: Fraction | int, key: str) -> tuple[Fraction, Fraction, Fraction]:
+        """Return the last knot that is not behind a position on one axis, and the steps an epoch from there on."""
+        knots = self.knots or ((Fraction(0), Fraction(0)),)
+        i = max(0, bisect_right([knot[axis] for knot in knots], position) - 1)
+        if i + 1 < len(knots):
+            (step, epochs), (next_step, next_epochs) = knots[i : i + 2]
+            return step, epochs, (next_step - step) / (next_epochs - epochs)
+        return *knots[i], Fraction(self.epoch(key))
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,11 @@ def _before_2_5(trainer: Trainer) -> bool:
     return older(package_of(type(trainer)).replace("_", "-"), "2.5")
 
 
+def is_timed(trainer: Trainer) -> bool:
+    """Return whether a time limit may end the run of a Trainer."""
+    return any(is_instance(callback, "callbacks.Timer") for callback in trainer.callbacks)  # type: ignore[attr-defined]
+
+
 def count_saved_batch(trainer: Trainer) -> None:
     """Count the batch at whose end a checkpoint was written, as Lightning 2.5 and newer do; for ``on_train_start``.
 

@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lit_optim.checkpoint.compatibility import check_resumed_states
 from lit_optim.config.resolve_named import build_schedulers, for_lightning
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import has_gradient_scaler
@@ -78,8 +77,7 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
             for callback in self.optimizer_callbacks():
                 optimizers = [callback.replace_optimizer(optimizer) for optimizer in optimizers]
             state.built_groups = [len(optimizer.param_groups) for optimizer in optimizers]
-            states, callbacks = state.take_resumed_states(), getattr(trainer, "callbacks", ())
-            check = functools.partial(check_resumed_states, states, optimizers, callbacks)
+            check = functools.partial(self.fit_checkpoint, state.checkpoint or {}, optimizers)
             if state.withheld is None:
                 check()
             with training_data(trainer):

@@ -30,6 +30,7 @@ class Task(lit_optim.ConfigureOptimizersMixin, L.LightningModule):
         scheduler: Any = None,
         param_groups: Any = None,
         optim_callbacks: Any = None,
+        resume: Any = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["net"])

@@ -5,7 +5,7 @@ from typing import Any
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.checkpoint.compatibility import check_phase, reject_other_class, restores_param_groups
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Callback, Trainer, count_saved_batch, is_of_search, remove_callbacks
+from lit_optim.lightning_api import Callback, Trainer, count_saved_batch, is_of_search, is_timed, remove_callbacks
 
 
 class SpecCheckpoint(Callback):
@@ -21,7 +21,8 @@ class SpecCheckpoint(Callback):
             pl_module.resume_from(checkpoint)
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Train what a resumed run has unfrozen: Lightning's finetuning callbacks restore its groups alone."""
+        """Prepare for the restore; train what a run has unfrozen: finetuning callbacks restore its groups alone."""
+        pl_module.before_restore()
         if trainer.ckpt_path and restores_param_groups(trainer.callbacks):  # type: ignore[attr-defined]
             pl_module.train_added_groups()
 
@@ -39,10 +40,21 @@ class SpecCheckpoint(Callback):
         The next fit gets new callbacks from the module.
         """
         count_saved_batch(trainer)
-        pl_module.compare_environment()
         pl_module.follow_batch_size()
+        pl_module.plan_runs()
         pl_module.write_group_table()
         for optimizer in trainer.optimizers:
             check_phase(optimizer.param_groups, optimizer)
+        changes = getattr(trainer, "reload_dataloaders_every_n_epochs", 0) or is_timed(trainer)
+        own = [] if changes else [self]
         idle = [callback for callback in trainer.callbacks if type(callback) is ScheduleFree and callback.idle]  # type: ignore[attr-defined]
-        remove_callbacks(trainer, self, *idle)
+        remove_callbacks(trainer, *own, *idle)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Plan the schedules again where reloaded data has changed the length of the run."""
+        pl_module.follow_run_length()
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Say where the time limit has ended a run before its schedule."""
+        if is_timed(trainer):
+            pl_module.warn_of_unfinished_schedules()

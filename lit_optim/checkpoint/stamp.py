@@ -1,4 +1,4 @@
-"""Write the specs into a checkpoint, and choose between them and the configuration when a run is resumed."""
+"""Write the specs into a checkpoint, and read what it says of its run."""
 
 from __future__ import annotations
 
@@ -7,17 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch.optim import Optimizer
 
-from lit_optim.config.build.param_groups import read_grouping
-from lit_optim.config.checks.locate import locate
-from lit_optim.config.read.named_specs import specs_by_name
 from lit_optim.config.read.plain_containers import to_plain, to_serializable, without_omegaconf
 from lit_optim.config.read.presets import GROUPS
-from lit_optim.config.read.spec import Spec, read_spec
-from lit_optim.imports import only_known_packages
+from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import is_instance
-from lit_optim.torch_backend.implementation import FLAGS
 
 VERSION = 1
 HPARAMS = "hyper_parameters"  # Lightning's keys
@@ -43,7 +37,7 @@ def stamp(
     specs = {**specs, "optim_callbacks": _without_objects(specs.get("optim_callbacks"))}
     checkpoint["lit_optim"] = {
         "version": VERSION,
-        "spec": {group: to_serializable(specs.get(group)) for group in GROUPS},
+        "spec": {group: to_serializable(specs.get(group)) for group in GROUPS if group != "resume"},
         "param_names": param_names,
         "environment": dict(environment or {}),
         "optimizers": list(optimizers),
@@ -60,35 +54,44 @@ def stamp(
         checkpoint.pop(HPARAMS_TYPE, None)
 
 
-def environment(world_size: int, compiled: Iterable[str]) -> dict[str, Any]:
+def environment(world_size: int, compiled: Iterable[str], precision: Any = None) -> dict[str, Any]:
     """Return the versions and settings that a bit-for-bit repetition depends on besides the configuration.
 
     Args:
         world_size: number of processes.
         compiled: names of the optimizers and callbacks that run compiled.
+        precision: the Trainer's.
     """
     return {
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
         "world_size": world_size,
         "compiled": sorted(compiled),
+        "precision": None if precision is None else str(precision),
     }
 
 
-def environment_difference(before: Any, now: Mapping[str, Any]) -> str:
-    """Return the warning about a run that is resumed in another environment than its checkpoint's; else ''.
+def stamp_of(checkpoint: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a checkpoint's ``lit_optim``; empty where lit-optim has not written it.
+
+    Raises:
+        ConfigError: for one of a newer version, or a damaged one.
 
     Example:
-        >>> environment_difference({"threads": 4, "world_size": 1}, {"threads": 2, "world_size": 1})
-        'ckpt_path: written with threads=4, resumed with threads=2: the run goes on, but not bit for bit'
+        >>> stamp_of({"lit_optim": {"version": 99}})
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: ckpt_path: its entry 'lit_optim' has version 99, and this lit-optim reads 1; \
+update lit-optim, or begin a new run from the weights (load_from_checkpoint)
     """
-    if not isinstance(before, Mapping):
-        return ""
-    names = [name for name in now if name in before and before[name] != now[name]]
-    if not names:
-        return ""
-    then, here = (", ".join(f"{name}={values[name]}" for name in names) for values in (before, now))
-    return f"ckpt_path: written with {then}, resumed with {here}: the run goes on, but not bit for bit"
+    saved = checkpoint.get("lit_optim", {})
+    if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
+        raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
+    version = saved.get("version", VERSION)
+    if not isinstance(version, int) or version > VERSION:
+        advice = "update lit-optim, or begin a new run from the weights (load_from_checkpoint)"
+        rule = f"has version {version!r}, and this lit-optim reads {VERSION}"
+        raise ConfigError(f"ckpt_path: its entry 'lit_optim' {rule}; {advice}")
+    return saved
 
 
 def _without_objects(callbacks: Any) -> Any:
@@ -102,61 +105,3 @@ def _without_objects(callbacks: Any) -> Any:
     warnings.warn(f"checkpoints do not hold callbacks that were given as objects ({names}); give specs", stacklevel=2)
     kept = {key: entry for key, entry in entries.items() if key not in objects}
     return kept if named else [*kept.values()]
-
-
-def resumed_specs(saved: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return the specs that a resumed run is built from, and the warnings about those of the configuration.
-
-    The checkpoint's optimizer and param groups win, because its state fits only the class and the groups that wrote it,
-    and the groups restore their hyper-parameters. The schedule is the configuration's; it continues at the restored
-    step.
-
-    Args:
-        saved: the checkpoint's ``lit_optim``.
-        now: the configured specs.
-
-    Raises:
-        ConfigError: for an optimizer of a package that a checkpoint may not import.
-    """
-    spec = saved.get("spec", {})
-    if not spec.get("optimizer"):
-        return dict(now), []
-    named, here = specs_by_name(spec["optimizer"]), specs_by_name(now["optimizer"])
-    if named is not None and here is not None:  # in the order of the configuration, as the states are by now
-        kept = {name: _resumed_optimizer(named[name], one, f"optimizer.{name}") for name, one in here.items()}
-        optimizer = {name: one for name, (one, _) in kept.items()}
-        messages = [message for _, found in kept.values() for message in found]
-    else:
-        optimizer, messages = _resumed_optimizer(spec["optimizer"], now["optimizer"], "optimizer")
-    rules, ours = spec.get("param_groups"), now.get("param_groups")
-    same = to_serializable(rules) == to_serializable(ours)  # in the checkpoint, a function is its path
-    if not same and read_grouping(rules) != read_grouping(ours):
-        messages.append("param_groups has no effect: the checkpoint restores the groups that it was written with")
-    if not messages:
-        return dict(now), []
-    messages.append("to change them, begin a new run from the weights (load_from_checkpoint) instead of ckpt_path")
-    return {**now, "optimizer": optimizer, "param_groups": spec.get("param_groups")}, messages
-
-
-def _resumed_optimizer(saved: Any, now: Any, key: str) -> tuple[dict[str, Any], list[str]]:
-    """Return the spec of one optimizer of a resumed run, and the warnings about settings that have no effect."""
-    before, after = (read_spec(each, "optimizer", key) for each in (saved, now))
-    messages = _optimizer_differences(before, after)
-    if messages:
-        with only_known_packages():
-            locate(before.target, Optimizer, "ckpt_path: the checkpoint's optimizer")
-    flags = {k: v for k, v in after.arguments.items() if k in FLAGS} if before.path == after.path else {}
-    return {**{k: v for k, v in before.as_dict().items() if k not in FLAGS}, **flags}, messages
-
-
-def _optimizer_differences(before: Spec, after: Spec) -> list[str]:
-    key = before.key
-    if before.path != after.path:
-        return [f"{key}={after.path} has no effect: the checkpoint restores {before.path}, which wrote it"]
-    lines = []
-    then, now = to_serializable(before.as_dict()), to_serializable(after.as_dict())
-    for name in sorted({*then, *now} - set(FLAGS)):
-        old, new = then.get(name), now.get(name)
-        if (list(old) if isinstance(old, tuple) else old) != (list(new) if isinstance(new, tuple) else new):
-            lines.append(f"{key}.{name}={new} has no effect: the checkpoint restores {name}={old}")
-    return lines

@@ -17,6 +17,7 @@ from lit_optim.config.build.rules import check_declared, check_rules
 from lit_optim.config.build.scheduler import CheckedSchedule, build_checked_schedule, check_scheduler
 from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.spec import read_spec
+from lit_optim.config.resume_policy import read_policy
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.optimizers import Composite
 
@@ -151,6 +152,7 @@ def resolve_specs(
     chosen: list[Callback] = attempt("optim_callbacks", callbacks_from_spec) or []
     replaced = {type(callback) for callback in chosen}  # Lightning lets those of the module win
     replacing: list[Any] = [*(other for other in callbacks if type(other) not in replaced), *chosen]
+    attempt("resume", read_policy)
     optimizer = attempt("optimizer", optimizer_of)
     grouping = attempt("param_groups", grouping_of)
     scheduler = attempt("scheduler", schedule_of)

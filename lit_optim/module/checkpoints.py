@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lit_optim.checkpoint.compatibility import check_parameter_order, name_parameters
+from torch.optim import Optimizer
+
+from lit_optim.checkpoint.compatibility import (
+    check_parameter_order,
+    check_resumed_states,
+    name_parameters,
+    restores_param_groups,
+)
 from lit_optim.checkpoint.named_states import order_by_name
-from lit_optim.checkpoint.stamp import HPARAMS, environment, environment_difference, resumed_specs, stamp
+from lit_optim.checkpoint.stamp import HPARAMS, environment, stamp, stamp_of
 from lit_optim.config.read.named_specs import optimizer_as_dict
-from lit_optim.config.read.plain_containers import all_strings, to_plain
+from lit_optim.config.read.plain_containers import all_strings, to_plain, to_serializable
 from lit_optim.config.read.presets import GROUPS
-from lit_optim.errors import ConfigError
+from lit_optim.config.resume_policy import read_policy
 from lit_optim.imports import only_known_packages
-from lit_optim.lightning_api import rank_zero_warn
+from lit_optim.module import run_plans
 from lit_optim.module.batch_scaling import rescaled, warn_of_another_batch
 from lit_optim.module.specs import ModuleWithSpecs
+from lit_optim.resume.resumed_run import ResumedRun, saved_groups
+from lit_optim.resume.specs import resumed_specs
+from lit_optim.scheduler.run_progress import progress_in
 
 
 class SpecsInCheckpoints(ModuleWithSpecs):
@@ -81,6 +91,8 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         stamp(checkpoint, to_plain(specs, "specs"), param_names, self._environment(), classes)
         if (scaled := self._run_state.scaled_lr) is not None:
             checkpoint["lit_optim"]["batch_size"] = scaled.batch.samples
+        if runs := run_plans.saved_runs(self):
+            checkpoint["lit_optim"][run_plans.RUNS] = runs
         if self._overrides() and "optimizer" in checkpoint.get(HPARAMS, {}):
             checkpoint[HPARAMS]["optimizer"] = specs["optimizer"]
 
@@ -89,15 +101,13 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         return {**specs, "optimizer": optimizer_as_dict(specs["optimizer"], self._overrides())}
 
     def resume_from(self, checkpoint: dict[str, Any]) -> None:
-        """Take over the specs that a checkpoint was written with, and warn of settings that have no effect then."""
-        state = self._run_state
-        saved = checkpoint.get("lit_optim", {})
-        if not isinstance(saved, Mapping) or not isinstance(saved.get("spec", {}), Mapping):
-            raise ConfigError("ckpt_path: its entry 'lit_optim' is not one that lit-optim has written")
-        state.resumed_environment = saved.get("environment")
-        order_by_name(checkpoint, self.optim_specs()["optimizer"])
-        state.resumed_states = checkpoint.get("optimizer_states")
-        state.resumed_batch_size = saved.get("batch_size")
+        """Take over from a checkpoint what the policy says: specs, states, and where the schedule stands."""
+        state, saved, specs = self._run_state, stamp_of(checkpoint), self.optim_specs()
+        policy = read_policy(specs.get("resume"))
+        order_by_name(checkpoint, specs["optimizer"])
+        used, rows = resumed_specs(saved.get("spec", {}), self._specs_with_lr(), policy)
+        state.resumed = ResumedRun(policy, saved, rows, progress_in(checkpoint).steps, saved_groups(checkpoint))
+        state.resumed_batch_size = saved.get("batch_size") if policy.lr == "checkpoint" else None
         trainable = {name for name, p in self.named_parameters() if p.requires_grad}
         name_parameters(checkpoint, trainable)
         trainer, live = self._trainer_or_none(), self._live_optimizers()
@@ -106,10 +116,51 @@ class SpecsInCheckpoints(ModuleWithSpecs):
             check_parameter_order(checkpoint, [name for name, _ in self.named_parameters()], live[0])
             if state.scaled_lr is not None and state.resumed_batch_size not in (None, state.scaled_lr.batch.samples):
                 warn_of_another_batch(state.resumed_batch_size, state.scaled_lr.batch)
-        resumed, messages = resumed_specs(saved, self._specs_with_lr())
-        if messages:
-            state.resumed_specs = resumed
-            rank_zero_warn("; ".join(messages))
+            self._fit_schedulers(checkpoint)
+        else:
+            state.checkpoint = checkpoint
+        if to_serializable(used["optimizer"]) != to_serializable(self._specs_with_lr()["optimizer"]) or (
+            policy.groups == "checkpoint"
+        ):
+            state.resumed_specs = used
+        if policy.schedule == "cooldown" and trainer is not None:
+            optimizers = max(1, len(saved.get("optimizers") or []))
+            run_plans.end_with_cooldown(trainer, policy, progress_in(checkpoint), optimizers)
+
+    def fit_checkpoint(self, checkpoint: dict[str, Any], optimizers: Sequence[Optimizer]) -> None:
+        """Bring the optimizer states of a checkpoint into the form of the optimizers, and check them.
+
+        Raises:
+            ConfigError: where they do not fit.
+        """
+        resumed, callbacks = self._run_state.resumed, getattr(self._trainer_or_none(), "callbacks", ())
+        if resumed is not None and not restores_param_groups(callbacks):
+            resumed.fit_states(checkpoint, optimizers)
+        check_resumed_states(checkpoint.get("optimizer_states"), optimizers, callbacks)
+
+    def _fit_schedulers(self, checkpoint: dict[str, Any]) -> None:
+        resumed, trainer = self._run_state.resumed, self.trainer
+        if resumed is not None:
+            schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
+            resumed.fit_schedulers(checkpoint, schedulers, len(trainer.optimizers))
+
+    def before_restore(self) -> None:
+        """Keep the values that the groups were built with, and fit the states of schedulers to them."""
+        run_plans.remember_built_values(self)
+        if checkpoint := self._run_state.take_checkpoint():
+            self._fit_schedulers(checkpoint)
+
+    def plan_runs(self) -> None:
+        """Plan the schedules when training starts."""
+        run_plans.plan_runs(self)
+
+    def follow_run_length(self) -> None:
+        """Plan the schedules again where the length of the run has changed."""
+        run_plans.follow_run_length(self)
+
+    def warn_of_unfinished_schedules(self) -> None:
+        """Warn of schedules that the end of the run has cut off."""
+        run_plans.warn_of_unfinished_schedules(self)
 
     def follow_batch_size(self) -> None:
         """Scale the lr again where a BatchSizeFinder has changed the batch size since it was scaled."""
@@ -126,18 +177,12 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         if write is not None:
             write()
 
-    def compare_environment(self) -> None:
-        """Warn once that a resumed run is not exact to the bit, where its environment has changed."""
-        before, self._run_state.resumed_environment = self._run_state.resumed_environment, None
-        if message := environment_difference(before, self._environment()):
-            rank_zero_warn(message)
-
     def _environment(self) -> dict[str, Any]:
         trainer = self._trainer_or_none()
         groups = [(o, group) for o in self._live_optimizers() for group in o.param_groups]
         compiled = {type(o).__name__ for o, group in groups if group.get("compile") is True}
         compiled |= {type(c).__name__ for c in getattr(trainer, "callbacks", ()) if getattr(c, "compile", None) is True}
-        return environment(getattr(trainer, "world_size", 1), compiled)
+        return environment(getattr(trainer, "world_size", 1), compiled, getattr(trainer, "precision", None))
 
     def trusted(self) -> contextlib.AbstractContextManager[None]:
         """Restrict what specs may import within the context, if they come from a checkpoint."""

@@ -33,7 +33,7 @@ def put_before_lightning_module(cls: type, mixin: type) -> None:
 
 def adopt_overridden_hooks(cls: type, mixin: type) -> None:
     """Warn of hooks that a class overrides without ``super()``, and let its ``configure_optimizers`` change groups."""
-    warn_of_overridden_hooks(cls, mixin, HOOK, "configure_callbacks")
+    warn_of_overridden_hooks(cls, mixin, HOOK, "configure_callbacks", "lr_scheduler_step")
     wrap_overridden_hook(cls, mixin)
 
 
@@ -51,7 +51,10 @@ def warn_of_overridden_hooks(cls: type, mixin: type, *hooks: str) -> None:
             continue  # ours, or checked when its class was made
         method = vars(owner)[hook]
         code = getattr(method, "__code__", None)
-        calls_super = code is not None and {"super", hook} & {*code.co_names, *code.co_freevars}
+        calls_super = code is not None and {"super", hook, "step"} & {*code.co_names, *code.co_freevars}
         if method is not vars(mixin)[hook] and not calls_super:
-            text = f"{owner.__name__}.{hook} does not call super().{hook}(), so the configuration has no effect there"
+            effect = (
+                "the schedule does not move" if hook == "lr_scheduler_step" else "the configuration has no effect there"
+            )
+            text = f"{owner.__name__}.{hook} does not call super().{hook}(), so {effect}"
             warnings.warn(text, stacklevel=4)

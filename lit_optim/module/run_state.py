@@ -14,6 +14,8 @@ from lit_optim.config.build.lr_scaling import ScaledLr
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.module.subclass_writes import WithheldSchedule
+from lit_optim.resume.resumed_run import ResumedRun
+from lit_optim.resume.run_plan import RunPlan
 from lit_optim.step_hooks import AppliedStepCounter
 
 
@@ -26,10 +28,12 @@ class RunState:
         assigned_lr: the absolute learning rate that was assigned to ``module.lr``; None: none was.
         allowed_packages: what the specs of the checkpoint that the module was loaded from may import; None: all.
         resumed_specs: the specs that the run goes on with, where the checkpoint's win.
-        resumed_states: the ``optimizer_states`` of the checkpoint that the run is resumed from.
+        resumed: what is known of the checkpoint that the run is resumed from.
+        checkpoint: that checkpoint, until its optimizer states are checked.
+        built: the values that the groups of each optimizer were built with.
+        plans: of each schedule of our own; None for one of another class.
         resumed_batch_size: samples of an optimizer step of that checkpoint, where its lr was scaled by them.
         scaled_lr: how the lr in force was scaled by the batch size; None: it was not.
-        resumed_environment: the environment in which the checkpoint was written.
         withheld: schedules whose first values a subclass with a ``configure_optimizers`` does not see yet; None: there
             is no such subclass.
         applied_steps: counts the optimizer's steps where a gradient scaler may skip some.
@@ -44,10 +48,12 @@ class RunState:
     assigned_lr: float | None = None
     allowed_packages: frozenset[str] | None = None
     resumed_specs: dict[str, Any] | None = None
-    resumed_states: Any = None
+    resumed: ResumedRun | None = None
+    checkpoint: dict[str, Any] | None = None
+    built: list[list[dict[str, Any]]] = field(default_factory=list)
+    plans: list[RunPlan | None] = field(default_factory=list)
     resumed_batch_size: int | None = None
     scaled_lr: ScaledLr | None = None
-    resumed_environment: Any = None
     applied_steps: AppliedStepCounter | None = None
     frozen: list[Tensor] = field(default_factory=list)
     withheld: list[WithheldSchedule] | None = None
@@ -58,7 +64,7 @@ class RunState:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be made again: a module must stay picklable, and a spec may hold any function."""
-        return {**vars(self), "inputs": None, "resolved": None, "write_groups": None}
+        return {**vars(self), "inputs": None, "resolved": None, "write_groups": None, "checkpoint": None}
 
     def build_scheduler(
         self, optimizer: Optimizer, build: Callable[[], LRScheduler], check: Callable[[], None]
@@ -69,11 +75,13 @@ class RunState:
         self.withheld.append(WithheldSchedule(optimizer, build, check))
         return self.withheld[-1].scheduler
 
-    def take_resumed_states(self) -> Any:
-        """Return the resumed optimizer states, once."""
-        states, self.resumed_states = self.resumed_states, None
-        return states
+    def take_checkpoint(self) -> dict[str, Any]:
+        """Return the checkpoint that the run is resumed from, once; empty where there is none."""
+        checkpoint, self.checkpoint = self.checkpoint, None
+        return {} if checkpoint is None else checkpoint
 
     def forget_resume(self) -> None:
         """Forget the checkpoint of an earlier run, when a new one begins."""
-        self.resumed_specs = self.resumed_states = self.resumed_batch_size = self.inputs = self.resolved = None
+        self.resumed_specs = self.resumed = self.resumed_batch_size = self.checkpoint = None
+        self.inputs = self.resolved = None
+        self.plans = []

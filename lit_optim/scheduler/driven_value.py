@@ -154,7 +154,9 @@ class DrivenValue:
     def continue_from(self, previous: DrivenValue | None, step: int) -> None:
         """Take the counters of the value that this one replaces, and move to ``step`` without writing."""
         if previous is not None:
-            self.states, self.loaded, self.tensors = previous.states, previous.loaded, previous.tensors
+            self.loaded, self.tensors = previous.loaded, previous.tensors
+            if len(previous.states) == len(self.states):
+                self.states = previous.states
         self.scale = self._product()
         self.now = self.factor(step, self.scale)
 

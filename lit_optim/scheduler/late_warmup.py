@@ -45,5 +45,5 @@ def warm_up_late(scheduler: ScheduleLR, late: Sequence[LateWarmup]) -> None:
         [0.025]
     """
     scheduler._config.late = late
-    scheduler._replan()
+    scheduler._replan(scheduler.clock)
     scheduler.rewrite()

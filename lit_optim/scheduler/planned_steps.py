@@ -7,6 +7,7 @@ from dataclasses import replace
 from lit_optim.duration import LengthUnknown
 from lit_optim.scheduler.driven_value import LR
 from lit_optim.scheduler.schedule_lr import ScheduleLR
+from lit_optim.schedules.plan.compose_plan import compose_plan
 
 
 def planned_steps(scheduler: ScheduleLR) -> int | None:
@@ -19,13 +20,12 @@ def planned_steps(scheduler: ScheduleLR) -> int | None:
         >>> [planned_steps(ScheduleLR(optimizer, main=main, total_steps=100)) for main in slots]
         [100, None]
     """
-    run = scheduler._compose.keywords["run_length"]
+    run = scheduler.clock.run_length
     lr = float(scheduler.optimizer.defaults.get("lr") or 1.0)
     for plan in scheduler._config.plans() if run.total_steps is not None else ():
         try:
-            scheduler._compose(
-                plan.config, run_length=replace(run, total_steps=None), base_lr=lr if plan.key == LR else 1
-            )
+            endless = replace(run, total_steps=None)
+            compose_plan(plan.config, endless, base_lr=lr if plan.key == LR else 1, mode=scheduler._mode)
         except LengthUnknown:
             return int(run.total_steps)
     return None

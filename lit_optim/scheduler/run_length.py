@@ -5,22 +5,27 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Trainer, imported_classes, is_instance
+from lit_optim.lightning_api import Trainer, imported_classes, is_timed
+from lit_optim.scheduler.run_progress import RunProgress, run_progress
 
 _SET = "set trainer.max_steps, or scheduler.total_steps"
 
 
-def run_length(trainer: Trainer | None, optimizers: int = 1) -> RunLength:
+def run_length(trainer: Trainer | None, optimizers: int = 1, done: int | None = None) -> RunLength:
     """Read the length of the run and of an epoch from a Trainer: accumulation, devices and limits are counted in.
+
+    It is the steps that are done and those that the Trainer still has to take, in its present batches.
 
     Args:
         trainer: a Trainer that is fitting; its train dataloader is set up if it was not yet. Without one, nothing is
             known.
         optimizers: that each take a step in every batch, by hand; ``max_steps`` counts the steps of all of them.
+        done: steps of each optimizer that are done; None: those of the checkpoint that the run goes on from, if any.
 
     Raises:
         ConfigError: for a run of no steps at all.
@@ -36,10 +41,22 @@ def run_length(trainer: Trainer | None, optimizers: int = 1) -> RunLength:
     per_epoch = None
     if math.isfinite(batches) and len(set(accumulation.values())) == 1:
         per_epoch = math.ceil(batches / next(iter(accumulation.values())))
-    total, reason = _total(trainer, batches, accumulation, optimizers)
+    progress = run_progress(trainer)
+    if done is None:
+        done = progress.steps // optimizers if trainer.ckpt_path else 0
+    left, reason = steps_left(trainer, progress, optimizers)
+    total = None if left is None else done + left
     unknown_because = f"total_steps is unknown because {reason}; {_SET}"
     limited = trainer.max_epochs is not None and trainer.max_epochs > 0
-    return RunLength(total, per_epoch, unknown_because, trainer.max_epochs if limited else None)
+    return RunLength(total, per_epoch, unknown_because, trainer.max_epochs if limited else None, shortened_by(trainer))
+
+
+def shortened_by(trainer: Trainer) -> str:
+    """Return the argument that makes a Trainer's run a short trial of a longer one; '' where there is none."""
+    if vars(trainer).get("fast_dev_run"):
+        return f"fast_dev_run={trainer.fast_dev_run}"  # type: ignore[attr-defined]  # set by a connector
+    given = {"overfit_batches": (trainer.overfit_batches, 0), "limit_train_batches": (trainer.limit_train_batches, 1)}
+    return next((f"{name}={value}" for name, (value, off) in given.items() if value not in (off, None)), "")
 
 
 @contextlib.contextmanager
@@ -78,23 +95,33 @@ def accumulated_batches(trainer: Trainer) -> dict[int, int]:
     return {0: trainer.accumulate_grad_batches}
 
 
-def _total(trainer: Trainer, batches: float, accumulation: dict[int, int], optimizers: int) -> tuple[int | None, str]:
-    """Count the steps of each optimizer in the run, or return the reason why that is unknown as the second item."""
-    max_steps = math.ceil(trainer.max_steps / optimizers) if trainer.max_steps != -1 else None
-    epochs = trainer.max_epochs
+def steps_left(trainer: Trainer, progress: RunProgress, optimizers: int = 1) -> tuple[int | None, str]:
+    """Count the steps that each optimizer still has to take, or return the reason why that is unknown beside None.
+
+    Args:
+        trainer: with a train dataloader.
+        progress: of the run.
+        optimizers: that each take a step in every batch.
+    """
+    batches, accumulation, epochs = trainer.num_training_batches, accumulated_batches(trainer), trainer.max_epochs
+    limit = max(0, math.ceil((trainer.max_steps - progress.steps) / optimizers)) if trainer.max_steps != -1 else None
     if not math.isfinite(batches):
-        return max_steps, "the train dataloader has no length"
+        return limit, "the train dataloader has no length"
     if epochs is None or epochs == -1:
-        only_time = trainer.fit_loop.max_epochs == -1 and _has_max_time(trainer)
-        return max_steps, "only max_time ends the run" if only_time else f"max_epochs={epochs}"
+        only_time = trainer.fit_loop.max_epochs == -1 and is_timed(trainer)
+        return limit, "only max_time ends the run" if only_time else f"max_epochs={epochs}"
+    done, first = progress.epochs, progress.batches
     starts = sorted(accumulation)
     ends = [*starts[1:], epochs]
     steps = sum(
-        max(0, min(end, epochs) - start) * math.ceil(batches / accumulation[start])
+        max(0, min(end, epochs) - max(start, done)) * math.ceil(batches / accumulation[start])
         for start, end in zip(starts, ends, strict=True)
     )
-    return (steps if max_steps is None else min(steps, max_steps)), ""
+    if done < epochs:  # of the epoch that is begun, its first batches are done
+        steps -= first // accumulation[max(start for start in starts if start <= done)]
+    return (steps if limit is None else min(steps, limit)), ""
 
 
-def _has_max_time(trainer: Trainer) -> bool:
-    return any(is_instance(callback, "callbacks.Timer") for callback in trainer.callbacks)  # type: ignore[attr-defined]
+def epoch_position(trainer: Trainer, progress: RunProgress, per_epoch: int) -> Fraction:
+    """Return the epochs that are done, so that the present one ends where Lightning ends it."""
+    return progress.epochs + Fraction(progress.batches // trainer.accumulate_grad_batches, per_epoch)

@@ -6,29 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
+from lit_optim.scheduler.clock import Clock
 from lit_optim.scheduler.drive import ScheduleConfig, build_driven_values
 from lit_optim.scheduler.driven_value import DrivenValue
+from lit_optim.scheduler.live_lrs import LiveLrs
 from lit_optim.scheduler.rescale_lr import rescale_lr
 from lit_optim.scheduler.write_lr import lr_writer
 from lit_optim.schedules.checks import check_choices, check_counts
-from lit_optim.schedules.plan.compose_plan import compose_plan
 from lit_optim.schedules.plan.plan import Phase
 from lit_optim.schedules.shapes.plateau import PlateauState
 
 
-class ScheduleLR(LRScheduler):
+class ScheduleLR(LiveLrs):
     """Schedules every param group in optimizer steps: warmup, main schedule and cooldown.
 
-    Before the optimizer step with 0-based index t each group holds ``lr = initial_lr * schedule(t) * scale``, where
-    ``scale`` is 1 unless ``main`` is a plateau. Past the end the last value holds. A value that other code writes into
-    ``group["lr"]`` is kept: the schedule goes on from it (``initial_lr = lr / factor``). A group with
-    ``scheduled: False`` is left alone, one that is added later is scheduled from its first step.
+    Before the optimizer step with 0-based index t each group holds ``lr = initial_lr * schedule(t) * scale`` (``scale``
+    is 1 but for a plateau); past the end the last value holds. The schedule goes on from a value that other code writes
+    into ``group["lr"]``. A group with ``scheduled: False`` is left alone, one that is added later is scheduled.
 
     Args:
         optimizer: whose groups are scheduled.
@@ -93,19 +91,23 @@ class ScheduleLR(LRScheduler):
         run_length = RunLength(total_steps and int(total_steps), steps_per_epoch and int(steps_per_epoch))
         lr = {"warmup": warmup, "main": main, "cooldown": cooldown, "phases": phases, "order": order, "noise": noise}
         self._config = ScheduleConfig(lr, drive or {}, groups or {})
-        self._compose = partial(compose_plan, run_length=run_length, mode=mode)
-        self._rhythm = (run_length.epoch("scheduler.interval") if interval == "epoch" else 1, int(frequency))
+        self.clock = Clock(run_length, interval, int(frequency))
+        self._mode = mode
         self._metrics_seen = 0
         self._values: list[DrivenValue] = []
-        self._replan()
+        self._replan(self.clock)
         self.rewrite()
 
-    def _replan(self) -> None:
+    def _replan(self, clock: Clock) -> None:
         """Build the driven values, and keep the counters of the present ones."""
         plans, before = self._config.plans(), {value.id: value for value in self._values}
-        self._values = build_driven_values(plans, self.optimizer, self._compose, *self._rhythm, late=self._config.late)
-        for value in self._values:
+        compose = partial(clock.compose, mode=self._mode)
+        values = build_driven_values(plans, self.optimizer, compose, *clock.rhythm, late=self._config.late)
+        if clock.decay is not None:
+            clock.decay.replace_lrs(values)
+        for value in values:
             value.continue_from(before.get(value.id), self.last_epoch)
+        self.clock, self._values = clock, values
 
     def _choose_step(self) -> None:
         """Choose the function with the fewest operations that can write the next steps."""
@@ -188,7 +190,7 @@ class ScheduleLR(LRScheduler):
         """Feed plateaus with one more value of their metric; values outside of their phases are not counted."""
         self._metrics_seen += 1
         for driven in self._values:
-            if self._metrics_seen % self._rhythm[1] == 0 and driven.observe(self.last_epoch, float(value)):
+            if self._metrics_seen % self.clock.frequency == 0 and driven.observe(self.last_epoch, float(value)):
                 self._write_value(driven, self.last_epoch)
 
     def rewrite(self) -> None:
@@ -201,26 +203,26 @@ class ScheduleLR(LRScheduler):
     def rescale(self, lr: float) -> None:
         """Make ``lr`` the optimizer's default; groups keep their ratios to it, absolute floors stay."""
         rescale_lr(self.optimizer, lr)
-        self._replan()
+        self._replan(self.clock)
         self.rewrite()
 
-    def get_last_lr(self) -> list[float | Tensor]:
-        """Return the groups' present lrs."""
-        return [g["lr"].clone() if isinstance(g["lr"], Tensor) else g["lr"] for g in self.optimizer.param_groups]
+    def replan(self, clock: Clock) -> None:
+        """Go on by another clock, in a run of another length or at another place of the schedule.
 
-    def get_lr(self) -> list[float | Tensor]:
-        """Return `get_last_lr`: torch's chained form has no other value here."""
-        return self.get_last_lr()
-
-    @property
-    def base_lrs(self) -> list[float | Tensor]:  # type: ignore[override]  # torch stores a copy, which goes stale
-        """Return the groups' present initial lrs."""
-        return [group["initial_lr"] for group in self.optimizer.param_groups]
+        Raises:
+            ConfigError: where the phases do not fit the run; then nothing is changed.
+        """
+        written = {value.id: value.now for value in self._values}
+        self._replan(clock)
+        for value in self._values:
+            value.loaded = written.get(value.id, value.loaded)
+            self._write_value(value, self.last_epoch)
+        self._choose_step()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counters; everything else comes from the configuration and the optimizer's groups."""
         lr, *others = self._values
-        seen = {"metrics_seen": self._metrics_seen} if self._rhythm[1] > 1 else {}
+        seen = {"metrics_seen": self._metrics_seen} if self.clock.frequency > 1 else {}
         state: dict[str, Any] = {"last_epoch": self.last_epoch, **lr.state_dict(), **seen}
         if others:
             state["lanes"] = {value.id: value.state_dict() for value in others}
@@ -246,5 +248,5 @@ class ScheduleLR(LRScheduler):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a pickled or copied scheduler."""
         self.__dict__.update(state)
-        self._replan()
+        self._replan(self.clock)
         self._choose_step()

@@ -36,7 +36,7 @@ def noise(*, std: float = 1.0, limit: float = 0.67, seed: int = 42, every: int =
         raise ConfigError(wrong("limit", limit, "must be at most 1, or the factor would get below 0"))
 
     def factor(step: int) -> float:
-        draw = random.Random(f"{seed} {step // every}")
+        draw = random.Random(f"{seed} {int(step // every)}")
         draws = (draw.gauss(0.0, std) for _ in range(TRIES))
         return 1.0 + next((value for value in draws if abs(value) < limit), 0.0)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 from torch.optim import Optimizer
@@ -21,12 +22,14 @@ from lit_optim.config.checks.signature import named_arguments, only_kwargs_takes
 from lit_optim.config.checks.slots import has_length
 from lit_optim.config.checks.unused_kwargs import check_unused_kwargs
 from lit_optim.config.read.spec import Spec
-from lit_optim.duration import LengthUnknown, RunLength
+from lit_optim.duration import LengthUnknown, RunLength, RunTooShort
 from lit_optim.errors import ConfigError, Problems
+from lit_optim.lightning_api import rank_zero_warn
 from lit_optim.scheduler.drive import later_groups
 from lit_optim.scheduler.driven_value import parts_of_name
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.phase_configs import PhaseConfig
+from lit_optim.schedules.plan.timeline import Timeline
 
 _CHAIN = "it is made of schedulers that are built already; write warmup, main and cooldown instead"
 _BASE = "it is the base of all schedulers, and none itself"
@@ -160,6 +163,10 @@ def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_l
         }
     try:
         scheduler = checked.cls(optimizer, **arguments)
+    except RunTooShort as error:
+        if not run_length.shortened_by or arguments["total_steps"] != run_length.total_steps:
+            raise
+        return _shortened(checked.cls(optimizer, **{**arguments, "total_steps": error.steps + 1}), run_length)
     except LengthUnknown as error:
         if arguments.get("total_steps") is None and RunLength.unknown_because in str(error):
             raise LengthUnknown(f"scheduler: {run_length.unknown_because}") from None
@@ -171,4 +178,13 @@ def build_checked_schedule(checked: CheckedSchedule, optimizer: Optimizer, run_l
         raise ConfigError(f"scheduler: {name} refused these values: {error}") from error
     if not isinstance(scheduler, LRScheduler):
         raise ConfigError(f"scheduler: got a {type(scheduler).__name__}, not a torch LRScheduler")
+    return scheduler
+
+
+def _shortened(scheduler: ScheduleLR, run_length: RunLength) -> ScheduleLR:
+    """Let a schedule whose lengths need a longer run pass in a short trial of it, and say so."""
+    needed, steps = scheduler.clock.run_length.total("scheduler"), run_length.total("scheduler")
+    rule = f"its lengths need {needed - 1} optimizer steps, and this run has {steps}"
+    rank_zero_warn(f"scheduler: {rule} (trainer.{run_length.shortened_by}): they are shortened in proportion")
+    scheduler.replan(replace(scheduler.clock, timeline=Timeline(rate=Fraction(needed, steps))))
     return scheduler

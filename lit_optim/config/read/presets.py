@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks")  # in the order of a configuration
+GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks", "resume")  # in the order of a configuration
 _TARGET = re.compile(r"^ *_target_: *(\S+)", re.MULTILINE)
 
 
@@ -58,7 +58,7 @@ def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
     """List presets by name, with one line on what each is.
 
     Args:
-        group: ``optimizer``, ``scheduler``, ``param_groups`` or ``optim_callbacks``.
+        group: ``optimizer``, ``scheduler``, ``param_groups``, ``optim_callbacks`` or ``resume``.
         pattern: shell wildcard on the names.
 
     Raises:

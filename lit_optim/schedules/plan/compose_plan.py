@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from lit_optim.duration import RunLength, parse
+from lit_optim.duration import RunLength, RunTooShort, parse
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.schedules.base import Schedule, ScheduleFactory
 from lit_optim.schedules.combine import join
 from lit_optim.schedules.noise import noise
+from lit_optim.schedules.plan.epochs import by_epochs, counts_epochs
 from lit_optim.schedules.plan.phase_configs import PhaseConfig, phase_configs
 from lit_optim.schedules.plan.phase_schedule import ScheduleContext, phase_schedule
 from lit_optim.schedules.plan.plan import Phase, Plan
@@ -60,7 +61,11 @@ def compose_plan(
             break  # after an endless phase
         length = None if stop is None else stop - start
         begin = before[0](before[1]) if before is not None and length != 0 else None
-        schedule = phase_schedule(phase, ScheduleContext(run_length, base_lr, mode, key, warm), length, begin)
+        context = ScheduleContext(run_length, base_lr, mode, key, warm)
+        if run_length.knots and start < run_length.knots[-1][0] and counts_epochs(phase):
+            schedule = by_epochs(phase, context, start, stop, begin)
+        else:
+            schedule = phase_schedule(phase, context, length, begin)
         if length != 0 or (phase is configs[-1] and not built):
             built.append((Phase(phase.name, start, stop), schedule))
         if length:  # a phase of no steps is skipped
@@ -121,7 +126,12 @@ def _edges(configs: Sequence[PhaseConfig], run_length: RunLength, key: str) -> l
     for i, phase in enumerate(configs):
         if phase.steps is not None:
             duration = parse(phase.steps, phase.steps_key)
-            exact[i] = duration.exact_steps(run_length, key if duration.unit == "share" else phase.steps_key)
+            where = key if duration.unit == "share" else phase.steps_key
+            if run_length.knots and duration.unit == "ep" and None not in exact[:i]:
+                begin = sum(filter(None, exact[:i]), Fraction(0))
+                exact[i] = run_length.step_at(run_length.epochs_at(begin, where) + duration.amount, where) - begin
+            else:
+                exact[i] = duration.exact_steps(run_length, where)
     _check_total(configs, exact, run_length.total_steps)
     rest = exact.index(None) if None in exact else len(exact)
     edges = _cumulated(Fraction(0), exact[:rest])
@@ -150,4 +160,6 @@ def _check_total(configs: Sequence[PhaseConfig], exact: Sequence[Fraction | None
     rule += "" if most > total else f" ({names} together: {float(named):g})"
     if most > total and longest.name != "warmup":  # a share of a longer run would be longer too
         rule += f"; scheduler.total_steps={math.ceil(named)} plans past its end"
-    raise ConfigError(wrong(longest.steps_key, longest.steps, rule))
+    error = RunTooShort(wrong(longest.steps_key, longest.steps, rule))
+    error.steps = math.ceil(named)
+    raise error

@@ -28,7 +28,7 @@ def lambda_(total_steps: int | None = None, *, function: Callable[[int], float] 
         0.95
     """
     own = own_function(function, "function")
-    return lambda step: float(own(step))
+    return lambda step: float(own(int(step)))  # a stretched schedule is read between two steps
 
 
 def own_function(function: Callable[[int], float] | str, key: str) -> Callable[[int], float]:

@@ -1,0 +1,120 @@
+"""Bring the states of a checkpoint into the form of the optimizers and schedulers that are going to load them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lit_optim.config.resume_policy import ResumePolicy
+from lit_optim.errors import ConfigError, wrong
+from lit_optim.scheduler.driven_value import LR
+from lit_optim.scheduler.schedule_lr import ScheduleLR
+from lit_optim.state_loading.saved_param_state import is_shadow_key
+from lit_optim.state_loading.translate import translated
+
+LR_KEYS = ("lr", "initial_lr")
+
+
+def of_another_class(state: Mapping[str, Any], saved_class: str, optimizer: Optimizer) -> tuple[dict[str, Any], bool]:
+    """Return the state of another class in the form of an optimizer, and whether it is fresh.
+
+    It is fresh where it has another meaning; averages of weights and the weights themselves are kept, because they are
+    put back before it is dropped.
+
+    Args:
+        state: in the groups of the optimizer.
+        saved_class: that wrote it.
+        optimizer: that loads it.
+    """
+    found = translated(state, saved_class, optimizer)
+    if found is None:
+        return without_own_state(state, optimizer), True
+    for group, saved in zip(found["param_groups"], state["param_groups"], strict=True):
+        group.update({key: saved[key] for key in LR_KEYS if key in saved})
+    return found, False
+
+
+def without_own_state(state: Mapping[str, Any], optimizer: Optimizer) -> dict[str, Any]:
+    """Return a state with the groups of an optimizer, and of the parameters' state the second weights alone."""
+    groups = optimizer.state_dict()["param_groups"]
+    ids = {
+        saved: live
+        for old, new in zip(state["param_groups"], groups, strict=True)
+        for saved, live in zip(old["params"], new["params"], strict=True)
+    }
+    shadows = {
+        ids[i]: {key: value for key, value in entry.items() if is_shadow_key(key)}
+        for i, entry in state["state"].items()
+        if i in ids
+    }
+    return {"state": shadows, "param_groups": [{**group} for group in groups]}
+
+
+def set_values(optimizer: Optimizer, scheduler: Any, built: Sequence[Mapping[str, Any]], keys: Any) -> None:
+    """Give the groups of an optimizer the values that they were built with, at the present step of their schedule.
+
+    Args:
+        optimizer: whose state is restored.
+        scheduler: its scheduler, restored too; None where it has none.
+        built: the values of each group before there was a scheduler.
+        keys: which of them.
+    """
+    for group, values in zip(optimizer.param_groups, built, strict=False):
+        chosen = {key: value for key, value in values.items() if key in keys}
+        if isinstance(scheduler, ScheduleLR):
+            group.update(chosen)
+            for driven in scheduler.driven_values:
+                if driven.name in chosen and driven.drives(group):
+                    group[driven.initial] = 1.0 if driven.absolute else driven.read(group)
+                    driven.loaded = None
+                    driven.fill(group, driven.now)
+        else:
+            lr = chosen.pop(LR, None)
+            group.update(chosen)
+            if lr is not None:
+                before = float(group.get("initial_lr", group[LR]))
+                share = float(group[LR]) / before if before and isinstance(scheduler, LRScheduler) else 1.0
+                group.update({"initial_lr": lr} if "initial_lr" in group else {}, lr=lr * share)
+    if isinstance(scheduler, LRScheduler) and not isinstance(scheduler, ScheduleLR) and LR in keys:
+        scheduler.base_lrs = [group.get("initial_lr", group[LR]) for group in optimizer.param_groups]
+
+
+def fit_scheduler_states(
+    checkpoint: dict[str, Any], schedulers: Sequence[Any], done: int, policy: ResumePolicy
+) -> None:
+    """Give every scheduler a state that it can load: of another class, or without one, it goes on at the step reached.
+
+    Args:
+        checkpoint: whose ``lr_schedulers`` is completed.
+        schedulers: in the order of the optimizers; None for one without.
+        done: optimizer steps of each optimizer.
+        policy: with ``restart``, a scheduler of torch begins anew.
+
+    Raises:
+        ConfigError: for a scheduler of torch that cannot go on from another one's state.
+    """
+    live = [scheduler for scheduler in schedulers if scheduler is not None]
+    saved = checkpoint.get("lr_schedulers")
+    states: list[Any] = [*saved] if isinstance(saved, (list, tuple)) else []
+    states += [None] * (len(live) - len(states))
+    checkpoint["lr_schedulers"] = [
+        _state_of(scheduler, state, done, policy) for scheduler, state in zip(live, states, strict=False)
+    ]
+
+
+def _state_of(scheduler: Any, state: Any, done: int, policy: ResumePolicy) -> Any:
+    own = isinstance(state, Mapping) and "factor" in state and "last_epoch" in state
+    if isinstance(scheduler, ScheduleLR):
+        return state if own else {"last_epoch": done}
+    expected = scheduler.state_dict()
+    if policy.schedule == "restart":
+        return expected
+    if isinstance(state, Mapping) and not own and state.keys() >= {key for key in expected if not key.startswith("_")}:
+        return state
+    name = type(scheduler).__name__
+    there = "ScheduleLR" if own else "no scheduler" if state is None else "another scheduler"
+    rule = f"{name} cannot go on at a step of {there}"
+    raise ConfigError(wrong("scheduler", name, f"{rule}; write a preset, e.g. scheduler=step, or resume=restart"))
