@@ -150,6 +150,10 @@ def check_parameter_order(checkpoint: Mapping[str, Any], names: Sequence[str], o
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: ckpt_path: its parameters were declared in another order (b in place of a), ...
     """
+    if checkpoint.get("lit_optim", {}).get("optimizers") == ["Switched"] and TO not in optimizer.defaults:
+        # which has the keys of two classes, so that either of them has loaded it without an error
+        rule = f"a sharded checkpoint of Switched does not fit {type(optimizer).__name__}"
+        raise ConfigError(f"ckpt_path: {rule}; {SWITCH_ADVICE}")
     states = checkpoint.get("optimizer_states")
     if not isinstance(states, list) or len(states) != 1:
         return

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -118,6 +118,13 @@ class Switched(Optimizer):
         if name not in (None, here):
             raise ConfigError(f"it has switched to {name}, and here to={here}; choose what wrote it")
         return self.inner[name is not None]
+
+    def values_now(self, groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return the values that groups have now which were built with some."""
+        if not self.switched:
+            return [*map(dict, groups)]
+        scale, to = self._scale_of_lr(), self.param_groups[0][TO]
+        return [{**group, **values_after(group, *self.own, *scale), TO: to} for group in groups]
 
     def switch(self) -> bool:
         """Let the second class take over, from the next step on; a second call changes nothing.
