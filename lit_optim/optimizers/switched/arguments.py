@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -13,7 +14,7 @@ from lit_optim.errors import ConfigError, wrong
 
 def reason_against(cls: type[Optimizer]) -> str | None:
     """Return why a class cannot be one of the two; None where it can."""
-    if cls.__name__ in ("Composite", "SWATS", "Switched") and cls.__module__.startswith("lit_optim."):
+    if hasattr(cls, "switch") or hasattr(cls, "part_of"):
         return "is several optimizers already, and cannot change to or from another"
     if issubclass(cls, torch.optim.LBFGS):
         return "takes its steps by a closure, which it calls several times, so that no other can take over"
@@ -27,6 +28,18 @@ class LrAfter(NamedTuple):
 
     number: float
     relative: bool = False
+
+    def scale(self, before: Any) -> tuple[float, float]:
+        """Return the new lr of a group whose lr is the second number; ``before`` is the default lr before the change.
+
+        Raises:
+            ConfigError: for an absolute one where that is 0.
+        """
+        if self.relative:
+            return self.number, 1.0
+        if not float(before):
+            raise ConfigError(wrong("lr", self.number, "the lr before is 0, and nothing is in proportion to 0"))
+        return self.number, float(before)
 
 
 def read_lr(lr: float | str | None, own: Any) -> LrAfter:
@@ -51,3 +64,10 @@ def read_lr(lr: float | str | None, own: Any) -> LrAfter:
     if isinstance(lr, bool) or not 0 <= number < math.inf:
         raise ConfigError(wrong("lr", lr, "write an absolute learning rate of at least 0, or a factor, e.g. x0.1"))
     return LrAfter(number, relative)
+
+
+def check_direction(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Reject values of two classes of which one maximizes."""
+    if before.get("maximize", False) != after.get("maximize", False):
+        rule = "the optimizer before it goes the other way; give both the same"
+        raise ConfigError(wrong("to.maximize", after.get("maximize", False), rule))

@@ -52,13 +52,18 @@ def _is_own(group: Mapping[str, Any], key: str, before: Mapping[str, Any]) -> bo
     return driven or (key in before and key in group and group[key] != before[key])
 
 
-def values_of(optimizer: Optimizer) -> dict[str, Any]:
+def default_values(optimizer: Optimizer) -> dict[str, Any]:
     """Return the values of a group without own ones: the defaults, and what a class adds to groups.
 
     Example:
         >>> import torch
-        >>> values_of(torch.optim.Rprop([torch.zeros(1)]))["etas"]
+        >>> default_values(torch.optim.Rprop([torch.zeros(1)]))["etas"]
         (0.5, 1.2)
     """
     added = {k: v for k, v in optimizer.param_groups[0].items() if k not in ("params", "param_names", "name")}
     return {**added, **optimizer.defaults}
+
+
+def as_tuples(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a group with tuples in place of the lists that some files hold, so that they equal a class's defaults."""
+    return {k: tuple(v) if isinstance(v, list) and k not in ("params", "param_names") else v for k, v in group.items()}

@@ -11,10 +11,10 @@ from torch.optim import Optimizer
 from lit_optim.distributed import is_sharded
 from lit_optim.engine.state_dict import unshared_state_dict
 from lit_optim.engine.without_unused_hooks import without_unused_hooks
-from lit_optim.errors import ConfigError, wrong
+from lit_optim.errors import ConfigError
 from lit_optim.optimizers.composite import step_inner, without_state
-from lit_optim.optimizers.switched.arguments import read_lr, reason_against
-from lit_optim.optimizers.switched.group_values import OWN_FLAGS, TO, values_after, values_of
+from lit_optim.optimizers.switched.arguments import check_direction, read_lr, reason_against
+from lit_optim.optimizers.switched.group_values import OWN_FLAGS, TO, as_tuples, default_values, values_after
 from lit_optim.optimizers.switched.uniform_state import complete_keys, has_begun, keep_other_keys
 from lit_optim.state_loading.parameter_names import names_by_parameter
 from lit_optim.state_loading.translate import translated
@@ -77,10 +77,8 @@ class Switched(Optimizer):
         self._lr_before = first.defaults["lr"]
         self._phase = False  # that `defaults` are of
         self._eager = bool(second.state)  # whether it creates state in its constructor
-        self.own = (values_of(first), values_of(second))  # where a group has none of its own
-        if self.own[0].get("maximize", False) != self.own[1].get("maximize", False):
-            rule = "the optimizer before it goes the other way; give both the same"
-            raise ConfigError(wrong("to.maximize", self.own[1].get("maximize", False), rule))
+        self.own = (default_values(first), default_values(second))  # where a group has none of its own
+        check_direction(*self.own)
         super().__init__(first.param_groups, {**self.own[1], **first.defaults, TO: None})
         self.state.update(first.state)  # some create it in their constructor
         self.__dict__.update({k: v for k, v in vars(first).items() if k.startswith("_lit_optim_")})
@@ -99,12 +97,7 @@ class Switched(Optimizer):
         return self.inner[self.switched]
 
     def _scale_of_lr(self) -> tuple[float, float]:
-        """Return the new lr of a group whose lr is the second number."""
-        if self.lr.relative:
-            return self.lr.number, 1.0
-        if not (before := float(self._lr_before if self._phase else self.defaults["lr"])):
-            raise ConfigError(wrong("lr", self.lr.number, "the lr before is 0, and nothing is in proportion to 0"))
-        return self.lr.number, before
+        return self.lr.scale(self._lr_before if self._phase else self.defaults["lr"])
 
     def inner_of(self, state_dict: Mapping[str, Any]) -> Optimizer:
         """Return the optimizer whose state a state dict holds.
@@ -160,12 +153,11 @@ class Switched(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         self._lend_if_other()
-        anew = [p for p in self._pending if p.grad is not None]
-        kept = [(p, self.state.pop(p)) for p in anew]
+        kept = {p: self.state.pop(p) for p in self._pending if p.grad is not None}  # begins with empty state
         step_inner(self.active)
-        keep_other_keys(dict(kept), self.state, sharded=self._is_sharded())
         if kept:
-            self._pending = [p for p in self._pending if p.grad is None]
+            keep_other_keys(kept, self.state, sharded=self._is_sharded())
+            self._pending = [p for p in self._pending if p not in kept]
         if self._is_sharded():
             unused = not self.switched
             complete_keys(self.param_groups, self.state, self.inner[unused], self.own[unused], begun=not unused)
@@ -234,7 +226,7 @@ class Switched(Optimizer):
         inner = self.inner_of(state_dict)
         own = self.own[inner is self.inner[1]]
         missing = {**{k: v for k, v in self.own[1].items() if k not in self.own[0]}, TO: None}
-        groups = [{**missing, **_as_tuples(group)} for group in state_dict["param_groups"]]
+        groups = [{**missing, **as_tuples(group)} for group in state_dict["param_groups"]]
         for group in self.param_groups:
             group.update({key: own[key] for key in OWN_FLAGS if key in own})
         inner.load_state_dict({**state_dict, "param_groups": groups})
@@ -257,12 +249,3 @@ class Switched(Optimizer):
         self.inner = (first, second)
         self._lend()
         self._note_phase()
-
-    def __repr__(self) -> str:
-        """Describe both, and which is in use."""
-        return f"{'now' if self.switched else 'later'} {self.inner[1]!r}, before {self.inner[0]!r}"
-
-
-def _as_tuples(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a group with tuples in place of lists, which some files hold, so that they equal a class's defaults."""
-    return {k: tuple(v) if isinstance(v, list) and k not in ("params", "param_names") else v for k, v in group.items()}

@@ -39,7 +39,7 @@ def fits(name):
 ONES = [name for name in OPTIMIZERS if fits(name)]
 # every class as the first and as the second, with one of its own kind and with one of another
 PAIRS = [(name, to) for name in ONES for to in ("momentum", "nadam")] + [
-    (name, to) for to in ONES for name in ("sgdw", "adamw") if to not in ("momentum", "nadam")
+    ("adamw", to) for to in ONES if to not in ("momentum", "nadam")
 ]
 
 
