@@ -12,6 +12,7 @@ ALL = (
     *OPTIMIZERS,
     "gradient_transforms",
     "swats",
+    "finite_guard",
     "validate",
     "param_groups",
     "cli_cost",

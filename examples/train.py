@@ -34,9 +34,13 @@ def main(cfg: DictConfig) -> float | None:
 
     silence()
     trainer, model, data = build(cfg)
+    lit_optim.claim_folder(cfg.output_dir)
     show = rank_zero_only(print)  # under trainer=ddp every process runs this function
     show(f"seed: {cfg.seed}")
-    fit(trainer, model, data, cfg.ckpt_path)
+    ckpt_path = lit_optim.find_checkpoint(cfg.ckpt_path, trainer)
+    if ckpt_path is not None:
+        show(f"resumed from: {ckpt_path}")
+    fit(trainer, model, data, ckpt_path)
     metrics = trainer.callback_metrics
     if not metrics:
         raise lit_optim.ConfigError(f"ckpt_path={cfg.ckpt_path}: a run that has ended; increase trainer.max_epochs")

@@ -9,10 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lit_optim.errors import ConfigError, exit_on_config_error
+from lit_optim.errors import ConfigError, NonFiniteError, exit_on_config_error
 from lit_optim.imports import lazy_names
 
 if TYPE_CHECKING:
+    from lit_optim.checkpoint_files.checkpoint_io import SafeCheckpointIO
+    from lit_optim.checkpoint_files.find import find_checkpoint
     from lit_optim.config.public_builders import build_callbacks, build_optimizer, build_scheduler
     from lit_optim.config.read.compose import compose
     from lit_optim.config.read.lightning_cli import SpecLike
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from lit_optim.config.sweep import ValidateSweep
     from lit_optim.config.validate import validate
     from lit_optim.mixin import ConfigureOptimizersMixin
+    from lit_optim.run_folder import claim_folder
     from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 __version__ = "0.1.0"
@@ -30,13 +33,16 @@ if not (_here / "conf").is_dir() and (_here.parent / "conf" / "__init__.py").is_
 
 _HOMES = {
     "ConfigureOptimizersMixin": "lit_optim.mixin",
+    "SafeCheckpointIO": "lit_optim.checkpoint_files.checkpoint_io",
     "ScheduleLR": "lit_optim.scheduler.schedule_lr",
     "SpecLike": "lit_optim.config.read.lightning_cli",
     "ValidateSweep": "lit_optim.config.sweep",
     "build_callbacks": "lit_optim.config.public_builders",
     "build_optimizer": "lit_optim.config.public_builders",
     "build_scheduler": "lit_optim.config.public_builders",
+    "claim_folder": "lit_optim.run_folder",
     "compose": "lit_optim.config.read.compose",
+    "find_checkpoint": "lit_optim.checkpoint_files.find",
     "presets": "lit_optim.config.read.presets",
     "validate": "lit_optim.config.validate",
 }
@@ -44,14 +50,18 @@ _HOMES = {
 __all__ = [
     "ConfigError",
     "ConfigureOptimizersMixin",
+    "NonFiniteError",
+    "SafeCheckpointIO",
     "ScheduleLR",
     "SpecLike",
     "ValidateSweep",
     "build_callbacks",
     "build_optimizer",
     "build_scheduler",
+    "claim_folder",
     "compose",
     "exit_on_config_error",
+    "find_checkpoint",
     "presets",
     "validate",
 ]

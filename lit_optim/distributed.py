@@ -39,13 +39,61 @@ def shard_like(tensor: Any, other: Any) -> Tensor:
     return cast("Tensor", tensor.redistribute(placements=other.placements))
 
 
-def any_rank(found: bool, tensors: Sequence[Tensor]) -> bool:
-    """Return ``found``, combined with *or* over all ranks if the tensors are sharded."""
-    if dist.is_initialized() and any(map(is_sharded, tensors)):
-        anywhere = torch.tensor(float(found), device=local_tensor(tensors[0]).device)
-        dist.all_reduce(anywhere, dist.ReduceOp.MAX)
-        return bool(anywhere)
-    return found
+def any_rank(found: bool, like: Tensor, ranks: int = 2) -> bool:
+    """Return ``found``, combined with *or* over all ranks, which must all call it.
+
+    Args:
+        found: on this rank.
+        like: a tensor on the device of this rank.
+        ranks: how many there are; with one, nothing is exchanged.
+    """
+    if ranks < 2 or not dist.is_initialized():
+        return found
+    anywhere = torch.tensor(float(found), device=local_tensor(like).device)
+    dist.all_reduce(anywhere, dist.ReduceOp.MAX)
+    return bool(anywhere)
+
+
+class AgreedMaximum:
+    """The largest whole number of all ranks, known one exchange later, so that ranks do not wait for each other.
+
+    Without a process group it is this process's number, at once. All ranks must call the same methods.
+
+    Example:
+        >>> agreed = AgreedMaximum()
+        >>> agreed.exchange(15), agreed.value
+        (15, 15)
+    """
+
+    def __init__(self) -> None:
+        self.value = 0
+        self._group = None
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            on_cpu = dist.get_backend() == "gloo"  # for a number on another device the host would have to wait
+            self._group = dist.group.WORLD if on_cpu else dist.new_group(backend="gloo")
+        self._sent: tuple[Tensor, Any] | None = None
+
+    def exchange(self, own: int) -> int:
+        """Send this rank's number, and return the largest of the exchange before."""
+        if self._group is None:
+            self.value = own
+        else:
+            self._receive()
+            number = torch.tensor(own)
+            self._sent = number, dist.all_reduce(number, dist.ReduceOp.MAX, group=self._group, async_op=True)
+        return self.value
+
+    def settle(self, own: int) -> int:
+        """Send this rank's number, and return the largest."""
+        self.exchange(own)
+        self._receive()
+        return self.value
+
+    def _receive(self) -> None:
+        if self._sent is not None:
+            number, work = self._sent
+            work.wait()
+            self.value, self._sent = max(self.value, int(number)), None
 
 
 def cut_shard(whole: Tensor, like: Any) -> Tensor:

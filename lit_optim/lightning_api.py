@@ -7,8 +7,10 @@ package, and the first one only where a class is needed to inherit from.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from operator import attrgetter
 from types import ModuleType
@@ -21,12 +23,15 @@ from lit_optim.versions import older
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch.plugins import TorchCheckpointIO
 else:
     LightningModule = Trainer = Any  # for annotations alone; what is asked at run time is a question to both packages
 
-__all__ = ["Callback", "LightningModule", "Trainer", "rank_zero_info", "rank_zero_warn"]  # what is Lightning's
+__all__ = ["Callback", "LightningModule", "TorchCheckpointIO", "Trainer", "rank_zero_info", "rank_zero_warn"]
 
 PACKAGES = ("lightning.pytorch", "pytorch_lightning")
+CHECKPOINT_IO = "plugins.TorchCheckpointIO"
+BASES = {"Callback": "Callback", "TorchCheckpointIO": CHECKPOINT_IO}  # of our classes, with their paths
 
 
 def _imported_packages() -> list[ModuleType]:
@@ -74,10 +79,10 @@ def is_instance(value: Any, *paths: str) -> bool:
 
 
 def __getattr__(name: str) -> Any:
-    """Return ``Callback``, the base of our callbacks: the class of the package in use, or a class of both packages."""
-    if name != "Callback":
+    """Return a base of our classes: the class of the package in use, or a class of both packages."""
+    if name not in BASES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    bases = lightning_classes(name)
+    bases = lightning_classes(BASES[name])
     base = globals()[name] = bases[0] if len(bases) == 1 else type(name, bases, {"__module__": __name__})
     return base
 
@@ -93,6 +98,18 @@ def rank_zero_warn(message: str, category: type[Warning] = UserWarning) -> None:
 def has_gradient_scaler(trainer: Trainer | None) -> bool:
     """Return whether a scaler may skip optimizer steps, as under 16-bit precision on a GPU."""
     return getattr(getattr(trainer, "precision_plugin", None), "scaler", None) is not None
+
+
+def may_hide_infinity(trainer: Trainer, module: LightningModule) -> bool:
+    """Return whether clipping may turn an infinite gradient into a number: by value, or by the module's own hook."""
+    own = getattr(type(module), "configure_gradient_clipping").__module__  # noqa: B009 - the class of either package
+    return trainer.gradient_clip_algorithm == "value" or not own.startswith(PACKAGES)
+
+
+def saves_after_step(trainer: Trainer) -> bool:
+    """Return whether a checkpoint is due after the optimizer step that is being taken."""
+    every = (getattr(callback, "_every_n_train_steps", 0) for callback in trainer.checkpoint_callbacks)
+    return any(n and (trainer.global_step + 1) % n == 0 for n in every)
 
 
 def package_of(cls: type) -> str:
@@ -132,6 +149,21 @@ def count_saved_batch(trainer: Trainer) -> None:
         loop.batch_progress.increment_completed()
 
 
+def count_begun_epoch(trainer: Trainer) -> None:
+    """Count the epoch that begins where a checkpoint of an epoch's last batch is resumed; for ``on_train_start``.
+
+    Lightning counts the old epoch as done, and not the new one as begun: a checkpoint within it would begin it anew.
+    """
+    loop = trainer.fit_loop
+    last = loop.epoch_loop.batch_progress.is_last_batch and getattr(
+        loop.epoch_loop, "restarted_on_train_batch_end", False
+    )
+    progress = loop.epoch_progress
+    if last and getattr(loop, "restarted_mid_epoch", False) and progress.current.started == progress.current.processed:
+        progress.increment_ready()
+        progress.increment_started()
+
+
 def epoch_after_last_batch(trainer: Trainer) -> int:
     """Return the epoch in which a run continues after a resume at an epoch's last batch; 2.4 does not count it."""
     return trainer.current_epoch + _before_2_5(trainer)
@@ -155,6 +187,17 @@ def is_of_search(path: Any) -> bool:
     return is_of_lr_search(path) or os.path.basename(str(path)).startswith(".scale_batch_size_")
 
 
+def handlers_to_keep(number: int) -> list[Any]:
+    """Return what handles a signal, without what Lightning does at SIGTERM: it ends a run within a validation.
+
+    Its requeue of a SLURM job, and the handlers that were there before it, stay.
+    """
+    present = signal.getsignal(number)
+    own = ("_sigterm_notifier_fn", "_sigterm_handler_fn")
+    handlers = getattr(present, "signal_handlers", [present])  # of Lightning's several handlers of one signal
+    return [h for h in handlers if h is not signal.default_int_handler and getattr(h, "__name__", "") not in own]
+
+
 def remove_callbacks(trainer: Trainer, *callbacks: Callback) -> None:
     """Remove callbacks from a Trainer, from its next hook on.
 
@@ -167,3 +210,65 @@ def remove_callbacks(trainer: Trainer, *callbacks: Callback) -> None:
     """
     present: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
     trainer.callbacks = [callback for callback in present if callback not in callbacks]  # type: ignore[attr-defined]
+
+
+def logged_metric(trainer: Trainer, name: str, *, validation: bool) -> float | None:
+    """Return the value of a metric that has been logged since its loop last reset its results, else None.
+
+    ``trainer.callback_metrics`` keeps the values of earlier epochs, so that it cannot say what is new.
+
+    Args:
+        trainer: that fits.
+        name: of the metric, also with ``_step``, ``_epoch`` or ``/dataloader_idx_0``.
+        validation: whether it was logged by the validation, or else by the training.
+    """
+    loop = trainer.fit_loop.epoch_loop
+    results = (loop.val_loop if validation else loop)._results
+    value = None
+    for metric in results.result_metrics:
+        for on_step in (True, False):  # what is logged by both has the mean of the epoch
+            if not metric.has_reset and name in results._forked_name(metric, on_step):
+                found = results._get_cache(metric, on_step)
+                value = value if found is None else float(found)
+    return value
+
+
+def is_logged_by_a_loop(trainer: Trainer, name: str) -> bool:
+    """Return whether ``self.log`` has seen a metric in this fit, or else code has written ``callback_metrics``."""
+    loop = trainer.fit_loop.epoch_loop
+    return any(
+        name in results._forked_name(metric, on_step)
+        for results in (loop._results, loop.val_loop._results)
+        for metric in results.result_metrics
+        for on_step in (True, False)
+    )
+
+
+def call_after_hook(module: LightningModule, hook: str, act: Callable[[], None]) -> Callable[[], None]:
+    """Call a function once, right after the next call of a hook of a module's own.
+
+    Lightning calls a module's ``on_train_epoch_end`` after those of callbacks, and before those of checkpoints.
+
+    Args:
+        module: whose hook is called next.
+        hook: its name.
+        act: what is called.
+
+    Returns:
+        What undoes it, where the hook is not called any more.
+    """
+    attributes = vars(module)
+    before, own = attributes.get(hook), getattr(module, hook)
+
+    def undo() -> None:
+        if attributes.pop(hook, None) is not None and before is not None:
+            attributes[hook] = before
+
+    def once(*args: Any, **kwargs: Any) -> Any:
+        undo()
+        result = own(*args, **kwargs)
+        act()
+        return result
+
+    attributes[hook] = once
+    return undo

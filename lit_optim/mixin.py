@@ -11,7 +11,7 @@ from lit_optim.config.resolve_named import build_schedulers, for_lightning
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import has_gradient_scaler
 from lit_optim.module.batch_scaling import scale_each
-from lit_optim.module.fit_warnings import warn_at_fit_start
+from lit_optim.module.fit_warnings import check_what_was_built, warn_at_fit_start
 from lit_optim.module.freezing import ModuleFrozenByRules
 from lit_optim.module.overridden_hooks import adopt_overridden_hooks
 from lit_optim.module.report_groups import report_groups
@@ -71,6 +71,7 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
         (the peak lr), and the schedule starts from what is left there: lr, another key, a new group.
         """
         state, trainer, by_hand = self._run_state, self._trainer_or_none(), not self.automatic_optimization
+        self.resume_unless_done()
         with self.trusted():
             resolved = self.resolved_specs(attached=True)
             optimizers = resolved.build_optimizers(self)
@@ -90,14 +91,16 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
                 callback.prepare_optimizer(optimizer)
             build = functools.partial(state.build_scheduler, check=check)
             schedulers = build_schedulers(resolved.parts, optimizers, run, build, by_hand=by_hand)
+            check_what_was_built(self, optimizers, schedulers, run.total_steps)
             warn_at_fit_start(resolved, self, trainer, run)
             state.write_groups = report_groups(resolved.parts, self, optimizers, trainer)
-        skips = resolved.parts[0].scheduler.own and has_gradient_scaler(trainer) and not by_hand
-        state.applied_steps = AppliedStepCounter(optimizers[0]) if skips else None
+        scaled = resolved.parts[0].scheduler.own and has_gradient_scaler(trainer)
+        skips = scaled or any(callback.leaves_steps_out for callback in self.optimizer_callbacks())
+        state.applied_steps = AppliedStepCounter(optimizers[0]) if skips and not by_hand else None
         return for_lightning(resolved.parts, optimizers, schedulers, by_hand=by_hand)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        """Move the schedule on, unless a gradient scaler has skipped the optimizer's step."""
+        """Move the schedule on, unless a gradient scaler or the finite guard has left the optimizer's step out."""
         steps = self._run_state.applied_steps
         if steps is None or steps.has_moved():
             super().lr_scheduler_step(scheduler, metric)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from lit_optim.distributed import any_rank, local_tensor
+from lit_optim.distributed import any_rank, is_sharded, local_tensor
 
 
 class AppliedStepCounter:
@@ -65,7 +65,8 @@ def is_state_init_step(optimizer: Optimizer, counters: Iterable[Any] | None = No
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     if not gradients:
         return False
-    return not any_rank(any(g.layout is not torch.strided or bool(local_tensor(g).any()) for g in gradients), gradients)
+    found = any(g.layout is not torch.strided or bool(local_tensor(g).any()) for g in gradients)
+    return not (any_rank(found, gradients[0]) if any(map(is_sharded, gradients)) else found)
 
 
 def was_applied(optimizer: Any) -> bool:

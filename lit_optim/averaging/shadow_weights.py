@@ -108,14 +108,23 @@ class ShadowWeights:
     @torch.no_grad()
     def _swap(self, name: str, new_name: str) -> None:
         for p, state in self.states():
-            weights = state.pop(name, None)
-            if weights is not None:
-                swap_(p, weights)
+            weights = state.get(name)
+            if weights is None:
+                continue
+            if weights.dtype != p.dtype:  # more exact ones stay, beside the live weights
+                if new_name not in state:
+                    state[new_name] = p.detach().clone()
+                    local_tensor(p).copy_(local_tensor(weights))
+            elif new_name in state:
+                local_tensor(p).copy_(local_tensor(state.pop(name)))
+            else:
+                swap_(p, state.pop(name))
                 state[new_name] = weights
 
     def evaluated(self) -> dict[Tensor, Tensor]:
         """Return the evaluation weights of all parameters that do not hold them already."""
-        return {p: state[self.key] for p, state in self.states() if self.key in state}
+        held = ((p, state[self.key]) for p, state in self.states() if self.key in state and self.live not in state)
+        return {p: weights.to(p.dtype) for p, weights in held}
 
     def computed(self) -> dict[Tensor, Tensor]:
         """Return the weights among `evaluated` that are not in the optimizer's state."""

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from lit_optim.callbacks.centralize import Centralize
     from lit_optim.callbacks.evaluation_weights import EvaluationWeights
     from lit_optim.callbacks.exponential_moving_average import ExponentialMovingAverage
+    from lit_optim.callbacks.finite_guard.callback import FiniteGuard
+    from lit_optim.callbacks.finite_guard.non_finite_warning import NonFiniteWarning
     from lit_optim.callbacks.gradient_noise import GradientNoise
     from lit_optim.callbacks.gradient_transform import GradientTransform
     from lit_optim.callbacks.lookahead import Lookahead
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from lit_optim.callbacks.plateau_feeder import PlateauFeeder
     from lit_optim.callbacks.protocol import OptimizerCallback
     from lit_optim.callbacks.repeat_lr import RepeatLr
+    from lit_optim.callbacks.save_on_signal.callback import SaveOnSignal
     from lit_optim.callbacks.schedule_free import ScheduleFree
     from lit_optim.callbacks.schedule_report import ScheduleReport
     from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
@@ -29,13 +32,16 @@ __all__ = [
     "Centralize",
     "EvaluationWeights",
     "ExponentialMovingAverage",
+    "FiniteGuard",
     "GradientNoise",
     "GradientTransform",
     "Lookahead",
     "MetricFeeder",
+    "NonFiniteWarning",
     "OptimizerCallback",
     "PlateauFeeder",
     "RepeatLr",
+    "SaveOnSignal",
     "ScheduleFree",
     "ScheduleReport",
     "SpecCheckpoint",
@@ -43,4 +49,8 @@ __all__ = [
     "Unfreeze",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, __all__, {"OptimizerCallback": "lit_optim.callbacks.protocol"})
+_ELSEWHERE = {
+    "NonFiniteWarning": "lit_optim.callbacks.finite_guard.non_finite_warning",
+    "OptimizerCallback": "lit_optim.callbacks.protocol",
+}
+__getattr__, __dir__ = lazy_names(__name__, __all__, _ELSEWHERE)

@@ -25,6 +25,7 @@ class OptimizerCallback(Callback):
     """
 
     one_optimizer: ClassVar[bool] = False  # whether it is rejected where there are several
+    leaves_steps_out: ClassVar[bool] = False  # whether schedules must not move with each batch: it may leave a step out
 
     def replace_spec(self, spec: Spec) -> Spec:
         """Return the spec of the optimizer that is built in place of the configured one.

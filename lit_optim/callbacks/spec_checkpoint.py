@@ -4,8 +4,18 @@ from typing import Any
 
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.checkpoint.compatibility import check_phase, reject_other_class, restores_param_groups
+from lit_optim.checkpoint.restore_errors import restore_error
+from lit_optim.checkpoint_files.folders import check_saving
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Callback, Trainer, count_saved_batch, is_of_search, is_timed, remove_callbacks
+from lit_optim.lightning_api import (
+    Callback,
+    Trainer,
+    count_begun_epoch,
+    count_saved_batch,
+    is_of_search,
+    is_timed,
+    remove_callbacks,
+)
 
 
 class SpecCheckpoint(Callback):
@@ -21,17 +31,24 @@ class SpecCheckpoint(Callback):
             pl_module.resume_from(checkpoint)
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Prepare for the restore; train what a run has unfrozen: finetuning callbacks restore its groups alone."""
+        """Check that checkpoints can be written, prepare for the restore, and train what a run has unfrozen.
+
+        Lightning's finetuning callbacks restore the groups of that alone.
+        """
+        check_saving(trainer)
         pl_module.before_restore()
         if trainer.ckpt_path and restores_param_groups(trainer.callbacks):  # type: ignore[attr-defined]
             pl_module.train_added_groups()
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
-        """Explain why a sharded checkpoint could not be loaded, as its strategy loads it before our checks."""
+        """Explain why a checkpoint could not be restored; some strategies load a sharded one before our checks."""
         if trainer.ckpt_path and not isinstance(exception, ConfigError):
             try:
                 reject_other_class(trainer.ckpt_path, trainer.optimizers)
-            except ConfigError as reason:
+                reason = restore_error(exception, trainer.ckpt_path)
+            except ConfigError as error:
+                reason = error
+            if reason is not None:
                 exception.__cause__ = reason  # where `exit_on_config_error` finds it, and a traceback shows it
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
@@ -40,6 +57,7 @@ class SpecCheckpoint(Callback):
         The next fit gets new callbacks from the module.
         """
         count_saved_batch(trainer)
+        count_begun_epoch(trainer)
         pl_module.follow_batch_size()
         pl_module.plan_runs()
         pl_module.write_group_table()

@@ -14,15 +14,17 @@ from typing import Any
 import torch
 from torch.optim import LBFGS, Optimizer
 
+from lit_optim.checkpoint.values import OF_STATE, check_has_state, check_state_values
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import imported_classes
 from lit_optim.optimizers.switched.group_values import TO
 from lit_optim.state_loading.compatible_state import compatible_state, malformed
 from lit_optim.state_loading.expected_state import FirstStates
-from lit_optim.state_loading.parameter_names import normalize_name, optimizer_names, saved_names
+from lit_optim.state_loading.parameter_names import join_names, normalize_name, optimizer_names, saved_names
 from lit_optim.state_loading.saved_param_state import own_state
 
-ADVICE = "choose what wrote it, or begin a new run from the weights (load_from_checkpoint) instead of ckpt_path"
+ANEW = "begin a new run from the weights (load_from_checkpoint) instead of ckpt_path"
+ADVICE = f"choose what wrote it, or {ANEW}"
 SWATS_ADVICE = "add optim_callbacks=swats"
 SWITCH_ADVICE = "add optim_callbacks=switch, as it was configured"
 
@@ -81,27 +83,34 @@ these parameters, or begin anew from the weights alone
     if problem := malformed(states[0]):
         raise ConfigError(f"ckpt_path: its optimizer_states are none that torch has written: {problem}; {ADVICE}")
     check_phase(states[0]["param_groups"], optimizer)
+    check_state_values(states[0], optimizer)
     _check_kept_keys(compatible_state(optimizer, states[0], "ckpt_path"), optimizer)
 
 
-def check_resumed_states(states: Any, optimizers: Sequence[Optimizer], callbacks: Iterable[Any]) -> None:
+def check_resumed_states(
+    states: Any, optimizers: Sequence[Optimizer], callbacks: Iterable[Any], steps: int = 0
+) -> None:
     """Check the optimizer states of a checkpoint, unless a callback puts back its param groups first.
 
     Args:
         states: the checkpoint's ``optimizer_states``, in the order of the optimizers.
         optimizers: that are going to load them.
         callbacks: the Trainer's.
+        steps: that the run has taken; several optimizers share them.
 
     Raises:
         ConfigError: where a state does not fit, or their number is another.
     """
     if restores_param_groups(callbacks) or not isinstance(states, list):
         return
-    if states and len(states) != len(optimizers):
+    if not states and optimizers:
+        raise ConfigError(f"ckpt_path: it holds the state of no optimizer; {OF_STATE}")
+    if len(states) != len(optimizers):
         there = f"it holds the states of {len(states)} optimizers, and here are {len(optimizers)}"
         raise ConfigError(f"ckpt_path: {there}; {ADVICE}")
     for state, optimizer in zip(states, optimizers, strict=False):
         check_optimizer_state([state], optimizer)
+        check_has_state(state, optimizer, steps if len(optimizers) == 1 else 0)
 
 
 def check_phase(groups: Iterable[Mapping[str, Any]], optimizer: Optimizer) -> None:
@@ -169,6 +178,40 @@ def check_parameter_order(checkpoint: Mapping[str, Any], names: Sequence[str], o
                 rule = f"its parameters were declared in another order ({name} in place of {here or 'none'})"
                 advice = "restore that order, or save a sharded one (save_distributed_checkpoint=True)"
                 raise ConfigError(f"ckpt_path: {rule}, and a whole checkpoint numbers them by it; {advice}")
+
+
+def check_same_groups(saved: Any, optimizer: Optimizer) -> None:
+    """Reject other param groups under a strategy that loads the values of groups by parameter, the last one counts.
+
+    Args:
+        saved: names of the parameters by group, as the checkpoint's ``lit_optim`` has them; none where it is not ours.
+        optimizer: that has loaded the state.
+
+    Raises:
+        ConfigError: with the parameters that are in another group.
+
+    Example:
+        >>> from lit_optim.state_loading.load_hooks import guard
+        >>> a, b = (torch.zeros(1) for _ in "ab")
+        >>> optimizer = guard(torch.optim.SGD([a, b]), {a: ("a",), b: ("b",)})
+        >>> check_same_groups([["a", "b", "frozen by now"]], optimizer)
+        >>> check_same_groups([["a"], ["b"]], optimizer)
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: ckpt_path: its param groups are others (b), and this strategy restores ...
+    """
+    there = {normalize_name(name): i for i, group in enumerate(saved or ()) for name in group}
+    left, right = dict[int, int](), dict[int, int]()
+    moved = []
+    for i, group in enumerate(optimizer_names(optimizer)):
+        for name in (normalize_name(names[0]) for names in group if names):
+            j = there.get(name)
+            if j is not None and (left.setdefault(j, i), right.setdefault(i, j)) != (i, j):
+                moved.append(name)
+    if moved:
+        rule = (
+            f"its param groups are others ({join_names(moved)}), and this strategy restores their values as they were"
+        )
+        raise ConfigError(f"ckpt_path: {rule}; write param_groups as in that run, or {ANEW}")
 
 
 def reject_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:

@@ -36,9 +36,12 @@ def swap_in_checkpoint(checkpoint: dict[str, Any], index: int, shadow: ShadowWei
         found = _in_state_dict(names, weights)
         if second is None or not found or not entry:
             continue
-        kept = {k: v for k, v in entry.items() if k != shadow.key}
-        states[key] = {**kept, shadow.live: weights[found[0]]}  # a new dictionary: this may be the optimizer's
-        weights.update(dict.fromkeys(found, second))
+        if shadow.live in entry and shadow.key in entry:
+            continue  # the parameters hold them already
+        live = weights[found[0]]
+        kept = {k: v for k, v in entry.items() if k != shadow.key or second.dtype != live.dtype}
+        states[key] = {**kept, shadow.live: live}  # a new dictionary: this may be the optimizer's
+        weights.update(dict.fromkeys(found, second.to(live.dtype)))
 
 
 def evaluated_in_checkpoint(checkpoint: dict[str, Any], shadow: ShadowWeights, module: nn.Module) -> None:

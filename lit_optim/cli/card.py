@@ -9,11 +9,13 @@ MODEL is a class that needs no arguments, a function that builds a model, or a m
 specs of a module with the mixin are taken where no override says otherwise. With --config-dir
 the app's own `model` is built, and overrides are those of the app. Models are built on the
 meta device where they can be, so that no memory is needed. The csv has one row a parameter.
+The model's class, and functions that `match` or a schedule names, are imported and called.
 """  # noqa: D405  # --help shows these lines
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import os
 from collections.abc import Mapping, Sequence
@@ -106,8 +108,9 @@ def card_of_specs(module: nn.Module, specs: Mapping[str, Any]) -> Card:
     from lit_optim.config.resolve_named import resolve
     from lit_optim.scheduler.drive import check_group_names
 
-    resolved = resolve({"optimizer": "adamw", **specs})
-    optimizers = resolved.build_optimizers(module)
+    with getattr(module, "trusted", contextlib.nullcontext)():  # a function may have loaded it from a checkpoint
+        resolved = resolve({"optimizer": "adamw", **specs})
+        optimizers = resolved.build_optimizers(module)
     for part, optimizer in zip(resolved.parts, optimizers, strict=True):
         if part.scheduler.own:
             plans = schedule_config(part.scheduler.arguments).plans()

@@ -9,7 +9,9 @@ examples:
 Overrides are those of your app. Without --config-dir they are taken for our four groups,
 and trainer.max_steps, trainer.max_epochs, trainer.strategy, total_steps, steps_per_epoch and
 model._target_ may be given besides. Modules are looked for in the current folder and beside
-the config folder too. Exit code 2 if there is an error; warnings and notes alone: 0.
+the config folder too. What a config names is imported; optimizers and functions of a schedule
+are called to check them (a note says which), and the model is built where there is no error.
+Exit code 2 if there is an error; warnings and notes alone: 0.
 """  # noqa: D405  # --help shows these lines
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from lit_optim.config.pitfalls import Finding, find
 from lit_optim.config.pitfalls.logged import Logged, logged_by
 from lit_optim.config.read import presets
 from lit_optim.config.read.preset_header import header
+from lit_optim.config.read.users_functions import users_functions
 from lit_optim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -104,6 +107,8 @@ def config_findings(
         in_app = IN_THE_APP in why
         problem = "known in the running app only, so not looked at" if in_app else why
         findings.append(Finding("unresolved", "note" if in_app else "error", key, problem, ""))
+    for key, path in users_functions(_specs_in(config)).items():
+        findings.append(Finding("called", "note", f"{key}={path}", "your own function, called to check it", ""))
     try:
         validate(config)
     except ConfigError as error:
@@ -130,6 +135,13 @@ def doctor_blocks(installed: Mapping[str, str], findings: Sequence[Finding], *, 
         return [*blocks, f"{errors} error{'s' * (errors > 1)}"]
     rest = " and the configuration" if looked_at else "; give overrides to have them looked at"
     return [*blocks, f"no error found in the installation{rest}"]
+
+
+def _specs_in(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the specs at the top of a config and under ``model``."""
+    model = config.get("model")
+    below = {"model": _specs_in(model)} if isinstance(model, Mapping) else {}
+    return {**{group: config[group] for group in presets.GROUPS if group in config}, **below}
 
 
 def _findings_in(error: ConfigError) -> list[Finding]:

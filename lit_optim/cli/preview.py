@@ -8,6 +8,7 @@ examples:
 
 Overrides are those of your app; values with commas are compared, all with all. The csv holds
 the very numbers of a training. A plateau is drawn at scale 1, for its metric is not known.
+A function of your own (shape lambda, or a shape's path) is imported and called.
 """  # noqa: D405  # --help shows these lines
 
 from __future__ import annotations

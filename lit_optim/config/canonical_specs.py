@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from lit_optim.config.checks.signature import call_signature
 from lit_optim.config.read.plain_containers import import_path_of, to_plain
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName
@@ -35,6 +36,39 @@ def canonical_specs(resolved: Resolved | ResolvedByName, callbacks: Any = None) 
     }
     one = {group: values.get("", values) for group, values in found.items()}
     return {**one, "optim_callbacks": _canonical(to_plain(callbacks))}
+
+
+def canonical_callbacks(callbacks: Iterable[Any]) -> dict[str, Any]:
+    """Write what lit_optim's callbacks were given, by the names of their classes; folders are left out.
+
+    Args:
+        callbacks: of a Trainer; those of others are left out.
+
+    Example:
+        >>> from lit_optim.callbacks import Lookahead, ScheduleReport
+        >>> canonical_callbacks([Lookahead(k=3), ScheduleReport()])["Lookahead"]["k"]
+        3
+    """
+    found: dict[str, list[Any]] = {}
+    for callback in callbacks:
+        if _is_ours(callback) and (settings := _settings(callback)):
+            found.setdefault(type(callback).__name__, []).append(settings)
+    return {name: each[0] if len(each) == 1 else each for name, each in found.items()}
+
+
+def _is_ours(value: Any) -> bool:
+    return type(value).__module__.startswith("lit_optim.callbacks.")
+
+
+def _settings(callback: Any) -> dict[str, Any]:
+    """Return the arguments that a callback keeps under their names, or together under ``options``."""
+    cls: Any = type(callback)
+    kept = {**vars(callback).get("options", {}), **vars(callback)}
+    return {
+        name: _canonical(to_plain(kept[name], name))
+        for name in call_signature(cls).hints
+        if name in kept and name != "folder"
+    }
 
 
 def _canonical_part(part: Resolved) -> list[Any]:
@@ -82,6 +116,8 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, Duration):
         amount = float(value.amount)
         return {"steps": amount, "share": f"{amount:.10%}", "ep": f"{amount:g}ep"}[value.unit]
+    if _is_ours(value):
+        return {"_target_": import_path_of(type(value)), **_settings(value)}
     if hasattr(value, "tolist"):  # a tensor or an array
         return value.tolist()
     return import_path_of(value if isinstance(value, type) or inspect.isroutine(value) else type(value))

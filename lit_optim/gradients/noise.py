@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 
-from lit_optim.distributed import cut_shard, local_tensor
+from lit_optim.distributed import cut_shard, local_tensor, sum_over_ranks
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.gradients.transforms import Gradient, Link
 from lit_optim.schedules.checks import is_number
@@ -46,6 +46,10 @@ class Noise(Link):
     adds what the uninterrupted one does, on devices of one model: another model may draw other numbers. Real and
     imaginary part of a complex gradient get a number each. A group's ``gradient_noise`` replaces eta; 0 draws nothing.
 
+    In n dimensions such noise has a norm of :math:`\sqrt{n}` deviations, which drowns a gradient that was clipped.
+    ``relative`` noise has the variance eta times the mean square of the gradient, over all its parameters: its norm is
+    :math:`\sqrt{\eta}` of the gradient's, whatever the size of the model and the clipping.
+
     Args:
         eta: variance of the first step.
         gamma: how fast the variance decays.
@@ -53,6 +57,7 @@ class Noise(Link):
         every_n: adds noise in every n-th step only, beginning with the first.
         compile: has no effect, and warns if it is true; accepted for older configurations.
         exclude: parameters without noise: names, patterns (``head.*``), types (``norm``, ``bias``).
+        relative: whether eta counts in mean squares of the gradient.
 
     Raises:
         ConfigError: if a value is no variance, no power or no seed.
@@ -78,6 +83,7 @@ class Noise(Link):
         every_n: int = 1,
         compile: bool = False,
         exclude: Any = (),
+        relative: bool = False,
     ) -> None:
         if compile:
             warnings.warn("compile has no effect: gradient noise has no compiled form", stacklevel=2)
@@ -90,7 +96,11 @@ class Noise(Link):
             raise ConfigError(wrong("seed", seed, "must be a whole number; write e.g. 0"))
         if type(every_n) is not int or every_n < 1:
             raise ConfigError(wrong("every_n", every_n, "must be a whole number, at least 1"))
-        self.eta, self.gamma, self.seed, self.every_n = eta, gamma, seed, every_n
+        if type(relative) is not bool:
+            raise ConfigError(wrong("relative", relative, "must be true or false"))
+        self.eta, self.gamma, self.seed, self.every_n, self.relative = eta, gamma, seed, every_n, relative
+        self.measures = False  # whether the norms of the next step are compared
+        self.ratio: torch.Tensor | None = None  # of the norm of the noise to that of the gradient, in that step
 
     def selects(self, group: dict[str, Any]) -> bool:
         """Return whether the group gets noise in this step."""
@@ -98,17 +108,41 @@ class Noise(Link):
 
     def apply(self, gradients: Iterable[Gradient]) -> None:
         """Add the noise of this step."""
-        for name, _, grad, group in gradients:
+        found = [*gradients]
+        squares = _mean_square(found) if found and (self.relative or self.measures) else None
+        if squares is not None and self.measures:
+            self.ratio = self._mean_variance(found) ** 0.5 / (1.0 if self.relative else squares.sqrt())
+        for name, _, grad, group in found:
             part, shape = local_tensor(grad), tuple(grad.shape)
             if grad.is_complex():
                 part, shape = torch.view_as_real(part), (*shape, 2)
             generator = torch.Generator(part.device).manual_seed(stream_seed(self.seed, self.steps, name))
             sigma = math.sqrt(variance(self.steps, self._eta(group), self.gamma))
             noise = torch.normal(0.0, sigma, shape, generator=generator, device=part.device, dtype=torch.float32)
+            if self.relative and squares is not None:
+                noise *= squares.sqrt().to(noise)
             part.add_(cut_shard(noise, grad))
+
+    def _mean_variance(self, gradients: Sequence[Gradient]) -> torch.Tensor:
+        """Return the mean of the variances over all numbers that get noise."""
+        total = sum(each.grad.numel() * variance(self.steps, self._eta(each.group), self.gamma) for each in gradients)
+        return torch.tensor(total / sum(each.grad.numel() for each in gradients), dtype=torch.float64)
 
     def _eta(self, group: dict[str, Any]) -> float:
         return eta_of_group(group[GROUP_KEY]) if GROUP_KEY in group else self.eta
+
+
+def _mean_square(gradients: Sequence[Gradient]) -> torch.Tensor:
+    """Return the mean of the squares of all numbers, over all shards."""
+    parts = [(0, each.parameter, (_square(local_tensor(each.grad)),)) for each in gradients]
+    total = sum_over_ranks(parts, 1, [each.parameter for each in gradients]).sum()
+    return total / sum(each.grad.numel() * (1 + each.grad.is_complex()) for each in gradients)
+
+
+def _square(part: torch.Tensor) -> torch.Tensor:
+    numbers = torch.view_as_real(part) if part.is_complex() else part
+    square: torch.Tensor = torch.linalg.vector_norm(numbers, dtype=torch.float64).square()
+    return square
 
 
 def eta_of_group(eta: Any, key: str = "param_groups") -> float:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import torch
+from torch.optim import Optimizer
 
 from lit_optim.config import capabilities
 from lit_optim.config.pitfalls import Specs, find_in_specs
 from lit_optim.config.pitfalls.muon_share import muon_share
+from lit_optim.config.pitfalls.unused_groups import task_overrides, unused_groups
+from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import LightningModule, Trainer, imported_classes, rank_zero_warn
+
+OWN = (".spec_checkpoint", ".schedule_free", ".plateau_feeder", ".repeat_lr")  # callbacks that the mixin adds
 
 
 def warn_at_fit_start(
@@ -39,7 +46,7 @@ def warn_at_fit_start(
         if trainer is None:
             continue
         _check_backward(module, path)
-        if not vars(trainer).get("fast_dev_run"):
+        if not run.shortened_by:
             _warn_of_pitfalls(part, module, trainer, part.length_of(run, by_hand=not module.automatic_optimization))
     if trainer is None:
         return
@@ -52,6 +59,62 @@ def warn_at_fit_start(
         if not module.automatic_optimization:
             effect = f"no schedule moves, {effect}"
         rank_zero_warn(f"{name} drops what super() returned: {effect}")
+
+
+def check_what_was_built(
+    module: Any, optimizers: Sequence[Optimizer], schedulers: Sequence[Any], total_steps: int | None
+) -> None:
+    """Reject a scheduler that undoes the switch of SWATS; warn of an eps that is 0, and of what has no effect.
+
+    Args:
+        module: whose specs they come from.
+        optimizers: over the parameters as they are trained.
+        schedulers: theirs.
+        total_steps: length of the run in optimizer steps, where it is known.
+
+    Raises:
+        ConfigError: for a scheduler of another class that puts Adam's lr in place of SGD's.
+    """
+    groups = [(optimizer, group) for optimizer in optimizers for group in optimizer.param_groups]
+    switching = [group for _, group in groups if "switch_tol" in group]
+    if switching:
+        from lit_optim.callbacks.swats.foreign_schedulers import reject_other_schedules
+
+        others = [scheduler for scheduler in schedulers if scheduler is not None]
+        reject_other_schedules(others, total_steps, follow=switching[0]["follow_schedule"])
+    for eps in {group["eps"] for optimizer, group in groups if eps_vanishes(optimizer, group)}:
+        rank_zero_warn(
+            f"optimizer.eps={eps:g}: is 0 in float16, the dtype of the weights, which a gradient of 0 makes NaN; "
+            "write optimizer.eps=1e-4, or trainer.precision=16-mixed or bf16-true"
+        )
+    if (configured := module.lr_without_effect()) is not None:
+        rank_zero_warn(
+            f"optimizer.lr={configured:g} has no effect: {type(module).__name__}.__init__ assigns self.lr={module.lr:g}"
+            "; remove that (self.lr reads the configured lr), or assign only what is not None"
+        )
+    words = task_overrides() if any(module.optim_specs().get(group) is None for group in GROUPS) else []
+    given = {type(callback).__module__ for callback in getattr(module._trainer_or_none(), "callbacks", ())}
+    for text in unused_groups(words, module.optim_specs(), type(module).__name__):
+        if not (text.startswith("optim_callbacks") and any(map(_of_the_user, given))):
+            rank_zero_warn(text)
+
+
+def eps_vanishes(optimizer: Optimizer, group: Mapping[str, Any]) -> bool:
+    """Return whether the eps of a group is rounded to 0 beside its float16 weights.
+
+    Example:
+        >>> optimizer = torch.optim.NAdam([torch.zeros(1, dtype=torch.float16)], eps=1e-8)
+        >>> eps_vanishes(optimizer, optimizer.param_groups[0])
+        True
+    """
+    own, eps = type(optimizer).__module__.startswith("lit_optim."), group.get("eps")  # ours compute in 32 bits
+    half = any(p.dtype == torch.float16 for p in group["params"])
+    return half and not own and not group.get("fused") and isinstance(eps, float) and 0 < eps <= 2.0**-25
+
+
+def _of_the_user(module: str) -> bool:
+    """Return whether a callback of ours in this module is one that a user configures."""
+    return module.startswith("lit_optim.callbacks.") and not module.endswith(OWN)
 
 
 def _check_backward(module: LightningModule, path: str) -> None:
@@ -67,7 +130,16 @@ def _warn_of_pitfalls(resolved: Resolved, module: LightningModule, trainer: Trai
     optimizer, scheduler = resolved.optimizer.spec, resolved.scheduler
     config = getattr(trainer.strategy, "config", None)  # DeepSpeed's
     strategy = {"_target_": type(trainer.strategy).__name__, "config": config} if isinstance(config, Mapping) else None
-    specs = Specs(optimizer, scheduler.spec, scheduler, resolved.param_groups.rules, run, strategy=strategy)
+    specs = Specs(
+        optimizer,
+        scheduler.spec,
+        scheduler,
+        resolved.param_groups.rules,
+        run,
+        strategy=strategy,
+        precision=trainer.precision,
+        guarded=any(callback.leaves_steps_out for callback in module.optimizer_callbacks()),
+    )
     findings = [*find_in_specs(specs), *(muon_share(resolved.optimizer, module) if resolved.of is None else [])]
     fatal = [str(found) for found in findings if found.fatal]
     if fatal:

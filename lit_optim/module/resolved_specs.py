@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from lit_optim.config.canonical_specs import canonical_specs
+from lit_optim.config.canonical_specs import canonical_callbacks, canonical_specs
 from lit_optim.config.composite_of_names import composite_of_names
 from lit_optim.config.read.plain_containers import to_plain
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName, resolve
-from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.module.rank_agreement import raise_on_all_ranks
+from lit_optim.module.resume import ModuleThatResumes
 from lit_optim.scheduler.run_length import check_has_steps
 
 if TYPE_CHECKING:
     from lit_optim.lightning_api import Callback
 
 
-class ModuleWithResolvedSpecs(SpecsInCheckpoints):
+class ModuleWithResolvedSpecs(ModuleThatResumes):
     """A module that keeps its resolved specs."""
 
     def resolved_specs(self, more: Iterable[Callback] = (), *, attached: bool = False) -> Resolved | ResolvedByName:
@@ -65,6 +65,7 @@ class ModuleWithResolvedSpecs(SpecsInCheckpoints):
                 resolved = self.resolved_specs(more)
                 if self.trainer.world_size > 1:
                     canonical = canonical_specs(resolved, self.optim_specs().get("optim_callbacks"))
+                    canonical["callbacks"] = canonical_callbacks([*self.trainer.callbacks, *more])  # type: ignore[attr-defined]
             check_has_steps(self.trainer)
         except Exception as error:  # of a third party's class, say: no rank may wait for one that has stopped
             problem = error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -26,7 +27,10 @@ class RunState:
     Args:
         given_specs: the specs that ``save_hyperparameters`` was given, before Lightning drops what cannot be pickled.
         assigned_lr: the absolute learning rate that was assigned to ``module.lr``; None: none was.
-        allowed_packages: what the specs of the checkpoint that the module was loaded from may import; None: all.
+        lr_of_init: whether that was done by the module's own ``__init__``.
+        allowed_packages: packages and folders that the specs of the checkpoint that the module was loaded from may
+            name besides what any may; None: the specs are no checkpoint's, and may name all.
+        allowed_names: import paths that they may name, as those who loaded it named them too.
         resumed_specs: the specs that the run goes on with, where the checkpoint's win.
         resumed: what is known of the checkpoint that the run is resumed from.
         checkpoint: that checkpoint, until its optimizer states are checked.
@@ -46,7 +50,9 @@ class RunState:
 
     given_specs: dict[str, Any] = field(default_factory=dict)
     assigned_lr: float | None = None
-    allowed_packages: frozenset[str] | None = None
+    lr_of_init: bool = False
+    allowed_packages: frozenset[str | Path] | None = None
+    allowed_names: frozenset[str] = frozenset()
     resumed_specs: dict[str, Any] | None = None
     resumed: ResumedRun | None = None
     checkpoint: dict[str, Any] | None = None

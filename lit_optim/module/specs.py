@@ -103,12 +103,21 @@ class ModuleWithSpecs(Base):
         if not_finite(value) or value < 0:
             raise ConfigError(wrong("lr", value, "it must be a finite number of at least 0"))
         self._reject_lr_of_several(value)
-        self._run_state.assigned_lr = value
+        self._run_state.assigned_lr, self._run_state.lr_of_init = value, _assigned_in_init(self)
         if "optimizer" in self.__dict__.get("_hparams", {}):
             with contextlib.suppress(Exception):  # a read-only DictConfig; the checkpoint gets the lr anyway
                 spec = read_spec(self.hparams["optimizer"], "optimizer", overrides=self._overrides())
                 self.hparams["optimizer"] = {**spec.as_dict(), "lr": value}
         self._rescale(value)
+
+    def lr_without_effect(self) -> float | None:
+        """Return the configured lr where ``__init__`` has assigned another one; None: there is none."""
+        state, lr = self._run_state, None
+        given = state.given_specs.get("optimizer")
+        if state.lr_of_init and not state.resumed_specs and not isinstance(given, str):
+            with contextlib.suppress(Exception):  # a spec that cannot be read is rejected elsewhere
+                lr = read_spec(given, "optimizer").arguments.get("lr")
+        return None if lr is None or lr == state.assigned_lr else float(lr)
 
     def _reject_lr_of_several(self, lr: float) -> None:
         """Raise where the specs are there already; the lr of a module that gets them later is rejected with them."""
@@ -124,15 +133,21 @@ class ModuleWithSpecs(Base):
         Raises:
             ConfigError: if there is no optimizer among them; shows both ways to give one.
         """
-        resumed = self._run_state.resumed_specs
+        if any("lr" in named for named in (self._modules, self._parameters, self._buffers)):
+            rule = "is the learning rate of the configured optimizer; give the layer or tensor another name"
+            raise ConfigError(f"{type(self).__name__}.lr: {rule}")
+        specs = _specs_in(self._run_state.resumed_specs or self._configured_specs())
+        if specs.get("optimizer") is None:
+            raise ConfigError(f"{type(self).__name__}: {WAYS}")
+        return specs
+
+    def _configured_specs(self) -> Any:
+        """Return what a mapping of specs is configured: ``optim_spec``, else the hyper-parameters."""
         own = getattr(self, "optim_spec", None)
         if own is not None:
             own = object_fields(own)
             _check_own_spec(own, type(self).__name__)
-        specs = _specs_in(resumed or own or {**self._run_state.given_specs, **_specs_in(self.hparams)})
-        if specs.get("optimizer") is None:
-            raise ConfigError(f"{type(self).__name__}: {WAYS}")
-        return specs
+        return own or {**self._run_state.given_specs, **_specs_in(self.hparams)}
 
     def optimizer_callbacks(self, more: Iterable[Callback] = ()) -> list[OptimizerCallback]:
         """Return the Trainer's callbacks that take part, and those of the module, which replace the Trainer's."""
@@ -174,6 +189,15 @@ class ModuleWithSpecs(Base):
             return self.trainer
         except RuntimeError:
             return None
+
+
+def _assigned_in_init(module: Any) -> bool:
+    """Return whether the attribute that is set now is set by the module's own ``__init__``."""
+    frame = inspect.currentframe()
+    names = ("_assigned_in_init", "lr", "__setattr__")
+    while frame is not None and frame.f_code.co_name in names:
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_name == "__init__" and module in frame.f_locals.values()
 
 
 def _specs_in(hparams: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from lit_optim.callbacks.finite_guard.non_finite_warning import NonFiniteWarning
 from lit_optim.callbacks.plateau_feeder import plateau_feeders
 from lit_optim.callbacks.schedule_free import ScheduleFree
 from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
@@ -110,7 +111,7 @@ def own_callbacks(parts: Iterable[Resolved], *, by_hand: bool) -> list[Callback]
         if part.scheduler.fed_metric is not None
     }
     movers = [*(plateau_feeders(metrics) if metrics else []), *([StepSchedules()] if by_hand else [])]
-    return [SpecCheckpoint(), ScheduleFree(), *movers]
+    return [SpecCheckpoint(), ScheduleFree(), NonFiniteWarning(), *movers]
 
 
 def moves_by_itself(part: Resolved, scheduler: Any) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, MutableMapping
 from itertools import chain
@@ -16,14 +17,13 @@ from lit_optim.engine.bucket_cache import are_same_objects
 from lit_optim.engine.state_dict import unshared_state_dict
 from lit_optim.engine.without_unused_hooks import without_unused_hooks
 from lit_optim.errors import ConfigError
-from lit_optim.imports import import_object
 from lit_optim.optimizers.matrix_shape import flat_shape, is_odd_shape, takes_matrices_only
 from lit_optim.state_loading.compatible_state import compatible_state
 from lit_optim.torch_backend.implementation import fastest, keep_exact, restored
 
 PART = "part"  # in every group: the name of its part
 NOTHING = contextlib.nullcontext()
-DISTRIBUTE = "lit_optim.config.build.distribute.distribute_given"  # of a layer above, which knows presets and modules
+DISTRIBUTE = "lit_optim.config.build.distribute"  # of a layer above, which knows presets and modules
 
 
 class Part(NamedTuple):
@@ -78,7 +78,8 @@ class Composite(Optimizer):
         groups = params
         self.routes: MutableMapping[Tensor, str] = WeakTensorKeyDictionary()  # for parameters that are added later
         if not (parts and all(isinstance(part, Part) for part in parts.values())):
-            groups, parts, routes = import_object(DISTRIBUTE, "parts")(params, parts, lr, weight_decay)
+            distribute = importlib.import_module(DISTRIBUTE).distribute_given
+            groups, parts, routes = distribute(params, parts, lr, weight_decay)
             self.routes.update(routes)
         self.parts: dict[str, Optimizer] = {}
         for name, (cls, arguments) in parts.items():

@@ -169,7 +169,8 @@ def by_function(given: Any, key: str, problems: Problems) -> Select:
         test = import_object(given, key) if isinstance(given, str) else given
     except ConfigError as error:
         problems.append(f"{error.problems[0]}; a selector is a mapping, {EXAMPLE}")
-    if not callable(test):
+        return lambda _: set()
+    if not callable(test) or isinstance(test, type):
         problems.add(key, given, "not a function (name, parameter, module) -> bool")
 
     def select(model: NamedModel) -> Selected:

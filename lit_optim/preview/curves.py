@@ -14,6 +14,7 @@ from lit_optim.config.read.command_line import NUMBERS, Choice
 from lit_optim.config.read.named_specs import schedules_by_name, specs_by_name, split_of
 from lit_optim.config.read.preset_header import fields
 from lit_optim.config.read.spec import DEFAULT_TARGETS, Spec, merge, merge_presets, read_spec
+from lit_optim.config.read.users_functions import users_functions
 from lit_optim.duration import COUNT, RunLength, is_count
 from lit_optim.errors import ConfigError, Problems, did_you_mean
 from lit_optim.preview.optimizer_stub import REST, OptimizerStub, optimizer_stub, scale_stub
@@ -100,7 +101,11 @@ def preview(choice: Choice) -> Preview:
     frequency = int(lightning_keys.get("frequency", 1))
     driven = build_driven_values(plans, cast("Any", optimizer), composed, hold, frequency)
     curves = tuple(_curves(driven, optimizer))
-    more = (*_factor_notes(rules), *scaling_notes, *_callback_notes(choice.chosen.get("optim_callbacks")))
+    called = [
+        f"{key}={path}: your own function, called to draw it"
+        for key, path in users_functions(arguments, "scheduler").items()
+    ]
+    more = (*_factor_notes(rules), *scaling_notes, *_callback_notes(choice.chosen.get("optim_callbacks")), *called)
     notes = (*_notes(curves, optimizer_spec), *more)
     return Preview(choice.label, curves, _length(run, driven), run.steps_per_epoch, notes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from lit_optim.resume.states import LR_KEYS, fit_scheduler_states, of_another_cl
 from lit_optim.scheduler.driven_value import LR
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.state_loading.compatible_state import malformed
+from lit_optim.torch_backend.implementation import FLAGS
 
 Groups = list[dict[str, Any]]
 LR_ADVICE = "write resume=lr_from_config to take the configured lr"
@@ -73,9 +75,21 @@ class ResumedRun:
                 self.fresh |= {i} if fresh else set()
                 self.notes.append(f"the state of {before} {'has no meaning in' if fresh else 'goes on in'} {now}")
 
-    def fit_schedulers(self, checkpoint: dict[str, Any], schedulers: Sequence[Any], optimizers: int) -> None:
-        """Give every scheduler a state that it can load."""
-        fit_scheduler_states(checkpoint, schedulers, self.steps // max(1, optimizers), self.policy)
+    def fit_schedulers(
+        self, checkpoint: dict[str, Any], schedulers: Sequence[Any], optimizers: Sequence[Optimizer], *, loaded: bool
+    ) -> None:
+        """Give every scheduler a state that it can load.
+
+        Args:
+            checkpoint: that is changed.
+            schedulers: of the run.
+            optimizers: likewise.
+            loaded: whether the optimizers have loaded their state already.
+        """
+        states = checkpoint.get("optimizer_states")
+        plain = not loaded and isinstance(states, list) and not any(map(malformed, states))
+        groups = [state["param_groups"] for state in states] if plain else [o.param_groups for o in optimizers]
+        fit_scheduler_states(checkpoint, schedulers, groups, self.steps // max(1, len(optimizers)), self.policy)
 
     def apply(self, optimizers: Sequence[Optimizer], schedulers: Sequence[Any], built: Sequence[Groups]) -> None:
         """Apply the policy to optimizers whose state is restored.
@@ -116,7 +130,9 @@ class ResumedRun:
         for i, (optimizer, values) in enumerate(zip(optimizers, built, strict=False)):
             saved = self.groups[i] if i < len(self.groups) else []
             shown = {(row.what.rpartition(".")[2], str(row.checkpoint), str(row.config)) for row in self.rows}
-            found = group_rows(saved, values, values_of(optimizer.param_groups))
+            found = group_rows(
+                saved, [arguments_in(group, optimizer) for group in values], values_of(optimizer.param_groups)
+            )
             rows += [row for row in found if (row.what, str(row.checkpoint), str(row.config)) not in shown]
             if i < len(schedulers) and saved and optimizer.param_groups:
                 rows += lr_row(saved[0], optimizer.param_groups[0], schedulers[i])
@@ -127,6 +143,19 @@ class ResumedRun:
             Difference(n, before[n], now, now) for n, now in environment.items() if n in before and before[n] != now
         ]
         return diff_table([*rows, *changed], [*self.notes, *_advice(rows), *_exactness(changed)])
+
+
+def arguments_in(group: Mapping[str, Any], optimizer: Optimizer) -> dict[str, Any]:
+    """Return the values of a group that are arguments of its class, and its name: others are counted or estimated.
+
+    Example:
+        >>> import torch
+        >>> arguments_in({"name": "head", "lr": 0.1, "k": 3}, torch.optim.SGD([torch.zeros(1)]))
+        {'name': 'head', 'lr': 0.1}
+    """
+    owner = getattr(optimizer, "parts", {}).get(group.get("part"), optimizer)
+    names = {"name", *inspect.signature(type(owner)).parameters} - {*FLAGS}
+    return {key: value for key, value in group.items() if key in names}
 
 
 def group_rows(saved: Groups, built: Groups, used: Groups) -> list[Difference]:
@@ -144,7 +173,8 @@ def group_rows(saved: Groups, built: Groups, used: Groups) -> list[Difference]:
         if (old := by_name.get(name)) is None:
             continue
         label = f" of {name}" if "name" in new else f" of group {i}" if len(built) > 1 else ""
-        for key in [LR, *(key for key in new if key not in NOT_COMPARED)]:
+        keys = [LR] if old.get("phase") != "sgd" else []  # whose lr SWATS has estimated
+        for key in [*keys, *(key for key in new if key not in NOT_COMPARED)]:
             values = [group.get(f"initial_{key}", group.get(key)) for group in (old, new, now)]
             if key in new and key in old and not _same(values[0], values[1]):
                 rows.append(Difference(f"{key}{label}", *values))

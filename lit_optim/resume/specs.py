@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,11 +79,15 @@ def _listed(value: Any) -> Any:
 def _group_difference(before: Any, now: Any, used: Any) -> list[Difference]:
     if to_serializable(before) == to_serializable(now):  # in the checkpoint, a function is its path
         return []
-    readings = [read_grouping(each) for each in (before, now, used)]
-    if readings[0] == readings[1]:
+    here, chosen, then = read_grouping(now), read_grouping(used), None
+    with contextlib.suppress(ConfigError):  # it may name what it must not, and need not be used
+        then = read_grouping(before)
+    if then == here:
         return []
-    names = [", ".join(rule.name for rule in each.rules) or "no rules" for each in readings]
-    labels = [*names[:2], "the checkpoint's" if readings[2] == readings[0] else "the configured ones"]
+    names = [
+        "not read" if each is None else ", ".join(r.name for r in each.rules) or "no rules" for each in (then, here)
+    ]
+    labels = [*names, "the checkpoint's" if chosen == then else "the configured ones"]
     return [Difference("param_groups", *labels)]
 
 

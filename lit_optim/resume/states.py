@@ -83,38 +83,52 @@ def set_values(optimizer: Optimizer, scheduler: Any, built: Sequence[Mapping[str
 
 
 def fit_scheduler_states(
-    checkpoint: dict[str, Any], schedulers: Sequence[Any], done: int, policy: ResumePolicy
+    checkpoint: dict[str, Any],
+    schedulers: Sequence[Any],
+    groups: Sequence[Sequence[dict[str, Any]]],
+    done: int,
+    policy: ResumePolicy,
 ) -> None:
     """Give every scheduler a state that it can load: of another class, or without one, it goes on at the step reached.
 
     Args:
         checkpoint: whose ``lr_schedulers`` is completed.
-        schedulers: in the order of the optimizers; None for one without.
+        schedulers: in the order of the optimizers.
+        groups: saved param groups of their optimizers, which get the initial lr that they lack.
         done: optimizer steps of each optimizer.
         policy: with ``restart``, a scheduler of torch begins anew.
 
     Raises:
         ConfigError: for a scheduler of torch that cannot go on from another one's state.
     """
-    live = [scheduler for scheduler in schedulers if scheduler is not None]
     saved = checkpoint.get("lr_schedulers")
     states: list[Any] = [*saved] if isinstance(saved, (list, tuple)) else []
-    states += [None] * (len(live) - len(states))
+    states += [None] * (len(schedulers) - len(states))
+    own = [*groups, *([] for _ in schedulers)]
     checkpoint["lr_schedulers"] = [
-        _state_of(scheduler, state, done, policy) for scheduler, state in zip(live, states, strict=False)
+        _state_of(scheduler, state, each, done, policy)
+        for scheduler, state, each in zip(schedulers, states, own, strict=False)
     ]
 
 
-def _state_of(scheduler: Any, state: Any, done: int, policy: ResumePolicy) -> Any:
+def _state_of(scheduler: Any, state: Any, groups: Sequence[dict[str, Any]], done: int, policy: ResumePolicy) -> Any:
     own = isinstance(state, Mapping) and "factor" in state and "last_epoch" in state
     if isinstance(scheduler, ScheduleLR):
-        return state if own else {"last_epoch": done}
+        return state if own else {"last_epoch": done, **_factor_of(groups)}
     expected = scheduler.state_dict()
     if policy.schedule == "restart":
         return expected
     if isinstance(state, Mapping) and not own and state.keys() >= {key for key in expected if not key.startswith("_")}:
         return state
     name = type(scheduler).__name__
-    there = "ScheduleLR" if own else "no scheduler" if state is None else "another scheduler"
-    rule = f"{name} cannot go on at a step of {there}"
+    there = "a schedule of lit-optim" if own else "no scheduler" if state is None else "another scheduler"
+    rule = f"{name} cannot go on from the state of {there}"
     raise ConfigError(wrong("scheduler", name, f"{rule}; write a preset, e.g. scheduler=step, or resume=restart"))
+
+
+def _factor_of(groups: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return the factor at which another scheduler has left the lr; without one, the lr is the initial one."""
+    for group in groups:
+        group.setdefault("initial_lr", group[LR])
+    initial = float(groups[0]["initial_lr"]) if groups else 0.0
+    return {"factor": float(groups[0][LR]) / initial} if initial else {}

@@ -71,11 +71,11 @@ class DrivenValue:
     def factor(self, step: int, scale: float = 1.0) -> float:
         """Return the factor of optimizer step ``step``; `scale` shrinks the distance to the value at factor 0."""
         late = 1.0 if self.late is None else self.late.factor(step)
-        stop = self.plan.stop
-        if stop is not None and step > stop:
-            step = stop
         if self.hold > 1:
             step -= step % self.hold
+        stop = self.plan.stop
+        if stop is not None and step > stop:  # also within an interval: the next one holds the last value
+            step = stop
         return (self.offset + self.span * (self.plan.schedule(step) * scale)) * late
 
     def selects(self, group: Mapping[str, Any]) -> bool:

@@ -15,32 +15,36 @@ class RunProgress(NamedTuple):
         steps: optimizer steps, as the Trainer counts them: of all optimizers together.
         epochs: that are done.
         batches: of the next epoch that are done.
+        at_batch_end: whether the last of them is not counted as completed, as at its end.
     """
 
     steps: int = 0
     epochs: int = 0
     batches: int = 0
+    at_batch_end: bool = True
 
     def in_epochs_of(self, batches: float) -> RunProgress:
-        """Return the progress in epochs of another length, as Lightning goes on within one.
+        """Return the progress in epochs of another length: Lightning begins one anew that has no batch left.
 
         Example:
-            >>> RunProgress(6, epochs=1, batches=2).in_epochs_of(4), RunProgress(8, epochs=1, batches=4).in_epochs_of(4)
-            (RunProgress(steps=6, epochs=1, batches=2), RunProgress(steps=8, epochs=2, batches=0))
+            >>> RunProgress(6, 1, batches=2).in_epochs_of(4)[:3], RunProgress(6, 1, batches=2).in_epochs_of(2)[:3]
+            ((6, 1, 2), (6, 1, 0))
         """
-        return self if self.batches < batches else self._replace(epochs=self.epochs + 1, batches=0)
+        if self.batches < batches:
+            return self
+        return self._replace(batches=0, epochs=self.epochs + (not self.at_batch_end))
 
 
 def run_progress(trainer: Trainer) -> RunProgress:
     """Read the progress of a Trainer, or of the checkpoint that it is about to restore."""
-    checkpoint = _checkpoint_to_restore(trainer)
+    checkpoint = checkpoint_to_restore(trainer)
     if checkpoint:
         return progress_in(checkpoint)
     loop = trainer.fit_loop
     epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
     within = loop.epoch_loop.restarting and epochs.started > epochs.processed
     done = batches.current.processed if within else 0
-    return RunProgress(trainer.global_step, epochs.processed, done)
+    return RunProgress(trainer.global_step, epochs.processed, done, batches.current.completed < done)
 
 
 def progress_in(checkpoint: Mapping[str, Any]) -> RunProgress:
@@ -48,7 +52,7 @@ def progress_in(checkpoint: Mapping[str, Any]) -> RunProgress:
 
     Example:
         >>> progress_in({"global_step": 7, "epoch": 1})
-        RunProgress(steps=7, epochs=1, batches=0)
+        RunProgress(steps=7, epochs=1, batches=0, at_batch_end=True)
     """
     loops = checkpoint.get("loops")
     loop = loops.get("fit_loop") if isinstance(loops, Mapping) else None
@@ -57,10 +61,9 @@ def progress_in(checkpoint: Mapping[str, Any]) -> RunProgress:
         epochs, batches = loop["epoch_progress"]["current"], loop["epoch_loop.batch_progress"]  # type: ignore[index]
         within = _count(epochs["started"]) > _count(epochs["processed"])
         done = _count(batches["current"]["processed"]) if within else 0
-        progress = RunProgress(steps, _count(epochs["processed"]), done)
-        return (
-            progress._replace(epochs=progress.epochs + 1, batches=0) if done and batches["is_last_batch"] else progress
-        )
+        if done and batches["is_last_batch"]:
+            return RunProgress(steps, _count(epochs["processed"]) + 1)
+        return RunProgress(steps, _count(epochs["processed"]), done, _count(batches["current"]["completed"]) < done)
     except (KeyError, TypeError):
         return RunProgress(steps, _count(checkpoint.get("epoch")))
 
@@ -69,8 +72,8 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _checkpoint_to_restore(trainer: Trainer) -> Mapping[str, Any]:
+def checkpoint_to_restore(trainer: Trainer) -> dict[str, Any]:
     """Return the checkpoint that is read, but whose loops are not restored yet; empty when they are."""
     loaded = getattr(trainer._checkpoint_connector, "_loaded_checkpoint", None)
     restored = trainer.fit_loop.epoch_loop.restarting or trainer.global_step
-    return loaded if isinstance(loaded, Mapping) and trainer.ckpt_path and not restored else {}
+    return loaded if isinstance(loaded, dict) and trainer.ckpt_path and not restored else {}

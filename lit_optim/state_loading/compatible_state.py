@@ -18,6 +18,7 @@ from lit_optim.state_loading.saved_param_state import loadable_state, own_state
 
 REMEDY = "load what an optimizer of this class has saved for these parameters, or begin anew from the weights alone"
 FUSED = (Adam, AdamW, SGD, Adagrad)  # subclasses may have torch's kernels write into their state
+ONE_CYCLE = ("initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum")
 SHOWN = 10  # problems in a message
 UNKNOWN = FirstState(None, frozenset())
 
@@ -167,6 +168,8 @@ def _as_live(group: Mapping[str, Any], live: Mapping[str, Any], defaults: Mappin
     """
     # torch takes no mixture of groups with names and without; a part of a composite may have another name now
     names = {key: live[key] for key in ("param_names", "part") if key in live}
+    if "max_lr" not in group:  # saved under another scheduler than torch's OneCycleLR, which reads these keys
+        names.update({key: live[key] for key in ONE_CYCLE if "max_lr" in live and key in live})
     device = next((p.device for p in live["params"]), None)
     moved = {k: v.to(device) for k, v in group.items() if isinstance(v, Tensor) and k not in defaults}
     return {**group, **moved, **names}

@@ -51,7 +51,7 @@ def match(saved: Mapping[str, Any], live: Sequence[Sequence[LiveParameter]]) -> 
         lit_optim.errors.ConfigError: its parameters have other names: c only in the state, a only in the model
     """
     groups = [{k: v for k, v in group.items() if k != "param_names"} for group in saved["param_groups"]]
-    there = _without_ddp(saved_names(saved), [name for group in live for p in group for name in p.names])
+    there = without_ddp(saved_names(saved), [name for group in live for p in group for name in p.names])
     here = [[tuple(map(normalize_name, p.names)) for p in group] for group in live]
     known = [name for group in there for name in group]
     by_name = any(isinstance(i, str) for group in groups for i in group["params"])
@@ -64,7 +64,7 @@ def match(saved: Mapping[str, Any], live: Sequence[Sequence[LiveParameter]]) -> 
     return _match_positions(groups, [[None] * len(group) for group in there] if by_name else there, here)
 
 
-def _without_ddp(there: Saved, here: Sequence[str]) -> Saved:
+def without_ddp(there: Saved, here: Sequence[str]) -> Saved:
     """Return saved names with or without the ``module.`` of DistributedDataParallel, as the live ones have it."""
     known = [name for group in there for name in group if name]
     if not known or not here:

@@ -26,6 +26,10 @@ def make(folder: Path, whole: Path) -> None:
     (folder / "empty.ckpt").touch()
     (folder / "text.ckpt").write_text("this is no checkpoint")
     (folder / "folder.ckpt").mkdir()
+    os.mkfifo(folder / "fifo.ckpt")
+    flipped = bytearray(whole.read_bytes())
+    flipped[len(flipped) // 2] ^= 1
+    (folder / "flipped.ckpt").write_bytes(flipped)
     (folder / "truncated.ckpt").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     (folder / "hostile.pkl").write_bytes(pickle.dumps(Hostile()))
     torch.save({**good, "callbacks": Hostile()}, folder / "hostile.ckpt")

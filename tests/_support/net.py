@@ -19,7 +19,7 @@ class Net(lit_optim.ConfigureOptimizersMixin, L.LightningModule):
 
     def __init__(
         self, optimizer: Any = "adamw", scheduler: Any = None, param_groups: Any = None, optim_callbacks: Any = None,
-        val_losses: Any = None,
+        val_losses: Any = None, resume: Any = None,
     ):  # fmt: skip
         super().__init__()
         self.save_hyperparameters()

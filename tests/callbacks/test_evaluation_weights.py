@@ -371,7 +371,9 @@ def _seeded():
 
 @needs_weight_averaging
 def test_the_average_of_lightning_and_ours_are_the_same(tmp_path):
-    ours = fit(tmp_path, _seeded(), callbacks=[ExponentialMovingAverage(0.8)], enable_checkpointing=False)[0]
+    ours = fit(
+        tmp_path, _seeded(), callbacks=[ExponentialMovingAverage(0.8, warmup=False)], enable_checkpointing=False
+    )[0]
     theirs = fit(tmp_path, _seeded(), callbacks=[EMAWeightAveraging(decay=0.8)], enable_checkpointing=False)[0]
     torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-5, atol=1e-7)
 

@@ -41,7 +41,10 @@ class Consumed(Net):
 @pytest.mark.parametrize("where", ["spec", "trainer"])
 def test_one_order_around_the_trainers_clipping(tmp_path, order, where):
     plain = {"centralize": Centralize, "agc": Agc, "gradient_noise": GradientNoise}
-    module = Consumed(optimizer="sgd", optim_callbacks=list(order) if where == "spec" else None)
+    absolute = {"_target_": "lit_optim.callbacks.GradientNoise", "relative": False}
+    path = {name: {"_target_": f"lit_optim.callbacks.{cls.__name__}"} for name, cls in plain.items()}
+    spec = {name: absolute if name == "gradient_noise" else path[name] for name in order}
+    module = Consumed(optimizer="sgd", optim_callbacks=spec if where == "spec" else None)
     callbacks = [plain[name]() for name in order] if where == "trainer" else []
     fit(tmp_path, module, max_epochs=1, gradient_clip_val=0.005, callbacks=callbacks, enable_checkpointing=False)
     for t, (raw, consumed, before) in enumerate(zip(module.raw, module.consumed, module.before, strict=True)):
@@ -61,6 +64,59 @@ def test_once_an_optimizer_step_under_accumulation(tmp_path):
     assert noise_of(run).state_dict() == {"steps": [3]}
     noise = module.consumed[2]["layer.0.weight"] - module.raw[2]["layer.0.weight"]
     np.testing.assert_allclose(noise.reshape(-1), normals(32, 0, 0, "layer.0.weight"), atol=4e-6)
+
+
+def relative_noise(net, eta, **options):
+    spec = {"n": {"_target_": "lit_optim.callbacks.GradientNoise", "eta": eta, **options}}
+    return net(optimizer="sgd", optim_callbacks=spec)
+
+
+def test_relative_noise_is_a_share_of_the_clipped_gradient(tmp_path):
+    module = relative_noise(Consumed, 0.04, relative=True)
+    fit(tmp_path, module, max_epochs=1, gradient_clip_val=0.005)
+    for t, (raw, consumed) in enumerate(zip(module.raw, module.consumed, strict=True)):
+        numbers = np.concatenate([grad.ravel() for grad in raw.values()])
+        sigma = (0.04 / (1 + t) ** 0.55) ** 0.5 * 0.005 / numbers.size**0.5
+        for name, grad in raw.items():
+            noise = sigma * normals(grad.size, 0, t, name).reshape(grad.shape)
+            clipped = grad * 0.005 / (np.linalg.norm(numbers) + 1e-6)
+            np.testing.assert_allclose(consumed[name], clipped + noise, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("eta", "relative", "warned"), [(0.25, True, 0), (9.0, True, 1), (1.0, False, 1), (1e-9, False, 0)]
+)
+def test_the_ratio_of_the_norms_is_logged_and_warned_about_once(tmp_path, eta, relative, warned, recwarn):
+    ratios = []
+
+    class Logged(Consumed):
+        def on_train_batch_end(self, *_):
+            super().on_train_batch_end()
+            ratios.append(float(self.trainer.callback_metrics["gradient_noise/ratio"]))
+
+    module = relative_noise(Logged, eta, gamma=0.0, relative=relative)
+    fit(tmp_path, module, max_epochs=2, log_every_n_steps=1)
+    size = sum(p.numel() for p in module.parameters())
+    norms = [np.sqrt(sum((grad**2).sum() for grad in raw.values())) for raw in module.raw]
+    assert ratios == pytest.approx([eta**0.5 * (1 if relative else size**0.5 / norm) for norm in norms], rel=1e-4)
+    texts = [str(each.message) for each in recwarn if "gradient_noise.eta" in str(each.message)]
+    assert len(texts) == warned
+    assert all("as large as the gradient, in norm; write relative=true, or a smaller eta" in text for text in texts)
+
+
+def test_noise_of_an_older_checkpoint_stays_absolute(tmp_path):
+    def run(path, epochs, **options):
+        torch.manual_seed(1)
+        module = relative_noise(Consumed, 0.01, **options)
+        return fit(tmp_path, module, path, max_epochs=epochs, enable_checkpointing=False)
+
+    whole, _ = run(None, 3)
+    _, half = run(None, 1)
+    half.save_checkpoint(tmp_path / "older.ckpt")
+    with pytest.warns(UserWarning, match="relative=true has no effect: the checkpoint restores relative=false"):
+        resumed, _ = run(tmp_path / "older.ckpt", 3, relative=True)
+    for p, q in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(p, q)
 
 
 def noise_of(run):

@@ -205,3 +205,13 @@ def test_the_readme_shows_what_the_doctor_says(capsys):
     lines = capsys.readouterr().out.splitlines()
     # a warning about the installation makes the first column wider
     assert [re.sub(" +", " ", line) for line in lines[-4:]] == [re.sub(" +", " ", line) for line in shown[1:]]
+
+
+def test_it_says_which_functions_of_the_users_it_calls(tmp_path, monkeypatch, capsys):
+    (tmp_path / "lo_decay.py").write_text("def decay(step):\n    return 0.5 ** step")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = "scheduler.main.function=lo_decay.decay"
+    assert doctor(capsys, "scheduler=lambda", own) == (0, [("note", own)])
+    assert doctor(capsys, "scheduler=lambda") == (0, [])
+    assert main(["preview", "scheduler=lambda", own, "total_steps=4", "--out", "none"]) == 0
+    assert f"note: {own}: your own function, called to draw it" in capsys.readouterr().out

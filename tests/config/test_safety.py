@@ -188,9 +188,12 @@ class TestWhatACheckpointNames:
         import lo_canary
 
         path = checkpoint_naming(tmp_path, group, CANARIES[group])
-        if group != "optim_callbacks":
+        if group == "optimizer":
             _, run = fit(tmp_path, Net.load_from_checkpoint(path), max_epochs=1)
-            assert group != "optimizer" or type(run.optimizers[0]) is lo_canary.Canary
+            assert type(run.optimizers[0]) is lo_canary.Canary
+        if group == "scheduler":
+            with pytest.raises(ConfigError, match="a checkpoint may name .*, not this function"):
+                fit(tmp_path, Net.load_from_checkpoint(path), max_epochs=1)
 
     def test_is_beaten_by_an_argument_which_is_trusted(self, tmp_path, canary, group):
         if group == "optim_callbacks":

@@ -146,3 +146,13 @@ def test_a_sweep_over_optimizers(tmp_path):
     outcome = train(tmp_path, "-m", *SHORT, "optimizer=adamw,momentum,rmsprop")
     assert outcome.code == 0, outcome.err
     assert outcome.out.count("val/loss  ") == 3
+
+
+@pytest.mark.parametrize("policy", [[], ["optim_callbacks=finite", "optim_callbacks.finite.policy=stop"]])
+def test_a_run_that_diverges_ends_with_exit_code_3_and_finite_checkpoints(policy, tmp_path):
+    outcome = train(tmp_path, *SHORT, "optimizer.lr=1e30", "scheduler=none", *policy)
+    assert outcome.code == 3
+    assert "optim_callbacks.finite: " in outcome.err
+    assert "is not finite" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert files(tmp_path, "*.ckpt") == []

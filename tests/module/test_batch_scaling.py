@@ -131,9 +131,7 @@ def test_a_resumed_run_with_another_batch_size_keeps_its_lr_and_says_so(tmp_path
 
 def test_another_rule_has_no_effect_on_a_resumed_run(tmp_path):
     save(tmp_path)
-    with pytest.warns(
-        UserWarning, match=r"optimizer.lr_scaling=None has no effect: the checkpoint restores lr_scaling="
-    ):
+    with pytest.warns(UserWarning, match=r"\noptimizer.lr_scaling +{.* +- +{"):
         resumed, _ = fit(tmp_path, Net({"_target_": "sgd", "lr": 0.1}, "constant"), tmp_path / "step=12.ckpt")
     assert resumed.used[-1] == [0.2]
 

@@ -177,3 +177,17 @@ def test_the_version_is_that_of_the_trainers_package(pl, tmp_path, monkeypatch):
     run = trainer(pl, tmp_path)
     assert validates_again_on_resume(run) == (pl is lightning.pytorch)
     assert epoch_after_last_batch(run) == (pl is lightning.pytorch)
+
+
+@both
+def test_safe_checkpoint_files(pl, tmp_path):
+    safe = lit_optim.SafeCheckpointIO()
+    keep = pl.callbacks.ModelCheckpoint(dirpath=tmp_path, filename="last")
+    run = trainer(pl, tmp_path, callbacks=[keep], plugins=[pl.plugins.AsyncCheckpointIO(safe)])
+    run.fit(NETS[pl](), DataLoader(DATA, batch_size=4), DataLoader(DATA[:8], batch_size=4))
+    assert isinstance(safe, (pl.plugins.CheckpointIO, pl.plugins.TorchCheckpointIO))
+    assert lit_optim.find_checkpoint("last", run) == keep.best_model_path
+    keep = pl.callbacks.ModelCheckpoint()
+    keep.dirpath = "/dev/null/x"
+    with pytest.raises(ConfigError, match="dirpath='/dev/null/x': no checkpoint can be written there"):
+        fit(pl, tmp_path, callbacks=[keep])

@@ -12,7 +12,19 @@ from _support.app_process import TRAIN
 from _support.fork import free_port, on_two_ranks
 from _support.net import Net, loader, trainer
 from lit_optim import ConfigError
-from lit_optim.config.canonical_specs import canonical_specs, differences
+from lit_optim.callbacks import (
+    Agc,
+    Centralize,
+    ExponentialMovingAverage,
+    GradientNoise,
+    Lookahead,
+    ScheduleReport,
+    Unfreeze,
+)
+from lit_optim.config.build.callbacks import callbacks_from_spec
+from lit_optim.config.canonical_specs import canonical_callbacks, canonical_specs, differences
+from lit_optim.config.checks.signature import call_signature
+from lit_optim.config.read.presets import preset_names
 from lit_optim.config.resolve import resolve_specs
 
 ADVICE = "every process runs a sweep by itself under this strategy; use trainer.strategy=ddp_fork for sweeps"
@@ -31,10 +43,10 @@ class Data(L.LightningDataModule):
         return loader(8)
 
 
-def outcome(tmp_path, module, strategy="ddp"):
+def outcome(tmp_path, module, strategy="ddp", **options):
     """The error of a rank, and whether its data were prepared."""
     module_of_data = Data()
-    fitting = trainer(tmp_path, devices=2, strategy=strategy, max_epochs=1)
+    fitting = trainer(tmp_path, devices=2, strategy=strategy, max_epochs=1, enable_checkpointing=False, **options)
     try:
         fitting.fit(module, module_of_data)
     except ConfigError as error:
@@ -106,6 +118,54 @@ def test_what_was_given_as_objects_is_compared_by_its_class(tmp_path):
         return outcome(tmp_path, Net(optim_callbacks=[L.pytorch.callbacks.Timer()], optimizer=torch.optim.SGD))
 
     assert on_two_ranks(work) == [(None, True), (None, False)]
+
+
+OBJECTS = [
+    ("of the Trainer", lambda rank: {"callbacks": [Lookahead(k=5 - 2 * rank)]}, {}, "callbacks.Lookahead.k=3: of rank 1, but rank 0 has 5"),
+    ("nested", lambda rank: {"callbacks": [Unfreeze({"a": f"{rank}ep", "b": {"at": 0, "match": {"role": "output"}}})]}, {}, "callbacks.Unfreeze.stages"),
+    ("two of a class", lambda rank: {"callbacks": [ExponentialMovingAverage(), ExponentialMovingAverage(0.9 + rank / 100)]}, {}, "callbacks.ExponentialMovingAverage"),
+    ("of one rank", lambda rank: {"callbacks": [Agc()] * rank}, {}, "callbacks.Agc={'lam': 0.01"),
+    ("in the spec", lambda rank: {}, lambda rank: GradientNoise(eta=0.1 + rank), "optim_callbacks.eta=1.1: of rank 1, but rank 0 has 0.1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "spec", "message"), [case[1:] for case in OBJECTS], ids=[c[0] for c in OBJECTS])
+def test_callback_objects_that_differ_stop_all_ranks(tmp_path, options, spec, message):
+    def work(rank):
+        module = Net("sgd", optim_callbacks=spec(rank) if spec else None)
+        return outcome(tmp_path, module, **options(rank))
+
+    ranks = on_two_ranks(work)
+    assert ranks[0] == ranks[1]
+    problems, prepared = ranks[0]
+    assert len(problems) == 1
+    assert problems[0].startswith(message)
+    assert not prepared
+
+
+def test_what_may_differ_by_rank_is_no_difference(tmp_path):
+    def work(rank):
+        callbacks = [Lookahead(), ScheduleReport(f"of rank {rank}"), Foreign(rank)]
+        return outcome(
+            tmp_path, Net("sgd", optim_callbacks=[Agc(), *[L.pytorch.callbacks.Timer()]]), callbacks=callbacks
+        )
+
+    assert on_two_ranks(work) == [(None, True), (None, False)]
+
+
+class Foreign(Centralize):
+    """A class of the user's, whose arguments are the user's own business."""
+
+    def __init__(self, rank):
+        super().__init__()
+        self.rank = rank
+
+
+def test_every_callback_keeps_its_arguments_where_they_are_compared():
+    for name in preset_names("optim_callbacks"):
+        for callback in callbacks_from_spec(name):
+            arguments = {*call_signature(type(callback)).hints} - {"folder", "compile"}
+            assert {*canonical_callbacks([callback]).get(type(callback).__name__, ())} >= arguments
 
 
 def test_objects_and_tensors_are_compared_by_what_they_are():

@@ -211,6 +211,13 @@ def test_interval_epoch_holds_each_value_for_an_epoch():
         ScheduleLR(optimizer(), **LINEAR, interval="epoch")
 
 
+@pytest.mark.parametrize(("steps", "factors"), [(15, [1, 1 / 3, 0, 0]), (20, [1, 0.5, 0, 0]), (5, [1, 0, 0, 0])])
+def test_a_phase_that_ends_within_an_epoch_has_ended_in_the_next_one(steps, factors):
+    main = {"shape": "linear", "steps": steps}
+    scheduler = ScheduleLR(optimizer(), main=main, total_steps=40, steps_per_epoch=10, interval="epoch")
+    assert run(scheduler, 40) == pytest.approx([factor for factor in factors for _ in range(10)])
+
+
 def test_an_explicit_main_length_needs_no_total_and_holds_its_last_value():
     scheduler = ScheduleLR(optimizer(), warmup=2, main={"shape": "step", "steps": 4, "step_size": 2})
     assert run(scheduler, 9) == pytest.approx([0.5, 1, 1, 1, 0.1, 0.1, 0.01, 0.01, 0.01])

@@ -215,3 +215,16 @@ def test_whole_and_sharded_states_do_not_fit_each_other():
         assert "'exp_avg' is sharded and the parameter whole" in one
         assert "'exp_avg' is whole and the parameter sharded" in other
         assert "set_optimizer_state_dict" in other
+
+
+def test_keys_of_one_cycle_stay_where_the_saved_groups_have_none():
+    saved = lit_optim.build_optimizer({"_target_": "momentum", "lr": 0.5}, layer()).state_dict()
+    saved["param_groups"][0]["initial_lr"] = 0.5  # of another scheduler
+    runs = [lit_optim.build_optimizer("momentum", layer()) for _ in range(2)]
+    schedulers = [torch.optim.lr_scheduler.OneCycleLR(run, max_lr=0.1, total_steps=4) for run in runs]
+    runs[0].load_state_dict(saved)
+    for _ in range(3):
+        for run, scheduler in zip(runs, schedulers, strict=True):
+            run.step()
+            scheduler.step()
+        assert runs[0].param_groups[0]["lr"] == runs[1].param_groups[0]["lr"]

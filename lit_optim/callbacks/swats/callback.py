@@ -90,6 +90,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
         if self.at is not None and self.at.amount == 0:
             raise ConfigError(wrong("at", at, "must be after the first step; SGD from the start is optimizer=momentum"))
         watched = None if on_metric is None or on_metric == {} else read_on_metric(on_metric)
+        self.on_metric = on_metric
         self.plateau, self.plateau_state = watched and watched[1], PlateauState()
         super().__init__(watched and watched[0])
         self.folder = Path(folder)
@@ -181,6 +182,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Write the report so far."""
+        super().on_exception(trainer, pl_module, exception)
         self._write(trainer)
 
     def state_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from lit_optim.config.build.param_groups import read_grouping
 from lit_optim.config.build.scheduler import CheckedSchedule, check_scheduler
+from lit_optim.config.pitfalls.classes import as_mapping
 from lit_optim.config.pitfalls.drop_after_warmup import drop_after_warmup
 from lit_optim.config.pitfalls.finding import Finding
 from lit_optim.config.pitfalls.floor_above_lr import floor_above_lr
@@ -20,6 +21,7 @@ from lit_optim.config.pitfalls.muon_lr import muon_lr
 from lit_optim.config.pitfalls.one_cycle_length import one_cycle_length
 from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
 from lit_optim.config.pitfalls.two_owners import two_owners
+from lit_optim.config.pitfalls.unguarded import names_guard, unguarded
 from lit_optim.config.pitfalls.warmup_too_long import switch_after_the_end, warmup_too_long
 from lit_optim.config.read.named_specs import spec_pairs
 from lit_optim.config.read.spec import Spec, read_spec
@@ -39,6 +41,7 @@ CHECKS: tuple[tuple[Callable[..., list[Finding]], tuple[str, ...], tuple[str, ..
     (floor_above_lr, ("scheduler", "optimizer"), ("rules",)),
     (momentum_cycling, ("foreign", "optimizer"), ()),
     (muon_lr, ("optimizer",), ()),
+    (unguarded, ("optimizer",), ("precision", "guarded")),
     (two_owners, ("strategy",), ("optimizer", "checked", "folder", "environment")),
 )
 
@@ -57,6 +60,8 @@ class Specs:
         strategy: the Trainer's: a name, or a mapping.
         folder: where relative paths begin.
         environment: variables of the process.
+        precision: the Trainer's.
+        guarded: whether there is a finite guard.
     """
 
     optimizer: Spec | None
@@ -68,6 +73,8 @@ class Specs:
     strategy: Any = None
     folder: Path | None = None
     environment: Mapping[str, str] | None = None
+    precision: Any = None
+    guarded: bool = False
 
     @property
     def foreign(self) -> Spec | None:
@@ -90,13 +97,14 @@ def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = Non
     """
     run = RunLength.from_config(config)
     trainer, model = config.get("trainer"), config.get("model")
-    strategy = trainer.get("strategy") if isinstance(trainer, Mapping) else None
+    strategy, precision = (as_mapping(trainer).get(key) for key in ("strategy", "precision"))
     findings: list[Finding] = []
     for prefix, level in (("", config), ("model.", model)):
         if not isinstance(level, Mapping) or (prefix and _repeats(level, config)):
             continue
         findings += _valid(switch_after_the_end, level.get("optim_callbacks"), run, f"{prefix}optim_callbacks") or []
         grouping = _valid(read_grouping, level.get("param_groups"), f"{prefix}param_groups")
+        guarded = names_guard(config.get("callbacks"), level.get("optim_callbacks"), config.get("optim_callbacks"))
         rules = grouping.rules if grouping else []
         for pair in _valid(spec_pairs, level, prefix) or []:
             optimizer, scheduler = (
@@ -104,7 +112,9 @@ def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = Non
                 for group, (spec, where) in zip(("optimizer", "scheduler"), pair, strict=True)
             )
             checked = None if scheduler is None else _valid(check_scheduler, scheduler)
-            specs = Specs(optimizer, scheduler, checked, rules, run, logged, strategy, folder, os.environ)
+            specs = Specs(
+                optimizer, scheduler, checked, rules, run, logged, strategy, folder, os.environ, precision, guarded
+            )
             findings += find_in_specs(specs)
     return list(dict.fromkeys(findings))  # of one schedule for several optimizers
 

@@ -9,10 +9,13 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 LIGHTNING = {"lightning", "lightning_fabric", "pytorch_lightning"}
 FOREIGN = LIGHTNING | {"lit_optim", "torch", "torchmetrics", "builtins", "abc", "typing"}
 ANYTHING = "*"
+MODULE = {"self", "pl_module", "module", "model"}  # names of a module in its own hooks and in those of callbacks
+LOGGING_HOOKS = ("training_step", "validation_step", "on_train_epoch_end", "on_validation_epoch_end")
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,23 @@ class Logged:
         return any(re.fullmatch(".+".join(map(re.escape, known.split(ANYTHING))), name) for known in self.names)
 
 
+def logged_by_all(trainer: Any, module: Any) -> Logged:
+    """Read what the classes of a module and of a Trainer's callbacks log.
+
+    Args:
+        trainer: whose callbacks may log as ``pl_module``.
+        module: a LightningModule.
+    """
+    read = [logged_by(cls) for cls in (type(module), *map(type, trainer.callbacks))]
+    replaced = [f"{name} is set on the module" for name in LOGGING_HOOKS if name in vars(module)]
+    return Logged(
+        tuple(dict.fromkeys(name for each in read for name in each.names)),
+        (*(reason for each in read for reason in each.unknown), *replaced),
+    )
+
+
 def logged_by(cls: type) -> Logged:
-    """Read the calls of ``self.log`` and ``self.log_dict`` in a class and its bases."""
+    """Read the calls of ``log`` and ``log_dict`` of a module in a class and its bases."""
     names: list[str] = []
     unknown: list[str] = []
     for base in cls.__mro__:
@@ -63,9 +81,11 @@ def logged_by(cls: type) -> Logged:
 
 
 def _method(call: ast.Call) -> str:
-    """Return the name of a method that is called on ``self``; empty for other calls."""
+    """Return the name of a method that is called on a module; empty for other calls."""
     match call.func:
-        case ast.Attribute(value=ast.Name(id="self"), attr=name):
+        case ast.Attribute(value=ast.Name(id=owner), attr=name) if owner in MODULE:
+            return name
+        case ast.Attribute(value=ast.Attribute(attr="lightning_module" | "pl_module"), attr=name):
             return name
     return ""
 
@@ -111,9 +131,16 @@ def _texts(node: ast.expr | None, cls: type) -> list[str]:
 
 
 def _handed_on(tree: ast.AST) -> Iterator[str]:
-    """Yield the calls that get the module as an argument, and may log in its name."""
+    """Yield the calls that get the module as an argument, or its ``log``, and what is written by hand."""
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id == "super"):
             given = [*node.args, *(keyword.value for keyword in node.keywords)]
             if any(isinstance(argument, ast.Name) and argument.id == "self" for argument in given):
                 yield f"{ast.unparse(node.func)} is given the module, and may log"
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner), attr="log" | "log_dict") if owner in MODULE:
+                if id(node) not in called:
+                    yield f"{ast.unparse(node)} is handed on"
+            case ast.Subscript(value=ast.Attribute(attr="callback_metrics"), ctx=ast.Store()):
+                yield f"{ast.unparse(node)} is written"

@@ -42,11 +42,13 @@ def name_alone(spec: Any) -> Any:
     """Return the name in a mapping that holds nothing else, and any other spec as it is.
 
     Example:
-        >>> name_alone({"_target_": "no_decay"}), name_alone({"rules": []})
-        ('no_decay', {'rules': []})
+        >>> name_alone({"_target_": "no_decay"}), name_alone({"name": "no_decay"}), name_alone({"rules": []})
+        ('no_decay', 'no_decay', {'rules': []})
     """
-    named = isinstance(spec, Mapping) and list(spec) == ["_target_"] and is_name(spec["_target_"])
-    return spec["_target_"] if named else spec
+    if isinstance(spec, Mapping) and list(spec) in (["_target_"], ["name"]):
+        (name,) = spec.values()
+        return name if is_name(name) else spec
+    return spec
 
 
 def is_name(target: Any) -> bool:

@@ -6,6 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from lit_optim.config.read.config_objects import object_fields
@@ -157,15 +158,20 @@ def _map_items(convert: Callable[[Any], Any], value: Any) -> Any:
 
 
 def all_strings(value: Any) -> Iterator[str]:
-    """Yield all texts in a value, however deep.
+    """Yield all texts in a value, however deep, paths as texts, and the import paths of classes and functions.
 
     Example:
-        >>> list(all_strings({"_target_": "torch.optim.SGD", "lr": 1, "names": ["a", "b"]}))
-        ['torch.optim.SGD', 'a', 'b']
+        >>> list(all_strings({"_target_": "torch.optim.SGD", "lr": 1, "names": ["a", PurePath("b")], "function": len}))
+        ['torch.optim.SGD', 'a', 'b', 'builtins.len']
     """
-    value = to_plain(value)
-    if isinstance(value, str):
-        yield value
+    try:
+        value = to_plain(value)
+    except ConfigError:  # a value that is missing
+        return
+    if isinstance(value, (str, PurePath)):
+        yield str(value)
+    if isinstance(value, type) or inspect.isroutine(value):
+        yield import_path_of(value)
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
         yield from all_strings(item)
 

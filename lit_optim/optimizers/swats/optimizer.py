@@ -14,7 +14,7 @@ from lit_optim.optimizers.adam_rules import MAX_MOMENTS, MOMENTS, AdamScalars, E
 from lit_optim.optimizers.swats.arguments import OPTIONS, check_arguments
 from lit_optim.optimizers.swats.dot_products import DotProducts, Row, sum_over_groups
 from lit_optim.optimizers.swats.estimate import Estimate, has_settled, observe, sgd_lr
-from lit_optim.optimizers.swats.phases import switch_to_sgd
+from lit_optim.optimizers.swats.phases import switch_to_sgd, warn_of_undone_switch
 from lit_optim.optimizers.swats.rules import MomentumScalars, swats_adam, swats_sgd
 
 FOUND: dict[str, Any] = {  # the estimate, the switch and its requests, in each group
@@ -85,6 +85,7 @@ class SWATS(RuleOptimizer):
 
     untracked_keys = (*FOUND, *OPTIONS)
     shares_buckets: ClassVar[bool] = False  # each group has its own dot products
+    of_last_step: ClassVar[tuple[str, ...]] = ("adam_lr", "unseen")  # keys that groups of one estimate differ in
 
     def __init__(
         self,
@@ -124,6 +125,15 @@ class SWATS(RuleOptimizer):
             shared = ("phase", "k", "gamma", "lam", "sgd_lr", "switched_at", "decay_lr")
             group.update({name: first[name] for name in shared})
 
+    @property
+    def shares_counters(self) -> bool:
+        """Return whether a group that is new in a saved state takes over the counters of the others."""
+        return bool(self.param_groups[0]["scope"] == "global")
+
+    def lr_scale(self, group: Group) -> float:
+        """Return the factor by which the switch has changed the lr of a saved group."""
+        return 1 / group["decay_lr"] if group["phase"] == "sgd" else 1.0
+
     def rule(self, group: Group) -> RuleSpec:
         """Return the rule of the phase; the state is that of Adam in both."""
         state = MAX_MOMENTS if group["amsgrad"] else MOMENTS
@@ -135,6 +145,8 @@ class SWATS(RuleOptimizer):
         """Return the numbers of the rule at this step."""
         if group["phase"] == "adam":
             return adam_scalars(counters["step"], group, static_args["decay"], group["eps_placement"])
+        if counters["step"] == group["switched_at"] + 1:
+            warn_of_undone_switch(group)
         decay_by = group["weight_decay"]
         if static_args["decay"] == "decoupled":
             decay_by = 1 - group["lr"] * group["decay_lr"] * decay_by
@@ -173,7 +185,8 @@ class SWATS(RuleOptimizer):
             for group, row in zip(groups, rows, strict=True):
                 group.update(after._asdict(), sgd_lr=capped, adam_lr=row.lr)
             tolerance = (first["switch_tol"], first["switch_rtol"], first["min_steps"])
-            if first["switch_requested"] or (first["armed"] and has_settled(after, beta2, *tolerance)):
+            settled = first["armed"] and pg != 0 and has_settled(after, beta2, *tolerance)  # as in Algorithm 1
+            if first["switch_requested"] or settled:
                 switch_to_sgd(groups, self.state, behind=behind)
 
     def switch(self, groups: Iterable[dict[str, Any]] | None = None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,3 +49,19 @@ def switch_to_sgd(groups: Sequence[dict[str, Any]], state: Mapping[Tensor, Any],
             if "exp_avg" in state.get(p, {}):
                 state[p]["exp_avg"].zero_()
     return True
+
+
+def warn_of_undone_switch(group: Mapping[str, Any]) -> None:
+    """Warn before SGD's first step if a scheduler has put Adam's lr in place of SGD's.
+
+    Args:
+        group: whose ``lr`` is about Adam's last one, while the switch has written another one.
+    """
+    lr, adam_lr = float(group["lr"]), float(group["adam_lr"])
+    if abs(math.log(group["decay_lr"])) > 1 and math.isclose(lr, adam_lr, rel_tol=0.3):
+        warnings.warn(
+            f"SWATS has switched to SGD with lr={adam_lr / group['decay_lr']:.3g}, and lr={lr:.3g}, near Adam's, has "
+            "been written in its place: torch's LambdaLR, OneCycleLR and warm restarts compute the lr from their own "
+            "initial one; take a lit_optim.ScheduleLR",
+            stacklevel=2,
+        )

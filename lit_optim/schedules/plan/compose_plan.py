@@ -71,8 +71,8 @@ def compose_plan(
         if length:  # a phase of no steps is skipped
             before = ((lambda _: 1.0) if phase.is_warmup else schedule, length)
             warm = length if phase.is_warmup else warm
-        elif length == 0 and phase.is_warmup and parse(phase.steps, phase.key).amount:
-            warm = 1  # a share of a very short run
+        elif length == 0 and phase.is_warmup and (phase.steps is None or parse(phase.steps, phase.key).amount):
+            warm = 1  # a share of a very short run, or a rest of which nothing is left
     phases, schedules = zip(*built, strict=True)
     lengths = [None if phase.stop is None else phase.stop - phase.start for phase in phases]
     whole = join(phases=[_factory_of(schedule) for schedule in schedules], lengths=lengths)

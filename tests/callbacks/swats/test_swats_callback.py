@@ -171,6 +171,12 @@ def test_schedulers_that_overwrite_the_lr_are_refused(tmp_path, scheduler, messa
         fit(tmp_path, net("adam", {**scheduler, "interval": "step"}))
 
 
+def test_without_the_callback_a_scheduler_that_overwrites_the_lr_is_refused_too(tmp_path):
+    scheduler = {"_target_": "torch.optim.lr_scheduler.CosineAnnealingWarmRestarts", "T_0": 5, "interval": "step"}
+    with pytest.raises(ConfigError, match="CosineAnnealingWarmRestarts.*in place of SGD's; choose one of lit-optim's"):
+        fit(tmp_path, Net("swats", scheduler))
+
+
 @pytest.mark.parametrize(
     "scheduler",
     [

@@ -418,3 +418,33 @@ BAD = {
 def test_bad_arguments(message):
     with pytest.raises(ConfigError, match=message):
         SWATS([torch.zeros(1)], **BAD[message])
+
+
+def test_the_criterion_is_not_tested_in_a_step_without_an_estimate():
+    """Algorithm 1 tests where p.g is not 0. Gradients 2, 0, 2 at beta1 = 0: estimates lr / 2, none, 0.00612."""
+    w = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
+    optimizer = SWATS([w], lr=0.01, betas=(0.0, 0.999), switch_tol=0.004)
+    phases = []
+    for gradient in (2.0, 0.0, 2.0):
+        w.grad = torch.full_like(w, gradient)
+        optimizer.step()
+        phases.append(optimizer.param_groups[0]["phase"])
+    assert phases == ["adam", "adam", "sgd"]
+    corrected = math.sqrt((1 - 0.999**3) / (4 * 0.001 * (0.999**2 + 1)))  # 1 / root of the second moment
+    gammas = 0.01 / 2, 0.01 * corrected / 1
+    average = 0.001 * (0.999 * gammas[0] + gammas[1]) / (1 - 0.999**3)
+    assert optimizer.param_groups[0]["sgd_lr"] == pytest.approx(average, rel=1e-6)
+
+
+@pytest.mark.parametrize(("restarts", "undone"), [(True, True), (False, False)])
+def test_a_switch_that_a_scheduler_undoes_is_warned_about(restarts, undone, recwarn):
+    w = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
+    optimizer = SWATS([w], lr=0.01, switch_tol=0.1)
+    kinds = torch.optim.lr_scheduler
+    scheduler = kinds.LambdaLR(optimizer, lambda t: 0.9**t) if restarts else kinds.ExponentialLR(optimizer, 0.9)
+    for _ in range(5):  # a linear loss: it switches after step 2, with lr / 20
+        w.grad = torch.full_like(w, 2.0)
+        optimizer.step()
+        scheduler.step()
+    assert optimizer.param_groups[0]["phase"] == "sgd"
+    assert [str(each.message)[:35] for each in recwarn] == ["SWATS has switched to SGD with lr=0"] * undone

@@ -158,3 +158,10 @@ def test_a_configuration_is_refused_by_its_dotted_key(main, says):
     with pytest.raises(ConfigError) as caught:
         lit_optim.validate({"optimizer": "sgd", "scheduler": {"main": main}})
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["warmup", "a"])
+def test_a_phase_may_take_a_rest_of_which_nothing_is_left(name):
+    phases = {name: {"steps": "rest"}, "b": {"steps": 3, "shape": "linear"}}
+    plan = compose_plan({"phases": phases, "order": [name, "b"]}, RunLength(total_steps=3))
+    assert [plan.schedule(step) for step in range(4)] == pytest.approx([1, 2 / 3, 1 / 3, 0])

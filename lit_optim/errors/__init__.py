@@ -8,7 +8,9 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
+
+from lit_optim.errors.failures import exit_code_of_ranks, failure_message
 
 HYDRA_NOTES = r"\n\s*(?:full_key: |object_type=|Available options|Config search path:|See https:)"
 SHORT = "LIT_OPTIM_SHORT_ERRORS"  # set while HYDRA_FULL_ERROR is set by us, and not by the user
@@ -22,11 +24,16 @@ class ConfigError(ValueError):
     Args:
         problems: complete sentences, each of which names its key; repeated ones are dropped.
 
+    Attributes:
+        exit_code: with which `exit_on_config_error` ends the process.
+
     Example:
         >>> raise ConfigError("optimizer.lrr=0.1: AdamW has no argument 'lrr'")
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: optimizer.lrr=0.1: AdamW has no argument 'lrr'
     """
+
+    exit_code: ClassVar[int] = 2
 
     def __init__(self, *problems: str) -> None:
         self.problems = tuple(dict.fromkeys(_one_line(problem) for problem in problems))
@@ -37,6 +44,12 @@ class ConfigError(ValueError):
             return self.problems[0]
         lines = (f"  - {problem}" for problem in self.problems)
         return "\n".join([f"{len(self.problems)} errors in the configuration:", *lines])
+
+
+class NonFiniteError(ConfigError):
+    """Ends a run whose loss, gradients, weights or learning rate are not finite, with exit code 3."""
+
+    exit_code = 3
 
 
 def _one_line(problem: str) -> str:
@@ -103,15 +116,19 @@ def config_error_in(error: BaseException) -> ConfigError | None:
             return seen
         if type(seen).__name__ == "ProcessRaisedException":  # a forked rank sends its traceback as text
             # the last one: an error that was raised from another shows both
-            *_, last = re.split(r"^lit_optim\.\S+\.\w+: ", str(seen), flags=re.MULTILINE)
+            *_, name, last = ["", *re.split(r"^lit_optim\.\S+\.(\w+): ", str(seen), flags=re.MULTILINE)]
             lines = last.partition("\n\n")[0].strip().split("\n  - ") if last != str(seen) else []
-            return ConfigError(*(lines[1:] or lines)) if lines else None
+            cls = NonFiniteError if name == NonFiniteError.__name__ else ConfigError
+            return cls(*(lines[1:] or lines)) if lines else None
         seen = seen.__cause__
     return None
 
 
 def exit_on_config_error(main: F) -> F:
     """Decorator for ``main``: prints one message for a wrong configuration, without a traceback, and exits 2.
+
+    What fails on the machine (a full disk, a deleted folder, a lost process) has one message too, and exits 1.
+    A run that `NonFiniteError` ends exits 3.
 
     Put it under ``@hydra.main``: there it shortens errors of ``hydra.utils.instantiate`` too, with the key first.
     Call ``exit_on_config_error(main)()`` around Hydra too, and what Hydra itself rejects on the command line ends the
@@ -138,13 +155,17 @@ def exit_on_config_error(main: F) -> F:
             frames = error.__traceback__
             while frames is not None and frames.tb_frame.f_code is not task.__code__:
                 frames = frames.tb_next
-            message = str(config_error_in(error) or "")
+            found = config_error_in(error)
+            message, code = str(found or ""), ConfigError.exit_code if found is None else found.exit_code
             if not message and not full_error and isinstance(error, Exception):
                 message = hydra_message(error, before_main=frames is None)
+                if not message:
+                    message, code = failure_message(error), exit_code_of_ranks(error) or 1
             if not message:
                 raise error.with_traceback(frames or error.__traceback__)  # noqa: B904 - the same error
-            print(message, file=sys.stderr)
-            raise SystemExit(2) from None
+            if code <= 128:  # else a rank has said why
+                print(message, file=sys.stderr)
+            raise SystemExit(code) from None
         finally:
             for name in raising:
                 os.environ.pop(name, None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lit_optim.config.resume_policy import ResumePolicy
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Trainer, rank_zero_warn
+from lit_optim.lightning_api import Trainer, is_instance, rank_zero_warn
 from lit_optim.resume.resumed_run import ResumedRun, values_of
 from lit_optim.resume.run_plan import (
     Rest,
@@ -79,7 +81,7 @@ def plan_runs(module: Any) -> None:
             if plan.clock != scheduler.clock:
                 scheduler.replan(plan.clock)
             lengths.append((saved and saved.end, plan.end))
-            if plan.clock.decay is not None and resumed is not None:
+            if plan.clock.decay is not None and resumed is not None and not (saved and saved.clock.decay):
                 resumed.notes.append(f"the lr falls over {plan.clock.decay.steps} optimizer steps, and the run ends")
         state.plans.append(plan)
     if resumed is not None:
@@ -118,11 +120,26 @@ def warn_of_unfinished_schedules(module: Any) -> None:
             rank_zero_warn(f"scheduler: {text}, at lr {lr:.3g}; write the length that fits the time: trainer.max_steps")
 
 
-def end_with_cooldown(trainer: Trainer, policy: ResumePolicy, progress: RunProgress, optimizers: int) -> None:
-    """Let the run end with its cooldown."""
+def end_with_cooldown(
+    trainer: Trainer, policy: ResumePolicy, saved: Mapping[str, Any], progress: RunProgress, optimizers: int
+) -> None:
+    """Let the run end with its cooldown; one that was interrupted goes on to its end.
+
+    Raises:
+        ConfigError: where a ModelCheckpoint would write among the files of the parent.
+    """
+    trainer.fit_loop.max_epochs = -1
+    if ends := [run["end"] for run in saved.get(RUNS) or [] if isinstance(run, Mapping) and run.get("decay")]:
+        trainer.fit_loop.epoch_loop.max_steps = ends[0]
+        return
+    folder = Path(str(trainer.ckpt_path)).resolve().parent
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by a connector
+        dirpath = getattr(callback, "dirpath", None)
+        if dirpath and is_instance(callback, "callbacks.ModelCheckpoint") and Path(dirpath).resolve() == folder:
+            rule = "a ModelCheckpoint would write into the folder of the run that is branched off"
+            raise ConfigError(f"resume.schedule=cooldown: {rule}, {folder.name}; give it another dirpath")
     per_epoch = run_length(trainer, optimizers).steps_per_epoch
     steps = policy.cooldown_steps(progress.steps // optimizers, per_epoch)
-    trainer.fit_loop.max_epochs = -1
     trainer.fit_loop.epoch_loop.max_steps = progress.steps + steps * optimizers
 
 
@@ -147,7 +164,7 @@ def _plan(
     before = saved or RunPlan(scheduler.clock)
     if policy.schedule == "restart":
         return restarted(before, rest, given)
-    if policy.schedule == "cooldown":
+    if policy.schedule == "cooldown" and before.clock.decay is None:
         lrs = [value for value in scheduler.driven_values if value.key == LR]
         factors = {value.id: value.now if value.loaded is None else value.loaded for value in lrs}
         return cooled_down(before, rest, policy, factors)

@@ -1,0 +1,1 @@
+"""Write checkpoint files that are whole or absent, verify them, and find the one to resume from."""

@@ -1,0 +1,56 @@
+"""Keeps a second run out of the folder of one that goes on."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import IO
+
+from lit_optim.errors import ConfigError, wrong
+
+LOCK = ".lit_optim.lock"
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # of a process that a launcher has started
+_held: dict[str, IO[str]] = {}  # by key; open until the next claim, or until this process ends, however it ends
+
+
+def claim_folder(folder: str | Path, key: str = "output_dir") -> None:
+    """Reserve a folder for the run of this process, until the process ends or claims another folder by the same key.
+
+    Two runs in one folder delete each other's logs and checkpoints. Only the first rank claims. The lock is the
+    kernel's: a killed run leaves none. It has no effect on Windows, and where a file system has no locks.
+
+    Args:
+        folder: a local one, which is made if it is not there; an URL is not locked.
+        key: the config key that names the folder.
+
+    Raises:
+        ConfigError: if another process holds the folder.
+
+    Example:
+        >>> import tempfile
+        >>> claim_folder(tempfile.mkdtemp())
+    """
+    if "://" in str(folder) or any(os.environ.get(name, "0") != "0" for name in RANKS):
+        return
+    try:
+        import fcntl
+    except ImportError:
+        return
+    os.makedirs(folder, exist_ok=True)
+    if key in _held:
+        _held.pop(key).close()
+    file = open(os.path.join(folder, LOCK), "a+")  # noqa: SIM115 - held
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        file.seek(0)
+        other = file.read().strip() or "unknown"
+        rule = f"another run is writing there (process {other}); wait for its end, or choose another folder"
+        raise ConfigError(wrong(key, str(folder), rule)) from None
+    except OSError:
+        return  # a file system without locks
+    file.truncate(0)
+    file.write(f"{os.getpid()} on {socket.gethostname()}")
+    file.flush()
+    _held[key] = file
