@@ -11,7 +11,7 @@ from lit_optim.callbacks.finite_guard.is_finite import are_finite, problem_of_we
 from lit_optim.callbacks.finite_guard.problem_of_step import gradients_of, problem_of_step
 from lit_optim.callbacks.finite_guard.step_guard import StepGuard
 from lit_optim.callbacks.protocol import OptimizerCallback
-from lit_optim.callbacks.swats.foreign_schedulers import overwrites
+from lit_optim.callbacks.switch.foreign_schedulers import overwrites
 from lit_optim.errors import ConfigError, NonFiniteError, did_you_mean, wrong
 from lit_optim.lightning_api import (
     LightningModule,
