@@ -204,7 +204,8 @@ def _of_tensor(value: Tensor, negative: str) -> str:
 
 def _number(value: Any) -> float | None:
     if isinstance(value, Tensor):
-        return float(value) if value.numel() == 1 and not value.is_complex() else None
+        readable = value.numel() == 1 and not value.is_complex() and not is_sharded(value)  # a shard may be empty
+        return float(value) if readable else None
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 

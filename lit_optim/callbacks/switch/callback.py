@@ -75,6 +75,7 @@ class Switch(MetricFeeder, OptimizerCallback):
         if self.at is None and watched is None:
             raise ConfigError("at=never: nothing would change; write e.g. at=60% or on_metric={monitor: val/loss}")
         self.plateau, self.plateau_state = watched and watched[1], PlateauState()
+        self.on_metric = on_metric
         super().__init__(watched and watched[0])
         self._due: int | None = None
 
