@@ -75,6 +75,8 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
         with self.trusted():
             resolved = self.resolved_specs(attached=True)
             optimizers = resolved.build_optimizers(self)
+            for callback in self.optimizer_callbacks():
+                optimizers = [callback.replace_optimizer(optimizer) for optimizer in optimizers]
             state.built_groups = [len(optimizer.param_groups) for optimizer in optimizers]
             check = functools.partial(self.fit_checkpoint, state.checkpoint or {}, optimizers)
             if state.withheld is None:

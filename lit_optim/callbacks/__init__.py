@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lit_optim.callbacks.schedule_report import ScheduleReport
     from lit_optim.callbacks.spec_checkpoint import SpecCheckpoint
     from lit_optim.callbacks.swats.callback import SWATS
+    from lit_optim.callbacks.switch.callback import Switch
     from lit_optim.callbacks.unfreeze.callback import Unfreeze
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "ScheduleFree",
     "ScheduleReport",
     "SpecCheckpoint",
+    "Switch",
     "Unfreeze",
 ]
 

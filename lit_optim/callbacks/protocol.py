@@ -53,6 +53,13 @@ class OptimizerCallback(Callback):
         """
         return grouping
 
+    def replace_optimizer(self, optimizer: Optimizer) -> Optimizer:
+        """Return the optimizer that is trained with in place of the one that was built, e.g. one that owns it.
+
+        Called once a fit, before checkpoints are compared with it and before `prepare_optimizer`.
+        """
+        return optimizer
+
     def prepare_optimizer(self, optimizer: Optimizer) -> None:
         """Change the new optimizer before its scheduler is built, e.g. add group keys that a schedule may drive."""
 

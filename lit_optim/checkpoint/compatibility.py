@@ -17,6 +17,7 @@ from torch.optim import LBFGS, Optimizer
 from lit_optim.checkpoint.values import OF_STATE, check_has_state, check_state_values
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import imported_classes
+from lit_optim.optimizers.switched.group_values import TO
 from lit_optim.state_loading.compatible_state import compatible_state, malformed
 from lit_optim.state_loading.expected_state import FirstStates
 from lit_optim.state_loading.parameter_names import join_names, normalize_name, optimizer_names, saved_names
@@ -25,6 +26,7 @@ from lit_optim.state_loading.saved_param_state import own_state
 ANEW = "begin a new run from the weights (load_from_checkpoint) instead of ckpt_path"
 ADVICE = f"choose what wrote it, or {ANEW}"
 SWATS_ADVICE = "add optim_callbacks=swats"
+SWITCH_ADVICE = "add optim_callbacks=switch, as it was configured"
 
 
 def name_parameters(checkpoint: Mapping[str, Any], names: Collection[str]) -> None:
@@ -112,11 +114,16 @@ def check_resumed_states(
 
 
 def check_phase(groups: Iterable[Mapping[str, Any]], optimizer: Optimizer) -> None:
-    """Reject param groups of a SWATS that has switched to SGD, in an optimizer that has no such phase.
+    """Reject param groups from after a change of optimizer, in one that has no such phase.
 
     Raises:
         ConfigError: with the callback to add.
     """
+    groups = [*groups]
+    to = next((group[TO] for group in groups if group.get(TO)), None)
+    if to is not None and TO not in optimizer.defaults:
+        rule = f"its optimizer has changed to {to}, and {type(optimizer).__name__} would take its lr for its own"
+        raise ConfigError(f"ckpt_path: {rule}; {SWITCH_ADVICE}")
     if any(group.get("phase") == "sgd" for group in groups) and "phase" not in optimizer.defaults:
         rule = f"its optimizer has switched to SGD, and {type(optimizer).__name__} would take its lr for its own"
         raise ConfigError(f"ckpt_path: {rule}; {SWATS_ADVICE}")
@@ -152,6 +159,10 @@ def check_parameter_order(checkpoint: Mapping[str, Any], names: Sequence[str], o
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: ckpt_path: its parameters were declared in another order (b in place of a), ...
     """
+    if checkpoint.get("lit_optim", {}).get("optimizers") == ["Switched"] and TO not in optimizer.defaults:
+        # which has the keys of two classes, so that either of them has loaded it without an error
+        rule = f"a sharded checkpoint of Switched does not fit {type(optimizer).__name__}"
+        raise ConfigError(f"ckpt_path: {rule}; {SWITCH_ADVICE}")
     states = checkpoint.get("optimizer_states")
     if not isinstance(states, list) or len(states) != 1:
         return
@@ -222,7 +233,7 @@ def reject_other_class(folder: Any, optimizers: Iterable[Optimizer]) -> None:
         return
     here = [type(optimizer).__name__ for optimizer in optimizers]
     if saved and saved != here:
-        advice = SWATS_ADVICE if "SWATS" in saved else ADVICE
+        advice = {"SWATS": SWATS_ADVICE, "Switched": SWITCH_ADVICE}.get(saved[0], ADVICE)
         rule = f"a sharded checkpoint of {', '.join(saved)} does not fit {', '.join(here)}"
         raise ConfigError(f"ckpt_path: {rule}; {advice}")
 

@@ -38,6 +38,19 @@ def unshared_state(state: Any, counters: Container[str]) -> Any:
     }
 
 
+def unshared_state_dict(saved: dict[str, Any], optimizers: Iterable[Any]) -> dict[str, Any]:
+    """Copy the tensors of a state dict that share memory in one of several optimizers.
+
+    Args:
+        saved: of the object that owns their state.
+        optimizers: that it lends the state to.
+    """
+    counters = {name for each in optimizers for name in getattr(each, "counters", ())}
+    if not counters:
+        return saved
+    return {**saved, "state": {key: unshared_state(value, counters) for key, value in saved["state"].items()}}
+
+
 def unshare_loaded(
     states: Mapping[Any, Any], groups: Iterable[Mapping[str, Any]], saved: Mapping[str, Any], counters: Container[str]
 ) -> None:

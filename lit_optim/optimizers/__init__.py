@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lit_optim.optimizers.muon import Muon
     from lit_optim.optimizers.sgdw import SGDW
     from lit_optim.optimizers.swats.optimizer import SWATS
+    from lit_optim.optimizers.switched.optimizer import Switched
     from lit_optim.torch_backend.implementation import fastest, keep_exact
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Muon",
     "RuleOptimizer",
     "ScheduleFree",
+    "Switched",
     "fastest",
     "keep_exact",
 ]

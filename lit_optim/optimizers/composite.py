@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from lit_optim.engine.bucket_cache import are_same_objects
-from lit_optim.engine.state_dict import unshared_state
+from lit_optim.engine.state_dict import unshared_state_dict
 from lit_optim.engine.without_unused_hooks import without_unused_hooks
 from lit_optim.errors import ConfigError
 from lit_optim.optimizers.matrix_shape import flat_shape, is_odd_shape, takes_matrices_only
@@ -158,16 +158,12 @@ class Composite(Optimizer):
                 loss = closure()
         self._lend_if_other()
         for inner in self.parts.values():
-            _step_part(inner)
+            step_inner(inner)
         return loss
 
     def state_dict(self) -> dict[str, Any]:
         """Return torch's state dict, in which every tensor has memory that no other one shares."""
-        saved = super().state_dict()
-        counters = {name for inner in self.parts.values() for name in getattr(inner, "counters", ())}
-        if not counters:
-            return saved
-        return {**saved, "state": {key: unshared_state(value, counters) for key, value in saved["state"].items()}}
+        return unshared_state_dict(super().state_dict(), self.parts.values())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state dict part by part, as the optimizer of each does; all or nothing."""
@@ -195,7 +191,7 @@ class Composite(Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what copies and pickles hold: groups and state once, and what else the parts' optimizers have."""
-        return {**super().__getstate__(), "parts": {name: _without_state(inner) for name, inner in self.parts.items()}}
+        return {**super().__getstate__(), "parts": {name: without_state(inner) for name, inner in self.parts.items()}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__({**state, "parts": {}, "routes": WeakTensorKeyDictionary()})
@@ -209,14 +205,14 @@ class Composite(Optimizer):
         return "\n".join(f"{name}: {inner!r}" for name, inner in self.parts.items())
 
 
-def _without_state(inner: Optimizer) -> tuple[type[Optimizer], dict[str, Any]]:
+def without_state(inner: Optimizer) -> tuple[type[Optimizer], dict[str, Any]]:
     """Return the class of an optimizer, and its attributes without groups and state."""
     values = {k: v for k, v in vars(inner).items() if isinstance(v, (bool, int, float, str))}
     kept = {k: v for k, v in inner.__getstate__().items() if k not in ("state", "param_groups")}
     return type(inner), {**values, **kept}
 
 
-def _step_part(inner: Optimizer) -> None:
+def step_inner(inner: Optimizer) -> None:
     """Take a step without torch's wrapper, which would run the hooks of all optimizers for each part."""
     step = type(inner).step
     for hook in inner._optimizer_step_pre_hooks.values():

@@ -68,6 +68,8 @@ def plan_runs(module: Any) -> None:
     trainer, state = module.trainer, module._run_state
     resumed, schedulers, state.plans = state.resumed, schedulers_of(trainer), []
     if resumed is not None:
+        pairs = zip(trainer.optimizers, state.built, strict=False)  # a planned change may have taken place
+        state.built = [getattr(optimizer, "values_now", list)(values) for optimizer, values in pairs]
         resumed.apply(trainer.optimizers, schedulers, state.built)
     lengths: list[tuple[Any, Any]] = []
     for i, scheduler in enumerate(schedulers):

@@ -38,7 +38,14 @@ def compatible_state(optimizer: Optimizer, state_dict: Any, key: str = "state_di
         [LiveParameter(*pair) for pair in zip(names, group["params"], strict=True)]
         for names, group in zip(optimizer_names(optimizer), optimizer.param_groups, strict=True)
     ]
-    parts: list[Optimizer] = [*getattr(optimizer, "parts", {"": optimizer}).values()]  # a composite has several
+    try:
+        # a composite has several, and of the two of a planned change one has written it
+        inner_of = getattr(optimizer, "inner_of", None)
+        parts: list[Optimizer] = (
+            [inner_of(state_dict)] if inner_of else [*getattr(optimizer, "parts", {"": optimizer}).values()]
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from None
     owners = {p: FirstStates(part) for part in parts for group in part.param_groups for p in group["params"]}
     # the first step of torch's classes and of ours makes all state that has another shape than the parameter
     known = all(type(part).__module__.startswith(("torch.optim", "lit_optim.")) for part in parts)

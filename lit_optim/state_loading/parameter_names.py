@@ -52,6 +52,13 @@ def optimizer_names(optimizer: Optimizer) -> list[list[tuple[str, ...]]]:
     return found
 
 
+def names_by_parameter(optimizer: Optimizer) -> dict[Tensor, tuple[str, ...]]:
+    """Return the names of an optimizer's parameters, where they are known."""
+    pairs = zip(optimizer_names(optimizer), optimizer.param_groups, strict=True)
+    found = (pair for names, group in pairs for pair in zip(group["params"], names, strict=True))
+    return {p: names for p, names in found if names}
+
+
 def saved_names(saved: Mapping[str, Any]) -> list[list[str | None]]:
     """Return the names in a saved state dict by group, None where unknown.
 

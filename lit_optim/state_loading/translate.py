@@ -24,7 +24,7 @@ MEANINGS = {
     **dict.fromkeys(("Adam", "AdamW", "NAdam", "RAdam", "AdaBound", "AdaBoundW", "SWATS"), MOMENTS),
     **dict.fromkeys(("SGD", "SGDW"), MOMENTUM),
 }
-UNTRANSLATED = ("Composite", "LBFGS", "Switched")  # state of several classes, or of all parameters in one
+UNTRANSLATED = ("Composite", "LBFGS")  # state of several classes, or of all parameters in one
 
 
 def meaning_of_state(cls: str) -> str:
@@ -74,6 +74,8 @@ def translated(state_dict: Mapping[str, Any], saved_class: str, optimizer: Optim
     """
     if problem := malformed(state_dict):
         raise ConfigError(f"state_dict: {problem}")
+    if hasattr(optimizer, "inner_of"):  # before a planned change
+        optimizer = optimizer.inner_of(state_dict)
     live = [
         [LiveParameter(*pair) for pair in zip(names, group["params"], strict=True)]
         for names, group in zip(optimizer_names(optimizer), optimizer.param_groups, strict=True)

@@ -14,6 +14,7 @@ from torch.optim import SGD, Adagrad, Optimizer
 from lit_optim.errors import ConfigError
 
 WIDE = (torch.float32, torch.float64)
+READ = ("its gradient", "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "sum")  # by fused kernels
 _PARAMS, _VALUES, _NUMEL, _NOTHING = itemgetter("params"), methodcaller("values"), Tensor.numel, ((), ())
 
 
@@ -65,7 +66,8 @@ def check_sizes(optimizer: Optimizer) -> None:
     params = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     for i, p in enumerate(params):
         for name, tensor in {"its gradient": p.grad, **state.get(p, {})}.items():
-            if name != "step" and isinstance(tensor, Tensor) and tensor.numel() != p.numel():
+            is_counter = isinstance(tensor, Tensor) and tensor.ndim == 0 and name not in READ
+            if isinstance(tensor, Tensor) and not is_counter and tensor.numel() != p.numel():
                 rule = f"{name} has shape {tuple(tensor.shape)}, and the parameter {tuple(p.shape)}"
                 where = f"{type(optimizer).__name__}, parameter {i} of those with a gradient"
                 raise ConfigError(f"{where}: {rule}; after changing the size of parameters build another optimizer")

@@ -9,9 +9,9 @@ import torch
 from lit_optim.callbacks.metric_feeder import MetricFeeder
 from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.callbacks.swats.foreign_schedulers import reject_other_schedules
-from lit_optim.callbacks.swats.metric import read_on_metric
 from lit_optim.callbacks.swats.replace_spec import swats_spec
 from lit_optim.callbacks.swats.report import History, advice, estimates_table
+from lit_optim.callbacks.switch.metric import read_on_metric
 from lit_optim.config.read.spec import Spec
 from lit_optim.duration import parse
 from lit_optim.errors import ConfigError, wrong

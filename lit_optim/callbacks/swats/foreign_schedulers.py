@@ -1,15 +1,12 @@
-"""Find schedulers of torch and of other packages that would overwrite SGD's learning rate from SWATS."""
+"""Reject schedulers of torch and of other packages that do not go with SWATS."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from lit_optim.callbacks.switch.foreign_schedulers import ADVICE, reject_overwriting
 from lit_optim.errors import ConfigError
-from lit_optim.scheduler.overwritten_lr import overwrites
 from lit_optim.scheduler.schedule_lr import ScheduleLR
-
-MAX_STEPS = 10_000  # of a trial: a few hundredths of a second
-ADVICE = "choose one of lit-optim's (lit-optim list scheduler), which do"
 
 
 def reject_other_schedules(schedulers: list[Any], steps: int | None, *, follow: bool) -> None:
@@ -23,13 +20,8 @@ def reject_other_schedules(schedulers: list[Any], steps: int | None, *, follow: 
     Raises:
         ConfigError: with the class.
     """
-    for scheduler in schedulers:
-        if isinstance(scheduler, ScheduleLR):
-            continue
-        if not follow:
-            rule = "does not know groups whose lr is fixed (optim_callbacks.swats.follow_schedule=false)"
-        elif at := overwrites(scheduler, min(steps or MAX_STEPS, MAX_STEPS)):
-            rule = f"computes the lr from its own initial one: after {at} steps it would put Adam's in place of SGD's"
-        else:
-            continue
-        raise ConfigError(f"scheduler: torch's {type(scheduler).__name__} {rule}; {ADVICE}")
+    other = next((each for each in schedulers if not isinstance(each, ScheduleLR)), None)
+    if other is not None and not follow:
+        rule = "does not know groups whose lr is fixed (optim_callbacks.swats.follow_schedule=false)"
+        raise ConfigError(f"scheduler: torch's {type(other).__name__} {rule}; {ADVICE}")
+    reject_overwriting(schedulers, steps, "Adam's", "SGD's")

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from lit_optim.config.checks.locate import locate
-from lit_optim.config.read.spec import HYDRA_KEYS
+from lit_optim.config.read.class_path import is_name
+from lit_optim.config.read.presets import preset_names
+from lit_optim.config.read.spec import HYDRA_KEYS, read_spec
 from lit_optim.errors import ConfigError, Problems
 
 NestedCheck = Callable[[type, dict[str, Any], str], dict[str, Any]]
@@ -52,6 +54,8 @@ def build_nested(value: Any, key: str, problems: Problems, check: NestedCheck, h
 def _build_object(spec: Mapping[str, Any], key: str, problems: Problems, check: NestedCheck, hint: Any) -> Any:
     from torch.optim import Optimizer
 
+    if is_name(spec["_target_"]) and spec["_target_"] in preset_names("optimizer"):
+        spec = read_spec(spec, "optimizer", key).as_dict()
     target = spec["_target_"]
     arguments = {name: item for name, item in spec.items() if name not in HYDRA_KEYS}
     try:

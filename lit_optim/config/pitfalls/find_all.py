@@ -22,7 +22,7 @@ from lit_optim.config.pitfalls.one_cycle_length import one_cycle_length
 from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
 from lit_optim.config.pitfalls.two_owners import two_owners
 from lit_optim.config.pitfalls.unguarded import names_guard, unguarded
-from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
+from lit_optim.config.pitfalls.warmup_too_long import switch_after_the_end, warmup_too_long
 from lit_optim.config.read.named_specs import spec_pairs
 from lit_optim.config.read.spec import Spec, read_spec
 from lit_optim.duration import RunLength
@@ -102,6 +102,7 @@ def find(config: Mapping[str, Any], logged: Logged, *, folder: Path | None = Non
     for prefix, level in (("", config), ("model.", model)):
         if not isinstance(level, Mapping) or (prefix and _repeats(level, config)):
             continue
+        findings += _valid(switch_after_the_end, level.get("optim_callbacks"), run, f"{prefix}optim_callbacks") or []
         grouping = _valid(read_grouping, level.get("param_groups"), f"{prefix}param_groups")
         guarded = names_guard(config.get("callbacks"), level.get("optim_callbacks"), config.get("optim_callbacks"))
         rules = grouping.rules if grouping else []

@@ -1,17 +1,20 @@
-"""Finds a warmup that is as long as the run."""
+"""Finds a warmup that is as long as the run, and a planned change of optimizer that comes after it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from lit_optim.config.pitfalls.classes import as_number, slots_of
 from lit_optim.config.pitfalls.finding import Finding
-from lit_optim.config.read.spec import Spec
+from lit_optim.config.read.spec import Spec, merge_presets
 from lit_optim.duration import Duration, LengthUnknown, RunLength, parse
 from lit_optim.errors import ConfigError
 from lit_optim.schedules.plan.phase_configs import slot
 
 CHECK = "warmup_too_long"
+LATE = "switch_after_the_end"
 
 
 def warmup_too_long(scheduler: Spec, run: RunLength) -> list[Finding]:
@@ -44,6 +47,33 @@ write a share of the run, e.g. scheduler.warmup.steps=5%
     problem = f"a warmup of {warmup:g} {unit} fills the whole run of {whole:g}"
     remedy = f"write a share of the run, e.g. {scheduler.key}.warmup.steps=5%"
     return [Finding(CHECK, "error", f"{scheduler.key}.warmup.steps={value}", problem, remedy)]
+
+
+def switch_after_the_end(callbacks: Any, run: RunLength, key: str = "optim_callbacks") -> list[Finding]:
+    """Find callbacks whose ``at`` is no earlier than the end of the run, where its length is known.
+
+    Args:
+        callbacks: the spec of ``optim_callbacks``.
+        run: how long the run is.
+        key: dotted name of the spec.
+
+    Example:
+        >>> print(*switch_after_the_end({"switch": {"at": 2000}}, RunLength(total_steps=1000)))
+        optim_callbacks.switch.at=2000: a change after 2000 optimizer steps never comes in a run of 1000; \
+write a share of it, e.g. optim_callbacks.switch.at=60%
+    """
+    findings = []
+    for name, entry in merge_presets(callbacks, "optim_callbacks").items():
+        at = entry.get("at") if isinstance(entry, Mapping) else None
+        try:
+            lengths = None if at is None or at == "never" else _lengths(parse(at), run)
+        except ConfigError:
+            continue  # the check of its values reports it
+        if lengths is not None and lengths[0] >= lengths[1]:
+            problem = f"a change after {lengths[0]:g} {lengths[2]} never comes in a run of {lengths[1]:g}"
+            remedy = f"write a share of it, e.g. {key}.{name}.at=60%"
+            findings.append(Finding(LATE, "error", f"{key}.{name}.at={at}", problem, remedy))
+    return findings
 
 
 def _lengths(length: Duration, run: RunLength) -> tuple[float, float, str] | None:

@@ -16,7 +16,7 @@ from lit_optim.config.pitfalls.monitor_not_logged import monitor_not_logged
 from lit_optim.config.pitfalls.one_cycle_length import one_cycle_length
 from lit_optim.config.pitfalls.stepped_per_epoch import stepped_per_epoch
 from lit_optim.config.pitfalls.two_owners import two_owners
-from lit_optim.config.pitfalls.warmup_too_long import warmup_too_long
+from lit_optim.config.pitfalls.warmup_too_long import switch_after_the_end, warmup_too_long
 from lit_optim.config.read import presets
 from lit_optim.config.read.spec import Spec, read_spec
 from lit_optim.duration import RunLength
@@ -125,6 +125,25 @@ WARMUPS = [
 @pytest.mark.parametrize(("arguments", "run", "expected"), WARMUPS)
 def test_warmup_too_long(arguments, run, expected):
     assert severities_and_keys(warmup_too_long(ours(**arguments), run)) == [("error", key) for key in expected]
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "run", "expected"),
+    [
+        ({"switch": {"at": 1000}}, STEPS, ["optim_callbacks.switch.at=1000"]),
+        ({"switch": {"at": 999}, "swats": {"at": "never"}, "ema": {}}, STEPS, []),
+        ({"swats": {"at": "10ep"}}, EPOCHS, ["optim_callbacks.swats.at=10ep"]),
+        ({"switch": {"at": "100%"}}, RunLength(), ["optim_callbacks.switch.at=100%"]),
+        (["switch", {"switch": {"at": 2000}}], STEPS, ["optim_callbacks.switch.at=2000"]),
+        ({"switch": {"at": 1000}}, RunLength(), []),
+        ({"switch": {"at": "soon"}}, STEPS, []),
+        (None, STEPS, []),
+    ],
+)
+def test_switch_after_the_end(callbacks, run, expected):
+    assert severities_and_keys(switch_after_the_end(callbacks, run)) == [("error", key) for key in expected]
+    config = {"optimizer": "adamw", "optim_callbacks": callbacks, "total_steps": run.total_steps}
+    assert [f.key for f in find(config, Logged())] == [key for key in expected if run is not EPOCHS]
 
 
 SGD = Spec("torch.optim.SGD", {"lr": 0.01}, "optimizer")

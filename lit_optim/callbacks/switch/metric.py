@@ -1,4 +1,4 @@
-"""Read the metric and the plateau at which SWATS switches."""
+"""Read the metric and the plateau at which an optimizer is replaced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEYS = ("monitor", "mode", "patience", "threshold", "threshold_mode", "cooldown"
 
 
 def read_on_metric(on_metric: Any) -> tuple[str, Plateau]:
-    """Read the name of a metric, and the plateau at which SWATS switches.
+    """Read the name of a metric, and the plateau at which an optimizer is replaced.
 
     Args:
         on_metric: ``monitor``; and as those of `plateau` ``mode``, ``patience``, ``threshold``, ``threshold_mode``,
