@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import IO
 
 from lit_optim.errors import ConfigError, wrong
 
 LOCK = ".lit_optim.lock"
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # of a process that a launcher has started
-_held: dict[str, IO[str]] = {}  # by key; open until the next claim, or until this process ends, however it ends
+_held: dict[str, int] = {}  # files by key; open until the next claim, or until this process ends, however it ends
 
 
 def claim_folder(folder: str | Path, key: str = "output_dir") -> None:
@@ -39,18 +38,17 @@ def claim_folder(folder: str | Path, key: str = "output_dir") -> None:
         return
     os.makedirs(folder, exist_ok=True)
     if key in _held:
-        _held.pop(key).close()
-    file = open(os.path.join(folder, LOCK), "a+")  # noqa: SIM115 - held
+        os.close(_held.pop(key))
+    file = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_CREAT)
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        file.seek(0)
-        other = file.read().strip() or "unknown"
+    except OSError as error:
+        other = os.read(file, 200).decode(errors="replace") or "unknown"
+        os.close(file)
+        if not isinstance(error, (BlockingIOError, PermissionError)):
+            return  # a file system without locks
         rule = f"another run is writing there (process {other}); wait for its end, or choose another folder"
         raise ConfigError(wrong(key, str(folder), rule)) from None
-    except OSError:
-        return  # a file system without locks
-    file.truncate(0)
-    file.write(f"{os.getpid()} on {socket.gethostname()}")
-    file.flush()
+    os.ftruncate(file, 0)
+    os.write(file, f"{os.getpid()} on {socket.gethostname()}".encode())
     _held[key] = file
