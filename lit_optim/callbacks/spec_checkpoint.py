@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 from lit_optim.callbacks.schedule_free import ScheduleFree
-from lit_optim.checkpoint.compatibility import check_phase, reject_other_class, restores_param_groups
+from lit_optim.checkpoint.compatibility import check_phase, restores_param_groups
 from lit_optim.checkpoint.restore_errors import restore_error
+from lit_optim.checkpoint.sharded_checkpoints import reject_other_class
 from lit_optim.checkpoint_files.folders import check_saving
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, Trainer, is_of_search, is_timed, remove_callbacks

@@ -7,16 +7,11 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from lit_optim.checkpoint.compatibility import (
-    check_parameter_order,
-    check_resumed_states,
-    check_same_groups,
-    name_parameters,
-    restores_param_groups,
-)
+from lit_optim.checkpoint.compatibility import check_resumed_states, name_parameters, restores_param_groups
 from lit_optim.checkpoint.entries import check_entries
 from lit_optim.checkpoint.named_states import order_by_name
 from lit_optim.checkpoint.regroup_states import regroup_states, removed_names
+from lit_optim.checkpoint.sharded_checkpoints import check_parameter_order, check_same_groups
 from lit_optim.checkpoint.stamp import stamp_of
 from lit_optim.checkpoint.values import check_state_values, check_weights
 from lit_optim.config.read.plain_containers import to_serializable

@@ -204,8 +204,7 @@ class Switched(Optimizer):
     def _note_phase(self) -> None:
         """Set what follows from the phase: the default lr, and which parameters begin anew."""
         if self.switched != self._phase:
-            if self.switched:
-                self._lr_before = self.defaults["lr"]
+            self._lr_before = self.defaults["lr"] if self.switched else self._lr_before
             self.defaults.update(self.own[self.switched])
             self.defaults["lr"] = self._lr_before
             if self.switched:
