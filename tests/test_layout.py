@@ -102,6 +102,7 @@ def test_swats_and_finetuning_are_known_in_their_rooms_only():
         "lit_optim.optimizers",
         "lit_optim.callbacks.protocol",
         "lit_optim.checkpoint.compatibility",
+        "lit_optim.checkpoint.sharded_checkpoints",
         "lit_optim.state_loading.translate",  # the table of classes
     }
 
