@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -98,7 +99,8 @@ def count_saved_batch(trainer: Trainer) -> None:
 def count_begun_epoch(trainer: Trainer) -> None:
     """Count the epoch that begins where a checkpoint of an epoch's last batch is resumed; for ``on_train_start``.
 
-    Lightning counts the old epoch as done, and not the new one as begun: a checkpoint within it would begin it anew.
+    Lightning counts the old epoch as done, and not the new one as begun: a checkpoint within it would begin it anew. It
+    skips as many batches as the old one had, where the new one has more.
     """
     loop = trainer.fit_loop
     last = loop.epoch_loop.batch_progress.is_last_batch and getattr(
@@ -108,6 +110,10 @@ def count_begun_epoch(trainer: Trainer) -> None:
     if last and getattr(loop, "restarted_mid_epoch", False) and progress.current.started == progress.current.processed:
         progress.increment_ready()
         progress.increment_started()
+        batches, done = trainer.num_training_batches, loop.epoch_loop.batch_progress.current
+        if math.isfinite(batches) and done.completed + 1 < batches:  # Lightning counts one more, then compares
+            done.ready = done.started = done.processed = int(batches)  # type: ignore[attr-defined]
+            done.completed = int(batches) - 1
 
 
 def epoch_after_last_batch(trainer: Trainer) -> int:
