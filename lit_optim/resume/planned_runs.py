@@ -30,6 +30,10 @@ from lit_optim.scheduler.run_length import end_by_hand, epoch_position, run_leng
 from lit_optim.scheduler.run_progress import RunProgress, run_progress
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 
+NOT_RESTORED = (
+    "only the weights are restored, and the run begins at step 0: Lightning leaves out the rest beside a "
+    "BatchSizeFinder or a LearningRateFinder; remove it to go on"
+)
 RUNS = "runs"  # in a checkpoint's `lit_optim`
 
 
@@ -80,6 +84,8 @@ def plan_runs(module: Any) -> None:
         pairs = zip(trainer.optimizers, state.built, strict=False)  # a planned change may have taken place
         state.built = [getattr(optimizer, "values_now", list)(values) for optimizer, values in pairs]
         resumed.apply(trainer.optimizers, schedulers, state.built)
+        if resumed.steps and not trainer.global_step:
+            resumed.notes.append(NOT_RESTORED)
     lengths: list[tuple[Any, Any]] = []
     for i, scheduler in enumerate(schedulers):
         plan = None

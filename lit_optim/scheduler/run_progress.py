@@ -99,21 +99,22 @@ def count_saved_batch(trainer: Trainer) -> None:
 def count_begun_epoch(trainer: Trainer) -> None:
     """Count the epoch that begins where a checkpoint of an epoch's last batch is resumed; for ``on_train_start``.
 
-    Lightning counts the old epoch as done, and not the new one as begun: a checkpoint within it would begin it anew. It
-    skips as many batches as the old one had, where the new one has more.
+    Lightning counts the old epoch as done, and not the new one as begun: a checkpoint within it would begin it anew.
+    Where an epoch has more batches by now, it leaves out as many as the old one had, or goes on with the old one.
     """
-    loop = trainer.fit_loop
-    last = loop.epoch_loop.batch_progress.is_last_batch and getattr(
-        loop.epoch_loop, "restarted_on_train_batch_end", False
-    )
+    loop, batches = trainer.fit_loop, trainer.num_training_batches
+    epoch_loop = loop.epoch_loop
     progress: Any = loop.epoch_progress
-    if last and getattr(loop, "restarted_mid_epoch", False) and progress.current.started == progress.current.processed:
+    done: Any = epoch_loop.batch_progress.current
+    if not epoch_loop.batch_progress.is_last_batch or not getattr(loop, "restarted_mid_epoch", False):
+        return
+    at_batch_end = getattr(epoch_loop, "restarted_on_train_batch_end", False)
+    if at_batch_end and progress.current.started == progress.current.processed:
         progress.increment_ready()
         progress.increment_started()
-        batches, done = trainer.num_training_batches, loop.epoch_loop.batch_progress.current
-        if math.isfinite(batches) and done.completed + 1 < batches:  # Lightning counts one more, then compares
-            done.ready = done.started = done.processed = int(batches)  # type: ignore[attr-defined]
-            done.completed = int(batches) - 1
+    if math.isfinite(batches) and done.completed + at_batch_end < batches:
+        done.ready = done.started = done.processed = int(batches)
+        done.completed = int(batches) - at_batch_end  # Lightning counts one more then
 
 
 def epoch_after_last_batch(trainer: Trainer) -> int:

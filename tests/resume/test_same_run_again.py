@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import BatchSizeFinder, Callback, ModelCheckpoint
+from torch.utils.data import DataLoader
 
-from _support.net import Net, fit, loader
+from _support.net import Net, data, fit, loader, trainer
 from _support.several import Gan
 from lit_optim import ConfigError
 from lit_optim.config.resume_policy import read_policy
@@ -78,6 +79,22 @@ def test_a_given_length_that_is_taken_away_counts_no_more(tmp_path):
     assert "lr at step 8" in table
 
 
+@pytest.mark.parametrize("moment", ["on_train_batch_end", "on_validation_end", "on_train_epoch_end"])
+def test_epochs_of_more_batches_begin_whole(tmp_path, moment):
+    class Saves(Callback):
+        pass
+
+    def save(fitting: Any, *_: Any) -> None:
+        if fitting.global_step == 8:
+            fitting.save_checkpoint(tmp_path / "end.ckpt")
+
+    setattr(saves := Saves(), moment, save)
+    fit(tmp_path, Net(SGD, LINEAR), train=loader(16), max_epochs=4, callbacks=[saves])
+    again = Net(SGD, LINEAR)
+    assert len(run(tmp_path / "again", again, tmp_path / "end.ckpt", batch_size=2)) == 1
+    assert [lrs[0] for lrs in again.used] == pytest.approx([0.1 * (1 - t / 24) for t in range(8, 24)])
+
+
 @pytest.mark.parametrize("scheduler", [None, LINEAR])
 def test_an_lr_that_is_a_tensor_stays_one(tmp_path, scheduler):
     run(tmp_path, Net({"_target_": "adam", "lr": torch.tensor(0.1)}, scheduler))
@@ -86,6 +103,22 @@ def test_an_lr_that_is_a_tensor_stays_one(tmp_path, scheduler):
     lr = again.optimizers().param_groups[0]["lr"]
     assert isinstance(lr, torch.Tensor)
     assert again.used[0][0] == pytest.approx(0.2 if scheduler is None else 0.1)
+
+
+def test_a_finder_that_makes_a_run_begin_anew_is_named(tmp_path):
+    class Sized(Net):
+        batch_size = 2
+
+    plain = DataLoader(data(16), batch_size=4)  # whose place in an epoch is not saved
+    _, first = fit(tmp_path, Net(SGD, LINEAR), train=plain, val=plain)
+    first.save_checkpoint(tmp_path / "end.ckpt")
+    finder = BatchSizeFinder(max_trials=1, steps_per_trial=1, batch_arg_name="batch_size")
+    fitting = trainer(tmp_path, callbacks=[finder], max_epochs=6)
+    module = Sized(SGD, LINEAR)
+    module.train_dataloader = lambda: DataLoader(data(16), batch_size=module.batch_size)
+    module.val_dataloader = lambda: DataLoader(data(8), batch_size=4)
+    with pytest.warns(UserWarning, match="only the weights are restored, and the run begins at step 0"):
+        fitting.fit(module, ckpt_path=tmp_path / "end.ckpt")
 
 
 def test_a_cooldown_that_another_schedule_would_leave_out_is_an_error():
