@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,14 @@ from lit_optim.resume.run_plan import (
 from lit_optim.scheduler.clock import Clock
 from lit_optim.scheduler.driven_value import LR
 from lit_optim.scheduler.planned_steps import planned_steps
-from lit_optim.scheduler.run_length import epoch_position, run_length, steps_left
+from lit_optim.scheduler.run_length import end_by_hand, epoch_position, run_length, steps_left
 from lit_optim.scheduler.run_progress import RunProgress, run_progress
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 
+NOT_RESTORED = (
+    "only the weights are restored, and the run begins at step 0: Lightning leaves out the rest beside a "
+    "BatchSizeFinder or a LearningRateFinder; remove it to go on"
+)
 RUNS = "runs"  # in a checkpoint's `lit_optim`
 
 
@@ -36,11 +41,17 @@ def remember_built_values(module: Any) -> None:
     """Keep the values that the groups were built with, before a checkpoint is restored."""
     module._run_state.built = [
         [
-            {key: group.get(f"initial_{key}", value) for key, value in values.items() if not key.startswith("initial_")}
+            {key: _initial(group, key, value) for key, value in values.items() if not key.startswith("initial_")}
             for group, values in zip(optimizer.param_groups, values_of(optimizer.param_groups), strict=True)
         ]
         for optimizer in module.trainer.optimizers
     ]
+
+
+def _initial(group: Mapping[str, Any], key: str, value: Any) -> Any:
+    if isinstance(value, tuple):  # whose items may be driven, each by itself
+        return tuple(group.get(f"initial_{key}[{i}]", item) for i, item in enumerate(value))
+    return group.get(f"initial_{key}", value)
 
 
 def schedulers_of(trainer: Trainer) -> list[Any]:
@@ -56,6 +67,8 @@ def rest_of_run(trainer: Trainer, done: int, optimizers: int) -> Rest:
     per_epoch = run_length(trainer, optimizers, done).steps_per_epoch
     epoch = None if per_epoch is None else epoch_position(trainer, progress, per_epoch)
     end = None if left is None else progress.steps + left * optimizers
+    if not trainer.lightning_module.automatic_optimization:
+        end = end_by_hand(trainer, progress, optimizers)
     return Rest(done, left, per_epoch, epoch, end)
 
 
@@ -71,6 +84,8 @@ def plan_runs(module: Any) -> None:
         pairs = zip(trainer.optimizers, state.built, strict=False)  # a planned change may have taken place
         state.built = [getattr(optimizer, "values_now", list)(values) for optimizer, values in pairs]
         resumed.apply(trainer.optimizers, schedulers, state.built)
+        if resumed.steps and not trainer.global_step:
+            resumed.notes.append(NOT_RESTORED)
     lengths: list[tuple[Any, Any]] = []
     for i, scheduler in enumerate(schedulers):
         plan = None
@@ -145,7 +160,9 @@ def end_with_cooldown(
 
 def saved_runs(module: Any) -> list[Any]:
     """Return the plans of the schedules for a checkpoint."""
-    return [None if plan is None else to_dict(plan) for plan in module._run_state.plans]
+    plans = module._run_state.plans
+    given = [_given_total(module, i) is not None for i in range(len(plans))]
+    return [plan and to_dict(replace(plan, given=one)) for plan, one in zip(plans, given, strict=True)]
 
 
 def _saved_plan(resumed: ResumedRun | None, i: int, scheduler: ScheduleLR) -> RunPlan | None:

@@ -24,11 +24,20 @@ class RunPlan:
         clock: maps the optimizer's steps to the schedule.
         end: the Trainer's count of steps at which the run ends; None where unknown.
         first_epoch: of the Trainer, in which the schedule began.
+        epoch_steps: of the Trainer's epochs, where the schedule is stretched and keeps its own; None: the schedule's.
+        given: whether the configuration has given the length.
     """
 
     clock: Clock
     end: int | None = None
     first_epoch: Fraction = Fraction(0)
+    epoch_steps: int | None = None
+    given: bool = False
+
+    @property
+    def per_epoch(self) -> int | None:
+        """Return the steps of the Trainer's epochs."""
+        return self.clock.run_length.steps_per_epoch if self.epoch_steps is None else self.epoch_steps
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ def first_plan(clock: Clock, rest: Rest) -> RunPlan:
 def as_planned(saved: RunPlan, rest: Rest, given_total: int | None = None) -> RunPlan | None:
     """Return the plan of a run that ends where it says, in epochs as long as before; None for another run."""
     run = saved.clock.run_length
-    if (saved.end, run.steps_per_epoch) != (rest.end, rest.per_epoch):
+    if (saved.end, saved.per_epoch) != (rest.end, rest.per_epoch) or (saved.given and given_total is None):
         return None
     return (
         saved
@@ -88,7 +97,7 @@ def continued(saved: RunPlan, rest: Rest, given_total: int | None = None) -> Run
     knots = _knots(saved.clock.run_length, position, epoch, rest.per_epoch)
     timeline = Timeline() if position == rest.done else Timeline(rest.done, Fraction(position))
     clock = replace(saved.clock, run_length=RunLength(total, rest.per_epoch, knots=knots), timeline=timeline)
-    return replace(saved, clock=clock, end=rest.end)
+    return replace(saved, clock=clock, end=rest.end, epoch_steps=None, given=False)
 
 
 def _knots(before: RunLength, position: int, epoch: Fraction | None, per_epoch: int | None) -> Any:
@@ -131,7 +140,8 @@ def stretched(saved: RunPlan, rest: Rest) -> RunPlan:
         rule = f"nothing of the schedule is left to stretch, it ended at step {rest.done}"
         raise ConfigError(f"resume.schedule=stretch: {rule}; {advice}, or resume=cooldown")
     timeline = Timeline(rest.done, position, (total - position) / rest.left)
-    return replace(saved, clock=replace(saved.clock, timeline=timeline), end=rest.end)
+    clock = replace(saved.clock, timeline=timeline)
+    return replace(saved, clock=clock, end=rest.end, epoch_steps=rest.per_epoch, given=False)
 
 
 def cooled_down(saved: RunPlan, rest: Rest, policy: ResumePolicy, factors: Mapping[str, float]) -> RunPlan:
@@ -160,6 +170,10 @@ def to_dict(plan: RunPlan) -> dict[str, Any]:
         "first_epoch": str(plan.first_epoch),
         "timeline": [timeline.begin, str(timeline.position), str(timeline.rate)],
     }
+    if plan.epoch_steps is not None:
+        saved["epoch_steps"] = plan.epoch_steps
+    if plan.given:
+        saved["given"] = True
     if decay is not None:
         saved["decay"] = {**vars(decay), "options": dict(decay.options), "factors": dict(decay.factors)}
     return saved
@@ -193,6 +207,7 @@ def from_dict(saved: Any, clock: Clock) -> RunPlan | None:
         run = RunLength(lengths[0], lengths[1], knots=knots)
         clock = replace(clock, run_length=run, timeline=timeline, decay=decay)
         end = None if saved["end"] is None else int(saved["end"])
-        return RunPlan(clock, end, Fraction(saved["first_epoch"]))
+        epoch_steps = None if saved.get("epoch_steps") is None else int(saved["epoch_steps"])
+        return RunPlan(clock, end, Fraction(saved["first_epoch"]), epoch_steps, bool(saved.get("given")))
     except (KeyError, TypeError, ValueError, ArithmeticError):
         raise ConfigError("ckpt_path: its entry 'lit_optim.runs' is not one that lit-optim has written") from None

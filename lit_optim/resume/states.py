@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lit_optim.config.resume_policy import ResumePolicy
 from lit_optim.errors import ConfigError, wrong
-from lit_optim.scheduler.driven_value import LR
+from lit_optim.scheduler.driven_value import LR, is_tensor
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.state_loading.saved_param_state import is_shadow_key
 from lit_optim.state_loading.translate import translated
@@ -68,7 +68,7 @@ def set_values(
     for group, values in zip(optimizer.param_groups, built, strict=False):
         if groups is not None and group.get("name") not in groups:
             continue
-        chosen = {key: value for key, value in values.items() if key in keys}
+        chosen = {key: _like(group.get(key), value) for key, value in values.items() if key in keys}
         if isinstance(scheduler, ScheduleLR):
             group.update(chosen)
             for driven in scheduler.driven_values:
@@ -84,6 +84,11 @@ def set_values(
                 group.update({"initial_lr": lr} if "initial_lr" in group else {}, lr=lr * share)
     if isinstance(scheduler, LRScheduler) and not isinstance(scheduler, ScheduleLR) and LR in keys:
         scheduler.base_lrs = [group.get("initial_lr", group[LR]) for group in optimizer.param_groups]
+
+
+def _like(present: Any, value: Any) -> Any:
+    """Return a value as a tensor where the present one is a tensor, as the lr of a compiled step has to be."""
+    return present.clone().fill_(value) if is_tensor(present) and not is_tensor(value) else value
 
 
 def fit_scheduler_states(

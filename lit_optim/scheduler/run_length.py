@@ -123,6 +123,26 @@ def steps_left(trainer: Trainer, progress: RunProgress, optimizers: int = 1) -> 
     return (steps if limit is None else min(steps, limit)), ""
 
 
+def end_by_hand(trainer: Trainer, progress: RunProgress, optimizers: int) -> int | None:
+    """Return the steps at which a run of manual optimization ends, as if each optimizer stepped in every batch.
+
+    It is the same throughout a run, also where its training step does not take each of these steps.
+
+    Args:
+        trainer: that trains.
+        progress: of the run.
+        optimizers: of the module.
+    """
+    ends, batches, epochs = [], trainer.num_training_batches, trainer.max_epochs
+    seen: Any = trainer.fit_loop.epoch_loop.batch_progress.total
+    if trainer.max_steps != -1:
+        ends.append(progress.steps + max(0, math.ceil((trainer.max_steps - progress.steps) / optimizers)) * optimizers)
+    if math.isfinite(batches) and epochs is not None and epochs != -1:
+        left = (epochs - progress.epochs) * int(batches) - progress.batches
+        ends.append((seen.processed + max(0, left)) * optimizers)
+    return min(ends, default=None)
+
+
 def epoch_position(trainer: Trainer, progress: RunProgress, per_epoch: int) -> Fraction:
     """Return the epochs that are done, so that the present one ends where Lightning ends it."""
     return progress.epochs + Fraction(progress.batches // trainer.accumulate_grad_batches, per_epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -99,15 +100,21 @@ def count_begun_epoch(trainer: Trainer) -> None:
     """Count the epoch that begins where a checkpoint of an epoch's last batch is resumed; for ``on_train_start``.
 
     Lightning counts the old epoch as done, and not the new one as begun: a checkpoint within it would begin it anew.
+    Where an epoch has more batches by now, it leaves out as many as the old one had, or goes on with the old one.
     """
-    loop = trainer.fit_loop
-    last = loop.epoch_loop.batch_progress.is_last_batch and getattr(
-        loop.epoch_loop, "restarted_on_train_batch_end", False
-    )
+    loop, batches = trainer.fit_loop, trainer.num_training_batches
+    epoch_loop = loop.epoch_loop
     progress: Any = loop.epoch_progress
-    if last and getattr(loop, "restarted_mid_epoch", False) and progress.current.started == progress.current.processed:
+    done: Any = epoch_loop.batch_progress.current
+    if not epoch_loop.batch_progress.is_last_batch or not getattr(loop, "restarted_mid_epoch", False):
+        return
+    at_batch_end = getattr(epoch_loop, "restarted_on_train_batch_end", False)
+    if at_batch_end and progress.current.started == progress.current.processed:
         progress.increment_ready()
         progress.increment_started()
+    if math.isfinite(batches) and done.completed + at_batch_end < batches:
+        done.ready = done.started = done.processed = int(batches)
+        done.completed = int(batches) - at_batch_end  # Lightning counts one more then
 
 
 def epoch_after_last_batch(trainer: Trainer) -> int:
