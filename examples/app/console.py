@@ -13,7 +13,8 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 
 
 def silence() -> None:
-    """Turns off what Lightning says at every run of this example."""
+    """Turns off what Lightning says at every run of this example, and the source lines of warnings."""
+    warnings.formatwarning = lambda message, *_, **__: f"{message}\n"
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # says that a process of the run was killed, before it kills the others

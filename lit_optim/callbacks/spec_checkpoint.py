@@ -9,6 +9,7 @@ from lit_optim.checkpoint.sharded_checkpoints import reject_other_class
 from lit_optim.checkpoint_files.folders import check_saving
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, Trainer, is_of_search, is_timed, remove_callbacks
+from lit_optim.resume import planned_runs
 from lit_optim.scheduler.run_progress import count_begun_epoch, count_saved_batch, run_progress
 
 
@@ -53,7 +54,7 @@ class SpecCheckpoint(Callback):
         count_saved_batch(trainer)
         count_begun_epoch(trainer)
         pl_module.follow_batch_size()
-        pl_module.plan_runs()
+        planned_runs.plan_runs(pl_module)
         pl_module.write_group_table()
         for optimizer in trainer.optimizers:
             check_phase(optimizer.param_groups, optimizer)
@@ -68,9 +69,9 @@ class SpecCheckpoint(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Plan the schedules again where reloaded data has changed the length of the run."""
-        pl_module.follow_run_length()
+        planned_runs.follow_run_length(pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Say where the time limit has ended a run before its schedule."""
         if is_timed(trainer):
-            pl_module.warn_of_unfinished_schedules()
+            planned_runs.warn_of_unfinished_schedules(pl_module)

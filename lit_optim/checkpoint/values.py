@@ -17,6 +17,7 @@ from lit_optim.distributed import ORDINARY, local_tensor
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.state_loading.expected_state import STEP_FLAGS, FirstStates
 from lit_optim.state_loading.parameter_names import saved_names
+from lit_optim.torch_backend.implementation import FLAGS
 
 LARGEST = 1e10  # of hyper-parameters and of counted steps
 SHOWN = 8  # problems in a message
@@ -118,6 +119,8 @@ def _of_group(key: str, value: Any, owner: Optimizer) -> str:
             return f"must be a number between 0 and {LARGEST:g}"
         return ""
     expected = owner.defaults[name]
+    if name in FLAGS and value is None:  # torch's own choice, where lit-optim has made another
+        return ""
     if problem := _of_kind(value, expected):
         return problem
     if repr(value) == repr(expected) or (name == "lr" and not value):

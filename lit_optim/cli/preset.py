@@ -28,14 +28,14 @@ def find_presets(name: str) -> list[tuple[str, str]]:
     """Find group and name of all presets that ``name`` may mean.
 
     Example:
-        >>> find_presets("none"), find_presets("optimizer/adamw")
-        ([('scheduler', 'none'), ('optim_callbacks', 'none')], [('optimizer', 'adamw')])
+        >>> find_presets("none"), find_presets("optimizer/adamw"), find_presets("optimizer=adamw")
+        ([('scheduler', 'none'), ('optim_callbacks', 'none')], [('optimizer', 'adamw')], [('optimizer', 'adamw')])
         >>> find_presets("adamx")
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: info 'adamx': no preset of that name; did you mean 'adamax'?
     """
     every = presets.all_presets()
-    found = [(group, preset) for group, preset in every if name in (preset, f"{group}/{preset}")]
+    found = [(group, preset) for group, preset in every if name.replace("=", "/") in (preset, f"{group}/{preset}")]
     if not found:
         options = [f"{group}/{preset}" if "/" in name else preset for group, preset in every]
         raise ConfigError(f"info {name!r}: no preset of that name{did_you_mean(name.lower(), options)}")

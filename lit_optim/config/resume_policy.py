@@ -82,6 +82,9 @@ def read_policy(spec: Any, key: str = "resume") -> ResumePolicy:
     if not isinstance(given, (str, Mapping, list)):
         raise ConfigError(wrong(key, given, "expects the name of a preset, e.g. lr_from_config, or a mapping"))
     merged = merge(merge_presets(DEFAULT, "resume"), merge_presets(given, "resume"))
+    if merged["schedule"] != COOLDOWN and merged.get(COOLDOWN) is not None:
+        rule = f"counts with {key}.schedule={COOLDOWN} only; write {key}={COOLDOWN}, or leave it out"
+        raise ConfigError(wrong(f"{key}.{COOLDOWN}", merged[COOLDOWN], rule))
     if merged["schedule"] == COOLDOWN and not isinstance(merged.get(COOLDOWN), (int, float, str)):
         merged = merge(merge_presets(COOLDOWN, "resume"), merged)
     if not isinstance(cooldown := merged.get(COOLDOWN, {}), Mapping):

@@ -15,6 +15,7 @@ from lit_optim.config.read.presets import GROUPS
 from lit_optim.config.read.unused_groups import classes_of_callbacks, task_overrides, unused_groups
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName
+from lit_optim.config.resume_policy import ResumePolicy, read_policy
 from lit_optim.duration import RunLength
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import LightningModule, Trainer, imported_classes, rank_zero_warn
@@ -48,6 +49,11 @@ def warn_at_fit_start(
             _warn_of_pitfalls(part, module, trainer, part.length_of(run, by_hand=not module.automatic_optimization))
     if trainer is None:
         return
+    specs: Any = module.optim_specs()  # type: ignore[operator]  # of the mixin
+    policy = read_policy(specs.get("resume"))
+    if not trainer.ckpt_path and policy != ResumePolicy():
+        rule = "has no effect, as the run begins without a checkpoint"
+        rank_zero_warn(f"resume: {rule}; write ckpt_path=... to resume one")
     from lit_optim.callbacks import SpecCheckpoint
 
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector

@@ -107,18 +107,6 @@ class ModuleThatResumes(SpecsInCheckpoints):
         if checkpoint := self._run_state.take_checkpoint():
             self._fit_schedulers(checkpoint, loaded=False)
 
-    def plan_runs(self) -> None:
-        """Plan the schedules when training starts."""
-        planned_runs.plan_runs(self)
-
-    def follow_run_length(self) -> None:
-        """Plan the schedules again where the length of the run has changed."""
-        planned_runs.follow_run_length(self)
-
-    def warn_of_unfinished_schedules(self) -> None:
-        """Warn of schedules that the end of the run has cut off."""
-        planned_runs.warn_of_unfinished_schedules(self)
-
     def follow_batch_size(self) -> None:
         """Scale the lr again where a BatchSizeFinder has changed the batch size since it was scaled."""
         state = self._run_state

@@ -184,6 +184,9 @@ def _plan(
     if policy.schedule == "cooldown" and before.clock.decay is None:
         lrs = [value for value in scheduler.driven_values if value.key == LR]
         factors = {value.id: value.now if value.loaded is None else value.loaded for value in lrs}
+        if not any(factors.values()):
+            rule = f"the lr of the checkpoint is 0 at step {rest.done}, so that it cannot fall"
+            raise ConfigError(f"resume.schedule=cooldown: {rule}; branch off an earlier checkpoint, or resume=restart")
         return cooled_down(before, rest, policy, factors)
     kept = as_planned(before, rest, given) if saved else None
     if kept is not None:

@@ -153,7 +153,8 @@ class ResumedRun:
         changed = [
             Difference(n, before[n], now, now) for n, now in environment.items() if n in before and before[n] != now
         ]
-        return diff_table([*rows, *changed], [*self.notes, *_advice(rows), *_exactness(changed)])
+        inexact = ["the run goes on, but not bit for bit"] if changed else []
+        return diff_table([*rows, *changed], [*self.notes, *_advice(rows), *inexact])
 
 
 def arguments_in(group: Mapping[str, Any], optimizer: Optimizer) -> dict[str, Any]:
@@ -212,7 +213,3 @@ def _advice(rows: Sequence[Difference]) -> list[str]:
     kept = [row.what for row in rows if not _same(row.checkpoint, row.config) and _same(row.used, row.checkpoint)]
     lr = [what for what in kept if what.endswith(".lr") or what.startswith("lr")]
     return [*([LR_ADVICE] if lr else []), *([OPTIMIZER_ADVICE] if len(kept) > len(lr) else [])]
-
-
-def _exactness(changed: Sequence[Difference]) -> list[str]:
-    return ["the run goes on, but not bit for bit"] if changed else []

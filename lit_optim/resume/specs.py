@@ -47,9 +47,7 @@ def resumed_specs(
         used["param_groups"] = saved.get("param_groups")
     rows += _group_difference(saved.get("param_groups"), now.get("param_groups"), used.get("param_groups"))
     before, after = (_schedule(each.get("scheduler")) for each in (saved, now))
-    for name in sorted({*before, *after}):
-        old, new = before.get(name), after.get(name)
-        rows += [Difference(f"scheduler.{name}", old, new, new)] if old != new else []
+    rows += _rows_of_keys("scheduler", before, after)
     return (used if to_serializable(used) != to_serializable(dict(now)) else dict(now)), rows
 
 
@@ -70,6 +68,14 @@ def _resumed_optimizer(saved: Any, now: Any, key: str, policy: ResumePolicy) -> 
         used |= {"lr": here["lr"]} if policy.lr == "config" and same and "lr" in here else {}
     shown = names if same else ["_target_"]
     return used, [Difference(f"{key}.{name}", then.get(name), here.get(name), used.get(name)) for name in shown]
+
+
+def _rows_of_keys(key: str, old: Any, new: Any) -> list[Difference]:
+    """Return a row for each key, however deep, whose configured value is another one than the checkpoint's."""
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        return [] if old == new else [Difference(key, old, new, new)]
+    names = sorted({*old, *new})
+    return [row for name in names for row in _rows_of_keys(f"{key}.{name}", old.get(name), new.get(name))]
 
 
 def _listed(value: Any) -> Any:
