@@ -17,6 +17,7 @@ from lit_optim.distributed import ORDINARY, local_tensor
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.state_loading.expected_state import STEP_FLAGS, FirstStates
 from lit_optim.state_loading.parameter_names import saved_names
+from lit_optim.torch_backend.implementation import FLAGS
 
 LARGEST = 1e10  # of hyper-parameters and of counted steps
 SHOWN = 8  # problems in a message
@@ -112,6 +113,8 @@ def _of_group(key: str, value: Any, owner: Optimizer) -> str:
     """Return what is wrong with the value of a param group; '' if nothing is."""
     name = key.removeprefix(INITIAL)
     arguments = inspect.signature(type(owner)).parameters
+    if name in FLAGS:
+        return "" if value is None or isinstance(value, bool) else "must be True, False or None"
     if name not in owner.defaults or name not in arguments:
         number = _number(value)
         if number is not None and (math.isnan(number) or (key in COUNTERS and not 0 <= number <= LARGEST)):
