@@ -79,14 +79,14 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
                 optimizers = [callback.replace_optimizer(optimizer) for optimizer in optimizers]
             state.built_groups = [len(optimizer.param_groups) for optimizer in optimizers]
             check = functools.partial(self.fit_checkpoint, state.checkpoint or {}, optimizers)
-            if state.withheld is None:
-                check()
             with training_data(trainer):
                 scales = any(part.lr_scaling for part in resolved.parts)
                 state.scaled_lr = (
                     scale_each(resolved.parts, optimizers, trainer, state.resumed_batch_size) if scales else None
                 )
                 run = run_length(trainer, len(optimizers))
+            if state.withheld is None:
+                check()
             for callback, optimizer in itertools.product(self.optimizer_callbacks(), optimizers):
                 callback.prepare_optimizer(optimizer)
             build = functools.partial(state.build_scheduler, check=check)

@@ -102,6 +102,7 @@ def test_swats_and_finetuning_are_known_in_their_rooms_only():
         "lit_optim.optimizers",
         "lit_optim.callbacks.protocol",
         "lit_optim.checkpoint.compatibility",
+        "lit_optim.checkpoint.sharded_checkpoints",
         "lit_optim.state_loading.translate",  # the table of classes
     }
 
@@ -165,9 +166,8 @@ def test_type_checkers_know_the_public_classes(tmp_path):
 
 
 def test_the_code_stays_small():
-    assert (
-        sum(map(code_lines, FILES)) <= 14_050
-    )  # may only go down; 10,260 before groups by name, several optimizers and freezing
+    # may only go down; 14,040 before resume by policy, the finite guard, safe files, signals and the switch
+    assert sum(map(code_lines, FILES)) <= 17_700
     examples = [*(ROOT / "examples").rglob("*.py")]
     assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in examples) <= 850
 

@@ -87,7 +87,9 @@ class MetricFeeder(Callback):
         """Warn where a resumed run cannot be exact: Lightning skips a validation that was due."""
         progress = trainer.fit_loop.epoch_loop.batch_progress
         every = trainer.check_val_every_n_epoch
-        due = not self.of_validation or every is None or epoch_after_last_batch(trainer) % every == 0
+        known_to_train = self.fed_at >= 0 or str(self.monitor).startswith("train")  # before a first value, by its name
+        of_training = not self.of_validation and known_to_train
+        due = of_training or every is None or epoch_after_last_batch(trainer) % every == 0
         known = trainer.global_step in (self.fed_at, self.validated_at)
         if trainer.ckpt_path and progress.is_last_batch and due and not known:
             warnings.warn(

@@ -9,7 +9,7 @@ from lit_optim.checkpoint.sharded_checkpoints import reject_other_class
 from lit_optim.checkpoint_files.folders import check_saving
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, Trainer, is_of_search, is_timed, remove_callbacks
-from lit_optim.scheduler.run_progress import count_begun_epoch, count_saved_batch
+from lit_optim.scheduler.run_progress import count_begun_epoch, count_saved_batch, run_progress
 
 
 class SpecCheckpoint(Callback):
@@ -57,7 +57,11 @@ class SpecCheckpoint(Callback):
         pl_module.write_group_table()
         for optimizer in trainer.optimizers:
             check_phase(optimizer.param_groups, optimizer)
-        changes = getattr(trainer, "reload_dataloaders_every_n_epochs", 0) or is_timed(trainer)
+        within = not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        begun_anew = (
+            within and run_progress(trainer).batches >= trainer.num_training_batches
+        )  # or it ends, by its loader
+        changes = getattr(trainer, "reload_dataloaders_every_n_epochs", 0) or is_timed(trainer) or begun_anew
         own = [] if changes else [self]
         idle = [callback for callback in trainer.callbacks if type(callback) is ScheduleFree and callback.idle]  # type: ignore[attr-defined]
         remove_callbacks(trainer, *own, *idle)

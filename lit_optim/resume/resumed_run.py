@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,13 @@ NOT_COMPARED = ("params", "param_names", "name", "part", *LR_KEYS)
 def values_of(groups: Sequence[Mapping[str, Any]]) -> Groups:
     """Return the values of param groups, without their parameters."""
     return [{key: value for key, value in group.items() if key != "params"} for group in groups]
+
+
+def with_own_schedule(scheduler: Any, optimizer: Optimizer, names: Collection[str]) -> list[str]:
+    """Return which groups have a schedule by their name, so that no value of another group tells where it stands."""
+    own = [value for value in getattr(scheduler, "driven_values", ()) if value.group is not None]
+    groups = [group for group in optimizer.param_groups if group.get("name") in names]
+    return [group["name"] for group in groups if any(value.selects(group) for value in own)]
 
 
 def saved_groups(checkpoint: Mapping[str, Any]) -> list[Groups]:
@@ -117,7 +124,7 @@ class ResumedRun:
                 keys |= {key for group in values for key in group}
             if keys:
                 set_values(optimizer, scheduler, values, keys)
-            if new := self.new_groups.get(i):  # whose schedule may be another one than that of the group before
+            if new := with_own_schedule(scheduler, optimizer, self.new_groups.get(i, ())):
                 set_values(optimizer, scheduler, values, {LR, *optimizer.defaults}, new)
 
     def diff(

@@ -31,9 +31,6 @@ needs_partials_of_hydra = pytest.mark.skipif(
 needs_muon = pytest.mark.skipif(
     older("torch", "2.9"), reason=f"torch {installed('torch')} has no Muon to compare with, which came with 2.9"
 )
-ENDS_DONE_EPOCHS = older(
-    "lightning", "2.5"
-)  # a resumed epoch of no more batches than are done; later ones begin it anew
 LOADER_GOES_ON = older("lightning", "2.6")  # after the search of an lr finder, which costs the first epoch some batches
 
 

@@ -363,7 +363,7 @@ def test_an_average_beside_it_sees_what_it_has_interpolated():
     p = torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.SGD([p], lr=1.0)
     Lookahead(2, 0.5).attach(optimizer)
-    average = ExponentialMovingAverage(0.5).attach(optimizer)
+    average = ExponentialMovingAverage(0.5, warmup=False).attach(optimizer)
     for _ in range(4):  # the weights: 1, 1, 2, 2
         p.grad = -torch.ones(1)
         optimizer.step()

@@ -1,6 +1,7 @@
 """`lightning` and `pytorch_lightning` in one process: the same mixin and callbacks for modules and Trainers of both."""
 
 import copy
+import importlib.util
 import pickle
 import warnings
 
@@ -11,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 import lit_optim
-from lit_optim import ConfigError
+from lit_optim import ConfigError, lightning_api
 from lit_optim.lightning_api import imported_classes, is_instance, package_of
 
 BOTH = [lightning.pytorch, pytorch_lightning]
@@ -171,7 +172,8 @@ def test_a_class_that_the_installed_version_lacks(pl):
 
 @both
 def test_the_version_is_that_of_the_trainers_package(pl, tmp_path, monkeypatch):
-    from lit_optim.lightning_api import epoch_after_last_batch, validates_again_on_resume
+    from lit_optim.lightning_api import validates_again_on_resume
+    from lit_optim.scheduler.run_progress import epoch_after_last_batch
 
     monkeypatch.setattr("lit_optim.versions.installed", {"lightning": "2.4.0", "pytorch-lightning": "2.6.1"}.get)
     run = trainer(pl, tmp_path)
@@ -180,8 +182,12 @@ def test_the_version_is_that_of_the_trainers_package(pl, tmp_path, monkeypatch):
 
 
 @both
-def test_safe_checkpoint_files(pl, tmp_path):
-    safe = lit_optim.SafeCheckpointIO()
+def test_safe_checkpoint_files(pl, tmp_path, monkeypatch):
+    monkeypatch.delitem(vars(lightning_api), "TorchCheckpointIO", raising=False)  # of one package, if made before
+    spec = importlib.util.find_spec("lit_optim.checkpoint_files.checkpoint_io")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    safe = module.SafeCheckpointIO()
     keep = pl.callbacks.ModelCheckpoint(dirpath=tmp_path, filename="last")
     run = trainer(pl, tmp_path, callbacks=[keep], plugins=[pl.plugins.AsyncCheckpointIO(safe)])
     run.fit(NETS[pl](), DataLoader(DATA, batch_size=4), DataLoader(DATA[:8], batch_size=4))

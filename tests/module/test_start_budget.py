@@ -26,7 +26,7 @@ def test_few_presets_are_parsed(start):
 
 
 def test_few_calls_in_few_files(start):
-    # 1532 calls in 77 files: also where none is configured, one look each for optimizers by name, parts, rules that
-    # freeze, groups to report, and a Muon's pitfalls, each in a file by itself
-    assert start["calls"] <= 1560
-    assert len(start["files"]) <= 78, start["files"]
+    # 1713 calls in 97 files: also where none is configured, one look each for optimizers by name, parts, rules that
+    # freeze, groups to report, a Muon's pitfalls, a checkpoint to resume, folders to save in, and the plan of the run
+    assert start["calls"] <= 1740
+    assert len(start["files"]) <= 98, start["files"]

@@ -11,13 +11,11 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 import lit_optim
-from _support.by_version import ENDS_DONE_EPOCHS
 from _support.net import Net, fit, loader
 from conftest import SCHEDULERS
 
 LR = 0.1
 BATCHES, EPOCHS = 4, 4  # of the run that writes the checkpoints: 16 steps
-BEGUN_AGAIN = 0 if ENDS_DONE_EPOCHS else 2  # steps of an epoch of no more batches than are done
 # at step 8, behind the second epoch; the steps of the whole run are those done, and what the new Trainer has to do
 BEHIND_AN_EPOCH: dict[str, tuple[dict[str, Any], int]] = {
     "nothing": ({}, 16),
@@ -38,10 +36,7 @@ WITHIN_AN_EPOCH: dict[str, tuple[dict[str, Any], int]] = {
     "accumulation": ({"accumulate_grad_batches": 2}, 6 + 1 + 2 * 2),
     "more epochs": ({"max_epochs": 7}, 6 + 2 + 5 * 4),
     "max_steps": ({"max_steps": 11}, 11),
-    "an epoch of as many batches as are done, which Lightning begins again": (
-        {"batch_size": 8},
-        6 + BEGUN_AGAIN + 2 * 2,
-    ),
+    "an epoch of as many batches as are done, of which its loader has none left": ({"batch_size": 8}, 6 + 2 * 2),
 }
 QUICK = ("nothing", "twice the batch size", "more epochs")
 
