@@ -124,7 +124,10 @@ class ResumedRun:
                 keys |= {key for group in values for key in group}
             if keys:
                 set_values(optimizer, scheduler, values, keys)
-            if new := with_own_schedule(scheduler, optimizer, self.new_groups.get(i, ())):
+            new = self.new_groups.get(i, [])
+            if not hasattr(optimizer, "values_now"):  # else `built` has the values of its present class
+                new = with_own_schedule(scheduler, optimizer, new)
+            if new:
                 set_values(optimizer, scheduler, values, {LR, *optimizer.defaults}, new)
 
     def diff(
