@@ -113,6 +113,8 @@ def _of_group(key: str, value: Any, owner: Optimizer) -> str:
     """Return what is wrong with the value of a param group; '' if nothing is."""
     name = key.removeprefix(INITIAL)
     arguments = inspect.signature(type(owner)).parameters
+    if name in FLAGS:
+        return "" if value is None or isinstance(value, bool) else "must be True, False or None"
     if name not in owner.defaults or name not in arguments:
         number = _number(value)
         if number is not None and (math.isnan(number) or (key in COUNTERS and not 0 <= number <= LARGEST)):

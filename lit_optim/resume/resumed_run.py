@@ -15,6 +15,7 @@ from lit_optim.resume.states import LR_KEYS, fit_scheduler_states, of_another_cl
 from lit_optim.scheduler.driven_value import LR
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.state_loading.compatible_state import malformed
+from lit_optim.state_loading.translate import MOMENTS, inner_of, meaning_of_state, translated
 from lit_optim.torch_backend.implementation import FLAGS
 
 Groups = list[dict[str, Any]]
@@ -79,7 +80,13 @@ class ResumedRun:
                 states[i] = without_own_state(state, optimizer)
                 self.fresh.add(i)
                 self.notes.append(f"{now} begins without the checkpoint's state")
-            elif before and before != now and self.policy.optimizer == "config":
+            elif before and self.policy.optimizer == "config":
+                now = type(inner_of(optimizer, state)).__name__
+                if before == now:  # with another amsgrad, perhaps
+                    found = translated(state, before, optimizer) if meaning_of_state(before) == MOMENTS else None
+                    if found is not None and found["state"].keys() == state["state"].keys():
+                        states[i] = {**state, "state": found["state"]}
+                    continue
                 states[i], fresh = of_another_class(state, before, optimizer)
                 self.fresh |= {i} if fresh else set()
                 self.notes.append(f"the state of {before} {'has no meaning in' if fresh else 'goes on in'} {now}")
@@ -117,7 +124,10 @@ class ResumedRun:
                 keys |= {key for group in values for key in group}
             if keys:
                 set_values(optimizer, scheduler, values, keys)
-            if new := with_own_schedule(scheduler, optimizer, self.new_groups.get(i, ())):
+            new = self.new_groups.get(i, [])
+            if not hasattr(optimizer, "values_now"):  # else `built` has the values of its present class
+                new = with_own_schedule(scheduler, optimizer, new)
+            if new:
                 set_values(optimizer, scheduler, values, {LR, *optimizer.defaults}, new)
 
     def diff(

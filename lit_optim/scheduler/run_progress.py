@@ -44,6 +44,8 @@ def run_progress(trainer: Trainer) -> RunProgress:
     loop = trainer.fit_loop
     epochs: Any = loop.epoch_progress.current
     batches: Any = loop.epoch_loop.batch_progress
+    if before_2_5(trainer) and loop.epoch_loop.restarting:  # which begins with the epoch counted as not begun
+        return RunProgress(trainer.global_step, epochs.completed, batches.current.processed, at_batch_end=False)
     within = loop.epoch_loop.restarting and epochs.started > epochs.processed
     done = batches.current.processed if within else 0
     return RunProgress(trainer.global_step, epochs.processed, done, batches.current.completed < done)

@@ -74,8 +74,7 @@ def translated(state_dict: Mapping[str, Any], saved_class: str, optimizer: Optim
     """
     if problem := malformed(state_dict):
         raise ConfigError(f"state_dict: {problem}")
-    if hasattr(optimizer, "inner_of"):  # before a planned change
-        optimizer = optimizer.inner_of(state_dict)
+    optimizer = inner_of(optimizer, state_dict)
     live = [
         [LiveParameter(*pair) for pair in zip(names, group["params"], strict=True)]
         for names, group in zip(optimizer_names(optimizer), optimizer.param_groups, strict=True)
@@ -102,6 +101,19 @@ def translated(state_dict: Mapping[str, Any], saved_class: str, optimizer: Optim
             number += 1
     groups = [{**group} for group in optimizer.state_dict()["param_groups"]]
     return {"state": state, "param_groups": groups} if any(map(own_state, state.values())) else None
+
+
+def inner_of(optimizer: Optimizer, state_dict: Mapping[str, Any]) -> Optimizer:
+    """Return the optimizer that a state dict is of: with a planned change, the one before or after it.
+
+    Raises:
+        ConfigError: where it has changed to another class than here.
+    """
+    try:
+        found: Optimizer = optimizer.inner_of(state_dict) if hasattr(optimizer, "inner_of") else optimizer
+    except ConfigError as error:
+        raise ConfigError(*(f"ckpt_path: {problem}" for problem in error.problems)) from None
+    return found
 
 
 def translated_entry(

@@ -75,14 +75,14 @@ def test_a_checkpoint_of_lightning_alone(tmp_path):
             return (self.layer(batch[0]) - batch[1]).abs().mean()  # does not diverge at this lr
 
         def configure_optimizers(self) -> Any:
-            return torch.optim.SGD(self.parameters(), lr=0.3, momentum=0.9)
+            return torch.optim.SGD(self.parameters(), lr=0.03, momentum=0.9)
 
     run = L.Trainer(max_epochs=2, logger=False, enable_checkpointing=False, accelerator="cpu", enable_progress_bar=False,
                     enable_model_summary=False, default_root_dir=tmp_path, use_distributed_sampler=False)  # fmt: skip
     run.fit(Plain(), data())
     run.save_checkpoint(tmp_path / "plain.ckpt")
     lrs, (table,) = resumed(tmp_path, module(LINEAR), str(tmp_path / "plain.ckpt"))
-    assert lrs == pytest.approx([3 * lr for lr in lrs_of(LINEAR, 16)[8:]])
+    assert lrs == pytest.approx([0.3 * lr for lr in lrs_of(LINEAR, 16)[8:]])
     assert "lr of default" in table or "lr  " in table
     lrs, _ = resumed(tmp_path, module(LINEAR, resume="lr_from_config"), str(tmp_path / "plain.ckpt"))
     assert lrs == pytest.approx(lrs_of(LINEAR, 16)[8:])

@@ -121,6 +121,7 @@ class Switch(MetricFeeder, OptimizerCallback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Warn where the metric cannot be followed exactly, unless the change has taken place."""
+        self._switch_if_due(trainer)  # of a checkpoint without a change, from after its time
         if self.monitor is not None and not self._optimizer(trainer).switched:
             super().on_train_start(trainer, pl_module)
 
@@ -128,6 +129,9 @@ class Switch(MetricFeeder, OptimizerCallback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Change the optimizer after its last step, before a checkpoint of that step is written."""
+        self._switch_if_due(trainer)
+
+    def _switch_if_due(self, trainer: Trainer) -> None:
         if self._due is not None and trainer.global_step >= self._due:
             self._due = None
             self._switch(trainer)

@@ -132,7 +132,13 @@ class SWATS(RuleOptimizer):
 
     def lr_scale(self, group: Group) -> float:
         """Return the factor by which the switch has changed the lr of a saved group."""
-        return 1 / group["decay_lr"] if group["phase"] == "sgd" else 1.0
+        return 1 / group["decay_lr"] if group.get("phase") == "sgd" and group["decay_lr"] else 1.0
+
+    def values_now(self, groups: Iterable[Group]) -> list[Group]:
+        """Return the values that groups have now which were built with some: phase and estimate are their own."""
+        found = [{key: group[key] for key in ("phase", *FOUND)} for group in self.param_groups]
+        scales = map(self.lr_scale, self.param_groups)
+        return [{**old, **now, "lr": old["lr"] * s} for old, now, s in zip(groups, found, scales, strict=True)]
 
     def rule(self, group: Group) -> RuleSpec:
         """Return the rule of the phase; the state is that of Adam in both."""

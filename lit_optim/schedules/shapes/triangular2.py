@@ -36,6 +36,6 @@ def triangular2(
 
     def wave(step: int) -> float:
         cycle, at = divmod(step + offset, size)
-        return base_factor + ldexp(span * (at / up if at <= up else (size - at) / down), -cycle)
+        return base_factor + ldexp(span * (at / up if at <= up else (size - at) / down), -int(cycle))
 
     return wave
