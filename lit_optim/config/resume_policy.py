@@ -104,9 +104,6 @@ def read_policy(spec: Any, key: str = "resume") -> ResumePolicy:
             _check_cooldown(merged[COOLDOWN], f"{key}.{COOLDOWN}")
         except ConfigError as error:
             problems.take(error)
-    elif COOLDOWN in merged:
-        rule = f"has no effect with {key}.schedule={merged['schedule']}; remove it, or write {key}.schedule=cooldown"
-        problems.append(wrong(f"{key}.{COOLDOWN}", merged[COOLDOWN].get("steps"), rule))
     problems.raise_if_any()
     return ResumePolicy(**merged)
 

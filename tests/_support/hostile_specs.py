@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 MODULE = """
-import pathlib, torch
+import os, pathlib, torch
 from lightning.pytorch import Callback as Base
 HERE = pathlib.Path(__file__)
 
