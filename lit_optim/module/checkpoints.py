@@ -74,8 +74,11 @@ class SpecsInCheckpoints(ModuleWithSpecs):
         live = self._live_optimizers()
         groups = [group for each in live for group in each.param_groups]
         param_names = [[names.get(p, "") for p in group["params"]] for group in groups]
-        classes = [type(getattr(each, "active", each)).__name__ for each in live]  # after a planned change, the new one
+        classes = [type(each).__name__ for each in live]
         stamp(checkpoint, to_plain(specs, "specs"), param_names, self._environment(), classes)
+        active = [type(getattr(each, "active", each)).__name__ for each in live]  # after a planned change, the new one
+        if active != classes:
+            checkpoint["lit_optim"]["active"] = active
         if (scaled := self._run_state.scaled_lr) is not None:
             checkpoint["lit_optim"]["batch_size"] = scaled.batch.samples
         used = {p for each in live for p in each.state}

@@ -71,7 +71,8 @@ class ResumedRun:
 
     def fit_states(self, checkpoint: dict[str, Any], optimizers: Sequence[Optimizer]) -> None:
         """Bring the states of optimizers into the form of those that load them; they are in their groups already."""
-        states, classes = checkpoint.get("optimizer_states"), self.saved.get("optimizers") or []
+        classes = self.saved.get("active") or self.saved.get("optimizers") or []
+        states = checkpoint.get("optimizer_states")
         if not isinstance(states, list) or len(states) != len(optimizers):
             return
         for i, (state, optimizer) in enumerate(zip(states, optimizers, strict=True)):
