@@ -122,7 +122,9 @@ def test_a_finder_that_makes_a_run_begin_anew_is_named(tmp_path):
 
 
 def test_a_cooldown_that_another_schedule_would_leave_out_is_an_error():
-    with pytest.raises(ConfigError, match=r"resume.cooldown=5: counts with resume.schedule=cooldown only; write resume=cooldown"):
+    with pytest.raises(
+        ConfigError, match=r"resume.cooldown=5: counts with resume.schedule=cooldown only; write resume=cooldown"
+    ):
         read_policy({"cooldown": 5})
 
 
