@@ -92,7 +92,7 @@ class ModuleThatResumes(SpecsInCheckpoints):
             resumed.fit_states(checkpoint, optimizers)
             if resumed.policy.optimizer == "reset" and not states:
                 return
-            steps = 0 if resumed.fresh else resumed.steps
+            steps = resumed.steps if resumed.policy.optimizer == "checkpoint" else 0
         check_resumed_states(states, optimizers, callbacks, steps)
 
     def _fit_schedulers(self, checkpoint: dict[str, Any], *, loaded: bool) -> None:

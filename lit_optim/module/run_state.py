@@ -35,6 +35,7 @@ class RunState:
         resumed: what is known of the checkpoint that the run is resumed from.
         checkpoint: that checkpoint, until its optimizer states are checked.
         built: the values that the groups of each optimizer were built with.
+        first_states: the state that each optimizer was built with.
         plans: of each schedule of our own; None for one of another class.
         resumed_batch_size: samples of an optimizer step of that checkpoint, where its lr was scaled by them.
         scaled_lr: how the lr in force was scaled by the batch size; None: it was not.
@@ -57,6 +58,7 @@ class RunState:
     resumed: ResumedRun | None = None
     checkpoint: dict[str, Any] | None = None
     built: list[list[dict[str, Any]]] = field(default_factory=list)
+    first_states: list[dict[Any, Any]] = field(default_factory=list)
     plans: list[RunPlan | None] = field(default_factory=list)
     resumed_batch_size: int | None = None
     scaled_lr: ScaledLr | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,10 @@ def remember_built_values(module: Any) -> None:
         ]
         for optimizer in module.trainer.optimizers
     ]
+    module._run_state.first_states = [
+        {p: {key: copy.deepcopy(value) for key, value in entry.items()} for p, entry in optimizer.state.items()}
+        for optimizer in module.trainer.optimizers
+    ]
 
 
 def _initial(group: Mapping[str, Any], key: str, value: Any) -> Any:
@@ -83,7 +88,7 @@ def plan_runs(module: Any) -> None:
     if resumed is not None:
         pairs = zip(trainer.optimizers, state.built, strict=False)  # a planned change may have taken place
         state.built = [getattr(optimizer, "values_now", list)(values) for optimizer, values in pairs]
-        resumed.apply(trainer.optimizers, schedulers, state.built)
+        resumed.apply(trainer.optimizers, schedulers, state.built, state.first_states)
         if resumed.steps and not trainer.global_step:
             resumed.notes.append(NOT_RESTORED)
     lengths: list[tuple[Any, Any]] = []

@@ -83,10 +83,16 @@ class ResumedRun:
                 self.notes.append(f"{now} begins without the checkpoint's state")
             elif before and self.policy.optimizer == "config":
                 now = type(inner_of(optimizer, state)).__name__
-                if before == now:  # with another amsgrad, perhaps
+                if before == now:  # with other arguments, perhaps: amsgrad, nesterov
                     found = translated(state, before, optimizer) if meaning_of_state(before) == MOMENTS else None
-                    if found is not None and found["state"].keys() == state["state"].keys():
-                        states[i] = {**state, "state": found["state"]}
+                    same = found is not None and found["state"].keys() == state["state"].keys()
+                    pairs = zip(state["param_groups"], optimizer.param_groups, strict=True)
+                    groups = [{**saved, **_arguments_but_lr(group, optimizer)} for saved, group in pairs]
+                    states[i] = {
+                        **state,
+                        **({"state": found["state"]} if found and same else {}),
+                        "param_groups": groups,
+                    }
                     continue
                 states[i], fresh = of_another_class(state, before, optimizer)
                 self.fresh |= {i} if fresh else set()
@@ -108,13 +114,20 @@ class ResumedRun:
         groups = [state["param_groups"] for state in states or ()] if plain else [o.param_groups for o in optimizers]
         fit_scheduler_states(checkpoint, schedulers, groups, self.steps // max(1, len(optimizers)), self.policy)
 
-    def apply(self, optimizers: Sequence[Optimizer], schedulers: Sequence[Any], built: Sequence[Groups]) -> None:
+    def apply(
+        self,
+        optimizers: Sequence[Optimizer],
+        schedulers: Sequence[Any],
+        built: Sequence[Groups],
+        first_states: Sequence[Mapping[Any, Any]] = (),
+    ) -> None:
         """Apply the policy to optimizers whose state is restored.
 
         Args:
             optimizers: of the run.
             schedulers: in their order.
             built: the values that their groups were built with.
+            first_states: the state that they were built with, as an Adagrad has one before its first step.
         """
         for i, (optimizer, scheduler, values) in enumerate(zip(optimizers, schedulers, built, strict=False)):
             keys = {LR} if self.policy.lr == "config" else set()
@@ -122,6 +135,7 @@ class ResumedRun:
                 keys |= {key for key in optimizer.defaults if key != LR}
             if i in self.fresh or self.policy.optimizer == "reset":
                 optimizer.state.clear()
+                optimizer.state.update(first_states[i] if i < len(first_states) else {})
                 keys |= {key for group in values for key in group}
             if keys:
                 set_values(optimizer, scheduler, values, keys)
@@ -177,8 +191,12 @@ def arguments_in(group: Mapping[str, Any], optimizer: Optimizer) -> dict[str, An
         {'name': 'head', 'lr': 0.1}
     """
     owner = getattr(optimizer, "parts", {}).get(group.get("part"), optimizer)
-    names = {"name", *inspect.signature(type(owner)).parameters} - {*FLAGS}
+    names = {"name", *inspect.signature(type(owner)).parameters} - {"params", *FLAGS}
     return {key: value for key, value in group.items() if key in names}
+
+
+def _arguments_but_lr(group: Mapping[str, Any], optimizer: Optimizer) -> dict[str, Any]:
+    return {key: value for key, value in arguments_in(group, optimizer).items() if key not in ("name", LR)}
 
 
 def group_rows(saved: Groups, built: Groups, used: Groups) -> list[Difference]:

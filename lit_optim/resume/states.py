@@ -38,8 +38,9 @@ def of_another_class(state: Mapping[str, Any], saved_class: str, optimizer: Opti
 
 
 def without_own_state(state: Mapping[str, Any], optimizer: Optimizer) -> dict[str, Any]:
-    """Return a state with the groups of an optimizer, and of the parameters' state the second weights alone."""
-    groups = optimizer.state_dict()["param_groups"]
+    """Return the state that an optimizer begins with, and of a saved state the second weights alone."""
+    fresh = optimizer.state_dict()
+    groups = fresh["param_groups"]
     ids = {
         saved: live
         for old, new in zip(state["param_groups"], groups, strict=True)
@@ -50,7 +51,11 @@ def without_own_state(state: Mapping[str, Any], optimizer: Optimizer) -> dict[st
         for i, entry in state["state"].items()
         if i in ids
     }
-    return {"state": shadows, "param_groups": [{**group} for group in groups]}
+    entries = {i: {**fresh["state"].get(i, {}), **shadows.get(i, {})} for i in ids.values()}
+    return {
+        "state": {i: entry for i, entry in entries.items() if entry},
+        "param_groups": [{**group} for group in groups],
+    }
 
 
 def set_values(

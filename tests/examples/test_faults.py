@@ -1,5 +1,8 @@
 """What fails on the machine ends the example app with one message, at the latest at the next step."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from _support.app_process import train
@@ -63,7 +66,10 @@ def test_a_signal(tmp_path, trainer, name, code, saved):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trainer", ["ddp_fork", "ddp"])
-def test_a_killed_rank_ends_the_job(tmp_path, trainer):
+def test_a_killed_rank_ends_the_job(tmp_path, trainer, monkeypatch):
+    monkeypatch.setenv(
+        "PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep
+    )  # for the ranks that are started
     arguments = ("+callbacks.fault.name=SIGKILL", f"trainer={trainer}", "trainer.accelerator=cpu")
     outcome = fault(tmp_path, "SendSignal", *arguments)
     lightnings = "terminated with code -9. Forcefully terminating all other processes"  # looked for every 5 seconds
