@@ -82,8 +82,6 @@ class ResumableLoader(DataLoader[Any]):
         resume, self._resume = self._resume, {}
         same_epoch = resume.get("epoch") == self._order.epoch
         self._given = resume["given"] if same_epoch else 0
-        if self._given >= len(self):  # of larger batches none is left: Lightning begins the epoch again
-            self._given = 0
         self._order.skip = self._given * (self.batch_size or 1)
         for batch in super().__iter__():
             self._given += 1

@@ -36,7 +36,7 @@ WITHIN_AN_EPOCH: dict[str, tuple[dict[str, Any], int]] = {
     "accumulation": ({"accumulate_grad_batches": 2}, 6 + 1 + 2 * 2),
     "more epochs": ({"max_epochs": 7}, 6 + 2 + 5 * 4),
     "max_steps": ({"max_steps": 11}, 11),
-    "an epoch of as many batches as are done, which begins again": ({"batch_size": 8}, 6 + 2 + 2 * 2),
+    "an epoch of as many batches as are done, of which its loader has none left": ({"batch_size": 8}, 6 + 2 * 2),
 }
 QUICK = ("nothing", "twice the batch size", "more epochs")
 
