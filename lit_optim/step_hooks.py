@@ -113,3 +113,16 @@ def after_closure(act: Callable[[], Any], args: Any, kwargs: Any) -> Any:
     if len(args) > 1:
         return (args[0], closure_then_act, *args[2:]), kwargs
     return args, {**kwargs, "closure": closure_then_act}
+
+
+def loss_of(closure: Callable[[], Any] | None) -> Any:
+    """Call the closure of a step, if there is one, with gradients enabled, and return its loss.
+
+    Example:
+        >>> loss_of(None) is None, loss_of(torch.is_grad_enabled)
+        (True, True)
+    """
+    if closure is None:
+        return None
+    with torch.enable_grad():
+        return closure()

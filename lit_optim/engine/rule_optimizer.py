@@ -21,7 +21,7 @@ from lit_optim.engine.state_dict import unshare_loaded, unshared_state
 from lit_optim.engine.without_unused_hooks import without_unused_hooks
 from lit_optim.errors import ConfigError
 from lit_optim.state_loading.compatible_state import compatible_state
-from lit_optim.step_hooks import is_state_init_step
+from lit_optim.step_hooks import is_state_init_step, loss_of
 
 __all__ = ["Counters", "Group", "RuleOptimizer", "RuleSpec", "Scalars", "Sums"]
 
@@ -106,10 +106,7 @@ class RuleOptimizer(Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step; with a closure, which is called once with gradients enabled, return its loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = loss_of(closure)
         buckets = self._buckets()
         if closure is None and is_state_init_step(self, (bucket.counters["step"] for bucket in buckets)):
             return loss

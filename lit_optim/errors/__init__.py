@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar
 
-from lit_optim.errors.failures import exit_code_of_ranks, failure_message
+from lit_optim.errors.failures import exit_code_of_ranks, failure_message, first_error
 
 HYDRA_NOTES = r"\n\s*(?:full_key: |object_type=|Available options|Config search path:|See https:)"
 SHORT = "LIT_OPTIM_SHORT_ERRORS"  # set while HYDRA_FULL_ERROR is set by us, and not by the user
@@ -155,12 +155,14 @@ def exit_on_config_error(main: F) -> F:
             frames = error.__traceback__
             while frames is not None and frames.tb_frame.f_code is not task.__code__:
                 frames = frames.tb_next
-            found = config_error_in(error)
+            first = first_error(error)
+            found = config_error_in(error) or config_error_in(first)
             message, code = str(found or ""), ConfigError.exit_code if found is None else found.exit_code
             if not message and not full_error and isinstance(error, Exception):
                 message = hydra_message(error, before_main=frames is None)
                 if not message:
-                    message, code = failure_message(error), exit_code_of_ranks(error) or 1
+                    message = failure_message(error) or failure_message(first)
+                    code = exit_code_of_ranks(error) or 1
             if not message:
                 raise error.with_traceback(frames or error.__traceback__)  # noqa: B904 - the same error
             if code <= 128:  # else a rank has said why

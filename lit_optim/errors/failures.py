@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 
 ADVICE = {
@@ -27,6 +28,8 @@ def failure_message(error: BaseException) -> str:
         >>> failure_message(ValueError("a bug"))
         ''
     """
+    if isinstance(error, RuntimeError) and str(error).startswith("Missing folder: "):  # Lightning's, of a log
+        error = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(error)[16:].rstrip("."))
     if isinstance(error, OSError) and error.strerror:
         name = "" if error.filename is None else f"{error.filename}: "
         advice = ADVICE.get(error.errno or 0)
@@ -39,6 +42,22 @@ def failure_message(error: BaseException) -> str:
             "memory, or has printed its own error: mend that, and resume from the last checkpoint"
         )
     return ""
+
+
+def first_error(error: BaseException) -> BaseException:
+    """Return the error that Lightning was ending a run for where a logger or a callback has failed at that.
+
+    Example:
+        >>> error = ValueError("the only one")
+        >>> first_error(error) is error
+        True
+    """
+    frames = error.__traceback__
+    while frames is not None:
+        if frames.tb_frame.f_code.co_name == "_interrupt" and error.__context__ is not None:
+            return first_error(error.__context__)
+        frames = frames.tb_next
+    return error
 
 
 def exit_code_of_ranks(error: BaseException) -> int | None:

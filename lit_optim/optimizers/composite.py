@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, MutableMapping
 from itertools import chain
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 from torch.autograd import profiler
 from torch.optim import Optimizer
@@ -19,6 +18,7 @@ from lit_optim.engine.without_unused_hooks import without_unused_hooks
 from lit_optim.errors import ConfigError
 from lit_optim.optimizers.matrix_shape import flat_shape, is_odd_shape, takes_matrices_only
 from lit_optim.state_loading.compatible_state import compatible_state
+from lit_optim.step_hooks import loss_of
 from lit_optim.torch_backend.implementation import fastest, keep_exact, restored
 
 PART = "part"  # in every group: the name of its part
@@ -152,10 +152,7 @@ class Composite(Optimizer):
     @without_unused_hooks
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step with every part; with a closure, which is called once with gradients, return its loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = loss_of(closure)
         self._lend_if_other()
         for inner in self.parts.values():
             step_inner(inner)

@@ -14,6 +14,7 @@ from lit_optim.distributed import cut_shard, first_row, gathered, local_tensor
 from lit_optim.engine.arguments import check_at_least_0, check_bools, check_gradients
 from lit_optim.errors import ConfigError, did_you_mean
 from lit_optim.optimizers.matrix_shape import flat_shape
+from lit_optim.step_hooks import loss_of
 
 Scale = Literal["original", "match_rms_adamw", "spectral_unclamped"]
 Split = Sequence[int] | Mapping[str, int]
@@ -154,10 +155,7 @@ class Muon(Optimizer):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step; with a closure, which is called once with gradients enabled, return its loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = loss_of(closure)
         for group in self.param_groups:
             active = [p for p in group["params"] if p.grad is not None]
             check_gradients(type(self).__name__, active)

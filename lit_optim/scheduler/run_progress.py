@@ -108,7 +108,8 @@ def count_begun_epoch(trainer: Trainer) -> None:
     epoch_loop = loop.epoch_loop
     progress: Any = loop.epoch_progress
     done: Any = epoch_loop.batch_progress.current
-    if not epoch_loop.batch_progress.is_last_batch or not getattr(loop, "restarted_mid_epoch", False):
+    old = before_2_5(trainer) and epoch_loop.restarting and done.ready > 0  # which asks the old epoch once more
+    if not epoch_loop.batch_progress.is_last_batch or not (old or getattr(loop, "restarted_mid_epoch", False)):
         return
     at_batch_end = getattr(epoch_loop, "restarted_on_train_batch_end", False)
     if at_batch_end and progress.current.started == progress.current.processed:

@@ -7,9 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger
 from torch.multiprocessing import ProcessExitedException
 
-from lit_optim import exit_on_config_error
+from _support.net import fit
+from lit_optim import ConfigError, exit_on_config_error
 from lit_optim.errors.failures import exit_code_of_ranks, failure_message
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -27,6 +30,7 @@ STOPPED = ProcessExitedException("process 0 terminated with exit code 143", 0, 7
             "logs/a.csv: Permission denied; make it acc",
         ),
         (OSError(errno.EIO, "Input/output error", "a.csv"), "a.csv: Input/output error"),
+        (RuntimeError("Missing folder: logs/csv."), "logs/csv: No such file or directory; is the path right"),
         (KILLED, f"{LOST} (process 1 terminated with signal SIGKILL); it was killed, "),
         (
             RuntimeError("[/gloo/tcp/pair.cc:5] Read error:\nConnection reset by peer"),
@@ -77,3 +81,32 @@ def test_other_errors_and_exits_pass(capsys):
     with pytest.raises(ValueError, match="a bug"):
         exit_on_config_error(lambda: (_ for _ in ()).throw(error))()
     assert outcome(capsys, SystemExit(143)) == (143, "")
+
+
+class FinalizeFails(CSVLogger):
+    """As a logger whose folder is gone, which Lightning closes before it passes on the error of the run."""
+
+    def finalize(self, status):
+        raise AttributeError("no file is open")
+
+
+@pytest.mark.parametrize(
+    ("first", "code", "words"),
+    [
+        (ConfigError("optimizer.lr=-1: must not be negative"), 2, "optimizer.lr=-1: must not be negative\n"),
+        (FileNotFoundError(2, "No such file or directory", "metrics.csv"), 1, "metrics.csv: No such file or directory"),
+    ],
+)
+def test_the_error_of_the_run_is_said_where_the_logger_fails_too(tmp_path, capsys, first, code, words):
+    class Fails(Callback):
+        def on_train_epoch_start(self, trainer, pl_module):
+            raise first
+
+    @exit_on_config_error
+    def main():
+        fit(tmp_path, callbacks=[Fails()], logger=FinalizeFails(tmp_path))
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+    assert capsys.readouterr().err.splitlines()[-1].startswith(words.rstrip("\n"))

@@ -6,30 +6,19 @@ from typing import Any, Literal
 
 import torch
 
-from lit_optim.callbacks.metric_feeder import MetricFeeder
-from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.callbacks.swats.foreign_schedulers import reject_other_schedules
 from lit_optim.callbacks.swats.replace_spec import swats_spec
 from lit_optim.callbacks.swats.report import History, advice, estimates_table
-from lit_optim.callbacks.switch.metric import read_on_metric
+from lit_optim.callbacks.switch.change import ChangeOfOptimizer, is_short
 from lit_optim.config.read.spec import Spec
-from lit_optim.duration import parse
-from lit_optim.errors import ConfigError, wrong
 from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_info, rank_zero_warn
 from lit_optim.optimizers.swats.optimizer import SWATS as Optimizer
 from lit_optim.plots.lr_estimates import draw_estimates
 from lit_optim.plots.report_files import write_report
 from lit_optim.scheduler.run_length import run_length
-from lit_optim.schedules.shapes.plateau import PlateauState
-
-NEVER = "never"
-BUILT_BY_HAND = (
-    "optim_callbacks=swats needs one optimizer that can be both: with ConfigureOptimizersMixin it is built from "
-    "optimizer=adam, adamw or amsgrad; by hand, return lit_optim.optimizers.SWATS(params, lr=...)"
-)
 
 
-class SWATS(MetricFeeder, OptimizerCallback):
+class SWATS(ChangeOfOptimizer[Optimizer]):
     """Switches from Adam to SGD: when the estimate of SGD's learning rate has settled, at a time, or on a metric.
 
     The rule and its options are in `lit_optim.optimizers.SWATS`, which the mixin builds from the configured Adam. The
@@ -64,8 +53,12 @@ class SWATS(MetricFeeder, OptimizerCallback):
 
     key = "optim_callbacks.swats.on_metric.monitor"
     taker = "the switch of SWATS"
-
-    one_optimizer = True
+    optimizer_class = Optimizer
+    built_by_hand = (
+        "optim_callbacks=swats needs one optimizer that can be both: with ConfigureOptimizersMixin it is built from "
+        "optimizer=adam, adamw or amsgrad; by hand, return lit_optim.optimizers.SWATS(params, lr=...)"
+    )
+    from_start = "SGD from the start is optimizer=momentum"
 
     def __init__(
         self,
@@ -86,16 +79,9 @@ class SWATS(MetricFeeder, OptimizerCallback):
             normalize_by_lr=normalize_by_lr, follow_schedule=follow_schedule, **({"compile": True} if compile else {}),
         )  # fmt: skip
         Optimizer([torch.zeros(1)], **self.options)  # rejects what is out of range
-        self.at = None if at is None or at == NEVER else parse(at, "at")
-        if self.at is not None and self.at.amount == 0:
-            raise ConfigError(wrong("at", at, "must be after the first step; SGD from the start is optimizer=momentum"))
-        watched = None if on_metric is None or on_metric == {} else read_on_metric(on_metric)
-        self.on_metric = on_metric
-        self.plateau, self.plateau_state = watched and watched[1], PlateauState()
-        super().__init__(watched and watched[0])
+        super().__init__(at, on_metric)
         self.folder = Path(folder)
         self._histories: list[History] = []
-        self._due: int | None = None
         self._shown: float | None = None
 
     def replace_spec(self, spec: Spec) -> Spec:
@@ -109,21 +95,15 @@ class SWATS(MetricFeeder, OptimizerCallback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Reject what cannot work, before a first step is taken."""
-        group = self._optimizer(trainer).param_groups[0]
+        group = self.optimizer_of(trainer).param_groups[0]
         run = run_length(trainer)
         schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
         reject_other_schedules(schedulers, run.total_steps, follow=group["follow_schedule"])
-        if self.at is not None:
-            self._due = self.at.steps(run, "optim_callbacks.swats.at")
-            if run.total_steps is not None and self._due >= run.total_steps and not _is_short(trainer):
-                rank_zero_warn(
-                    f"optim_callbacks.swats.at: a switch after {self._due} optimizer steps never comes, the run has "
-                    f"{run.total_steps}; write a share of it, e.g. at=50%"
-                )
+        self.set_due(trainer, run)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Enable the criterion and begin the report; a checkpoint has been restored by now."""
-        groups = self._optimizer(trainer).param_groups
+        groups = self.optimizer_of(trainer).param_groups
         for group in groups:
             group.update(armed=True, replicated=trainer.world_size > 1)
         separate = len(groups) > 1 and groups[0]["scope"] == "group"
@@ -136,7 +116,7 @@ class SWATS(MetricFeeder, OptimizerCallback):
         """Request the switch, which takes place at the end of Adam's last step."""
         if self._due is not None and trainer.global_step >= self._due - 1:
             self._due = None
-            for group in self._optimizer(trainer).param_groups:
+            for group in self.optimizer_of(trainer).param_groups:
                 group["switch_requested"] = group["phase"] == "adam"
 
     def on_train_batch_end(
@@ -163,17 +143,14 @@ class SWATS(MetricFeeder, OptimizerCallback):
             self._shown = switched
             pl_module.log("swats/sgd", switched, prog_bar=True, logger=False, on_step=True, on_epoch=False)
 
-    def feed(self, trainer: Trainer, value: float) -> None:
-        """Switch to SGD if the metric has stopped improving."""
-        assert self.plateau is not None
-        self.plateau_state = self.plateau.observe(self.plateau_state, value)
-        if self.plateau_state.scale < 1:
-            self._optimizer(trainer).switch()
+    def change(self, trainer: Trainer) -> None:
+        """Switch to SGD."""
+        self.optimizer_of(trainer).switch()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the report, and give advice if there was no switch."""
-        if not _is_short(trainer) and self.at is None:
-            group = self._optimizer(trainer).param_groups[0]
+        if not is_short(trainer) and self.at is None:
+            group = self.optimizer_of(trainer).param_groups[0]
             moves = not group["normalize_by_lr"] and group["lr"] != group.get("initial_lr", group["lr"])
             for history in self._histories:
                 if history.steps and history.switched_at is None:
@@ -185,32 +162,11 @@ class SWATS(MetricFeeder, OptimizerCallback):
         super().on_exception(trainer, pl_module, exception)
         self._write(trainer)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state of the metric's plateau; the rest is in the optimizer's state."""
-        return {} if self.monitor is None else {**super().state_dict(), "watched": self.plateau_state._asdict()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the state of the metric's plateau."""
-        if self.monitor is not None and state_dict:
-            super().load_state_dict(state_dict)
-            self.plateau_state = PlateauState(**state_dict["watched"])
-
-    def _optimizer(self, trainer: Trainer) -> Optimizer:
-        found = trainer.optimizers
-        if len(found) != 1 or not isinstance(found[0], Optimizer):
-            names = ", ".join(type(optimizer).__name__ for optimizer in found) or "none"
-            raise ConfigError(f"{BUILT_BY_HAND}; here it is {names}")
-        return found[0]
-
     def _write(self, trainer: Trainer) -> None:
         histories = [history for history in self._histories if history.steps]
         if histories:
             rows = estimates_table(histories)
             write_report(trainer, self.folder, "swats", rows, lambda: draw_estimates(histories))
-
-
-def _is_short(trainer: Trainer) -> bool:
-    return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]  # set by a connector
 
 
 def _share_in_sgd(groups: list[dict[str, Any]]) -> float:

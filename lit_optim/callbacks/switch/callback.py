@@ -5,32 +5,24 @@ from typing import Any, ClassVar
 
 import torch
 
-from lit_optim.callbacks.metric_feeder import MetricFeeder
-from lit_optim.callbacks.protocol import OptimizerCallback
+from lit_optim.callbacks.switch.change import ChangeOfOptimizer
 from lit_optim.callbacks.switch.foreign_schedulers import reject_overwriting
-from lit_optim.callbacks.switch.metric import read_on_metric
 from lit_optim.config.build.optimizer import check_optimizer
 from lit_optim.config.capabilities import capabilities_of_target
 from lit_optim.config.checks.locate import locate_class_or_factory
 from lit_optim.config.read.spec import Spec, read_spec
-from lit_optim.duration import parse
-from lit_optim.errors import ConfigError, wrong
-from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_info, rank_zero_warn
+from lit_optim.errors import ConfigError
+from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_info
 from lit_optim.optimizers.switched.arguments import read_lr, reason_against
 from lit_optim.optimizers.switched.optimizer import Switched
 from lit_optim.param_groups import Grouping
 from lit_optim.scheduler.run_length import run_length
 from lit_optim.scheduler.schedule_lr import ScheduleLR
-from lit_optim.schedules.shapes.plateau import PlateauState
 
-NEVER, OWN = "never", "own"
-BUILT_BY_HAND = (
-    "optim_callbacks=switch needs an optimizer that can change its class: ConfigureOptimizersMixin builds it; by hand, "
-    "return lit_optim.optimizers.Switched(optimizer, torch.optim.SGD, {...}, lr=...)"
-)
+OWN = "own"
 
 
-class Switch(MetricFeeder, OptimizerCallback):
+class Switch(ChangeOfOptimizer[Switched]):
     """Replaces the optimizer by one of another class, at a time or when a metric stops improving.
 
     Both are one object, `lit_optim.optimizers.Switched`, which the mixin builds: checkpoints from before and after the
@@ -55,7 +47,12 @@ class Switch(MetricFeeder, OptimizerCallback):
 
     key = "optim_callbacks.switch.on_metric.monitor"
     taker = "the change of the optimizer"
-    one_optimizer = True
+    optimizer_class = Switched
+    built_by_hand = (
+        "optim_callbacks=switch needs an optimizer that can change its class: ConfigureOptimizersMixin builds it; by "
+        "hand, return lit_optim.optimizers.Switched(optimizer, torch.optim.SGD, {...}, lr=...)"
+    )
+    from_start = "write it as the optimizer itself"
     single: ClassVar[bool] = True
 
     def __init__(
@@ -68,16 +65,9 @@ class Switch(MetricFeeder, OptimizerCallback):
             raise ConfigError(f"to={self.to.spec.path}: {why}")
         self.lr = None if lr is None or lr == OWN else lr
         read_lr(self.lr, 0.0)
-        self.at = None if at is None or at == NEVER else parse(at, "at")
-        if self.at is not None and self.at.amount == 0:
-            raise ConfigError(wrong("at", at, "must be after the first step; write it as the optimizer itself"))
-        watched = None if on_metric is None or on_metric == {} else read_on_metric(on_metric)
-        if self.at is None and watched is None:
+        super().__init__(at, on_metric)
+        if self.at is None and self.monitor is None:
             raise ConfigError("at=never: nothing would change; write e.g. at=60% or on_metric={monitor: val/loss}")
-        self.plateau, self.plateau_state = watched and watched[1], PlateauState()
-        self.on_metric = on_metric
-        super().__init__(watched and watched[0])
-        self._due: int | None = None
 
     def replace_spec(self, spec: Spec) -> Spec:
         """Reject an optimizer that cannot be replaced in mid-run."""
@@ -102,7 +92,7 @@ class Switch(MetricFeeder, OptimizerCallback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Reject what cannot work, before a first step is taken."""
-        optimizer, run = self._optimizer(trainer), run_length(trainer)
+        optimizer, run = self.optimizer_of(trainer), run_length(trainer)
         schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
         reject_overwriting(schedulers, run.total_steps, "the old one", "the new one")
         driven = {value.key for each in schedulers if isinstance(each, ScheduleLR) for value in each.driven_values}
@@ -110,19 +100,12 @@ class Switch(MetricFeeder, OptimizerCallback):
             if key.partition("[")[0] not in optimizer.own[1]:
                 rule = f"{type(optimizer.inner[1]).__name__} of optim_callbacks.switch.to has no such value; remove it"
                 raise ConfigError(f"scheduler.drive.{key}: {rule}")
-        if self.at is not None:
-            self._due = self.at.steps(run, "optim_callbacks.switch.at")
-            short = bool(trainer.fast_dev_run)  # type: ignore[attr-defined]  # set by a connector
-            if run.total_steps is not None and self._due >= run.total_steps and not short:
-                rank_zero_warn(
-                    f"optim_callbacks.switch.at: a change after {self._due} optimizer steps never comes, the run has "
-                    f"{run.total_steps}; write a share of it, e.g. at=60%"
-                )
+        self.set_due(trainer, run)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Warn where the metric cannot be followed exactly, unless the change has taken place."""
         self._switch_if_due(trainer)  # of a checkpoint without a change, from after its time
-        if self.monitor is not None and not self._optimizer(trainer).switched:
+        if self.monitor is not None and not self.optimizer_of(trainer).switched:
             super().on_train_start(trainer, pl_module)
 
     def on_train_batch_end(
@@ -134,27 +117,11 @@ class Switch(MetricFeeder, OptimizerCallback):
     def _switch_if_due(self, trainer: Trainer) -> None:
         if self._due is not None and trainer.global_step >= self._due:
             self._due = None
-            self._switch(trainer)
+            self.change(trainer)
 
-    def feed(self, trainer: Trainer, value: float) -> None:
-        """Change the optimizer if the metric has stopped improving."""
-        assert self.plateau is not None
-        self.plateau_state = self.plateau.observe(self.plateau_state, value)
-        if self.plateau_state.scale < 1:
-            self._switch(trainer)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state of the metric's plateau; the rest is in the optimizer's state."""
-        return {} if self.monitor is None else {**super().state_dict(), "watched": self.plateau_state._asdict()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the state of the metric's plateau."""
-        if self.monitor is not None and state_dict:
-            super().load_state_dict(state_dict)
-            self.plateau_state = PlateauState(**state_dict["watched"])
-
-    def _switch(self, trainer: Trainer) -> None:
-        optimizer = self._optimizer(trainer)
+    def change(self, trainer: Trainer) -> None:
+        """Let the new class take over, and say so."""
+        optimizer = self.optimizer_of(trainer)
         if optimizer.switched:
             return
         before, after = (type(each).__name__ for each in optimizer.inner)
@@ -166,13 +133,6 @@ class Switch(MetricFeeder, OptimizerCallback):
         rank_zero_info(
             f"{after} in place of {before} from optimizer step {trainer.global_step + 1} on: lr {lr:.3g}, {state}"
         )
-
-    def _optimizer(self, trainer: Trainer) -> Switched:
-        found = trainer.optimizers
-        if len(found) != 1 or not isinstance(found[0], Switched):
-            names = ", ".join(type(optimizer).__name__ for optimizer in found) or "none"
-            raise ConfigError(f"{BUILT_BY_HAND}; here it is {names}")
-        return found[0]
 
 
 def _reason_against(cls: type[torch.optim.Optimizer], spec: Spec) -> str | None:

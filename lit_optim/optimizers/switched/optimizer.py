@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -18,6 +17,7 @@ from lit_optim.optimizers.switched.group_values import OWN_FLAGS, TO, as_tuples,
 from lit_optim.optimizers.switched.uniform_state import complete_keys, has_begun, keep_other_keys
 from lit_optim.state_loading.parameter_names import names_by_parameter
 from lit_optim.state_loading.translate import translated
+from lit_optim.step_hooks import loss_of
 from lit_optim.torch_backend.implementation import fastest, keep_exact, restored
 
 
@@ -148,10 +148,7 @@ class Switched(Optimizer):
     @without_unused_hooks
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step; with a closure, which is called once with gradients, return its loss."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        loss = loss_of(closure)
         self._lend_if_other()
         kept = {p: self.state.pop(p) for p in self._pending if p.grad is not None}  # begins with empty state
         step_inner(self.active)

@@ -279,7 +279,7 @@ def test_a_metric_that_is_never_logged(tmp_path):
 
 
 def test_a_time_after_the_end_is_reported(tmp_path):
-    with pytest.warns(UserWarning, match="a switch after 100 optimizer steps never comes, the run has 24"):
+    with pytest.warns(UserWarning, match="a change after 100 optimizer steps never comes, the run has 24"):
         fit(tmp_path, net(swats={**FORCED, "at": 100}))
 
 
