@@ -31,7 +31,13 @@ def page_panels(previews: Sequence[Preview], points: Mapping[Curve, Points], *, 
         shown = labelled_curves(previews, key)
         series = [points[curve].values for _, curve in shown]
         lines = [
-            {"label": label or _all_groups(previews[config]), "config": config, "curve": index, "color": color, "dashes": DASHES[dash]}
+            {
+                "label": label or _all_groups(previews[config]),
+                "config": config,
+                "curve": index,
+                "color": color,
+                "dashes": DASHES[dash],
+            }
             for (label, curve), (color, dash) in zip(shown, line_looks(series), strict=True)
             for config, index in [places[curve]]
         ]
@@ -53,8 +59,12 @@ def page_panels(previews: Sequence[Preview], points: Mapping[Curve, Points], *, 
 
 
 def html_page(
-    previews: Sequence[Preview], points: Mapping[Curve, Points], configs: Sequence[Any], notes: Sequence[str],
-    *, log: bool = False,
+    previews: Sequence[Preview],
+    points: Mapping[Curve, Points],
+    configs: Sequence[Any],
+    notes: Sequence[str],
+    *,
+    log: bool = False,
 ) -> str:
     """Write the page.
 
@@ -66,7 +76,7 @@ def html_page(
         log: whether values are on a logarithmic scale in any case.
     """  # fmt: skip
     panels = page_panels(previews, points, log=log)
-    phases = " · ".join(f"{b['name']} {b['start']:,}–{b['stop'] - 1:,}" for b in panels[0]["bands"])
+    phases = " · ".join(f"{b['name']} {b['start']:,} to {b['stop'] - 1:,}" for b in panels[0]["bands"])
     data = json.dumps(_finite({"configs": configs, "panels": panels}), allow_nan=False, separators=(",", ":"))
     text = files("lit_optim.plots").joinpath("page.html").read_text(encoding="utf-8")
     parts = {

@@ -10,7 +10,7 @@ class Palette(NamedTuple):
 
     Args:
         lines: in the order of Okabe and Ito's blue, vermilion, green, purple, orange and black, made lighter or darker
-            until each has a contrast of 3 to everything behind it.
+            until each has a contrast of 3 to everything behind it and differs from all others for colour-blind eyes.
         ink: of text.
         grid: of grid lines.
         background: of the picture.
@@ -25,7 +25,7 @@ class Palette(NamedTuple):
 
 
 LIGHT = Palette(
-    ("#0072b2", "#c44e00", "#008060", "#a8497f", "#8a6100", "#333333"),
+    ("#0458b8", "#9a3b00", "#00945c", "#c94f9f", "#8f8410", "#1c1c1c"),
     ink="#333b44",
     grid="#c3ccd6",
     background="#ffffff",
@@ -45,7 +45,7 @@ def css_variables(palette: Palette) -> str:
 
     Example:
         >>> css_variables(LIGHT)[:42]
-        '--line0: #0072b2; --line1: #c44e00; --line'
+        '--line0: #0458b8; --line1: #9a3b00; --line'
     """
     named = {f"line{i}": color for i, color in enumerate(palette.lines)}
     named |= {"ink": palette.ink, "grid": palette.grid, "background": palette.background}

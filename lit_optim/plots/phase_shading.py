@@ -52,7 +52,7 @@ def place_names(spans: Sequence[tuple[str, float, float]]) -> dict[int, tuple[fl
 
     Example:
         >>> place_names([("warmup", 0.0, 0.02), ("main", 0.02, 0.1), ("cooldown", 0.1, 1.0)])
-        {0: (0.0343, 0), 1: (0.06, 1), 2: (0.55, 0)}
+        {0: (0.04025, 0), 1: (0.06, 1), 2: (0.55, 0)}
     """
     ends, places = [0.0] * ROWS, {}
     for i, (name, start, stop) in enumerate(spans):
