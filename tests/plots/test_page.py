@@ -82,7 +82,7 @@ def test_what_it_is_made_of(tmp_path):
 def test_no_text_ends_the_script(tmp_path):
     words = ["optimizer=sgd", "scheduler=linear", "total_steps=4", "param_groups.rules=[{name: '<!--<script><b>', match: {type: bias}, lr: 0.1}]"]  # fmt: skip
     _, page = written(tmp_path, *words)
-    assert "b" not in page.tags
+    assert "<" not in page.texts["script", "data"]
     assert "<!--<script><b>" in [c["group"] for c in json.loads(page.texts["script", "data"])["configs"][0]["curves"]]
 
 
