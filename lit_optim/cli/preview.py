@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     picture = f"picture, .png or .svg; default: {DEFAULT_OUT}; none: no picture"
     parser.add_argument("overrides", nargs="*", help=words)
     parser.add_argument("--out", metavar="FILE", help=picture)
+    parser.add_argument("--html", metavar="FILE", help="an interactive page, in one file that needs no network")
     parser.add_argument("--csv", metavar="FILE", help="every step of every curve")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth step only, in the csv")
     parser.add_argument("--log", action="store_true", help="a logarithmic scale of values, in the picture")
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.every < 1:
         raise ConfigError(wrong("--every", args.every, "must be at least 1 optimizer step"))
     out = _picture_path(args.out)
-    for option, path in (("--out", args.out), ("--csv", args.csv)):
+    for option, path in (("--out", args.out), ("--html", args.html), ("--csv", args.csv)):
         if path and not Path(path).parent.is_dir():
             raise ConfigError(wrong(option, path, "there is no such folder; make it first"))
     previews = [preview(choice) for choice in choices(args.overrides)]
@@ -73,7 +74,13 @@ def run(args: argparse.Namespace) -> int:
         files["picture"] = str(out)
     if max(lengths.values()) > most:
         notes.append(f"the run is long: of noisy curves, min and max are those of {most} steps")
-    data = {"configs": [preview_data(one, points) for one in previews], "files": files, "notes": notes}
+    configs = [preview_data(one, points) for one in previews]
+    if args.html:
+        from lit_optim.plots.page import html_page
+
+        Path(args.html).write_text(html_page(previews, points, configs, notes, log=args.log), encoding="utf-8")
+        files["html"] = args.html
+    data = {"configs": configs, "files": files, "notes": notes}
     written = [f"{kind}: {path}" for kind, path in files.items()]
     blocks = [*preview_blocks(previews, points), *written, *(f"note: {note}" for note in notes)]
     show(blocks, data=data, as_json=args.json)
