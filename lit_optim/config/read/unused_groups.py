@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lit_optim.config.read.presets import GROUPS, load_preset, preset_names
+from lit_optim.config.read.presets import GROUPS, RECIPE, load_preset, preset_names
 
 
 def task_overrides() -> list[str]:
@@ -31,7 +31,8 @@ def unused_groups(words: Iterable[str], specs: Mapping[str, Any], name: str) -> 
         >>> text.partition(";")[0]
         'optim_callbacks=ema has no effect: Net gets no optim_callbacks'
     """
-    found = []
+    words, found = list(words), []
+    recipes = [word.lstrip("+") for word in words if re.match(rf"\+?{RECIPE}(@\S*)?=(?!null$)", word)]
     for word in words:
         key, _, value = word.lstrip("+").partition("=")
         group = re.split("[@.]", key)[0]
@@ -39,6 +40,10 @@ def unused_groups(words: Iterable[str], specs: Mapping[str, Any], name: str) -> 
             found.append(
                 f"{word.lstrip('+')} has no effect: {name} gets no {group}; take it in __init__ and pass it on, "
                 f"{name}(cfg.optimizer, ..., {group}=cfg.get({group!r}))"
+            )
+        elif recipes and key in ("optimizer", "scheduler", "param_groups"):
+            found.append(
+                f"{word} has no effect: {recipes[-1]} sets all of it; write {key}.<key>=, or leave the recipe out"
             )
     return found
 
