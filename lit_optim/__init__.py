@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lit_optim.config.read.compose import compose
     from lit_optim.config.read.lightning_cli import SpecLike
     from lit_optim.config.read.presets import presets
+    from lit_optim.config.read.recipe import recipe
     from lit_optim.config.sweep import ValidateSweep
     from lit_optim.config.validate import validate
     from lit_optim.mixin import ConfigureOptimizersMixin
@@ -45,6 +46,7 @@ _HOMES = {
     "compose": "lit_optim.config.read.compose",
     "find_checkpoint": "lit_optim.checkpoint_files.find",
     "presets": "lit_optim.config.read.presets",
+    "recipe": "lit_optim.config.read.recipe",
     "specs": "lit_optim.config.app_specs",
     "validate": "lit_optim.config.validate",
 }
@@ -65,6 +67,7 @@ __all__ = [
     "exit_on_config_error",
     "find_checkpoint",
     "presets",
+    "recipe",
     "specs",
     "validate",
 ]
