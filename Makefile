@@ -135,4 +135,5 @@ capabilities: .venv  ## measure what each optimizer can do: the table that is sh
 check: lint types cov  ## all that CI checks
 
 clean:  ## remove what the targets made, but the environments
-	rm -rf dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
+	  docs/gallery docs/reference docs/errors.md

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from docs_pages import api, cli, config_keys, errors, gallery
@@ -32,13 +31,6 @@ def write(docs: Path) -> None:
     for path, overrides in pictures.items():
         if not (docs / path).is_file():
             gallery.draw(docs / path, overrides)
-
-
-def clean(docs: Path) -> None:
-    """Remove what `write` has written."""
-    for folder in FOLDERS:
-        shutil.rmtree(docs / folder, ignore_errors=True)
-    (docs / errors.PAGE).unlink(missing_ok=True)
 
 
 def _write_if_changed(file: Path, text: str) -> None:
