@@ -29,8 +29,7 @@ def write(docs: Path) -> None:
     for path, text in texts.items():
         _write_if_changed(docs / path, text)
     for path, overrides in pictures.items():
-        if not (docs / path).is_file():
-            gallery.draw(docs / path, overrides)
+        gallery.draw(docs / path, overrides)
 
 
 def _write_if_changed(file: Path, text: str) -> None:
