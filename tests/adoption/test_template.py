@@ -144,7 +144,13 @@ def test_the_edits_are_those_of_the_readme(projects):
     """The mixin, the model's config; and, to have its own messages or groups at the top, a few lines of the app."""
     assert changed_files(projects[BEFORE]) == set()
     assert changed_files(projects[MOUNTED]) == {MODULE, MODEL, "src/train.py"}
-    assert changed_files(projects[TOP_LEVEL]) == {MODULE, MODEL, "src/train.py", "configs/train.yaml", "configs/eval.yaml"}
+    assert changed_files(projects[TOP_LEVEL]) == {
+        MODULE,
+        MODEL,
+        "src/train.py",
+        "configs/train.yaml",
+        "configs/eval.yaml",
+    }
 
 
 @pytest.mark.parametrize(("name", "choice"), [(MOUNTED, "optimizer@model.optimizer"), (TOP_LEVEL, "optimizer")])
