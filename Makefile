@@ -32,7 +32,7 @@ $(tests): export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: .venv help train $(tests) test-portable $(portable) gpu lint types format wheel bench docs capabilities check clean
+.PHONY: .venv help train $(tests) test-portable $(portable) gpu lint types format wheel test-wheel release bench docs capabilities check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z.][a-z -.]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -122,6 +122,16 @@ format: .venv  ## format, and fix what can be fixed safely
 
 wheel: .venv  ## wheel and sdist in dist/
 	$(PY) -m build --no-isolation
+
+test-wheel: wheel  ## build them, check their metadata, install each into a fresh environment and test it there
+	$(PY) tools/release.py metadata dist
+	LIT_OPTIM_DIST=$(CURDIR)/dist $(PYTEST) -m slow tests/packaging $(RUN_ARGS)
+
+release: .venv  ## what a release needs: a clean tree, version and date, wheel and sdist tested; publishes nothing
+	$(PY) tools/release.py check
+	rm -rf dist
+	$(MAKE) test-wheel
+	@echo 'released is what you tag and upload: git tag v... and the two files in dist/'
 
 bench: .venv  ## the figures of docs/evidence.md, measured here
 	$(PY) -m benchmarks $(RUN_ARGS)

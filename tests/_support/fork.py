@@ -7,12 +7,21 @@ import os
 import pickle
 import socket
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
+import lit_optim
 from _support.by_version import skip_what_torch_cannot
+
+with warnings.catch_warnings():  # imported once here, not in every fork
+    warnings.simplefilter("ignore")
+    import torch.distributed.checkpoint.state_dict
+    import torch.distributed.fsdp
+    import torch.distributed.tensor
+lit_optim.build_optimizer("adamw", torch.nn.Linear(1, 1), param_groups="no_decay")
 
 
 def free_port() -> int:

@@ -80,6 +80,10 @@ RUNS = [  # two epochs of four batches
     (MOUNTED, "model.optimizer.lr=0.5", "8 steps with AdamW lr=0.5"),
     (MOUNTED, "experiment=sgd", "8 steps with SGD lr=0.01"),
     (MOUNTED, "experiment=wide debug=default", "4 steps with AdamW lr=0.001"),
+    (MOUNTED, "experiment=sgd debug=limit", "6 steps with SGD lr=0.01"),
+    (MOUNTED, "debug=fdr", "1 steps with AdamW lr=0.001"),
+    (MOUNTED, "debug=profiler", "4 steps with AdamW lr=0.001"),
+    (TOP_LEVEL, "experiment=wide debug=overfit", "6 steps with AdamW lr=0.001"),
     (MOUNTED, "logger=csv model.scheduler.warmup.steps=2", "8 steps with AdamW lr=0.001"),
     (TOP_LEVEL, "", "8 steps with AdamW lr=0.001"),
     (TOP_LEVEL, "optimizer=sgd", "8 steps with SGD lr=0.01"),
@@ -97,6 +101,8 @@ def test_trains_and_tests_the_best_checkpoint(projects, tmp_path, name, argument
     outcome = call(projects[name], tmp_path, *arguments.split())
     assert outcome.code == 0, outcome.err
     assert f"trained {trained}" in outcome.out
+    best = [] if "test=false" in arguments else sorted(str(path) for path in tmp_path.rglob("epoch=*.ckpt"))
+    assert re.findall("^tested the weights of (.*)$", outcome.out, re.MULTILINE) == best  # debug configs save none
 
 
 WRONG = [
@@ -121,6 +127,30 @@ def test_wrong_configurations_train_nothing(projects, tmp_path, name, argument, 
     assert message in outcome.err
     assert "trained" not in outcome.out
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_sweep_over_experiments(projects, tmp_path):
+    outcome = call(projects[MOUNTED], tmp_path, "-m", "experiment=sgd,wide", "debug=limit")
+    assert outcome.code == 0, outcome.err
+    assert re.findall(r"trained 6 steps with (\w+)", outcome.out) == ["SGD", "AdamW"]
+
+
+def changed_files(project):
+    files = [file.relative_to(TEMPLATE) for file in TEMPLATE.rglob("*.*") if "__pycache__" not in file.parts]
+    return {file.as_posix() for file in files if (TEMPLATE / file).read_bytes() != (project / file).read_bytes()}
+
+
+def test_the_edits_are_those_of_the_documentation(projects):
+    """The mixin, the model's config; and, to have its own messages or groups at the top, a few lines of the app."""
+    assert changed_files(projects[BEFORE]) == set()
+    assert changed_files(projects[MOUNTED]) == {MODULE, MODEL, "src/train.py"}
+    assert changed_files(projects[TOP_LEVEL]) == {
+        MODULE,
+        MODEL,
+        "src/train.py",
+        "configs/train.yaml",
+        "configs/eval.yaml",
+    }
 
 
 @pytest.mark.parametrize(("name", "choice"), [(MOUNTED, "optimizer@model.optimizer"), (TOP_LEVEL, "optimizer")])

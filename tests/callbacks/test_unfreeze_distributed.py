@@ -65,13 +65,28 @@ class Sharded(Net):
             fully_shard(self, mesh=self.device_mesh["data_parallel"])
 
 
+@pytest.fixture(scope="module", params=["adamw", "momentum"])
+def replicated(request, tmp_path_factory):
+    """A name of an optimizer, and the weights of a run with whole parameters."""
+
+    def work(rank):
+        module = net(optimizer=request.param)
+        fitting = trainer(tmp_path_factory.getbasetemp(), devices=2, strategy=UNUSED)
+        fitting.fit(module, loader(), loader(8))
+        return weights(module)
+
+    return request.param, on_two_ranks(work)[0]
+
+
 @pytest.mark.parametrize("shards", [True, False])
-@pytest.mark.parametrize("optimizer", ["adamw", "momentum"])
-def test_sharded_parameters_end_where_whole_ones_do_and_resume(tmp_path, shards, optimizer):
+def test_sharded_parameters_end_where_whole_ones_do_and_resume(tmp_path, shards, replicated):
+    optimizer, whole = replicated
+
     def run(ckpt_path=None, **options):
         module = net(Sharded, optimizer)
         strategy = ModelParallelStrategy(2, 1, save_distributed_checkpoint=shards)
-        trainer(tmp_path, devices=2, strategy=strategy, **options).fit(module, loader(), loader(8), ckpt_path=ckpt_path)
+        fitting = trainer(tmp_path, devices=2, strategy=strategy, **options)
+        fitting.fit(module, loader(), loader(8), ckpt_path=ckpt_path)
         full = (getattr(p, "full_tensor", lambda p=p: p)() for p in module.parameters())
         return torch.cat([p.detach().flatten() for p in full])
 
@@ -81,13 +96,6 @@ def test_sharded_parameters_end_where_whole_ones_do_and_resume(tmp_path, shards,
         return unbroken, [run(tmp_path / f"step={step}.ckpt") for step in (3, 5, 6, 7, 10)]
 
     (first, resumed), (second, _) = on_two_ranks(work)
-
-    def replicated(rank):
-        module = net(optimizer=optimizer)
-        trainer(tmp_path, devices=2, strategy=UNUSED).fit(module, loader(), loader(8))
-        return weights(module)
-
-    whole, _ = on_two_ranks(replicated)
     assert torch.equal(first, second)
     torch.testing.assert_close(first, whole, rtol=1e-4, atol=1e-5)
     for one in resumed:

@@ -108,34 +108,44 @@ SPEC = dict(optimizer="adamw", optim_callbacks=["gradient_noise", "agc", "centra
 
 
 def run(tmp_path, cls, strategy, ckpt_path=None, **options):
+    torch.manual_seed(0)
     module = cls(**SPEC)
     fitting = trainer(tmp_path, devices=2, strategy=strategy, gradient_clip_val=0.5, **options)
     fitting.fit(module, loader(), loader(8), ckpt_path=ckpt_path)
     return torch.cat([getattr(p, "full_tensor", lambda p=p: p)().detach().flatten() for p in module.parameters()])
 
 
-def saves(folder):
-    return [ModelCheckpoint(folder, "s{step}", every_n_train_steps=1, save_top_k=-1)]
+def whole_and_resumed(tmp_path, cls, strategy):
+    """The weights of a run, which both ranks agree on, and those of runs that go on from four of its checkpoints."""
+
+    def work(rank):
+        saves = [ModelCheckpoint(tmp_path, "s{step}", every_n_train_steps=1, save_top_k=-1)]
+        unbroken = run(tmp_path, cls, strategy(), callbacks=saves)
+        return [unbroken, *(run(tmp_path, cls, strategy(), tmp_path / f"sstep={step}.ckpt") for step in (1, 3, 4, 6))]
+
+    (first, *resumed), (second, *others) = on_two_ranks(work)
+    assert torch.equal(first, second)
+    return first, [*resumed, *others]
+
+
+@pytest.fixture(scope="module")
+def replicated(tmp_path_factory):
+    return whole_and_resumed(tmp_path_factory.mktemp("ddp"), Net, lambda: "ddp")
+
+
+def test_replicated_training_resumes_exactly(replicated):
+    expected, resumed = replicated
+    assert all(torch.equal(result, expected) for result in resumed)
 
 
 @pytest.mark.parametrize("distributed", [True, False])
-def test_sharded_training_ends_where_replicated_does_and_resumes_exactly(tmp_path, distributed):
+def test_sharded_training_ends_where_replicated_does_and_resumes_exactly(tmp_path, replicated, distributed):
     def strategy():
         return ModelParallelStrategy(2, 1, save_distributed_checkpoint=distributed)
 
-    first, second = on_two_ranks(lambda rank: run(tmp_path, Sharded, strategy(), callbacks=saves(tmp_path / "sharded")))
-    assert torch.equal(first, second)
-    replicated, other = on_two_ranks(lambda rank: run(tmp_path, Net, "ddp", callbacks=saves(tmp_path / "ddp")))
-    assert torch.equal(replicated, other)
-    torch.testing.assert_close(first, replicated, rtol=1e-3, atol=1e-5)
-    for step in (1, 3, 4, 6):
-        name = f"sstep={step}.ckpt"
-        for result in on_two_ranks(
-            lambda rank, name=name: run(tmp_path, Sharded, strategy(), tmp_path / "sharded" / name)
-        ):
-            assert torch.equal(result, first), name
-        for result in on_two_ranks(lambda rank, name=name: run(tmp_path, Net, "ddp", tmp_path / "ddp" / name)):
-            assert torch.equal(result, replicated), name
+    expected, resumed = whole_and_resumed(tmp_path, Sharded, strategy)
+    torch.testing.assert_close(expected, replicated[0], rtol=1e-3, atol=1e-5)
+    assert all(torch.equal(result, expected) for result in resumed)
 
 
 class SavesFirst(L.Callback):

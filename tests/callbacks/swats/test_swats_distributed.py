@@ -105,16 +105,20 @@ def test_replicated_run_resumes_bit_for_bit(tmp_path, way):
         _, fitting = fit(tmp_path, module, ckpt_path, val=val, devices=2, strategy="ddp", **options)
         return weights(module), known(fitting)
 
-    (expected, groups), (other, other_groups) = on_two_ranks(lambda rank: run(callbacks=saves(tmp_path / "s")))
+    def unbroken_and_resumed(rank):
+        expected, groups = run(callbacks=saves(tmp_path / "s"))
+        at = groups[0]["switched_at"]
+        names = [f"s{step}.ckpt" for step in (at - 1, at, at + 1) if way != "metric" or step % 8] + ["v0.ckpt"]
+        return expected, groups, {name: run(tmp_path / "s" / name) for name in names}
+
+    (expected, groups, resumed), (other, other_groups, others) = on_two_ranks(unbroken_and_resumed)
     assert torch.equal(expected, other)
     assert groups == other_groups
-    at = groups[0]["switched_at"]
-    assert 5 < at <= 16
-    names = [f"s{step}.ckpt" for step in (at - 1, at, at + 1) if way != "metric" or step % 8] + ["v0.ckpt"]
-    for results in on_two_ranks(lambda rank: [run(tmp_path / "s" / name) for name in names]):
-        for name, (result, found) in zip(names, results, strict=True):
-            assert torch.equal(result, expected), name
-            assert found == groups, name
+    assert 5 < groups[0]["switched_at"] <= 16
+    assert len(resumed) >= 3
+    for name, (result, found) in [*resumed.items(), *others.items()]:
+        assert torch.equal(result, expected), name
+        assert found == groups, name
 
 
 def test_sharded_sums_are_those_of_one_process(tmp_path):
@@ -133,9 +137,10 @@ def test_sharded_sums_are_those_of_one_process(tmp_path):
         _, run = fit(tmp_path, module, devices=2, strategy="ddp", val=DataLoader(data(8), batch_size=4))
         return weights(module), known(run)
 
-    for width in (8, 7):
-        (one, of_one), _ = on_two_ranks(lambda rank, width=width: whole(width))
-        (two, of_two), _ = on_two_ranks(lambda rank, width=width: sharded(tmp_path, "at", width, True))
+    widths = (8, 7)
+    wholes, _ = on_two_ranks(lambda rank: [whole(width) for width in widths])
+    shards, _ = on_two_ranks(lambda rank: [sharded(tmp_path, "at", width, True) for width in widths])
+    for (one, of_one), (two, of_two) in zip(wholes, shards, strict=True):
         torch.testing.assert_close(two, one, rtol=1e-5, atol=1e-6)
         for a, b in zip(of_one, of_two, strict=True):
             assert {k: v for k, v in b.items() if isinstance(v, (float, int))} == pytest.approx(
@@ -154,13 +159,13 @@ def test_a_checkpoint_before_the_first_step_changes_nothing(tmp_path, shards):
                 self.known = known(run)
 
     def with_save(rank):
+        expected, groups = sharded(tmp_path, "criterion", 7, shards)
         saving = AtStart()
-        result, groups = sharded(tmp_path, "criterion", 7, shards, callbacks=[saving])
+        result, found = sharded(tmp_path, "criterion", 7, shards, callbacks=[saving])
         again, resumed = sharded(tmp_path, "criterion", 7, shards, ckpt_path=tmp_path / "start.ckpt")
-        return result, groups, saving.known[0]["k"], again, resumed
+        return expected, groups, result, found, saving.known[0]["k"], again, resumed
 
-    (expected, groups), _ = on_two_ranks(lambda rank: sharded(tmp_path, "criterion", 7, shards))
-    for result, found, k, again, resumed in on_two_ranks(with_save):
+    for expected, groups, result, found, k, again, resumed in on_two_ranks(with_save):
         assert k == 0
         assert found == groups == resumed
         assert torch.equal(result, expected)
@@ -172,13 +177,13 @@ def test_a_checkpoint_of_its_sgd_phase_needs_it(tmp_path, shards):
     """Under this strategy the optimizer's state cannot be checked before it is loaded."""
 
     def without(rank):
+        sharded(tmp_path, "at", 8, shards, callbacks=[ModelCheckpoint(tmp_path, "s9", every_n_train_steps=9)])
         try:
-            sharded(tmp_path, "at", 8, shards, ckpt_path=tmp_path / "s" / "s9.ckpt", swats=False)
+            sharded(tmp_path, "at", 8, shards, ckpt_path=tmp_path / "s9.ckpt", swats=False)
         except BaseException as error:  # torch's CheckpointException is no Exception
             return str(config_error_in(error))
 
     words = "a sharded checkpoint of SWATS does not fit AdamW" if shards else "its optimizer has switched to SGD"
-    on_two_ranks(lambda rank: sharded(tmp_path, "at", 8, shards, callbacks=saves(tmp_path / "s")))
     for message in on_two_ranks(without):
         assert message.startswith(f"ckpt_path: {words}")
         assert message.endswith("; add optim_callbacks=swats")

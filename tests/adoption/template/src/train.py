@@ -17,6 +17,8 @@ def train(cfg):
     if cfg.get("test"):
         best = trainer.checkpoint_callback.best_model_path if trainer.checkpoint_callback else None
         trainer.test(model=model, datamodule=datamodule, ckpt_path=best or None)
+        if best:
+            print(f"tested the weights of {trainer.ckpt_path}")
     optimizer = trainer.optimizers[0]
     lr = optimizer.param_groups[0].get("initial_lr", optimizer.param_groups[0]["lr"])
     print(f"trained {trainer.global_step} steps with {type(optimizer).__name__} lr={lr}")
