@@ -133,10 +133,10 @@ release: .venv  ## what a release needs: a clean tree, version and date, wheel a
 	$(MAKE) test-wheel
 	@echo 'released is what you tag and upload: git tag v... and the two files in dist/'
 
-bench: .venv  ## the README's performance claims, measured here
+bench: .venv  ## the figures of docs/evidence.md, measured here
 	$(PY) -m benchmarks $(RUN_ARGS)
 
-capabilities: .venv  ## measure what each optimizer can do: the table that is shipped, and the README's
+capabilities: .venv  ## measure what each optimizer can do: the table that is shipped, and the one in docs/optimizers.md
 	PYTHONPATH=tools:tests:examples $(PY) -m capabilities $(RUN_ARGS)
 
 check: lint types cov  ## all that CI checks

@@ -140,7 +140,7 @@ def changed_files(project):
     return {file.as_posix() for file in files if (TEMPLATE / file).read_bytes() != (project / file).read_bytes()}
 
 
-def test_the_edits_are_those_of_the_readme(projects):
+def test_the_edits_are_those_of_the_documentation(projects):
     """The mixin, the model's config; and, to have its own messages or groups at the top, a few lines of the app."""
     assert changed_files(projects[BEFORE]) == set()
     assert changed_files(projects[MOUNTED]) == {MODULE, MODEL, "src/train.py"}
