@@ -28,7 +28,7 @@ def commands(job):
 
 
 def test_the_workflows():
-    assert {"lint", "tests", "wheel"} <= {*WORKFLOWS}
+    assert {"lint", "tests", "docs", "wheel"} <= {*WORKFLOWS}
 
 
 @pytest.mark.parametrize("workflow", sorted(WORKFLOWS))
