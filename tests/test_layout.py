@@ -169,7 +169,7 @@ def test_the_code_stays_small():
     # may only go down; 14,040 before resume by policy, the finite guard, safe files, signals and the switch
     assert sum(map(code_lines, FILES)) <= 17_800
     examples = [*(ROOT / "examples").rglob("*.py")]
-    assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in examples) <= 850
+    assert sum(len(file.read_text(encoding="utf-8").splitlines()) for file in examples) <= 1_250
 
 
 def test_prose_is_plain():

@@ -15,7 +15,6 @@ from lit_optim.plots.report_files import write_report
 from lit_optim.plots.used_lr import draw_report
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 
-
 T = TypeVar("T")
 Key = tuple[str, str]  # of a hyper-parameter, and the name of a param group
 LR, UNNAMED = "lr", "pg1"  # as Lightning's LearningRateMonitor names the first group that has no name

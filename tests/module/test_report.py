@@ -39,9 +39,9 @@ def reports(tmp_path, module, **options):
         (lambda: Reported(True, optim_callbacks="schedule_report"), 1),
         (lambda: Reported(True), 1),
         (lambda: Reported(False), 0),
-        (lambda: Reported(), 0),
+        (Reported, 0),
         (lambda: BySpec(report=True), 1),
-        (lambda: BySpec(), 0),
+        (BySpec, 0),
     ],
 )
 def test_the_report_is_beside_other_callbacks_and_there_once(tmp_path, module, count):
