@@ -109,9 +109,9 @@ class ScheduleReport(Callback):
                 self._values[key] = array("d", [math.nan] * len(self._steps))
             self._values[key].append(found.get(key, math.nan))
         self._steps.append(trainer.global_step)
-        for (key, group), name in zip(found, columns(found), strict=True):
-            if key != LR:  # which a LearningRateMonitor logs
-                pl_module.log(name, found[key, group], on_step=True, on_epoch=False)
+        for (what, group), name in zip(found, columns(found), strict=True):
+            if what != LR:  # which a LearningRateMonitor logs
+                pl_module.log(name, found[what, group], on_step=True, on_epoch=False)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the files."""
