@@ -20,12 +20,12 @@ Key = tuple[str, str]  # of a hyper-parameter, and the name of a param group
 LR, UNNAMED = "lr", "pg1"  # as Lightning's LearningRateMonitor names the first group that has no name
 
 
-def columns(values: Mapping[Key, T]) -> dict[str, T]:
+def named_values(values: Mapping[Key, T]) -> dict[str, T]:
     """Name the values ``lr/<group>``, ``momentum/<group>`` as a LearningRateMonitor does: one group needs no name.
 
     Example:
-        >>> [*columns({("lr", "pg1"): [0.1]})], [*columns({("lr", "head"): [0.1], ("momentum", "head"): [0.9]})]
-        (['lr'], ['lr/head', 'momentum/head'])
+        >>> named_values({("lr", "pg1"): 0.1}), named_values({("lr", "head"): 0.1, ("momentum", "head"): 0.9})
+        ({'lr': 0.1}, {'lr/head': 0.1, 'momentum/head': 0.9})
     """
     alone = {group for _, group in values} == {UNNAMED}
     return {key if alone else f"{key}/{group}": each for (key, group), each in values.items()}
@@ -109,7 +109,7 @@ class ScheduleReport(Callback):
                 self._values[key] = array("d", [math.nan] * len(self._steps))
             self._values[key].append(found.get(key, math.nan))
         self._steps.append(trainer.global_step)
-        for (what, group), name in zip(found, columns(found), strict=True):
+        for (what, group), name in zip(found, named_values(found), strict=True):
             if what != LR:  # which a LearningRateMonitor logs
                 pl_module.log(name, found[what, group], on_step=True, on_epoch=False)
 
@@ -119,7 +119,7 @@ class ScheduleReport(Callback):
             schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
             phases = next((scheduler.phases for scheduler in schedulers if isinstance(scheduler, ScheduleLR)), ())
             lrs = {group: values for (key, group), values in self._values.items() if key == LR}
-            rows = table(self._steps, columns(self._values))
+            rows = table(self._steps, named_values(self._values))
             write_report(trainer, self.folder, "schedule", rows, lambda: draw_report(self._steps, lrs, phases))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
