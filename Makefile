@@ -123,10 +123,10 @@ format: .venv  ## format, and fix what can be fixed safely
 wheel: .venv  ## wheel and sdist in dist/
 	$(PY) -m build --no-isolation
 
-bench: .venv  ## the README's performance claims, measured here
+bench: .venv  ## the figures of docs/evidence.md, measured here
 	$(PY) -m benchmarks $(RUN_ARGS)
 
-capabilities: .venv  ## measure what each optimizer can do: the table that is shipped, and the README's
+capabilities: .venv  ## measure what each optimizer can do: the table that is shipped, and the one in docs/optimizers.md
 	PYTHONPATH=tools:tests:examples $(PY) -m capabilities $(RUN_ARGS)
 
 check: lint types cov  ## all that CI checks

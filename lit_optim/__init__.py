@@ -15,6 +15,7 @@ from lit_optim.imports import lazy_names
 if TYPE_CHECKING:
     from lit_optim.checkpoint_files.checkpoint_io import SafeCheckpointIO
     from lit_optim.checkpoint_files.find import find_checkpoint
+    from lit_optim.config.app_specs import specs
     from lit_optim.config.public_builders import build_callbacks, build_optimizer, build_scheduler
     from lit_optim.config.read.compose import compose
     from lit_optim.config.read.lightning_cli import SpecLike
@@ -44,6 +45,7 @@ _HOMES = {
     "compose": "lit_optim.config.read.compose",
     "find_checkpoint": "lit_optim.checkpoint_files.find",
     "presets": "lit_optim.config.read.presets",
+    "specs": "lit_optim.config.app_specs",
     "validate": "lit_optim.config.validate",
 }
 
@@ -63,6 +65,7 @@ __all__ = [
     "exit_on_config_error",
     "find_checkpoint",
     "presets",
+    "specs",
     "validate",
 ]
 

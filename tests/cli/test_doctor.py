@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -196,15 +195,6 @@ def test_presets_of_packages_that_are_not_there():
     assert [str(f) for f in found] == [
         "optimizer/b: needs the package 'not_there', which is not installed; lit-optim info optimizer/b"
     ]
-
-
-def test_the_readme_shows_what_the_doctor_says(capsys):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    command, *shown = readme.partition("\n$ lit-optim ")[2].partition("```")[0].splitlines()
-    assert main(shlex.split(command)) == 2
-    lines = capsys.readouterr().out.splitlines()
-    # a warning about the installation makes the first column wider
-    assert [re.sub(" +", " ", line) for line in lines[-4:]] == [re.sub(" +", " ", line) for line in shown[1:]]
 
 
 def test_it_says_which_functions_of_the_users_it_calls(tmp_path, monkeypatch, capsys):

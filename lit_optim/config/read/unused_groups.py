@@ -1,4 +1,4 @@
-"""Finds groups of a Hydra app's command line that do not reach the module."""
+"""Finds groups of a Hydra app that do not reach the module."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from typing import Any
 
 from lit_optim.config.read.presets import GROUPS, load_preset, preset_names
 
+NOTHING = ("", "none", "null", "[]", "{}", "all", "continue")  # what a module without the group does anyway
 
-def task_overrides() -> list[str]:
-    """Return the overrides of the Hydra app that runs; none outside of one."""
+
+def words_of_app() -> list[str]:
+    """Return the overrides of the Hydra app that runs, and what its defaults list chooses; none outside of one."""
     module = sys.modules.get("hydra.core.hydra_config")
     if module is None or not module.HydraConfig.initialized():
         return []
-    return [str(word) for word in module.HydraConfig.get().overrides.task]
+    cfg = module.HydraConfig.get()
+    typed = [str(word) for word in cfg.overrides.task]
+    groups = {re.split("[@.=]", word.lstrip("+~"))[0] for word in typed}
+    return typed + [f"{group}={name}" for group, name in cfg.runtime.choices.items() if group not in groups]
 
 
 def unused_groups(words: Iterable[str], specs: Mapping[str, Any], name: str) -> list[str]:
-    """Write what has no effect on a command line, as the module has no such spec.
+    """Write which overrides and choices have no effect, as the module has no such spec.
 
     Args:
-        words: the overrides.
+        words: the overrides and choices.
         specs: those of the module, by group.
         name: of the module's class.
 
@@ -35,10 +40,10 @@ def unused_groups(words: Iterable[str], specs: Mapping[str, Any], name: str) -> 
     for word in words:
         key, _, value = word.lstrip("+").partition("=")
         group = re.split("[@.]", key)[0]
-        if group in GROUPS and specs.get(group) is None and value.lower() not in ("", "none", "null", "[]", "{}"):
+        if group in GROUPS and specs.get(group) is None and value.lower() not in NOTHING:
             found.append(
-                f"{word.lstrip('+')} has no effect: {name} gets no {group}; take it in __init__ and pass it on, "
-                f"{name}(cfg.optimizer, ..., {group}=cfg.get({group!r}))"
+                f"{word.lstrip('+')} has no effect: {name} gets no {group}; take it in __init__ and pass all specs on, "
+                f"{name}(..., **lit_optim.specs(cfg))"
             )
     return found
 
