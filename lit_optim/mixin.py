@@ -14,7 +14,7 @@ from lit_optim.module.batch_scaling import scale_each
 from lit_optim.module.fit_warnings import check_what_was_built, warn_at_fit_start
 from lit_optim.module.freezing import ModuleFrozenByRules
 from lit_optim.module.overridden_hooks import adopt_overridden_hooks
-from lit_optim.module.report_groups import report_groups
+from lit_optim.module.report_groups import report_groups, schedule_report
 from lit_optim.scheduler.run_length import run_length, training_data
 from lit_optim.step_hooks import AppliedStepCounter
 
@@ -27,8 +27,9 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
 
     List it before LightningModule. The four specs - names of presets, mappings, DictConfigs or Hydra partials - are
     read from the attribute ``optim_spec`` (a mapping) if there is one, else from ``self.hparams``, under the keys
-    ``optimizer``, ``scheduler``, ``param_groups``, ``optim_callbacks``. In manual optimization ``optimizer`` may be a
-    mapping of names; `named_optimizers` returns what is built.
+    ``optimizer``, ``scheduler``, ``param_groups``, ``optim_callbacks``; ``report: True`` beside them adds a
+    `ScheduleReport`. In manual optimization ``optimizer`` may be a mapping of names; `named_optimizers` returns what is
+    built.
 
     Example:
         >>> import torch, lightning as L
@@ -62,7 +63,8 @@ class ConfigureOptimizersMixin(ModuleFrozenByRules):
             except ConfigError:
                 return callbacks  # a checkpoint is evaluated, which needs no optimizer
         own = own_callbacks(resolved.parts, by_hand=not self.automatic_optimization)
-        return [*callbacks, *own, *resolved.callbacks]
+        report = schedule_report([*callbacks, *resolved.callbacks], trainer) if self.wants_report() else []
+        return [*callbacks, *own, *resolved.callbacks, *report]
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer over everything that requires grad, or several by name, each with a scheduler.

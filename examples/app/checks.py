@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from lit_optim import ConfigError
 
 KEYS = {"data", "model", "optimizer", "scheduler", "param_groups", "optim_callbacks", "callbacks", "logger", "trainer"}
-KEYS |= {"resume", "task_name", "seed", "threads", "ckpt_path", "monitor", "monitor_mode", "optimized_metric"}
+KEYS |= {"resume", "report", "task_name", "seed", "threads", "ckpt_path", "monitor", "monitor_mode", "optimized_metric"}
 KEYS |= {"output_dir"}
 NEEDED = {"optimizer": "optimizer=adamw", "model.net": "model=cnn"}
 GIVEN = ("model.classes", "trainer.callbacks", "trainer.logger")

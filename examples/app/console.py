@@ -11,6 +11,8 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+DRIVEN = ("lr", "momentum", "weight_decay", "betas")  # logged by LearningRateMonitor and the schedule report
+
 
 def silence() -> None:
     """Turns off what Lightning says at every run of this example, and the source lines of warnings."""
@@ -30,14 +32,14 @@ def silence() -> None:
 
 
 def table(metrics: Mapping[str, Any]) -> str:
-    """Returns names and values in columns, without the learning rates of LearningRateMonitor.
+    """Returns names and values in columns, without what a schedule drives.
 
     Example:
         >>> print(table({"val/acc": 0.98765, "lr": 1e-3, "train/loss": 0.5}))
         train/loss      0.5000
         val/acc         0.9877
     """
-    found = [(name, f"{float(metrics[name]):.4f}") for name in sorted(metrics) if not name.startswith("lr")]
+    found = [(name, f"{float(metrics[name]):.4f}") for name in sorted(metrics) if not name.startswith(DRIVEN)]
     width = max((len(name) for name, _ in found), default=0)
     return "\n".join(f"{name:<{width}}  {value:>10}" for name, value in found)
 

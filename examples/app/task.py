@@ -31,6 +31,7 @@ class Task(lit_optim.ConfigureOptimizersMixin, L.LightningModule):
         param_groups: Any = None,
         optim_callbacks: Any = None,
         resume: Any = None,
+        report: Any = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["net"])

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import math
+import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch.optim import Optimizer
 
@@ -12,29 +13,72 @@ from lit_optim.errors import ConfigError, wrong
 from lit_optim.lightning_api import Callback, LightningModule, Trainer
 from lit_optim.plots.report_files import write_report
 from lit_optim.plots.run_facts import run_facts
-from lit_optim.plots.used_lr import Lrs, draw_report
+from lit_optim.plots.used_lr import draw_report
+from lit_optim.scheduler.schedule_lr import ScheduleLR
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+T = TypeVar("T")
+Key = tuple[str, str]  # of a hyper-parameter, and the name of a param group
+LR, UNNAMED = "lr", "pg1"  # as Lightning's LearningRateMonitor names the first group that has no name
 
-def table(steps: Sequence[int], lrs: Lrs) -> Iterator[list[Any]]:
-    """Yield the rows of the csv file, the header first; one group needs no name.
+
+def named_values(values: Mapping[Key, T]) -> dict[str, T]:
+    """Name the values ``lr/<group>``, ``momentum/<group>`` as a LearningRateMonitor does: one group needs no name.
 
     Example:
-        >>> list(table([0, 1], {"default": [0.1, 0.2]}))
+        >>> named_values({("lr", "pg1"): 0.1}), named_values({("lr", "head"): 0.1, ("momentum", "head"): 0.9})
+        ({'lr': 0.1}, {'lr/head': 0.1, 'momentum/head': 0.9})
+    """
+    alone = {group for _, group in values} == {UNNAMED}
+    return {key if alone else f"{key}/{group}": each for (key, group), each in values.items()}
+
+
+def logged_key(key: str) -> str:
+    """Return the name in logs of a key of param groups, which some loggers take without brackets only.
+
+    Example:
+        >>> logged_key("weight_decay"), logged_key("betas[0]"), logged_key("betas[1]")
+        ('weight_decay', 'momentum', 'betas.1')
+    """
+    return "momentum" if key == "betas[0]" else re.sub(r"\[(\d+)\]", r".\1", key)
+
+
+def table(steps: Sequence[int], values: Mapping[str, Sequence[float]]) -> Iterator[list[Any]]:
+    """Yield the rows of the csv file, the header first.
+
+    Example:
+        >>> list(table([0, 1], {"lr": [0.1, 0.2]}))
         [['step', 'lr'], [0, 0.1], [1, 0.2]]
     """
-    yield ["step", *(["lr"] if len(lrs) == 1 else [f"lr/{name}" for name in lrs])]
-    for step, *values in zip(steps, *lrs.values(), strict=True):
-        yield [step, *("" if math.isnan(value) else value for value in values)]
+    yield ["step", *values]
+    for step, *row in zip(steps, *values.values(), strict=True):
+        yield [step, *("" if math.isnan(value) else value for value in row)]
+
+
+def values_in_use(trainer: Trainer) -> dict[Key, float]:
+    """Return the lr of every param group, then whatever else a schedule drives."""
+    several, names, found = len(trainer.optimizers) > 1, dict[int, str](), dict[Key, float]()
+    for o, optimizer in enumerate(trainer.optimizers):
+        for i, group in enumerate(optimizer.param_groups):
+            names[id(group)] = group.get("name") or (f"{o}/pg{i + 1}" if several else f"pg{i + 1}")
+            found[LR, names[id(group)]] = float(group["lr"])
+    for config in trainer.lr_scheduler_configs:
+        if isinstance(schedule := config.scheduler, ScheduleLR):
+            for value in schedule.driven_values:
+                for group in schedule.optimizer.param_groups if value.key != LR else ():
+                    if id(group) in names and value.drives(group):
+                        found[logged_key(value.key), names[id(group)]] = value.read(group)
+    return found
 
 
 class ScheduleReport(Callback):
     """Reports the lr that each optimizer step used: ``schedule.csv``, and with matplotlib ``schedule.png``.
 
-    The config says what was asked for; this is what the run did, whatever wrote the lr. Files are written when a fit
-    ends or fails, by rank 0. A resumed run reports the steps since its checkpoint.
+    The config says what was asked for; this is what the run did, whatever wrote the lr. What else a schedule drives has
+    columns too, and is logged as ``momentum/<group>``. Files are written when a fit ends or fails, by rank 0. A resumed
+    run reports the steps since its checkpoint.
 
     Args:
         folder: where to write; a relative one lies in the Trainer's ``default_root_dir``.
@@ -53,31 +97,31 @@ class ScheduleReport(Callback):
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(wrong("folder", str(folder), "is a file; must be the path of a folder"))
-        self._steps, self._lrs = array("q"), dict[str, "array[float]"]()
+        self._steps, self._values = array("q"), dict[Key, "array[float]"]()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Drop the lrs of an earlier fit."""
-        self._steps, self._lrs = array("q"), {}
+        """Drop the values of an earlier fit."""
+        self._steps, self._values = array("q"), {}
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Record the lrs of all optimizers, once a step: LBFGS calls this hook many times in one."""
-        step, several = trainer.global_step, len(trainer.optimizers) > 1
-        if self._steps and self._steps[-1] == step:
+        """Record the values of all optimizers, once a step: LBFGS calls this hook many times in one."""
+        if self._steps and self._steps[-1] == trainer.global_step:
             return
-        groups = [
-            (o, i, group) for o, each in enumerate(trainer.optimizers) for i, group in enumerate(each.param_groups)
-        ]
-        for o, i, group in groups:
-            name = group.get("name") or (f"{o}/{i}" if several else str(i))
-            if name not in self._lrs:  # the first step, or a group that was added later
-                self._lrs[name] = array("d", [math.nan] * len(self._steps))
-            self._lrs[name].append(float(group["lr"]))
-        self._steps.append(step)
+        found = values_in_use(trainer)
+        for key in {**self._values, **found}:
+            if key not in self._values:  # the first step, or a group that was added later
+                self._values[key] = array("d", [math.nan] * len(self._steps))
+            self._values[key].append(found.get(key, math.nan))
+        self._steps.append(trainer.global_step)
+        for (what, group), name in zip(found, named_values(found), strict=True):
+            if what != LR:  # which a LearningRateMonitor logs
+                pl_module.log(name, found[what, group], on_step=True, on_epoch=False)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the files."""
         if self._steps:
-            write_report(trainer, self.folder, "schedule", table(self._steps, self._lrs), lambda: self._draw(trainer))
+            rows = table(self._steps, named_values(self._values))
+            write_report(trainer, self.folder, "schedule", rows, lambda: self._draw(trainer))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Write the steps so far."""
@@ -85,4 +129,5 @@ class ScheduleReport(Callback):
 
     def _draw(self, trainer: Trainer) -> Figure:
         facts = run_facts(trainer)
-        return draw_report(self._steps, self._lrs, facts.phases, facts.title, facts.epoch)
+        lrs = {group: values for (key, group), values in self._values.items() if key == LR}
+        return draw_report(self._steps, lrs, facts.phases, facts.title, facts.epoch)

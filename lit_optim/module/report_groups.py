@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from lit_optim.config.card_of_optimizers import card_of_optimizers
 from lit_optim.config.resolve import Resolved
-from lit_optim.lightning_api import Trainer, rank_zero_info
+from lit_optim.lightning_api import Callback, Trainer, rank_zero_info
 from lit_optim.plots.report_files import write_table
 
 
@@ -45,3 +45,11 @@ def report_groups(
     if folder is None:
         return None
     return functools.partial(write_table, trainer, folder / "param_groups.csv", [*card.rows()])
+
+
+def schedule_report(callbacks: Sequence[Any], trainer: Trainer | None) -> list[Callback]:
+    """Return a `ScheduleReport`, if there is none among the callbacks and those of the Trainer."""
+    from lit_optim.callbacks import ScheduleReport
+
+    present = [*callbacks, *getattr(trainer, "callbacks", ())]
+    return [] if any(isinstance(each, ScheduleReport) for each in present) else [ScheduleReport()]

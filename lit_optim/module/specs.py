@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 else:
     Base = object  # LightningModule is the user's, of either package, and follows in the bases of the user's class
 
+REPORT = "report"  # the key of the schedule report, beside the specs
 WAYS = (
     "no optimizer is configured: either take it as an argument, def __init__(self, optimizer='adamw', "
     "scheduler=None), and call self.save_hyperparameters(), or set self.optim_spec = {'optimizer': 'adamw'}"
@@ -149,6 +150,18 @@ class ModuleWithSpecs(Base):
             _check_own_spec(own, type(self).__name__)
         return own or {**self._run_state.given_specs, **_specs_in(self.hparams)}
 
+    def wants_report(self) -> bool:
+        """Return whether ``report`` is true, in ``optim_spec`` or among the hyper-parameters.
+
+        Raises:
+            ConfigError: for a value that is neither true nor false.
+        """
+        own = getattr(self, "optim_spec", None)
+        report = (self.hparams if own is None else object_fields(own)).get(REPORT)
+        if report not in (None, True, False):
+            raise ConfigError(wrong(REPORT, report, "must be true or false"))
+        return bool(report)
+
     def optimizer_callbacks(self, more: Iterable[Callback] = ()) -> list[OptimizerCallback]:
         """Return the Trainer's callbacks that take part, and those of the module, which replace the Trainer's."""
         from lit_optim.callbacks import OptimizerCallback
@@ -208,7 +221,7 @@ def _check_own_spec(spec: Any, name: str) -> None:
     """Reject an ``optim_spec`` that is not a mapping, or has an unknown key."""
     if not hasattr(spec, "keys"):
         raise ConfigError(f"{name}.optim_spec={spec!r}: expects a mapping; write {{'optimizer': {spec!r}}}")
-    unknown = [key for key in spec if key not in GROUPS]
+    unknown = [key for key in spec if key not in (*GROUPS, REPORT)]
     if unknown:
-        hint = did_you_mean(str(unknown[0]), GROUPS, list_all=True)
+        hint = did_you_mean(str(unknown[0]), (*GROUPS, REPORT), list_all=True)
         raise ConfigError(f"{name}.optim_spec[{unknown[0]!r}]: no such spec{hint}")

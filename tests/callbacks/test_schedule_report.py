@@ -3,6 +3,8 @@ import logging
 
 import lightning as L
 import pytest
+from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.loggers import CSVLogger
 
 import lit_optim
 from _support.net import BATCHES, Net, fit
@@ -32,6 +34,32 @@ def test_a_column_a_group_and_steps_under_accumulation(tmp_path):
     assert set(rows[0]) == {"step", "lr/default", "lr/no_decay"}
     assert len(rows) == run.global_step == 6
     assert [[float(row["lr/default"]), float(row["lr/no_decay"])] for row in rows] == module.used
+
+
+LINEAR = {"main": {"shape": "linear"}}
+DRIVE = {"main": {"shape": "cosine"}, "drive": {"momentum": {**LINEAR, "values": [0.5, 0.9]}, "weight_decay": LINEAR}}
+
+
+def test_all_driven_values_have_columns_and_are_logged_by_the_names_of_the_monitor(tmp_path):
+    monitor, logger = LearningRateMonitor("step"), CSVLogger(tmp_path, name="", version="")
+    module = Net("adamw", DRIVE, "no_decay")
+    options = {"callbacks": [ScheduleReport(), monitor], "logger": logger, "log_every_n_steps": 1}
+    fit(tmp_path, module, max_epochs=1, enable_checkpointing=False, **options)
+    names = [f"{key}/{group}" for key in ("lr", "momentum", "weight_decay") for group in ("default", "no_decay")]
+    rows = read(tmp_path / "optim" / "schedule.csv")
+    assert [*rows[0]] == ["step", *names]
+    assert [float(row["momentum/default"]) for row in rows] == pytest.approx([0.5 + 0.05 * i for i in range(BATCHES)])
+    assert [float(row["weight_decay/default"]) for row in rows] == pytest.approx([0.01 * (1 - i / 8) for i in range(8)])
+    logged = read(tmp_path / "metrics.csv")
+    assert {name for name in logged[0] if name.startswith(("lr", "momentum", "weight_decay"))} == {*names}
+    for name in names:
+        values = [float(row[name]) for row in logged if row[name]]
+        assert values == pytest.approx([float(row[name]) for row in rows], rel=1e-6)
+
+
+def test_one_group_without_a_name_needs_none(tmp_path):
+    fit(tmp_path, Net("momentum", DRIVE), max_epochs=1, callbacks=[ScheduleReport()])
+    assert [*read(tmp_path / "optim" / "schedule.csv")[0]] == ["step", "lr", "momentum", "weight_decay"]
 
 
 def test_lbfgs_is_noted_once_a_step(tmp_path):

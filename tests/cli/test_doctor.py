@@ -67,7 +67,7 @@ TABLE = [
     ([*APP, "model=lstm", "data=text", "scheduler=plateau", "scheduler.monitor=val/perplexity"], 0, []),
     ([*APP, "+trainer.max_steps=9", "scheduler.warmup.steps=9"], 2, [("error", "scheduler.warmup.steps=9")]),
     ([*APP, "scheduler.warmup.steps=10ep"], 2, [("error", "scheduler.warmup.steps=10ep")]),
-    ([*APP, "optim_callbacks.schedule_report.folder=${output_dir}/x"], 0, [("note", "model.optim_callbacks.schedule_report.folder"), ("note", "optim_callbacks.schedule_report.folder")]),
+    ([*APP, "optim_callbacks=schedule_report", "optim_callbacks.schedule_report.folder=${output_dir}/x"], 0, [("note", "model.optim_callbacks.schedule_report.folder"), ("note", "optim_callbacks.schedule_report.folder")]),
     (["--config-dir", str(ROOT / "examples" / "conf"), "--config-name", "tran"], 2, [("error", "--config-name tran")]),
     (["--config-dir", "/no/such/folder"], 2, [("error", "--config-name train")]),
 ]  # fmt: skip

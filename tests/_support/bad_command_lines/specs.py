@@ -134,8 +134,8 @@ PARAM_GROUPS = [
 
 CALLBACKS = [
     ("+optim_callbacks.x=3", "optim_callbacks.x=3: not a callback"),
-    ("+optim_callbacks.schedule_report.x=3", "optim_callbacks.schedule_report.x=3: ScheduleReport has no argument 'x'"),
-    ("optim_callbacks.schedule_report._target_=torch.nn.Linear", "optim_callbacks.schedule_report._target_=torch.nn.Linear: not a lightning"),
+    ("optim_callbacks=schedule_report +optim_callbacks.schedule_report.x=3", "optim_callbacks.schedule_report.x=3: ScheduleReport has no argument 'x'"),
+    ("optim_callbacks=schedule_report optim_callbacks.schedule_report._target_=torch.nn.Linear", "optim_callbacks.schedule_report._target_=torch.nn.Linear: not a lightning"),
     ("model.optim_callbacks=[nope]", "model.optim_callbacks[0]='nope': no preset of that name"),
     ("+callbacks.x=3", "callbacks.x=3: not a Callback; give it a _target_"),
     ("+callbacks.x._target_=lightning.pytorch.callbacks.EarlyStoping", "callbacks.x: ImportError: Error loading 'lightning.pytorch.callbacks.EarlyStoping'"),

@@ -79,7 +79,7 @@ HOSTILE = [
     (("+scheduler.main.end_factor={_target_:os.system,command:'touch canary'}",), "scheduler.main.end_factor"),
     (("+param_groups.rules.b={match:{type:bias},lr:{_target_:os.system,command:'touch canary'}}",), "param_groups.rules.b.lr"),
     (("+param_groups._target_=os.system",), "param_groups._target_"),
-    ("optim_callbacks.schedule_report._target_=os.system", "optim_callbacks.schedule_report._target_=os.system: not a lightning"),
+    ("optim_callbacks=schedule_report optim_callbacks.schedule_report._target_=os.system", "optim_callbacks.schedule_report._target_=os.system: not a lightning"),
     (("+optim_callbacks.x={_target_:subprocess.run,args:'touch canary',shell:true}",), "optim_callbacks.x._target_=subprocess.run: not a lightning"),
     ("-m hydra.launcher._target_=os.system optimizer=adamw,sgd", "Invalid plugin 'os.system'"),
     ("-m hydra.sweeper._target_=os.system optimizer=adamw,sgd", "Invalid plugin 'os.system'"),
