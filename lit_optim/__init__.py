@@ -15,6 +15,7 @@ from lit_optim.imports import lazy_names
 if TYPE_CHECKING:
     from lit_optim.checkpoint_files.checkpoint_io import SafeCheckpointIO
     from lit_optim.checkpoint_files.find import find_checkpoint
+    from lit_optim.config.hydra_main import hydra_main
     from lit_optim.config.public_builders import build_callbacks, build_optimizer, build_scheduler
     from lit_optim.config.read.compose import compose
     from lit_optim.config.read.lightning_cli import SpecLike
@@ -43,6 +44,7 @@ _HOMES = {
     "claim_folder": "lit_optim.run_folder",
     "compose": "lit_optim.config.read.compose",
     "find_checkpoint": "lit_optim.checkpoint_files.find",
+    "hydra_main": "lit_optim.config.hydra_main",
     "presets": "lit_optim.config.read.presets",
     "validate": "lit_optim.config.validate",
 }
@@ -62,6 +64,7 @@ __all__ = [
     "compose",
     "exit_on_config_error",
     "find_checkpoint",
+    "hydra_main",
     "presets",
     "validate",
 ]
