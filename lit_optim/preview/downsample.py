@@ -34,10 +34,8 @@ def downsample(curve: Curve, total_steps: int, most: int = MOST) -> Points:
     kept = {looked[i] for i in extrema(factors, PIECES)} | {0, total_steps - 1}
     for phase in curve.driven.plan.phases:
         kept |= {step for step in (phase.start - 1, phase.start) if 0 <= step < total_steps}
-    for pick in (
-        (max, min) if stride > 1 else ()
-    ):  # the very top and bottom may lie between the steps that were looked at
-        at, width = pick(looked, key=factor), stride
+    for pick in (max, min) if stride > 1 else ():  # which may lie between the steps that were looked at
+        at, width = looked[factors.index(pick(factors))], stride
         while width:
             near = range(max(at - width, 0), min(at + width + 1, total_steps), max(width // FINER, 1))
             at, width = pick(near, key=factor), width // FINER

@@ -13,6 +13,7 @@ from lit_optim.config.read.presets import GROUPS
 from lit_optim.errors import ConfigError, did_you_mean
 
 NUMBERS = ("total_steps", "steps_per_epoch")
+TRAINER = "trainer"  # whose max_steps and max_epochs are a length too
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,9 @@ def _split(word: str) -> tuple[str, list[str]]:
     root, dot, _ = key.partition(".")
     if not equals:
         raise ConfigError(f"{word!r}: not an override; write e.g. scheduler=wsd or optimizer.lr=0.1")
-    if root not in (*GROUPS, *NUMBERS) or (dot and root in NUMBERS) or "" in key.split("."):
-        hint = "" if root == "trainer" else did_you_mean(root, [*GROUPS, *NUMBERS])
+    known = (*GROUPS, TRAINER) if dot else (*GROUPS, *NUMBERS)
+    if root not in known or "" in key.split("."):
+        hint = "" if root == TRAINER else did_you_mean(root, [*GROUPS, *NUMBERS])
         hint = hint or f"; there are: {', '.join((*GROUPS, *NUMBERS))}"
         raise ConfigError(f"{word}: no such key{hint}")
     values = at_commas(text)
