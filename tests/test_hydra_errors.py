@@ -114,6 +114,18 @@ def test_jobs_of_a_sweep_end_the_same_way(app):
     assert (outcome.code, outcome.err.count("did you mean 'small'?")) == (2, 1)
 
 
+def test_tab_completes_groups_of_the_app_and_our_presets(app, monkeypatch):
+    for typed, offered in (
+        ("data=s", "data=small"),
+        ("optimizer=adam", "optimizer=adamw"),
+        ("resume=str", "resume=stretch"),
+    ):
+        line = f"python app.py {typed}"
+        monkeypatch.setenv("COMP_LINE", line)
+        monkeypatch.setenv("COMP_POINT", str(len(line)))
+        assert offered in app("-sc", "query=bash").out.split()
+
+
 def test_errors_of_other_packages_are_none_of_hydra():
     assert hydra_message(RuntimeError("a bug")) == ""
 

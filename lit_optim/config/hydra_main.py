@@ -23,7 +23,8 @@ def hydra_main(
 
     That holds for what Hydra rejects, for what ``main`` raises, and for the jobs of a sweep (``-m``).
     ``scheduler=null`` leaves a group out, as ``~scheduler`` does. ``HYDRA_FULL_ERROR=1`` shows Hydra's errors with
-    their traceback.
+    their traceback. TAB completes groups and names in a shell that has run
+    ``eval "$(python train.py -sc install=bash)"`` (or ``zsh``, ``fish``); keep heavy imports inside ``main`` for that.
 
     Args:
         config_path: of the config folder, relative to the file of ``main``.

@@ -203,7 +203,7 @@ def test_presets_of_packages_that_are_not_there():
 
 def test_notes_are_counted_and_shown_on_request(monkeypatch, capsys):
     found = [Finding("extra", "note", "a", "missing", ""), Finding("hydra", "warning", "b", "old", "")]
-    monkeypatch.setattr(verb, "environment_findings", lambda installed: found)
+    monkeypatch.setattr(verb, "environment_findings", lambda installed: [*found])
     assert main(["doctor", "optimizer=sdg"]) == 2
     lines = capsys.readouterr().out.splitlines()
     assert "notes, shown by --notes: 1" in lines

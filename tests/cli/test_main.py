@@ -141,7 +141,7 @@ def test_a_narrow_terminal_gets_lists_in_place_of_tables_that_do_not_fit():
     lines = list(rendering.text_lines([table], 40))
     assert lines[:3] == ["lr/default", "    min: 0.001", "    max: 0.1"]
     assert lines[3:] == ["lr/" + "x" * 37, "xxx", "    max: 0.1"]
-    assert list(rendering.text_lines([table]))[0].split() == ["curve", "min", "max"]
+    assert next(iter(rendering.text_lines([table]))).split() == ["curve", "min", "max"]
 
 
 @pytest.mark.slow
