@@ -129,6 +129,11 @@ def before_2_5(trainer: Trainer) -> bool:
     return older(package_of(type(trainer)).replace("_", "-"), "2.5")
 
 
+def end_at_step(trainer: Trainer, step: int) -> None:
+    """Let a Trainer end at an optimizer step, whatever its epochs; it counts the steps of all optimizers together."""
+    trainer.fit_loop.max_epochs, trainer.fit_loop.epoch_loop.max_steps = -1, step
+
+
 def is_timed(trainer: Trainer) -> bool:
     """Return whether a time limit may end the run of a Trainer."""
     return any(is_instance(callback, "callbacks.Timer") for callback in trainer.callbacks)  # type: ignore[attr-defined]

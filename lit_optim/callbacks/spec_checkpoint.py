@@ -10,7 +10,7 @@ from lit_optim.checkpoint_files.folders import check_saving
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import Callback, Trainer, is_of_search, is_timed, remove_callbacks
 from lit_optim.resume import planned_runs
-from lit_optim.scheduler.run_progress import count_begun_epoch, count_saved_batch, run_progress
+from lit_optim.scheduler.run_progress import count_begun_epoch, count_saved_batch, may_begin_epoch_anew
 
 
 class SpecCheckpoint(Callback):
@@ -58,11 +58,8 @@ class SpecCheckpoint(Callback):
         pl_module.write_group_table()
         for optimizer in trainer.optimizers:
             check_phase(optimizer.param_groups, optimizer)
-        within = not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-        begun_anew = (
-            within and run_progress(trainer).batches >= trainer.num_training_batches
-        )  # or it ends, by its loader
-        changes = getattr(trainer, "reload_dataloaders_every_n_epochs", 0) or is_timed(trainer) or begun_anew
+        reloads = getattr(trainer, "reload_dataloaders_every_n_epochs", 0)
+        changes = reloads or is_timed(trainer) or may_begin_epoch_anew(trainer)
         own = [] if changes else [self]
         idle = [callback for callback in trainer.callbacks if type(callback) is ScheduleFree and callback.idle]  # type: ignore[attr-defined]
         remove_callbacks(trainer, *own, *idle)

@@ -73,6 +73,7 @@ class ModuleThatResumes(SpecsInCheckpoints):
             state.resumed_specs = used
         if policy.schedule == "cooldown" and trainer is not None:
             optimizers = max(1, len(saved.get("optimizers") or []))
+            planned_runs.check_equal_steps(checkpoint)
             planned_runs.end_with_cooldown(trainer, policy, saved, progress_in(checkpoint), optimizers)
 
     def fit_checkpoint(self, checkpoint: dict[str, Any], optimizers: Sequence[Optimizer]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lit_optim.config.resume_policy import ResumePolicy
 from lit_optim.errors import ConfigError
-from lit_optim.lightning_api import Trainer, is_instance, rank_zero_warn
+from lit_optim.lightning_api import Trainer, end_at_step, is_instance, rank_zero_warn
 from lit_optim.resume.resumed_run import ResumedRun, values_of
 from lit_optim.resume.run_plan import (
     Rest,
@@ -140,6 +140,21 @@ def warn_of_unfinished_schedules(module: Any) -> None:
             rank_zero_warn(f"scheduler: {text}, at lr {lr:.3g}; write the length that fits the time: trainer.max_steps")
 
 
+def check_equal_steps(checkpoint: Mapping[str, Any]) -> None:
+    """Reject a cooldown of optimizers that step at times of their own: one length does not fit them.
+
+    Raises:
+        ConfigError: with the steps of each.
+    """
+    states = [state for state in checkpoint.get("lr_schedulers") or () if isinstance(state, Mapping)]
+    steps = [state.get("last_epoch") for state in states]
+    if len(set(steps)) > 1:
+        rule = (
+            f"the optimizers of the checkpoint have taken {', '.join(map(str, steps))} steps, and one length is for all"
+        )
+        raise ConfigError(f"resume.schedule=cooldown: {rule}; write resume=restart and a scheduler that falls")
+
+
 def end_with_cooldown(
     trainer: Trainer, policy: ResumePolicy, saved: Mapping[str, Any], progress: RunProgress, optimizers: int
 ) -> None:
@@ -148,9 +163,8 @@ def end_with_cooldown(
     Raises:
         ConfigError: where a ModelCheckpoint would write among the files of the parent.
     """
-    trainer.fit_loop.max_epochs = -1
     if ends := [run["end"] for run in saved.get(RUNS) or [] if isinstance(run, Mapping) and run.get("decay")]:
-        trainer.fit_loop.epoch_loop.max_steps = ends[0]
+        end_at_step(trainer, ends[0])
         return
     folder = Path(str(trainer.ckpt_path)).resolve().parent
     for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set by a connector
@@ -160,7 +174,7 @@ def end_with_cooldown(
             raise ConfigError(f"resume.schedule=cooldown: {rule}, {folder.name}; give it another dirpath")
     per_epoch = run_length(trainer, optimizers).steps_per_epoch
     steps = policy.cooldown_steps(progress.steps // optimizers, per_epoch)
-    trainer.fit_loop.epoch_loop.max_steps = progress.steps + steps * optimizers
+    end_at_step(trainer, progress.steps + steps * optimizers)
 
 
 def saved_runs(module: Any) -> list[Any]:

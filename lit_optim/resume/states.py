@@ -52,10 +52,7 @@ def without_own_state(state: Mapping[str, Any], optimizer: Optimizer) -> dict[st
         if i in ids
     }
     entries = {i: {**fresh["state"].get(i, {}), **shadows.get(i, {})} for i in ids.values()}
-    return {
-        "state": {i: entry for i, entry in entries.items() if entry},
-        "param_groups": [{**group} for group in groups],
-    }
+    return {"state": {i: e for i, e in entries.items() if e}, "param_groups": [{**group} for group in groups]}
 
 
 def set_values(

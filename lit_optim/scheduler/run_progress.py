@@ -120,6 +120,12 @@ def count_begun_epoch(trainer: Trainer) -> None:
         done.completed = int(batches) - at_batch_end  # Lightning counts one more then
 
 
+def may_begin_epoch_anew(trainer: Trainer) -> bool:
+    """Return whether a resumed epoch has as many batches as are done by now: its loader ends it, or begins it anew."""
+    within = not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+    return within and run_progress(trainer).batches >= trainer.num_training_batches
+
+
 def epoch_after_last_batch(trainer: Trainer) -> int:
     """Return the epoch in which a run continues after a resume at an epoch's last batch; 2.4 does not count it."""
     return trainer.current_epoch + before_2_5(trainer)

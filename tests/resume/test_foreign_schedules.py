@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from _support.net import Net, fit
+from _support.resumed_runs import data, lrs_of, module, resumed
 from lit_optim import ConfigError
-from resume.test_matrix import data, lrs_of, module, resumed
 
 LINEAR = {"main": {"shape": "linear"}}
 STEP = {"_target_": "torch.optim.lr_scheduler.StepLR", "step_size": 1, "gamma": 0.5}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from _support.net import fit
-from resume.test_matrix import data, module, resumed
+from _support.resumed_runs import data, module, resumed
 
 MOMENTS = ("adam", "adamw", "amsgrad", "nadam", "radam", "adabound")  # averages of the gradient and of its square
 MOMENTUM = ("momentum", "nesterov", "sgdw")  # a decaying sum of gradients

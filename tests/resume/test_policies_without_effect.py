@@ -3,10 +3,11 @@
 import pytest
 
 from _support.net import fit
+from _support.resumed_runs import data, module, resumed, saved
+from _support.several import NAMES, SCHEDULES, Gan
 from lit_optim import ConfigError, validate
 from lit_optim.config.resume_policy import ResumePolicy
 from lit_optim.resume.specs import resumed_specs
-from resume.test_matrix import data, module, resumed, saved
 
 
 def test_a_cooldown_needs_an_lr_to_fall_from(tmp_path):
@@ -34,3 +35,16 @@ def test_the_table_has_a_row_for_each_key_of_a_schedule():
     _, rows = resumed_specs(spec, {**spec, "scheduler": "cosine"}, ResumePolicy())
     assert [row.what for row in rows if row.what.endswith(".shape")] == ["scheduler.main.shape"]
     assert next(row for row in rows if row.what.endswith(".shape"))[1:] == ("constant", "cosine", "cosine")
+
+
+def test_a_cooldown_needs_optimizers_that_step_together(tmp_path):
+    with pytest.warns(UserWarning, match="made for 8 steps, and its optimizer takes about 4"):
+        _, run = fit(tmp_path, Gan(n_critic=2), train=data(), max_epochs=2)
+    run.save_checkpoint(tmp_path / "end.ckpt")
+    rule = (
+        r"^resume.schedule=cooldown: the optimizers of the checkpoint have taken 4, 8 steps, and one length is for all"
+    )
+    again = Gan(n_critic=2)
+    again.optim_spec = {"optimizer": NAMES, "scheduler": SCHEDULES, "resume": "cooldown"}
+    with pytest.raises(ConfigError, match=rule):
+        resumed(tmp_path, again, str(tmp_path / "end.ckpt"))

@@ -26,7 +26,5 @@ def reject_overwriting(schedulers: list[Any], steps: int | None, before: str, af
     """
     for scheduler in schedulers:
         if not isinstance(scheduler, ScheduleLR) and (at := overwrites(scheduler, min(steps or MAX_STEPS, MAX_STEPS))):
-            rule = (
-                f"computes the lr from its own initial one: after {at} steps it would put {before} in place of {after}"
-            )
-            raise ConfigError(f"scheduler: torch's {type(scheduler).__name__} {rule}; {ADVICE}")
+            rule = f"from its own initial one: after {at} steps it would put {before} in place of {after}"
+            raise ConfigError(f"scheduler: torch's {type(scheduler).__name__} computes the lr {rule}; {ADVICE}")

@@ -41,6 +41,7 @@ class Switched(Optimizer):
         ConfigError: for arguments that ``to`` rejects, and optimizers that cannot be replaced.
 
     Example:
+        >>> import torch
         >>> p = torch.nn.Parameter(torch.ones(1))
         >>> optimizer = Switched(torch.optim.Adam([p], lr=0.01), torch.optim.SGD, {"momentum": 0.5}, lr=0.1)
         >>> p.grad = torch.ones(1)
