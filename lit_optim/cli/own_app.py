@@ -67,10 +67,10 @@ def app_of_script(script: Path, name: str | None = None) -> App:
         if ast.unparse(call.func).rpartition(".")[2] in DECORATORS:
             given = {**dict(zip(("config_path", "config_name"), call.args, strict=False)), **_keywords(call)}
             texts = {key: value.value for key, value in given.items() if isinstance(value, ast.Constant)}
-            if isinstance(texts.get("config_path"), str) and isinstance(name or texts.get("config_name"), str):
-                folder = (script.resolve().parent / texts["config_path"]).resolve()
-                roots = [os.getcwd(), str(script.resolve().parent), str(folder.parent)]
-                return App(folder, str(name or texts["config_name"]), roots)
+            path, primary = texts.get("config_path"), name or texts.get("config_name")
+            if isinstance(path, str) and isinstance(primary, str):
+                folder = (script.resolve().parent / path).resolve()
+                return App(folder, primary, [os.getcwd(), str(script.resolve().parent), str(folder.parent)])
     raise ConfigError(
         f"{script}: no @hydra.main(config_path=..., config_name=...) with plain texts in it; give --config-dir"
     )
