@@ -32,7 +32,7 @@ $(tests): export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: .venv help train $(tests) test-portable $(portable) gpu lint types format wheel bench capabilities check clean
+.PHONY: .venv help train $(tests) test-portable $(portable) gpu lint types format wheel bench docs capabilities check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z.][a-z -.]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -123,13 +123,17 @@ format: .venv  ## format, and fix what can be fixed safely
 wheel: .venv  ## wheel and sdist in dist/
 	$(PY) -m build --no-isolation
 
-bench: .venv  ## the README's performance claims, measured here
+bench: .venv  ## the figures of docs/evidence.md, measured here
 	$(PY) -m benchmarks $(RUN_ARGS)
 
-capabilities: .venv  ## measure what each optimizer can do: the table that is shipped, and the README's
+docs: .venv  ## the site, in build/docs: warnings are errors, and no network is needed
+	$(PY) -m sphinx -W --keep-going -q -j auto -d build/doctrees docs build/docs $(RUN_ARGS)
+
+capabilities: .venv  ## measure what each optimizer can do: the table that is shipped, and the one in docs/optimizers.md
 	PYTHONPATH=tools:tests:examples $(PY) -m capabilities $(RUN_ARGS)
 
 check: lint types cov  ## all that CI checks
 
 clean:  ## remove what the targets made, but the environments
-	rm -rf dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
+	  docs/gallery docs/reference docs/errors.md

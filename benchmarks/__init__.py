@@ -1,1 +1,1 @@
-"""Every performance claim of the README as a script that prints ratios: ``python -m benchmarks``."""
+"""Every performance claim of docs/evidence.md as a script that prints ratios: ``python -m benchmarks``."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 
-import matplotlib as mpl
 import torch
+from matplotlib.figure import Figure
 
 import lit_optim
-
-mpl.use("Agg")
-from matplotlib import pyplot as plt
+from lit_optim.plots.palette import LIGHT
 
 TOTAL = 200
 NAMES = [name for name in lit_optim.presets("scheduler") if name != "none" and not name.startswith("warmup_")]
@@ -33,23 +31,32 @@ def curve(name: str) -> list[float]:
 
 
 def draw(path: str) -> None:
-    """Draws a small panel a schedule, with and without a warmup."""
+    """Draws a small panel a schedule, with and without a warmup, whose steps are shaded."""
     rows = -(-len(NAMES) // COLUMNS)
-    figure, axes = plt.subplots(rows, COLUMNS, figsize=(10, 2.1 * rows), sharex=True, sharey=True, layout="constrained")
+    figure = Figure(figsize=(10, 0.6 + 2.1 * rows), layout="constrained", facecolor=LIGHT.background)
+    axes = figure.subplots(rows, COLUMNS, sharex=True, sharey=True)
     for ax in axes.flat[len(NAMES) :]:
         ax.set_axis_off()
     for ax, name in zip(axes.flat, NAMES, strict=False):
-        (alone,) = ax.plot(curve(name), color="#9aa5b1")
-        (warm,) = ax.plot(curve(f"warmup_{name}"), color="#1f5fa8", linewidth=1.8)
-        ax.set_title(name, fontsize=10, loc="left")
+        ax.axvspan(0, TOTAL // 20, color=LIGHT.bands[1], linewidth=0)
+        ax.axvspan(TOTAL // 20, TOTAL, color=LIGHT.bands[0], linewidth=0)
+        (alone,) = ax.plot(curve(name), color=LIGHT.lines[1], linewidth=1.4, linestyle=(0, (4, 2)))
+        (warm,) = ax.plot(curve(f"warmup_{name}"), color=LIGHT.lines[0], linewidth=1.8)
+        ax.set_title(name, fontsize=10, loc="left", color=LIGHT.ink)
         if name == "plateau":
-            ax.text(0.98, 0.98, NOTE, transform=ax.transAxes, ha="right", va="top", fontsize=8, color="#444444")
-        ax.set_ylim(-0.03, 1.08)
+            ax.text(0.98, 0.98, NOTE, transform=ax.transAxes, ha="right", va="top", fontsize=8, color=LIGHT.ink)
+        ax.set(xlim=(0, TOTAL), ylim=(-0.03, 1.08))
         ax.set_xticks([0, TOTAL // 2, TOTAL], ["0", "50%", "100%"], fontsize=8)
         ax.set_yticks([0, 0.5, 1], ["0", "0.5 lr", "lr"], fontsize=8)
-        ax.spines[["top", "right"]].set_visible(False)
-    labels = ["as it is", "with warmup_ in front (5 %)"]
-    figure.legend([alone, warm], labels, loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+        ax.tick_params(length=0, colors=LIGHT.ink)
+        ax.spines[:].set_visible(False)
+    for ax in axes.flat[len(NAMES) - COLUMNS : len(NAMES)]:
+        ax.tick_params(labelbottom=True)
+    title = "Every scheduler preset: the lr over the optimizer steps of a run"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, color=LIGHT.ink)
+    labels = ["as it is", "with warmup_ in front (5 %, shaded)"]
+    look = {"frameon": False, "fontsize": 9, "labelcolor": LIGHT.ink}
+    figure.legend([alone, warm], labels, loc="outside lower right", ncols=2, **look)
     figure.savefig(path, dpi=110)
 
 

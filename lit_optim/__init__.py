@@ -15,11 +15,13 @@ from lit_optim.imports import lazy_names
 if TYPE_CHECKING:
     from lit_optim.checkpoint_files.checkpoint_io import SafeCheckpointIO
     from lit_optim.checkpoint_files.find import find_checkpoint
+    from lit_optim.config.app_specs import specs
     from lit_optim.config.hydra_main import hydra_main
     from lit_optim.config.public_builders import build_callbacks, build_optimizer, build_scheduler
     from lit_optim.config.read.compose import compose
     from lit_optim.config.read.lightning_cli import SpecLike
     from lit_optim.config.read.presets import presets
+    from lit_optim.config.read.recipe import recipe
     from lit_optim.config.sweep import ValidateSweep
     from lit_optim.config.validate import validate
     from lit_optim.mixin import ConfigureOptimizersMixin
@@ -46,6 +48,8 @@ _HOMES = {
     "find_checkpoint": "lit_optim.checkpoint_files.find",
     "hydra_main": "lit_optim.config.hydra_main",
     "presets": "lit_optim.config.read.presets",
+    "recipe": "lit_optim.config.read.recipe",
+    "specs": "lit_optim.config.app_specs",
     "validate": "lit_optim.config.validate",
 }
 
@@ -66,6 +70,8 @@ __all__ = [
     "find_checkpoint",
     "hydra_main",
     "presets",
+    "recipe",
+    "specs",
     "validate",
 ]
 

@@ -4,15 +4,18 @@ import math
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch.optim import Optimizer
 
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.lightning_api import Callback, LightningModule, Trainer
 from lit_optim.plots.report_files import write_report
+from lit_optim.plots.run_facts import run_facts
 from lit_optim.plots.used_lr import Lrs, draw_report
-from lit_optim.scheduler.schedule_lr import ScheduleLR
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def table(steps: Sequence[int], lrs: Lrs) -> Iterator[list[Any]]:
@@ -74,11 +77,12 @@ class ScheduleReport(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the files."""
         if self._steps:
-            schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-            phases = next((scheduler.phases for scheduler in schedulers if isinstance(scheduler, ScheduleLR)), ())
-            rows = table(self._steps, self._lrs)
-            write_report(trainer, self.folder, "schedule", rows, lambda: draw_report(self._steps, self._lrs, phases))
+            write_report(trainer, self.folder, "schedule", table(self._steps, self._lrs), lambda: self._draw(trainer))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Write the steps so far."""
         self.on_fit_end(trainer, pl_module)
+
+    def _draw(self, trainer: Trainer) -> Figure:
+        facts = run_facts(trainer)
+        return draw_report(self._steps, self._lrs, facts.phases, facts.title, facts.epoch)

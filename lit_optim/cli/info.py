@@ -51,7 +51,7 @@ def info_blocks(one: Mapping[str, Any]) -> list[Block]:
         "class": one["target"],
         "needs": ", ".join(one["needs"]) or "nothing in particular",
         "can": ", ".join(f"{column} {_cell(value)}" for column, value in (one["measured"] or {}).items()),
-        **{name: one[name] for name in ("paper", "source", "untested", "missing")},
+        **{name: one[name] for name in ("paper", "source", "checked", "clip", "second", "untested", "missing")},
     }
     rows = [[name, text] for name, text in facts.items() if text]
     blocks: list[Block] = [Heading(f"{one['group']}/{one['name']}"), one["summary"], "", Table((), rows), ""]

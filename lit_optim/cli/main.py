@@ -17,6 +17,7 @@ VERBS = {
     "info": "all about a preset: keys, types, defaults, meanings, paper, Python",
     "preview": "the curve of every hyper-parameter that a schedule drives, as picture, text and csv",
     "card": "which rule puts which parameter into which group, with lr, decay, schedule and memory",
+    "recommend": "which recipe fits a module, with reasons; it prints a configuration and changes none",
     "doctor": "looks for what is wrong with the installation and with a configuration",
 }
 WRONG = 2  # exit code, as of argparse and of exit_on_config_error

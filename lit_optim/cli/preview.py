@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", help=words)
     add_app_arguments(parser)
     parser.add_argument("--out", metavar="FILE", help=picture)
+    parser.add_argument("--html", metavar="FILE", help="an interactive page, in one file that needs no network")
     parser.add_argument("--csv", metavar="FILE", help="every step of every curve")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every Nth step only, in the csv")
     parser.add_argument("--log", action="store_true", help="a logarithmic scale of values, in the picture")
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     if args.every < 1:
         raise ConfigError(wrong("--every", args.every, "must be at least 1 optimizer step"))
     out = _picture_path(args.out)
-    for option, path in (("--out", args.out), ("--csv", args.csv)):
+    for option, path in (("--out", args.out), ("--html", args.html), ("--csv", args.csv)):
         if path and not Path(path).parent.is_dir():
             raise ConfigError(wrong(option, path, "there is no such folder; make it first"))
     previews = [preview(choice) for choice in _choices(args)]
@@ -79,7 +80,13 @@ def run(args: argparse.Namespace) -> int:
         files["picture"] = str(out)
     if max(lengths.values()) > most:
         notes.append(f"the run is long: of noisy curves, min and max are those of {most} steps")
-    data = {"configs": [preview_data(one, points) for one in previews], "files": files, "notes": notes}
+    configs = [preview_data(one, points) for one in previews]
+    if args.html:
+        from lit_optim.plots.page import html_page
+
+        Path(args.html).write_text(html_page(previews, points, configs, notes, log=args.log), encoding="utf-8")
+        files["html"] = args.html
+    data = {"configs": configs, "files": files, "notes": notes}
     written = [f"{kind}: {path}" for kind, path in files.items()]
     blocks = [*preview_blocks(previews, points), *written, *(f"note: {note}" for note in notes)]
     show(blocks, data=data, as_json=args.json)
@@ -91,7 +98,7 @@ def _choices(args: argparse.Namespace) -> list[Choice]:
     app = app_of(args)
     if app is None and not any(word.startswith("~") for word in args.overrides):
         return choices(args.overrides)
-    from lit_optim.config.read.composed_choices import composed_choices
+    from lit_optim.cli.composed_choices import composed_choices
 
     with import_path(app.import_from if app else []):
         return composed_choices(args.overrides, *(app[:2] if app else ()))

@@ -1,51 +1,82 @@
-"""Draws an estimated learning rate: the estimate of each step, their running average, and the switch."""
+"""Draws an estimated learning rate: the estimate of each step, their running average, the lr in use, and the switch."""
 
 from __future__ import annotations
 
-import itertools
 from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lit_optim.plots.panel import COLORS, INK, new_figure, style_panel
+from lit_optim.plots.bands import bands
+from lit_optim.plots.palette import LIGHT
+from lit_optim.plots.panel import INK, add_epochs, dashes, new_figure, style_panel
+from lit_optim.plots.phase_shading import shade
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SWITCH = COLORS[1]
+    from lit_optim.plots.run_facts import RunFacts
+
+USED, SWITCH, *ESTIMATES = range(len(LIGHT.lines))  # which color is whose
 
 
 class EstimateHistory(Protocol):
-    """The estimates of one param group; ``switched_at`` is the optimizer step of its switch, None before it."""
+    """The estimates of one param group, and the lr that it used in each step, to the end of the run.
+
+    ``switched_at`` is the optimizer step of its switch, None before it; ``switch`` is what the console says of it.
+    """
 
     name: str
     steps: array[int]
     gammas: array[float]
     sgd_lrs: array[float]
+    used_steps: array[int]
+    used_lrs: array[float]
     switched_at: int | None
+    switch: str
 
 
-def draw_estimates(histories: Sequence[EstimateHistory]) -> Figure:
-    """Draw both estimates over optimizer steps, and mark the switch of each group."""
-    figure = new_figure(8, 4)
+def draw_estimates(histories: Sequence[EstimateHistory], facts: RunFacts) -> Figure:
+    """Draw estimates and used lrs over the optimizer steps of the whole run, and mark the switch of each group.
+
+    Args:
+        histories: of each group; the first step has the number 1.
+        facts: of the run.
+    """
+    figure = new_figure(9, 4.8)
     axes = figure.subplots()
-    colors = [color for color in COLORS if color != SWITCH]
-    for history, color in zip(histories, itertools.cycle(colors)):
+    for i, history in enumerate(histories):
         of = f" ({history.name})" if history.name else ""
-        how: dict[str, Any] = {"color": color, "marker": "o" if len(history.steps) == 1 else ""}
-        axes.plot(history.steps, history.gammas, label=f"estimate of each step{of}", linewidth=1, alpha=0.35, **how)
+        color, marker = LIGHT.lines[ESTIMATES[i % len(ESTIMATES)]], "o" if len(history.steps) == 1 else ""
+        how: dict[str, Any] = {"color": color, "marker": marker}
+        axes.plot(history.steps, history.gammas, label=f"estimate of each step{of}", linewidth=1, alpha=0.5, **how)
         axes.plot(history.steps, history.sgd_lrs, label=f"running average{of}", linewidth=2, **how)
-    if any(lr > 0 for history in histories for lr in history.sgd_lrs):
+        used: dict[str, Any] = {"color": LIGHT.lines[USED], "linestyle": dashes(i % 6), "linewidth": 1.8}
+        axes.plot(history.used_steps, history.used_lrs, label=f"lr in use{of}", **used)
+    if any(lr > 0 for history in histories for lr in (*history.sgd_lrs, *history.used_lrs)):
         axes.set_yscale("log")
-    switched = [(history, history.switched_at) for history in histories if history.switched_at is not None]
-    for i, (history, step) in enumerate(switched):
-        axes.axvline(step, color=SWITCH, linewidth=1.5)
-        right = step < (min(history.steps) + max(history.steps)) / 2
-        text = f"SGD{' of ' * bool(history.name)}{history.name} from here: {history.sgd_lrs[-1]:.3g}"
-        place, ha = (4, -4 - 14 * i) if right else (-4, -4 - 14 * i), "left" if right else "right"
-        where: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-        axes.annotate(text, (step, 1.0), place, ha=ha, va="top", color=SWITCH, **where)
-    axes.set_title("the learning rate with which SGD would take Adam's steps", loc="left", fontsize=12, color=INK)
+    first = min(history.steps[0] for history in histories) - 1
+    last = max(max(history.steps[-1], *history.used_steps[-1:]) for history in histories)
+    axes.set_xlim(first, last)
     style_panel(axes)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=INK)
+    taken = shade(axes, bands(facts.phases, [first], [0.0], last))
+    _mark_switches(axes, histories, (first + last) / 2, 1 - taken)
+    add_epochs(axes, facts.epoch)
+    axes.set_ylabel("learning rate", color=INK)
+    title = f"{facts.title}: the learning rate with which SGD would take Adam's steps"
+    axes.set_title(title, loc="left", fontsize=11, color=INK, pad=10)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, labelcolor=INK, fontsize=9)
     return figure
+
+
+def _mark_switches(axes: Axes, histories: Sequence[EstimateHistory], middle: float, top: float) -> None:
+    """Draw a line at each switch, and write what the console says of it on the side that has more room."""
+    color = LIGHT.lines[SWITCH]
+    for i, history in enumerate(histories):
+        if history.switched_at is not None:
+            axes.axvline(history.switched_at, color=color, linewidth=1.5)
+            side = 1 if history.switched_at < middle else -1
+            where: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            how: dict[str, Any] = {"ha": "left" if side > 0 else "right", "va": "top", "color": color, "fontsize": 9}
+            text = history.switch.replace(", ", ",\n", 1)
+            axes.annotate(text, (history.switched_at, top), (4 * side, -4 - 28 * i), **where, **how)

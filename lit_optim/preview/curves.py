@@ -64,6 +64,7 @@ class Preview:
     total_steps: int
     steps_per_epoch: int | None = None
     notes: tuple[str, ...] = ()
+    optimizer: str = ""  # its class
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -108,7 +109,7 @@ def preview(choice: Choice) -> Preview:
     ]
     more = (*_factor_notes(rules), *scaling_notes, *_callback_notes(choice.chosen.get("optim_callbacks")), *called)
     notes = (*_notes(curves, optimizer_spec), *more)
-    return Preview(choice.label, curves, _length(run, driven), run.steps_per_epoch, notes)
+    return Preview(choice.label, curves, _length(run, driven), run.steps_per_epoch, notes, type(optimizer).__name__)
 
 
 def _choices_by_name(choice: Choice) -> dict[str, Choice]:
@@ -138,7 +139,8 @@ def _joined(previews: Mapping[str, Preview], label: str) -> Preview:
             curves.append(replace(curve, group=name if curve.group == REST else f"{name}/{curve.group}"))
     notes = tuple(dict.fromkeys(note for one in previews.values() for note in one.notes))
     longest = max(previews.values(), key=lambda one: one.total_steps)
-    return Preview(label, tuple(curves), longest.total_steps, longest.steps_per_epoch, notes)
+    classes = " / ".join(dict.fromkeys(one.optimizer for one in previews.values()))
+    return Preview(label, tuple(curves), longest.total_steps, longest.steps_per_epoch, notes, classes)
 
 
 def _run_length(choice: Choice, lightning_keys: Mapping[str, Any]) -> RunLength:

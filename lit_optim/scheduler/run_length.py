@@ -37,10 +37,6 @@ def run_length(trainer: Trainer | None, optimizers: int = 1, done: int | None = 
         batches = trainer.num_training_batches
     if batches == 0:
         raise ConfigError("trainer: there is no training batch, so nothing to train; see trainer.limit_train_batches")
-    accumulation = accumulated_batches(trainer)
-    per_epoch = None
-    if math.isfinite(batches) and len(set(accumulation.values())) == 1:
-        per_epoch = math.ceil(batches / next(iter(accumulation.values())))
     progress = run_progress(trainer)
     if done is None:
         done = progress.steps // optimizers if trainer.ckpt_path else 0
@@ -48,7 +44,17 @@ def run_length(trainer: Trainer | None, optimizers: int = 1, done: int | None = 
     total = None if left is None else done + left
     unknown_because = f"total_steps is unknown because {reason}; {_SET}"
     limited = trainer.max_epochs is not None and trainer.max_epochs > 0
-    return RunLength(total, per_epoch, unknown_because, trainer.max_epochs if limited else None, shortened_by(trainer))
+    return RunLength(
+        total, steps_per_epoch(trainer), unknown_because, trainer.max_epochs if limited else None, shortened_by(trainer)
+    )
+
+
+def steps_per_epoch(trainer: Trainer) -> int | None:
+    """Return the optimizer steps of an epoch; None without a fixed number. The train dataloader is set up."""
+    accumulation = set(accumulated_batches(trainer).values())
+    if math.isfinite(trainer.num_training_batches) and len(accumulation) == 1:
+        return math.ceil(trainer.num_training_batches / accumulation.pop())
+    return None
 
 
 def shortened_by(trainer: Trainer) -> str:

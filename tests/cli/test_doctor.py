@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -211,15 +210,6 @@ def test_notes_are_counted_and_shown_on_request(monkeypatch, capsys):
     assert [row.split()[:2] for row in rows[:2]] == [["error", "optimizer=sdg:"], ["warning", "b:"]]
     assert main(["doctor", "--notes"]) == 0
     assert "note     a: missing" in capsys.readouterr().out
-
-
-def test_the_readme_shows_what_the_doctor_says(capsys):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    command, *shown = readme.partition("\n$ lit-optim ")[2].partition("```")[0].splitlines()
-    assert main(shlex.split(command)) == 2
-    lines = capsys.readouterr().out.splitlines()
-    # a warning about the installation makes the first column wider
-    assert [re.sub(" +", " ", line) for line in lines[-4:]] == [re.sub(" +", " ", line) for line in shown[1:]]
 
 
 def test_it_says_which_functions_of_the_users_it_calls(tmp_path, monkeypatch, capsys):

@@ -10,7 +10,7 @@ from lit_optim.cli.main import main
 from lit_optim.config.read import presets
 from lit_optim.config.read.preset_header import header
 
-GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks", "resume")
+GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks", "resume", "recipe")
 
 
 def entries(capsys, *arguments):

@@ -35,7 +35,7 @@ WRONG = [
     (["param_groups.rules=[{name: head, match: {type: bias}, lr: 0.1}]", "optimizer=lbfgs"], "LBFGS takes one group only"),
     (["param_groups.rule=1"], "param_groups.rule=1: no such key; did you mean 'rules'?"),
     (["total_step=10"], "total_step=10: no such key; did you mean 'total_steps'?"),
-    (["trainer=gpu"], "no such key; there are: optimizer, scheduler, param_groups, optim_callbacks, resume, total_steps, steps_per_epoch"),
+    (["trainer=gpu"], "no such key; there are: optimizer, scheduler, param_groups, optim_callbacks, resume, recipe, total_steps, steps_per_epoch"),
     (["steps_per_epoch=0"], "steps_per_epoch=0: must be a whole number of at least 1"),
     (["cosine"], "'cosine': not an override"),
     (["scheduler=wsd,wsd"], "each value must be there, and once"),

@@ -51,9 +51,16 @@ def test_a_layer_named_lr(tmp_path):
 
 @pytest.fixture
 def app(monkeypatch):
-    """The overrides of a Hydra app that runs."""
+    """The overrides of a Hydra app that runs; its defaults list chooses the ema."""
     words = []
-    config = SimpleNamespace(overrides=SimpleNamespace(task=words))
+    choices = {
+        "optimizer": "adam",
+        "param_groups": "all",
+        "resume": "continue",
+        "optim_callbacks": "ema",
+        "model": "cnn",
+    }
+    config = SimpleNamespace(overrides=SimpleNamespace(task=words), runtime=SimpleNamespace(choices=choices))
     running = SimpleNamespace(initialized=lambda: True, get=lambda: config)
     monkeypatch.setitem(sys.modules, "hydra.core.hydra_config", SimpleNamespace(HydraConfig=running))
     return words
@@ -72,9 +79,12 @@ def test_a_group_of_the_command_line_that_the_module_does_not_get(tmp_path, app)
         fit(tmp_path, TakesTwo("adam"), max_epochs=1)
 
 
-@pytest.mark.parametrize(
-    "words", [["+optim_callbacks=none"], ["~optim_callbacks"], ["optimizer=adam"], ["x=optim_callbacks"]]
-)
+def test_a_group_of_the_defaults_list_that_the_module_does_not_get(tmp_path, app):
+    with pytest.warns(UserWarning, match=r"^optim_callbacks=ema has no effect: .* TakesTwo\(..., \*\*lit_optim.specs"):
+        fit(tmp_path, TakesTwo("adam"), max_epochs=1)
+
+
+@pytest.mark.parametrize("words", [["+optim_callbacks=none"], ["~optim_callbacks"], ["optim_callbacks=null", "x=ema"]])
 def test_groups_that_are_used_or_empty_are_quiet(tmp_path, app, words):
     app += words
     fit(tmp_path, TakesTwo("adam"), max_epochs=1)

@@ -1,4 +1,4 @@
-"""The capability table is what the probes find, in the headers, in the shipped file and in the README."""
+"""The capability table is what the probes find, in the headers, in the shipped file and in docs/optimizers.md."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from capabilities.columns import QUICK, SLOW, measure
+from capabilities.page import markdown
 from capabilities.probes.needs import PROBES
-from capabilities.readme import markdown
 from capabilities.subject import Subject
 from capabilities.verdict import NO, WRONG, YES, verdict
 from conftest import OPTIMIZERS, STEPPED, TESTED, UNTESTED, preset_names
@@ -55,8 +55,8 @@ def test_only_random_numbers_may_cost_the_exact_resume(name):
     assert STORED[name]["resumes"] != capabilities(name).random
 
 
-def test_the_readme_shows_it():
-    assert markdown(capability_table()) in (ROOT / "README.md").read_text(encoding="utf-8"), AGAIN
+def test_the_page_shows_it():
+    assert markdown(capability_table()) in (ROOT / "docs" / "optimizers.md").read_text(encoding="utf-8"), AGAIN
 
 
 def test_info_shows_it(capsys):

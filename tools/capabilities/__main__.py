@@ -1,4 +1,4 @@
-"""Measures every preset anew; writes the shipped table and the README's. ``python -m capabilities [NAME ...]``."""
+"""Measures every preset anew; writes the shipped table and that of docs/optimizers.md. ``python -m capabilities [NAME ...]``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import torch
 
 import lit_optim.config
 from capabilities.columns import QUICK, SLOW, measure
-from capabilities.readme import with_table
+from capabilities.page import with_table
 from conftest import OPTIMIZERS
 from lit_optim.config import capabilities
 
 STORED = Path(lit_optim.config.__file__).parent / "capabilities.json"
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "optimizers.md"
 
 
 def main(names: list[str]) -> None:
@@ -31,7 +31,7 @@ def main(names: list[str]) -> None:
     STORED.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
     for read in (capabilities._measured, capabilities.capability_table):
         read.cache_clear()
-    README.write_text(with_table(README.read_text(encoding="utf-8"), capabilities.capability_table()), encoding="utf-8")
+    PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), capabilities.capability_table()), encoding="utf-8")
 
 
 main(sys.argv[1:])

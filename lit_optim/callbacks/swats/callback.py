@@ -15,6 +15,7 @@ from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_info, ra
 from lit_optim.optimizers.swats.optimizer import SWATS as Optimizer
 from lit_optim.plots.lr_estimates import draw_estimates
 from lit_optim.plots.report_files import write_report
+from lit_optim.plots.run_facts import run_facts
 from lit_optim.scheduler.run_length import run_length
 
 
@@ -113,7 +114,9 @@ class SWATS(ChangeOfOptimizer[Optimizer]):
             super().on_train_start(trainer, pl_module)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Request the switch, which takes place at the end of Adam's last step."""
+        """Record the lr, and request the switch, which takes place at the end of Adam's last step."""
+        for history, sharing in self._shared(trainer):
+            history.use(trainer.global_step + 1, max(float(group["lr"]) for group in sharing))
         if self._due is not None and trainer.global_step >= self._due - 1:
             self._due = None
             for group in self.optimizer_of(trainer).param_groups:
@@ -124,16 +127,13 @@ class SWATS(ChangeOfOptimizer[Optimizer]):
     ) -> None:
         """Record the estimate of a step that was taken, and log it as often as the Trainer logs."""
         groups, step = trainer.optimizers[0].param_groups, trainer.global_step
-        for group, history in zip(groups, self._histories, strict=False):
-            sharing = [group] if history.name else groups
+        for history, sharing in self._shared(trainer):
+            group = sharing[0]
             scale = float(max(each["adam_lr"] for each in sharing)) if group["normalize_by_lr"] else 1.0
             if not history.note(step, group, scale):
                 continue
             if history.switched_at is not None:
-                beta1, rate = group["betas"][0], group["sgd_lr"]
-                text = f"SGD with momentum {beta1:g} from optimizer step {history.switched_at + 1} on"
-                lr = f"lr {(1 - beta1) * rate:.3g} = (1 - {beta1:g}) * {rate:.3g}"
-                rank_zero_info(f"SWATS{history.of_group}: {text}, {lr}")
+                rank_zero_info(history.describe_switch(group["betas"][0]))
             elif step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
                 continue
             for logger in trainer.loggers:
@@ -162,11 +162,16 @@ class SWATS(ChangeOfOptimizer[Optimizer]):
         super().on_exception(trainer, pl_module, exception)
         self._write(trainer)
 
+    def _shared(self, trainer: Trainer) -> list[tuple[History, list[dict[str, Any]]]]:
+        """Pair each history with the groups that share its estimate."""
+        groups = trainer.optimizers[0].param_groups
+        return [(h, [g] if h.name else groups) for h, g in zip(self._histories, groups, strict=False)]
+
     def _write(self, trainer: Trainer) -> None:
         histories = [history for history in self._histories if history.steps]
         if histories:
             rows = estimates_table(histories)
-            write_report(trainer, self.folder, "swats", rows, lambda: draw_estimates(histories))
+            write_report(trainer, self.folder, "swats", rows, lambda: draw_estimates(histories, run_facts(trainer)))
 
 
 def _share_in_sgd(groups: list[dict[str, Any]]) -> float:

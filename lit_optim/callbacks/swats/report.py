@@ -27,7 +27,9 @@ class History:
     def __init__(self, name: str = "") -> None:
         self.name = name
         self.steps, self.gammas, self.sgd_lrs, self.distances = array("q"), array("d"), array("d"), array("d")
+        self.used_steps, self.used_lrs = array("q"), array("d")
         self.switched_at: int | None = None
+        self.switch = ""
         self._last = -1
 
     def note(self, step: int, group: Mapping[str, Any], scale: float = 1.0) -> bool:
@@ -56,6 +58,29 @@ class History:
         self.sgd_lrs.append(group["sgd_lr"])
         self.distances.append(distance(Estimate(group["k"], group["gamma"], group["lam"]), group["betas"][1]))
         return True
+
+    def use(self, step: int, lr: float) -> None:
+        """Record the lr that the next optimizer step uses; of several batches of one step the last one counts.
+
+        Args:
+            step: its number, from 1.
+            lr: the largest of the groups that share the estimate.
+        """
+        if self.used_steps[-1:] != array("q", [step]):
+            self.used_steps.append(step)
+            self.used_lrs.append(lr)
+        self.used_lrs[-1] = lr
+
+    def describe_switch(self, beta1: float) -> str:
+        """Return what console and picture say of the switch, after it.
+
+        Args:
+            beta1: momentum of SGD.
+        """
+        step, rate = (self.switched_at or 0) + 1, self.sgd_lrs[-1]
+        lr = f"lr {(1 - beta1) * rate:.3g} = (1 - {beta1:g}) * {rate:.3g}"
+        self.switch = f"SWATS{self.of_group}: SGD with momentum {beta1:g} from optimizer step {step} on, {lr}"
+        return self.switch
 
     @property
     def of_group(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 from lit_optim.cli.config_value import as_config_value
@@ -64,6 +64,9 @@ def info(group: str, name: str) -> dict[str, Any]:
         "paper": head.paper or None,
         "source": head.source or None,
         "untested": head.untested or None,
+        "checked": head.checked or None,
+        "clip": head.clip or None,
+        "second": head.second or None,
         "missing": missing,
         "keys": keys,
         "python": python or None,
@@ -73,9 +76,10 @@ def info(group: str, name: str) -> dict[str, Any]:
 
 def _command_line(choice: str, group: str, keys: Sequence[Key]) -> str:
     """Write the words that choose the preset and set one of its values."""
+    inside = "" if group == presets.RECIPE else f"{group}."  # a recipe's keys are those of the groups that it sets
     for key in keys:
         if key.in_preset and isinstance(key.preset, (int, float, str)) and "[" not in key.key:
-            return f"python train.py {choice} {group}.{key.key}={as_config_value(key.preset)}"
+            return f"python train.py {choice} {inside}{key.key}={as_config_value(key.preset)}"
     return f"python train.py {choice}"
 
 
@@ -99,7 +103,16 @@ def _keys_and_python(head: Header, preset: Mapping[str, Any], comments: Mapping[
             keys += keys_of_call(cls, given, comments, prefix=f"{name}.")
             calls.append((entry["_target_"], check_call(cls, given, name, Problems())))
         return keys, python_snippet.callbacks(calls)
+    if group == presets.RECIPE:
+        return _commented(preset, comments), python_snippet.recipe_specs(head.name)
     return keys_of_mapping(preset, comments), ""
+
+
+def _commented(preset: Mapping[str, Any], comments: Mapping[str, str]) -> list[Key]:
+    """List what a recipe changes in the presets of other groups: the keys that have a comment in its file."""
+    values = {path: reduce(lambda inside, key: inside[key], path.split("."), preset) for path in comments}
+    kinds = {path: type(value).__name__ for path, value in values.items()}
+    return [Key(path, kinds[path], in_preset=True, preset=values[path], meaning=comments[path]) for path in comments]
 
 
 def _class(path: str, group: str) -> type:

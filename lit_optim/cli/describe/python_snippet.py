@@ -54,6 +54,11 @@ def scheduler(path: str, arguments: Mapping[str, Any], *, own: bool) -> str:
     return code
 
 
+def recipe_specs(name: str) -> str:
+    """Write how a module gets the specs of a recipe."""
+    return f'import lit_optim\n\nspecs = lit_optim.recipe("{name}")  # LitNet(net, **specs), with the mixin'
+
+
 def param_groups(preset: Mapping[str, Any]) -> str:
     """Write rules as an argument of the builder."""
     arguments = {"param_groups": dict(preset)} if any(preset.values()) else {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_optim.config.read.compose import compose_app
-from lit_optim.config.read.presets import GROUPS
+from lit_optim.config.read.presets import GROUPS, RECIPE
 from lit_optim.errors import ConfigError, did_you_mean
 
 IN_THE_APP = "HydraConfig was not set"  # the error of Hydra's own resolvers outside of a running app
@@ -103,7 +103,7 @@ def _with_plus(override: str) -> str:
     """Put a ``+`` before an override whose key lies outside of our groups."""
     key = override.partition("=")[0]
     root = key.replace("@", ".").partition(".")[0].partition("/")[0]
-    return override if root in GROUPS or key[:1] in "+~" or "=" not in override else f"+{override}"
+    return override if root in (*GROUPS, RECIPE) or key[:1] in "+~" or "=" not in override else f"+{override}"
 
 
 def instantiate(node: Any) -> Any:

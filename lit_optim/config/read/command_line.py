@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lit_optim.config.read.plain_containers import to_plain
-from lit_optim.config.read.presets import GROUPS
+from lit_optim.config.read.presets import GROUPS, RECIPE, load_preset
 from lit_optim.errors import ConfigError, did_you_mean
 
 NUMBERS = ("total_steps", "steps_per_epoch")
@@ -22,7 +22,7 @@ class Choice:
 
     Args:
         label: the overrides in which it differs from the others.
-        chosen: presets by group, lengths by name.
+        chosen: presets by group, lengths by name; of a recipe its specs.
         overrides: nested, by group.
     """
 
@@ -52,15 +52,17 @@ def choices(words: Sequence[str]) -> list[Choice]:
     found = []
     for combination in itertools.product(*given.values()):
         texts = dict(zip(given, combination, strict=True))
-        label = ", ".join(texts[key] if key in GROUPS else f"{key}={texts[key]}" for key in several)
+        label = ", ".join(texts[key] if key in (*GROUPS, RECIPE) else f"{key}={texts[key]}" for key in several)
         chosen: dict[str, Any] = {}
         overrides: dict[str, dict[str, Any]] = {}
         for key, text in texts.items():
             root, *path = key.split(".")
             if path:
                 _put(overrides.setdefault(root, {}), path, _value(text, key), key)
-            else:
+            elif key != RECIPE:
                 chosen[key] = _value(text, key)
+        if RECIPE in texts:
+            chosen |= load_preset(RECIPE, texts[RECIPE])
         found.append(Choice(label, chosen, overrides))
     return found
 
@@ -71,10 +73,10 @@ def _split(word: str) -> tuple[str, list[str]]:
     root, dot, _ = key.partition(".")
     if not equals:
         raise ConfigError(f"{word!r}: not an override; write e.g. scheduler=wsd or optimizer.lr=0.1")
-    known = (*GROUPS, TRAINER) if dot else (*GROUPS, *NUMBERS)
+    known = (*GROUPS, TRAINER) if dot else (*GROUPS, RECIPE, *NUMBERS)
     if root not in known or "" in key.split("."):
-        hint = "" if root == TRAINER else did_you_mean(root, [*GROUPS, *NUMBERS])
-        hint = hint or f"; there are: {', '.join((*GROUPS, *NUMBERS))}"
+        hint = "" if root == TRAINER else did_you_mean(root, [*GROUPS, RECIPE, *NUMBERS])
+        hint = hint or f"; there are: {', '.join((*GROUPS, RECIPE, *NUMBERS))}"
         raise ConfigError(f"{word}: no such key{hint}")
     values = at_commas(text)
     if len(set(values)) < len(values) or (len(values) > 1 and "" in values):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from lit_optim.config.read.class_path import is_name
-from lit_optim.config.read.presets import preset_groups, preset_names
+from lit_optim.config.read.presets import RECIPE, preset_groups, preset_names
 from lit_optim.errors import ConfigError, did_you_mean
 
 
@@ -29,7 +29,7 @@ def mapping_of(name: Any) -> dict[str, Any]:
     """
     if not isinstance(name, str):
         raise ConfigError(f"{name!r}: not a name")
-    known = {*itertools.chain.from_iterable(preset_names(group) for group in preset_groups())}
+    known = {*itertools.chain.from_iterable(preset_names(group) for group in preset_groups() if group != RECIPE)}
     if is_name(name) and name not in known:
         print(f"{name!r}: no preset of that name{did_you_mean(name.lower(), known)}", file=sys.stderr)
         raise SystemExit(ConfigError.exit_code)

@@ -1,7 +1,8 @@
 """Reads the comments of a preset from its text: listing presets must load neither YAML nor torch.
 
 A header is the first lines of a file: what it is, then fields - ``# paper: ...``, ``# source: ...``,
-``# untested: ...``, ``# needs: ...`` - that go on in lines with three spaces.
+``# untested: ...``, ``# needs: ...``, of recipes ``# checked: ...``, ``# clip: ...``, ``# second: ...`` - that go on in
+lines with three spaces.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ class Header:
     source: str
     needs: tuple[str, ...]
     untested: str = ""
+    checked: str = ""
+    clip: str = ""
+    second: str = ""
 
     @property
     def package(self) -> str:
@@ -44,7 +48,7 @@ def header(group: str, name: str) -> Header:
         'lit_optim.ScheduleLR'
     """
     summary, found = fields(presets.preset_text(group, name))
-    words = {field: found.get(field, "") for field in ("paper", "source", "untested")}
+    words = {field: found.get(field, "") for field in ("paper", "source", "untested", "checked", "clip", "second")}
     return Header(group, name, summary, _target(group, name), needs=(*presets.preset_needs(group, name),), **words)
 
 
@@ -98,4 +102,5 @@ def _target(group: str, name: str) -> str:
 def _bases(text: str) -> list[str]:
     """Find the presets of the same group that ``defaults`` lists."""
     listed = re.search(r"^defaults:(.*(?:\n +- .*)*)", text, re.MULTILINE)
-    return [word for word in re.findall(r"[\w/]+", listed[1]) if word != "_self_"] if listed else []
+    words = re.findall(r"[\w/@.]+", re.sub(" #.*", "", listed[1])) if listed else []
+    return [word for word in words if word != "_self_" and "@" not in word]  # with @: of another group

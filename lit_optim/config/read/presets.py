@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks", "resume")  # in the order of a configuration
+RECIPE = "recipe"  # a group whose presets set the others
 _TARGET = re.compile(r"^ *_target_: *(\S+)", re.MULTILINE)
 
 
@@ -58,7 +59,7 @@ def presets(group: str = "optimizer", pattern: str = "*") -> dict[str, str]:
     """List presets by name, with one line on what each is.
 
     Args:
-        group: ``optimizer``, ``scheduler``, ``param_groups``, ``optim_callbacks`` or ``resume``.
+        group: ``optimizer``, ``scheduler``, ``param_groups``, ``optim_callbacks``, ``resume`` or ``recipe``.
         pattern: shell wildcard on the names.
 
     Raises:
@@ -139,11 +140,27 @@ def _merged(group: str, name: str) -> Any:
     preset = cast("DictConfig", OmegaConf.load(conf_folder() / group / f"{name}.yaml"))
     defaults = preset.pop("defaults", [])
     return OmegaConf.merge(
-        *(preset if entry == "_self_" else _merged(group, entry) for entry in defaults or ["_self_"])
+        *(preset if entry == "_self_" else _of_default(group, entry) for entry in defaults or ["_self_"])
     )
+
+
+def _of_default(group: str, entry: str) -> Any:
+    """Load what an entry of ``defaults`` names: a preset of the group, or ``/optimizer/adamw@optimizer.generator``."""
+    from omegaconf import OmegaConf
+
+    path, _, package = entry.partition("@")
+    other, _, name = path.strip("/").partition("/")
+    if not package:
+        return _merged(group, entry)
+    if not name:  # the base of recipes, which clears an app's groups
+        return OmegaConf.create()
+    node = OmegaConf.create()
+    OmegaConf.update(node, package, _merged(other, name))
+    return node
 
 
 @functools.cache
 def preset_text(group: str, name: str) -> str:
-    """Read the file of a preset."""
-    return (conf_folder() / group / f"{name}.yaml").read_text(encoding="utf-8")
+    """Read the file of a preset, without the line that is Hydra's."""
+    text = (conf_folder() / group / f"{name}.yaml").read_text(encoding="utf-8")
+    return text.removeprefix("# @package _global_\n")

@@ -54,6 +54,7 @@ def compose_plan(
         longest = next((phase for phase in configs if phase.name == "main"), configs[-1])
         raise ConfigError(f"{key}: none of its phases has any steps; leave {longest.key}.steps out, or write a length")
     built: list[tuple[Phase, Schedule]] = []
+    shapes: list[str] = []
     before: tuple[Schedule, int] | None = None  # the phase before, and its length
     warm = 0  # steps of the warmup that is behind
     for phase, start, stop in zip(configs, edges, edges[1:], strict=False):
@@ -68,6 +69,7 @@ def compose_plan(
             schedule = phase_schedule(phase, context, length, begin)
         if length != 0 or (phase is configs[-1] and not built):
             built.append((Phase(phase.name, start, stop), schedule))
+            shapes.append(phase.shape_name)
         if length:  # a phase of no steps is skipped
             before = ((lambda _: 1.0) if phase.is_warmup else schedule, length)
             warm = length if phase.is_warmup else warm
@@ -80,7 +82,8 @@ def compose_plan(
         whole = _with_noise(whole, config["noise"], f"{key}.noise", run_length)
     end = edges[-1]
     _check_finite(whole, end if end is not None else phases[-1].start + FAR, configs, key)
-    return Plan(whole, phases, end, tuple((phase, made) for phase, made in built if isinstance(made, Plateau)))
+    plateaus = tuple((phase, made) for phase, made in built if isinstance(made, Plateau))
+    return Plan(whole, phases, end, plateaus, tuple(shapes))
 
 
 def _factory_of(schedule: Schedule) -> ScheduleFactory:

@@ -35,6 +35,12 @@ class PhaseConfig:
         return self.options.get("steps")
 
     @property
+    def shape_name(self) -> str:
+        """Return the shape's name, for pictures; of a path or a function its last part."""
+        shape = self.options.get("shape", self.name)
+        return str(getattr(shape, "__name__", shape)).rpartition(".")[2]
+
+    @property
     def is_warmup(self) -> bool:
         """Return whether the phase ends at factor 1."""
         return self.name == "warmup"

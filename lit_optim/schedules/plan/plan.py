@@ -27,6 +27,7 @@ class Plan:
     phases: tuple[Phase, ...]
     stop: int | None  # optimizer steps of all phases together; None: endless
     plateaus: tuple[tuple[Phase, Plateau], ...] = ()
+    shapes: tuple[str, ...] = ()  # of the phases, by name; empty: not known
 
     def falls_after_warmup(self) -> float | None:
         """Return the factor at which the phase after the warmup begins, if it has its own ramp; else None."""
@@ -49,3 +50,16 @@ class Plan:
             if phase.start <= step and (phase.stop is None or step < phase.stop or phase == self.phases[-1]):
                 return i
         return None
+
+
+def plan_name(plan: Plan) -> str:
+    """Name a schedule by its phases, and ``main`` by its shape.
+
+    Example:
+        >>> phases = (Phase("warmup", 0, 5), Phase("main", 5, 20))
+        >>> plan_name(Plan(float, phases, 20, shapes=("linear", "cosine"))), plan_name(Plan(float, phases, 20))
+        ('warmup + cosine', 'warmup + main')
+    """
+    shapes = plan.shapes or [phase.name for phase in plan.phases]
+    names = zip(plan.phases, shapes, strict=True)
+    return " + ".join(shape if phase.name == "main" else phase.name for phase, shape in names)

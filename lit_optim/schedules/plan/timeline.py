@@ -72,7 +72,7 @@ def moved(plan: Plan, timeline: Timeline) -> Plan:
     phases = {phase: _moved_phase(phase, timeline) for phase in plan.phases}
     stop = None if plan.stop is None else timeline.inverse(plan.stop)
     plateaus = tuple((phases[phase], made) for phase, made in plan.plateaus)
-    return Plan(lambda step: plan.schedule(timeline(step)), (*phases.values(),), stop, plateaus)
+    return Plan(lambda step: plan.schedule(timeline(step)), (*phases.values(),), stop, plateaus, plan.shapes)
 
 
 def _moved_phase(phase: Phase, timeline: Timeline) -> Phase:

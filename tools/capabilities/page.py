@@ -1,4 +1,4 @@
-"""The capability table as it stands in the README, between two markers."""
+"""The capability table as it stands in docs/optimizers.md, between two markers."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def markdown(table: Mapping[str, Capabilities]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def with_table(readme: str, table: Mapping[str, Capabilities]) -> str:
-    """The README with another table between the markers."""
-    before, _, rest = readme.partition(BEGIN)
+def with_table(page: str, table: Mapping[str, Capabilities]) -> str:
+    """The page with another table between the markers."""
+    before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{markdown(table)}\n\n{END}{after}"
 
