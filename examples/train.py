@@ -7,12 +7,10 @@ python examples/train.py -m optimizer=adamw,sgd seed=1,2,3
 from __future__ import annotations
 
 import os
-import re
 import secrets
-import sys
 from typing import TYPE_CHECKING, Any
 
-import hydra
+import hydra.utils
 from omegaconf import DictConfig, OmegaConf
 
 import lit_optim
@@ -24,8 +22,7 @@ if TYPE_CHECKING:  # imported where they are used, so that --help and TAB do not
     from app.task import Task
 
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="train")
-@lit_optim.exit_on_config_error  # a wrong config: one message, exit code 2, no traceback
+@lit_optim.hydra_main(config_path="conf", config_name="train")  # a wrong config: one message, exit code 2, no traceback
 def main(cfg: DictConfig) -> float | None:
     """Trains, and returns the metric that a sweeper optimizes; None if the run was too short to measure it."""
     from lightning.pytorch.utilities import rank_zero_only
@@ -114,6 +111,4 @@ def seed_everything(seed: int | None, threads: int | None) -> int:
 
 
 if __name__ == "__main__":
-    null = r"^(optimizer|scheduler|param_groups|optim_callbacks|callbacks|logger)=null$"  # which Hydra does not take
-    sys.argv = [re.sub(null, r"~\1", word) for word in sys.argv]  # `~logger` leaves a group out
-    lit_optim.exit_on_config_error(main)()  # what Hydra rejects ends the same way
+    main()

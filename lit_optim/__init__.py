@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lit_optim.checkpoint_files.checkpoint_io import SafeCheckpointIO
     from lit_optim.checkpoint_files.find import find_checkpoint
     from lit_optim.config.app_specs import specs
+    from lit_optim.config.hydra_main import hydra_main
     from lit_optim.config.public_builders import build_callbacks, build_optimizer, build_scheduler
     from lit_optim.config.read.compose import compose
     from lit_optim.config.read.lightning_cli import SpecLike
@@ -45,6 +46,7 @@ _HOMES = {
     "claim_folder": "lit_optim.run_folder",
     "compose": "lit_optim.config.read.compose",
     "find_checkpoint": "lit_optim.checkpoint_files.find",
+    "hydra_main": "lit_optim.config.hydra_main",
     "presets": "lit_optim.config.read.presets",
     "recipe": "lit_optim.config.read.recipe",
     "specs": "lit_optim.config.app_specs",
@@ -66,6 +68,7 @@ __all__ = [
     "compose",
     "exit_on_config_error",
     "find_checkpoint",
+    "hydra_main",
     "presets",
     "recipe",
     "specs",

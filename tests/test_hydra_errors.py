@@ -7,11 +7,10 @@ from _support.app_process import run
 from lit_optim.errors import hydra_message
 
 APP = """
-import hydra
+import hydra.utils
 import lit_optim
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="main")
-@lit_optim.exit_on_config_error
+@lit_optim.hydra_main(config_path="conf", config_name="main")
 def main(cfg):
     if cfg.bug:
         raise ZeroDivisionError("a bug of the app")
@@ -19,7 +18,7 @@ def main(cfg):
     hydra.utils.instantiate(cfg.model.net)
 
 if __name__ == "__main__":
-    lit_optim.exit_on_config_error(main)()
+    main()
 """
 PARTS = """
 class Net:
@@ -60,10 +59,17 @@ def app(tmp_path, monkeypatch):
         ("text=${nowhere}", "text='${nowhere}': Interpolation key 'nowhere' not found"),
         ("text=${oc.env:NOPE}", "text='${oc.env:NOPE}': Environment variable 'NOPE' not found"),
         ("~text", "text: Key 'text' is not in struct; there are: bug, data, model"),
-        ("model.net.widht=3", "model.net.widht: Could not override 'model.net.widht'. To append"),
-        ("model.net.widht=3", "Key 'widht' is not in struct* 'width'?\n"),
-        ("data=smal", "In 'main': Could not find 'data/smal'; did you mean 'small'?"),
-        ("data=null", "data=null: ValueError: Config group override must be"),
+        ("model.net.widht=3", "model.net.widht=3: no such key; did you mean 'width'?\n"),
+        (
+            "model.net.zzz=3",
+            "model.net.zzz=3: no such key; to add it write +model.net.zzz=3; there are: _target_, width\n",
+        ),
+        ("+text=3", "+text=3: the key is there already; write text=3, without +\n"),
+        ("~model.net.zzz", "~model.net.zzz: no such key\n"),
+        ("+data=small", "data: chosen twice; write data=NAME without +"),
+        ("scheduler=null", "~scheduler: the app chooses nothing there\n"),
+        ("data=smal", "data=smal: the group has no such name; did you mean 'small'?\n"),
+        ("text", "text: no value; write text=VALUE\n"),
         ("text={a:", "text={a:: *no viable alternative"),
         ("hydra.run.dir=/dev/null/x", "hydra.run.dir=/dev/null/x: NotADirectoryError: "),
     ],
@@ -88,6 +94,36 @@ def test_hydra_full_error_shows_all(app, monkeypatch):
     assert outcome.code == 1
     assert "Traceback" in outcome.err
     assert "must be at least 1" in outcome.err
+
+
+def test_hydra_full_error_shows_what_hydra_itself_rejects(app, monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    outcome = app("data=smal")
+    assert "Traceback" in outcome.err
+    assert "Available options in 'data':" in outcome.err
+
+
+def test_null_leaves_a_group_out_of_the_app_too(app):
+    assert app("data=null").code == 0
+
+
+def test_jobs_of_a_sweep_end_the_same_way(app):
+    outcome = app("-m", "model.net.width=0,1")
+    assert (outcome.code, outcome.err.splitlines()) == (2, ["model.net.width=0: must be at least 1"])
+    outcome = app("-m", "data=smal,small")
+    assert (outcome.code, outcome.err.count("did you mean 'small'?")) == (2, 1)
+
+
+def test_tab_completes_groups_of_the_app_and_our_presets(app, monkeypatch):
+    for typed, offered in (
+        ("data=s", "data=small"),
+        ("optimizer=adam", "optimizer=adamw"),
+        ("resume=str", "resume=stretch"),
+    ):
+        line = f"python app.py {typed}"
+        monkeypatch.setenv("COMP_LINE", line)
+        monkeypatch.setenv("COMP_POINT", str(len(line)))
+        assert offered in app("-sc", "query=bash").out.split()
 
 
 def test_errors_of_other_packages_are_none_of_hydra():

@@ -39,6 +39,8 @@ def find_checkpoint(ckpt_path: Any, where: Any = None) -> str | None:
     if ckpt_path is None:
         return None
     text = str(ckpt_path)
+    if not text.strip():
+        raise ConfigError(f"ckpt_path={ckpt_path!r}: empty; write null for a new run, a path, or {', '.join(WORDS)}")
     if text == "hpc" or text.lower().partition(":")[0] == "registry":
         return text
     try:

@@ -3,11 +3,12 @@
 examples:
   lit-optim card my.models:ViT param_groups=[no_decay,head_x10] optimizer=adamw scheduler=warmup_cosine
   lit-optim card my.models:build_large optimizer=adafactor --csv groups.csv
+  lit-optim card train.py model=resnet optimizer.lr=0.1
   lit-optim card --config-dir conf --config-name train model=resnet optimizer.lr=0.1
 
 MODEL is a class that needs no arguments, a function that builds a model, or a model. The
-specs of a module with the mixin are taken where no override says otherwise. With --config-dir
-the app's own `model` is built, and overrides are those of the app. Models are built on the
+specs of a module with the mixin are taken where no override says otherwise. With train.py or
+--config-dir the app's own `model` is built, and overrides are those of the app. Models are built on the
 meta device where they can be, so that no memory is needed. The csv has one row a parameter.
 The model's class, and functions that `match` or a schedule names, are imported and called.
 """  # noqa: D405  # --help shows these lines
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from lit_optim.cli.config_value import as_config_value
 from lit_optim.cli.model import import_path, load_model, model_of_config
+from lit_optim.cli.own_app import App, add_app_arguments, app_of
 from lit_optim.cli.rendering import Block, Heading, Table, show
 from lit_optim.config.read import presets
 from lit_optim.config.read.command_line import choices
@@ -43,8 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     words = "package.module:Name, then overrides: optimizer=adamw param_groups=no_decay"
     parser.add_argument("overrides", nargs="*", metavar="MODEL | OVERRIDE", help=words)
-    parser.add_argument("--config-dir", metavar="DIR", help="config folder of your own Hydra app")
-    parser.add_argument("--config-name", metavar="NAME", help="its primary config; default: train")
+    add_app_arguments(parser)
     parser.add_argument("--csv", metavar="FILE", help="one row a parameter")
 
 
@@ -52,11 +53,9 @@ def run(args: argparse.Namespace) -> int:
     """Show the card, and write the csv."""
     if args.csv and not Path(args.csv).parent.is_dir():
         raise ConfigError(wrong("--csv", args.csv, "there is no such folder; make it first"))
-    if args.config_name and not args.config_dir:
-        raise ConfigError(f"--config-name {args.config_name}: give --config-dir too, the folder that it is in")
-    beside = [str(Path(args.config_dir).resolve().parent)] if args.config_dir else []
-    with import_path([os.getcwd(), *beside]):
-        card = _card(args)
+    app = app_of(args)
+    with import_path(app.import_from if app else [os.getcwd()]):
+        card = _card(args.overrides, app)
     if args.csv:
         with Path(args.csv).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(card.rows())
@@ -64,23 +63,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _card(args: argparse.Namespace) -> Card:
-    first = args.overrides[0] if args.overrides else ""
+def _card(words: Sequence[str], app: App | None) -> Card:
+    first = words[0] if words else ""
     named = bool(first) and "=" not in first and first[0] not in "~+"
-    if args.config_dir:
+    if app:
         from lit_optim.config.read.app_config import app_config
 
         if named:
-            raise ConfigError(
-                f"{first}: with --config-dir the model is the app's own; choose it by an override, e.g. model="
-            )
-        return card_of_config(app_config(args.config_dir, args.config_name or "train", args.overrides).values)
+            raise ConfigError(f"{first}: with an app the model is the app's own; choose it by an override, e.g. model=")
+        return card_of_config(app_config(app.folder, app.name, words).values)
     if not named:
-        raise ConfigError(
-            "MODEL: missing; write e.g. lit-optim card my.models:ViT optimizer=adamw, or give --config-dir"
-        )
+        raise ConfigError("MODEL: missing; write e.g. lit-optim card my.models:ViT optimizer=adamw, or your train.py")
     module = load_model(first)
-    return card_of_specs(module, _specs(module, args.overrides[1:]))
+    return card_of_specs(module, _specs(module, words[1:]))
 
 
 def card_of_config(config: Mapping[str, Any]) -> Card:
@@ -139,7 +134,7 @@ def _specs(module: nn.Module, words: Sequence[str]) -> dict[str, Any]:
         if group in ("optimizer", "scheduler"):
             below = read_spec(specs.get(group) or {"optimizer": "adamw", "scheduler": "none"}[group], group)
             specs[group] = merge(below.as_dict(), changes)
-        else:
+        elif group in presets.GROUPS:
             specs[group] = merge(merge_presets(specs.get(group), group), changes)
     return specs
 

@@ -4,13 +4,14 @@ examples:
   lit-optim doctor
   lit-optim doctor optimizer=adamw scheduler=warmup_cosine scheduler.warmup.steps=500 trainer.max_steps=400
   lit-optim doctor scheduler=plateau --logged val/loss,val/acc
+  lit-optim doctor train.py model=resnet
   lit-optim doctor --config-dir conf --config-name train model=resnet
 
-Overrides are those of your app. Without --config-dir they are taken for our four groups,
+Overrides are those of your app. Without train.py or --config-dir they are taken for our four groups,
 and trainer.max_steps, trainer.max_epochs, trainer.strategy, total_steps, steps_per_epoch and
 model._target_ may be given besides. Modules are looked for in the current folder and beside
 the config folder too. What a config names is imported; optimizers and functions of a schedule
-are called to check them (a note says which), and the model is built where there is no error.
+are called to check them (--notes says which), and the model is built where there is no error.
 Exit code 2 if there is an error; warnings and notes alone: 0.
 """  # noqa: D405  # --help shows these lines
 
@@ -27,6 +28,7 @@ from lit_optim.cli import environment
 from lit_optim.cli.card import card_blocks, card_of_config
 from lit_optim.cli.environment import versions
 from lit_optim.cli.model import import_path
+from lit_optim.cli.own_app import App, add_app_arguments, app_of
 from lit_optim.cli.rendering import Block, Heading, Table, show
 from lit_optim.config.pitfalls import Finding, find
 from lit_optim.config.pitfalls.logged import Logged, logged_by
@@ -39,27 +41,29 @@ if TYPE_CHECKING:
     from lit_optim.param_groups.card import Card
 
 WRONG = 2
+ORDER = ("error", "warning", "note")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("overrides", nargs="*", help="as on your app's command line: optimizer=adamw optimizer.lr=0.1")
-    parser.add_argument("--config-dir", metavar="DIR", help="config folder of your own Hydra app")
-    parser.add_argument("--config-name", metavar="NAME", help="its primary config; default: train")
+    add_app_arguments(parser)
+    parser.add_argument(
+        "--notes", action="store_true", help="show the notes too, e.g. on packages that are not installed"
+    )
     parser.add_argument("--logged", metavar="NAMES", help="names of the logged metrics, instead of reading the module")
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the problems; returns 2 if there is an error."""
-    if args.config_name and not args.config_dir:
-        raise ConfigError(f"--config-name {args.config_name}: give --config-dir too, the folder that it is in")
+    app = app_of(args)
     installed = versions()
     findings, card, reason = environment_findings(installed), None, ""
-    looked_at = bool(args.overrides or args.config_dir)
+    looked_at = bool(args.overrides or app)
     if looked_at:
         names = None if args.logged is None else tuple(filter(None, map(str.strip, args.logged.split(","))))
-        with import_path([os.getcwd(), *([str(Path(args.config_dir).resolve().parent)] if args.config_dir else [])]):
-            config, found = config_findings(args.overrides, args.config_dir, args.config_name or "train", names)
+        with import_path(app.import_from if app else [os.getcwd()]):
+            config, found = config_findings(args.overrides, app, names)
             findings += found
             if "_target_" in (config.get("model") or {}) and not any(each.severity == "error" for each in found):
                 card, reason = try_card(config)
@@ -67,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
     data = {"ok": not failed, "environment": installed, "findings": [vars(finding) for finding in findings]}
     blocks = [*(card_blocks(card) if card else []), *([reason, ""] if reason else [])]
     data["card"] = card and card.as_plain()
-    show([*blocks, *doctor_blocks(installed, findings, looked_at=looked_at)], data=data, as_json=args.json)
+    shown = findings if args.notes else [finding for finding in findings if finding.severity != "note"]
+    rest = doctor_blocks(installed, shown, looked_at=looked_at, left_out=len(findings) - len(shown))
+    show([*blocks, *rest], data=data, as_json=args.json)
     return WRONG if failed else 0
 
 
@@ -85,21 +91,20 @@ def environment_findings(installed: Mapping[str, str]) -> list[Finding]:
 
 
 def config_findings(
-    overrides: Sequence[str], folder: str | None, name: str, logged: Sequence[str] | None
+    overrides: Sequence[str], app: App | None, logged: Sequence[str] | None
 ) -> tuple[dict[str, Any], list[Finding]]:
     """Compose a config; find its errors, then the pitfalls.
 
     Args:
         overrides: as on a command line.
-        folder: the config folder of an app; None for our four groups alone.
-        name: the app's primary config.
+        app: the user's own; None for our four groups alone.
         logged: names of the metrics; None to read the module.
     """
     from lit_optim.config.read.app_config import IN_THE_APP, app_config, own_config
     from lit_optim.config.validate import validate
 
     try:
-        composed = app_config(folder, name, overrides) if folder else own_config(overrides)
+        composed = app_config(app.folder, app.name, overrides) if app else own_config(overrides)
     except ConfigError as error:
         return {}, _findings_in(error)
     config, findings = composed.values, []
@@ -125,11 +130,22 @@ def try_card(config: Mapping[str, Any]) -> tuple[Card | None, str]:
         return None, f"the param groups are not shown: {error.problems[0]}"
 
 
-def doctor_blocks(installed: Mapping[str, str], findings: Sequence[Finding], *, looked_at: bool) -> list[Block]:
-    """Lay the findings out as text blocks."""
+def doctor_blocks(
+    installed: Mapping[str, str], findings: Sequence[Finding], *, looked_at: bool, left_out: int = 0
+) -> list[Block]:
+    """Lay the findings out as text blocks, errors first.
+
+    Args:
+        installed: versions by package.
+        findings: those to show.
+        looked_at: whether a configuration was checked too.
+        left_out: number of notes that are not shown.
+    """
     blocks: list[Block] = [Heading("Installed"), Table((), list(installed.items())), ""]
+    blocks += [f"notes, shown by --notes: {left_out}", ""] if left_out else []
     if findings:
-        blocks += [Heading("Findings"), Table((), [[finding.severity, str(finding)] for finding in findings]), ""]
+        rows = [[each.severity, str(each)] for each in sorted(findings, key=lambda one: ORDER.index(one.severity))]
+        blocks += [Heading("Findings"), Table((), rows), ""]
     errors = sum(finding.severity == "error" for finding in findings)
     if errors:
         return [*blocks, f"{errors} error{'s' * (errors > 1)}"]

@@ -4,6 +4,7 @@ examples:
   lit-optim info adamw
   lit-optim info scheduler/warmup_cosine
   lit-optim info none                      # of several groups: all are shown
+  lit-optim info adamw nadamw              # side by side
 
 type and default are those of the class in the version that is installed; 'preset' is
 the value that the preset gives, empty where it leaves the default.
@@ -14,11 +15,11 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lit_optim.cli.config_value import as_config_value
-from lit_optim.cli.preset import find_presets, info
+from lit_optim.cli.describe.preset import find_presets, info
 from lit_optim.cli.rendering import Block, Code, Heading, Table, show
 
 HEAD = ("key", "type", "default", "preset", "meaning")
@@ -26,17 +27,19 @@ HEAD = ("key", "type", "default", "preset", "meaning")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("name", metavar="NAME", help="a preset: adamw, or optimizer/adamw")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="a preset: adamw, or optimizer/adamw")
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the presets of that name."""
-    found = [info(group, name) for group, name in find_presets(args.name)]
+    found = [info(*preset) for preset in dict.fromkeys(each for name in args.names for each in find_presets(name))]
     blocks: list[Block] = []
-    if len(found) > 1:
-        blocks = [f"{args.name} is in {len(found)} groups: {', '.join(one['group'] for one in found)}", ""]
-    for one in found:
-        blocks += info_blocks(one)
+    if len(args.names) > 1 and len(found) > 1:
+        blocks = compared_blocks(found)
+    else:
+        groups = [one["group"] for one in found]
+        blocks += [f"{args.names[0]} is in {len(found)} groups: {', '.join(groups)}", ""] if len(found) > 1 else []
+        blocks += [block for one in found for block in info_blocks(one)]
     data = [{**one, "keys": [vars(key) for key in one["keys"]]} for one in found]
     show(blocks, data={"presets": _jsonable(data)}, as_json=args.json)
     return 0
@@ -60,6 +63,22 @@ def info_blocks(one: Mapping[str, Any]) -> list[Block]:
     blocks += [Table(HEAD, keys), ""] if keys else []
     blocks += [Heading("Python"), Code(one["python"]), ""] if one["python"] else []
     return [*blocks, Heading("Command line"), Code(one["command_line"]), ""]
+
+
+def compared_blocks(found: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """Lay presets out side by side: what each is, then a row a key; the class's default where a preset has no value."""
+    names = [f"{one['group']}/{one['name']}" for one in found]
+    columns = []
+    for one in found:
+        facts = {"class": one["target"] or "", "needs": ", ".join(one["needs"])}
+        can = {name: _cell(value) for name, value in (one["measured"] or {}).items()}
+        keys = {key.key: as_config_value(key.preset if key.in_preset else key.default) for key in one["keys"]}
+        columns.append({**facts, **can, **keys})
+    rows = dict.fromkeys(name for column in columns for name in column)
+    summaries = [[name, one["summary"]] for name, one in zip(names, found, strict=True)]
+    table = [[row, *(column.get(row, "") for column in columns)] for row in rows]
+    table = [row for row in table if any(row[1:])]
+    return [Table((), summaries), "", Table(("key", *names), table), ""]
 
 
 def _cell(value: Any) -> str:

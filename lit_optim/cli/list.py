@@ -59,7 +59,7 @@ def matching(pattern: str, groups: Sequence[str]) -> list[Header]:
     every = [(group, name) for group in groups for name in presets.preset_names(group)]
 
     def fits(name: str) -> bool:
-        return fnmatch.fnmatchcase(name, pattern) or pattern in name
+        return fnmatch.fnmatchcase(name.lower(), pattern.lower()) or pattern.lower() in name.lower()
 
     found = [header(group, name) for group, name in every if fits(name) or fits(f"{group}/{name}")]
     if not found:

@@ -5,9 +5,12 @@ examples:
   lit-optim preview scheduler=warmup_cosine,wsd,one_cycle total_steps=10000 --out compared.svg
   lit-optim preview scheduler=warmup_cosine scheduler.warmup=5% optimizer.lr=0.1,0.01 total_steps=1e4 --log
   lit-optim preview scheduler=noam param_groups=no_decay total_steps=10000 --csv noam.csv --every 10
+  lit-optim preview train.py scheduler=wsd trainer.max_epochs=30 steps_per_epoch=500
 
-Overrides are those of your app; values with commas are compared, all with all. The csv holds
-the very numbers of a training. A plateau is drawn at scale 1, for its metric is not known.
+Overrides are those of your app; values with commas are compared, all with all. With train.py
+or --config-dir its own config is drawn, with the epochs or steps of its trainer; steps_per_epoch
+and total_steps may be given besides. The csv holds the very numbers of a training. A plateau
+is drawn at scale 1, for its metric is not known.
 A function of your own (shape lambda, or a shape's path) is imported and called.
 """  # noqa: D405  # --help shows these lines
 
@@ -22,8 +25,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from lit_optim.cli.model import import_path
+from lit_optim.cli.own_app import add_app_arguments, app_of
 from lit_optim.cli.rendering import Block, Heading, Table, on_terminal, show
-from lit_optim.config.read.command_line import choices
+from lit_optim.config.read.command_line import Choice, choices
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.preview.csv_rows import rows
 from lit_optim.preview.curves import Curve, Preview, preview
@@ -32,15 +37,16 @@ from lit_optim.preview.sparkline import ASCII, BLOCKS, columns, sparkline
 
 HEAD = ("curve", "over the run", "min", "max", "first", "last")
 PICTURES = (".png", ".svg")
-DEFAULT_OUT = "schedule.png"
+MOST_ROWS = 10_000_000  # of a csv
 NO_MATPLOTLIB = "no picture, because matplotlib is missing; pip install 'lit-optim[plot]'"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     words = "optimizer=sgd scheduler=wsd scheduler.warmup=5%% total_steps=1000"
-    picture = f"picture, .png or .svg; default: {DEFAULT_OUT}; none: no picture"
+    picture = "draw a picture, .png or .svg; default: none"
     parser.add_argument("overrides", nargs="*", help=words)
+    add_app_arguments(parser)
     parser.add_argument("--out", metavar="FILE", help=picture)
     parser.add_argument("--html", metavar="FILE", help="an interactive page, in one file that needs no network")
     parser.add_argument("--csv", metavar="FILE", help="every step of every curve")
@@ -56,18 +62,18 @@ def run(args: argparse.Namespace) -> int:
     for option, path in (("--out", args.out), ("--html", args.html), ("--csv", args.csv)):
         if path and not Path(path).parent.is_dir():
             raise ConfigError(wrong(option, path, "there is no such folder; make it first"))
-    previews = [preview(choice) for choice in choices(args.overrides)]
+    previews = [preview(choice) for choice in _choices(args)]
     lengths = {curve: one.total_steps for one in previews for curve in one.curves}
     most = max(MOST // len(lengths), 1000)  # steps to look at
     points = {curve: downsample(curve, total_steps, most) for curve, total_steps in lengths.items()}
     files, notes = {}, list(dict.fromkeys(note for one in previews for note in one.notes))
     if args.csv:
+        if max(lengths.values()) // args.every > MOST_ROWS:
+            raise ConfigError(wrong("--csv", args.csv, f"more than {MOST_ROWS} rows; give --every, e.g. --every 1000"))
         with Path(args.csv).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(rows(previews, args.every))
         files["csv"] = args.csv
-    if out and find_spec("matplotlib") is None:
-        notes.append(NO_MATPLOTLIB)
-    elif out:
+    if out:
         from lit_optim.plots.preview import draw_preview
 
         draw_preview(previews, points, log=args.log).savefig(out)
@@ -85,6 +91,17 @@ def run(args: argparse.Namespace) -> int:
     blocks = [*preview_blocks(previews, points), *written, *(f"note: {note}" for note in notes)]
     show(blocks, data=data, as_json=args.json)
     return 0
+
+
+def _choices(args: argparse.Namespace) -> list[Choice]:
+    """Read the configurations of a command line; those of an app, and with ``~``, as Hydra composes them."""
+    app = app_of(args)
+    if app is None and not any(word.startswith("~") for word in args.overrides):
+        return choices(args.overrides)
+    from lit_optim.cli.composed_choices import composed_choices
+
+    with import_path(app.import_from if app else []):
+        return composed_choices(args.overrides, *(app[:2] if app else ()))
 
 
 def preview_blocks(previews: Sequence[Preview], points: Mapping[Curve, Points]) -> list[Block]:
@@ -125,12 +142,12 @@ def _phases(one: Preview) -> str:
 
 
 def _picture_path(out: str | None) -> Path | None:
-    if out == "none":
+    if out in (None, "none"):
         return None
-    path = Path(out or DEFAULT_OUT)
+    path = Path(out)
     if path.suffix not in PICTURES:
         raise ConfigError(wrong("--out", out, f"must end in {' or '.join(PICTURES)}, or be none"))
-    if out and find_spec("matplotlib") is None:
+    if find_spec("matplotlib") is None:
         raise ConfigError(wrong("--out", out, NO_MATPLOTLIB))
     return path
 

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 MIN_LAST_COLUMN = 36  # characters that read well; with less room, the last column goes under the others
+NARROW = 60  # characters of a terminal's line, below which a table with a head becomes a list
 
 
 class Table(NamedTuple):
@@ -67,7 +68,10 @@ def text_lines(blocks: Sequence[Block], width: int | None = None) -> Iterator[st
     """
     for block in blocks:
         if isinstance(block, Table):
-            yield from aligned([*([block.head] if block.head else []), *block.rows], width)
+            if _as_records(block, width):
+                yield from _records(block, width)
+            else:
+                yield from aligned([*([block.head] if block.head else []), *block.rows], width)
         elif isinstance(block, Code):
             yield from (f"  {line}".rstrip() for line in block.split("\n"))
         else:
@@ -94,7 +98,29 @@ def aligned(rows: Sequence[Sequence[str]], width: int | None = None) -> Iterator
 def is_crowded(rows: Sequence[Sequence[str]], width: int | None) -> bool:
     """Return whether the other columns leave too little width for the last one."""
     *others, last = _widths(rows)
-    return width is not None and width - sum(others) - 2 * len(others) < min(MIN_LAST_COLUMN, last)
+    return width is not None and width - _lead([*others, last]) < min(MIN_LAST_COLUMN, last)
+
+
+def _as_records(table: Table, width: int | None) -> bool:
+    """Return whether the columns of a table do not fit beside each other at all."""
+    if not table.head or width is None:
+        return False
+    rows = [table.head, *table.rows]
+    return is_crowded(rows, width) and (width < NARROW or _lead(_widths(rows)) > width)
+
+
+def _lead(widths: Sequence[int]) -> int:
+    """Return the characters before the last column."""
+    return sum(widths[:-1]) + 2 * (len(widths) - 1)
+
+
+def _records(table: Table, width: int | None) -> Iterator[str]:
+    """Render each row of a table that is too wide as its first cell, and a line for each other cell."""
+    for row in table.rows:
+        yield from _wrap(row[0], width)
+        for name, cell in zip(table.head[1:], row[1:], strict=True):
+            lines = _wrap(f"{name}: {cell}", width and max(width - 4, 1)) if cell else []
+            yield from (f"    {line}" for line in lines)
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
@@ -122,6 +148,7 @@ def _print_with_rich(blocks: Sequence[Block]) -> None:
                 drawn.add_row(*(Text(row[i]) for i in used))
             console.print(drawn)
             continue
-        bold = 2 if isinstance(block, Table) and block.head else 1 if isinstance(block, Heading) else 0  # lines
+        wide = isinstance(block, Table) and block.head and not _as_records(block, console.width)
+        bold = 2 if wide else 1 if isinstance(block, Heading) else 0  # lines
         for i, line in enumerate(text_lines([block], console.width)):
             console.print(Text(line, style="bold" if i < bold else ""), soft_wrap=True)

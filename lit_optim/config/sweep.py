@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from lit_optim.config.progress import Progress
-from lit_optim.errors import ConfigError
+from lit_optim.errors import ConfigError, hydra_message
 
 MOST_JOBS = 500  # all of which are checked; each takes Hydra some hundredths of a second to compose
 MOST_LINES = 20
@@ -57,9 +57,11 @@ class ValidateSweep(Callback):
                 errors[i] = error
             progress.advance()
         if errors:
-            problems = {i: getattr(error, "problems", (" ".join(str(error).split()),)) for i, error in errors.items()}
+            problems = {
+                i: getattr(error, "problems", (hydra_message(error) or str(error),)) for i, error in errors.items()
+            }
             print(report(jobs, problems), file=sys.stderr)
-            raise SystemExit(2 if any(isinstance(error, ConfigError) for error in errors.values()) else 1)
+            raise SystemExit(ConfigError.exit_code)
         sweeper: Any = config.hydra.sweeper
         if sweeper.get("_target_") == BASIC and sweeper.get("max_batch_size") is None:
             report_composing(loader, total)
@@ -207,7 +209,7 @@ def _validate_job(config: DictConfig, job: list[str], number: int, loader: Confi
             composed.hydra.runtime.output_dir = str(Path(str(config.hydra.sweep.dir)) / str(number))
         HydraConfig.instance().set_config(composed)
         validate(composed)
-    except (ConfigError, HydraException, OmegaConfBaseException) as error:
+    except (ValueError, HydraException, OmegaConfBaseException) as error:
         return error
     finally:
         HydraConfig.instance().cfg = outer

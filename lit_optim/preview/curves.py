@@ -26,6 +26,7 @@ from lit_optim.schedules.plan.plan import Phase
 DEFAULTS = {"optimizer": "adamw", "scheduler": "none", "param_groups": "all"}  # those of conf/lit_optim.yaml
 OWN = (DEFAULT_TARGETS["scheduler"], "lit_optim.scheduler.schedule_lr.ScheduleLR")
 UNKNOWN = "total_steps is unknown; write total_steps=10000, the optimizer steps of the run"
+OF_EPOCHS = "total_steps is unknown; trainer.max_epochs={} needs steps_per_epoch=500, the optimizer steps of an epoch"
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _joined(previews: Mapping[str, Preview], label: str) -> Preview:
 
 
 def _run_length(choice: Choice, lightning_keys: Mapping[str, Any]) -> RunLength:
-    """Read the length of the run and of an epoch; the command line's go before the scheduler's."""
+    """Read the length of the run and of an epoch; the command line's go before the scheduler's and the trainer's."""
     problems = Problems()
     given = {name: choice.chosen[name] for name in NUMBERS if name in choice.chosen}
     for name, value in given.items():
@@ -151,8 +152,8 @@ def _run_length(choice: Choice, lightning_keys: Mapping[str, Any]) -> RunLength:
             problems.add(name, value, COUNT)
     problems.raise_if_any()
     counts = {**{name: lightning_keys.get(name) for name in NUMBERS}, **given}
-    counted = {name: int(value) for name, value in counts.items() if value is not None}
-    return RunLength(counted.get("total_steps"), counted.get("steps_per_epoch"), UNKNOWN)
+    run = RunLength.from_config({**counts, "trainer": choice.overrides.get("trainer")})
+    return replace(run, unknown_because=OF_EPOCHS.format(run.max_epochs) if run.max_epochs else UNKNOWN)
 
 
 def _read_chosen(group: str, chosen: dict[str, Any], choice: Choice) -> Spec:
@@ -208,7 +209,7 @@ def _length(run: RunLength, driven: list[DrivenValue]) -> int:
         return run.total_steps
     stops = [one.plan.stop for one in driven]
     if None in stops:
-        raise ConfigError(UNKNOWN)
+        raise ConfigError(run.unknown_because)
     return max(1, *cast("list[int]", stops))
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from lit_optim.preview.curves import Curve
 
 MOST = 60_000  # steps that are looked at; of a longer run every second, third, ...
+FINER = 1000  # by which each look at the top and the bottom is finer
 PIECES = 600  # about as many as a picture has pixels
 
 
@@ -33,10 +34,12 @@ def downsample(curve: Curve, total_steps: int, most: int = MOST) -> Points:
     kept = {looked[i] for i in extrema(factors, PIECES)} | {0, total_steps - 1}
     for phase in curve.driven.plan.phases:
         kept |= {step for step in (phase.start - 1, phase.start) if 0 <= step < total_steps}
-    if stride > 1:  # the very top and bottom may lie between the steps that were looked at
-        for found in (factors.index(max(factors)), factors.index(min(factors))):
-            near = range(max(looked[found] - stride, 0), min(looked[found] + stride + 1, total_steps))
-            kept |= {max(near, key=factor), min(near, key=factor)}
+    for pick in (max, min) if stride > 1 else ():  # which may lie between the steps that were looked at
+        at, width = looked[factors.index(pick(factors))], stride
+        while width:
+            near = range(max(at - width, 0), min(at + width + 1, total_steps), max(width // FINER, 1))
+            at, width = pick(near, key=factor), width // FINER
+        kept.add(at)
     steps = sorted(kept)
     return Points(steps, [curve.initial * factor(step) for step in steps])
 

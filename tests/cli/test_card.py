@@ -140,7 +140,7 @@ WRONG = [
     (["{}:Net", "optimzer=sgd"], "did you mean 'optimizer'?"),
     (["{}:Net", "optimizer=sgd,adam"], "sgd or adam: a card is of one configuration; give one value"),
     (["{}:Net", "param_groups.rules={{a: {{match: {{module: hed}}, lr: 1}}}}"], "did you mean 'head'?"),
-    (["{}:Net", "--config-dir", "."], "{}:Net: with --config-dir the model is the app's own"),
+    (["{}:Net", "--config-dir", "."], "{}:Net: with an app the model is the app's own"),
     (["--config-dir", ".", "--config-name", "nothing"], "--config-name nothing: no nothing.yaml in"),
     (["--config-name", "train"], "give --config-dir too"),
     (["{}:Net", "--csv", "no/such/file.csv"], "there is no such folder"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lit_optim.cli import doctor as verb
 from lit_optim.cli.environment import (
     extra_findings,
     plugin_findings,
@@ -16,6 +17,7 @@ from lit_optim.cli.environment import (
     requirement_findings,
 )
 from lit_optim.cli.main import main
+from lit_optim.config.pitfalls import Finding
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ("--config-dir", str(ROOT / "examples" / "conf"), "--config-name", "train")
@@ -54,8 +56,8 @@ TABLE = [
     (["scheduler=plateau", "--logged", "val/acc"], 2, [("error", "scheduler.monitor=val/loss")]),
     (["scheduler=cosine", "+scheduler.main.min_lr=0.5"], 2, [("error", "scheduler.main.min_lr=0.5")]),
     (["optimizer=sgd", "scheduler=cosine", "trainer.strategy._target_=lightning.pytorch.strategies.DeepSpeedStrategy", "trainer.strategy.config.scheduler.type=WarmupLR"], 2, [("error", "trainer.strategy.config.scheduler")]),
-    (["optimizer=sdg"], 2, [("error", "hydra")]),
-    (["optimizer.lrr=1"], 2, [("error", "hydra")]),
+    (["optimizer=sdg"], 2, [("error", "optimizer=sdg")]),
+    (["optimizer.lrr=1"], 2, [("error", "optimizer.lrr=1")]),
     (["+optimizer.lrr=1", "optimizer.betas=[0.9]"], 2, [("error", "optimizer.lrr=1"), ("error", "optimizer.betas=[0.9]")]),
     (["optimizer=sgd", "optimizer.lr=${nowhere}"], 2, [("error", "optimizer.lr")]),
     (["model._target_=no_such_package.Net"], 2, [("error", "model._target_=no_such_package.Net")]),
@@ -69,6 +71,7 @@ TABLE = [
     ([*APP, "scheduler.warmup.steps=10ep"], 2, [("error", "scheduler.warmup.steps=10ep")]),
     ([*APP, "optim_callbacks=schedule_report", "optim_callbacks.schedule_report.folder=${output_dir}/x"], 0, [("note", "model.optim_callbacks.schedule_report.folder"), ("note", "optim_callbacks.schedule_report.folder")]),
     (["--config-dir", str(ROOT / "examples" / "conf"), "--config-name", "tran"], 2, [("error", "--config-name tran")]),
+    ([str(ROOT / "examples" / "train.py"), "optimizer=adamww"], 2, [("error", "optimizer=adamww")]),
     (["--config-dir", "/no/such/folder"], 2, [("error", "--config-name train")]),
 ]  # fmt: skip
 
@@ -195,6 +198,18 @@ def test_presets_of_packages_that_are_not_there():
     assert [str(f) for f in found] == [
         "optimizer/b: needs the package 'not_there', which is not installed; lit-optim info optimizer/b"
     ]
+
+
+def test_notes_are_counted_and_shown_on_request(monkeypatch, capsys):
+    found = [Finding("extra", "note", "a", "missing", ""), Finding("hydra", "warning", "b", "old", "")]
+    monkeypatch.setattr(verb, "environment_findings", lambda installed: [*found])
+    assert main(["doctor", "optimizer=sdg"]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert "notes, shown by --notes: 1" in lines
+    rows = lines[lines.index("Findings") + 1 :]
+    assert [row.split()[:2] for row in rows[:2]] == [["error", "optimizer=sdg:"], ["warning", "b:"]]
+    assert main(["doctor", "--notes"]) == 0
+    assert "note     a: missing" in capsys.readouterr().out
 
 
 def test_it_says_which_functions_of_the_users_it_calls(tmp_path, monkeypatch, capsys):

@@ -13,9 +13,9 @@ from lightning.pytorch import Callback
 
 import lit_optim
 from conftest import OPTIMIZERS, SCHEDULERS, preset_names
-from lit_optim.cli.argument_docs import argument_docs
 from lit_optim.cli.config_value import as_config_value
-from lit_optim.cli.keys import keys_of_call
+from lit_optim.cli.describe.argument_docs import argument_docs
+from lit_optim.cli.describe.keys import keys_of_call
 from lit_optim.cli.main import main
 from lit_optim.config.capabilities import capabilities
 from lit_optim.config.checks.locate import locate
@@ -252,3 +252,13 @@ def test_meanings_of_others_come_from_their_docstrings():
     }
     (key,) = keys_of_call(Theirs, {}, {}, supplied=1)
     assert (key.key, key.default, key.meaning) == ("reach", 2.0, "how far it goes, and back (default: 2)")
+
+
+def test_presets_side_by_side_with_names_in_any_case(capsys):
+    assert main(["info", "AdamW", "optimizer/SGD"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["key", "optimizer/adamw", "optimizer/sgd"] in rows
+    assert ["lr", "0.001", "0.01"] in rows
+    assert ["momentum", "0.0"] in rows  # which AdamW has not
+    assert main(["info", "adamw", "sgdd"]) == 2
+    assert "did you mean 'sgd'?" in capsys.readouterr().err

@@ -136,6 +136,14 @@ def test_a_terminal_gets_lines_that_fit(arguments):
     assert max(len(line.rstrip()) for line in lines) <= 80
 
 
+def test_a_narrow_terminal_gets_lists_in_place_of_tables_that_do_not_fit():
+    table = rendering.Table(["curve", "min", "max"], [["lr/default", "0.001", "0.1"], ["lr/" + "x" * 40, "", "0.1"]])
+    lines = list(rendering.text_lines([table], 40))
+    assert lines[:3] == ["lr/default", "    min: 0.001", "    max: 0.1"]
+    assert lines[3:] == ["lr/" + "x" * 37, "xxx", "    max: 0.1"]
+    assert next(iter(rendering.text_lines([table]))).split() == ["curve", "min", "max"]
+
+
 @pytest.mark.slow
 def test_no_color_is_respected():
     text = on_a_terminal("info", "adamw", columns=150, NO_COLOR="1")

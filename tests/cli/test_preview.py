@@ -13,6 +13,7 @@ from lit_optim.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_FILES = ["--out", "none"]
+APP = ROOT / "examples" / "train.py"
 
 
 WRONG = [
@@ -34,7 +35,7 @@ WRONG = [
     (["param_groups.rules=[{name: head, match: {type: bias}, lr: 0.1}]", "optimizer=lbfgs"], "LBFGS takes one group only"),
     (["param_groups.rule=1"], "param_groups.rule=1: no such key; did you mean 'rules'?"),
     (["total_step=10"], "total_step=10: no such key; did you mean 'total_steps'?"),
-    (["trainer.max_steps=10"], "no such key; there are: optimizer, scheduler, param_groups, optim_callbacks, resume, recipe, total_steps, steps_per_epoch"),
+    (["trainer=gpu"], "no such key; there are: optimizer, scheduler, param_groups, optim_callbacks, resume, recipe, total_steps, steps_per_epoch"),
     (["steps_per_epoch=0"], "steps_per_epoch=0: must be a whole number of at least 1"),
     (["cosine"], "'cosine': not an override"),
     (["scheduler=wsd,wsd"], "each value must be there, and once"),
@@ -122,20 +123,19 @@ def test_json(capsys, tmp_path):
     }  # fmt: skip
 
 
-def test_without_matplotlib_there_is_a_note(monkeypatch, capsys, tmp_path):
+def test_a_picture_is_drawn_when_asked_for(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(verb, "find_spec", lambda name: None)
     assert main(["preview", "scheduler=cosine", "total_steps=100"]) == 0
-    assert "pip install 'lit-optim[plot]'" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(verb, "find_spec", lambda name: None)
     assert main(["preview", "scheduler=cosine", "total_steps=100", "--out", "a.png"]) == 2
     assert "pip install 'lit-optim[plot]'" in capsys.readouterr().err
 
 
 NO_TORCH = [
     (["scheduler=wsd", "param_groups=no_decay", "optimizer.lr=0.1", "total_steps=1000", *NO_FILES], ""),
-    (["optimizer=sgd", "scheduler=one_cycle,plateau,lambda", "scheduler.drive={momentum: {main: {shape: cosine}}}", "total_steps=1000", "--json"], "matplotlib"),
-    (["scheduler=warmup_cosine", "total_steps=1000000", "steps_per_epoch=500"], "matplotlib"),
+    (["optimizer=sgd", "scheduler=one_cycle,plateau,lambda", "scheduler.drive={momentum: {main: {shape: cosine}}}", "total_steps=1000", "--json", "--out", "a.png"], "matplotlib"),
+    (["scheduler=warmup_cosine", "total_steps=1000000", "steps_per_epoch=500", "--out", "a.png"], "matplotlib"),
 ]  # fmt: skip
 
 
@@ -187,3 +187,45 @@ def test_callbacks_are_taken_and_a_switch_is_noted(capsys):
     assert main([*words, "optim_callbacks=[swats,lookahead]", "optim_callbacks.swats.at=50%"]) == 0
     note = "note: SWATS: at its switch, which is not known before, all lrs are multiplied by one factor"
     assert capsys.readouterr().out.replace(note, "").split() == without.split()
+
+
+OF_APPS = [
+    ([str(APP), "scheduler=wsd", "trainer.max_epochs=3", "steps_per_epoch=10"], "30 optimizer steps: main 0..29"),
+    ([str(APP), "+trainer.max_steps=40"], "40 optimizer steps: warmup 0..1, main 2..39"),
+    (["--config-dir", str(APP.parent / "conf"), "total_steps=20", "~scheduler.warmup"], "20 optimizer steps: main 0..19"),
+    ([str(APP), "scheduler=cosine,linear", "total_steps=20"], "scheduler=linear"),
+    (["scheduler=warmup_cosine", "~scheduler.warmup", "total_steps=20"], "20 optimizer steps: main 0..19"),
+    (["scheduler=cosine", "trainer.max_epochs=2", "steps_per_epoch=5"], "10 optimizer steps"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "line"), OF_APPS)
+def test_the_users_own_app(words, line, capsys):
+    assert main(["preview", *words]) == 0
+    assert line in capsys.readouterr().out
+
+
+WRONG_APPS = [
+    ([str(APP)], "total_steps is unknown; trainer.max_epochs=10 needs steps_per_epoch=500"),
+    ([str(APP), "scheduler.main.min_lr=1e-5", "total_steps=9"], "scheduler.main.min_lr=1e-5: no such key; to add it write +scheduler.main.min_lr"),
+    ([str(APP), "scheduler=wsdd"], "scheduler=wsdd: the group has no such name; did you mean 'wsd'?"),
+    ([str(APP), "--config-dir", "conf"], "--config-dir names an app too; keep one of them"),
+    (["nowhere.py"], "nowhere.py: cannot be read"),
+    ([__file__], "no @hydra.main(config_path=..., config_name=...) with plain texts in it; give --config-dir"),
+    (["--config-name", "train"], "--config-name train: give --config-dir too"),
+    (["scheduler=cosine", "total_steps=1e12", "--csv", os.devnull], "more than 10000000 rows; give --every"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG_APPS)
+def test_wrong_apps(words, message, capsys):
+    assert main(["preview", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_longest_run_ends(capsys):
+    assert (
+        main(["preview", "optimizer=sgd", "scheduler=one_cycle", "scheduler.main.max_lr=0.5", "total_steps=1e12"]) == 0
+    )
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("lr/"))
+    assert row.split()[-3] == "0.5"

@@ -110,7 +110,7 @@ SWEEPS = [
     (("+a=range(0,8)", "+b=range(0,8)", "+c=range(0,8)", "optimizer.lr=0.1,-1"), 2, "4 of 8 jobs of this sweep cannot run; none was started:"),
     (("optimizer=adamw,sgd", "optimizer.lr=1,2,-1"), 2, "job 5 (optimizer=sgd optimizer.lr=-1): optimizer.lr=-1.0: SGD refused it"),
     (("+x=1,-1", "optimizer.lr=${x}"), 2, "job 1 (+x=-1): optimizer.lr=-1.0: AdamW refused it"),
-    (("optimizer=adamw,adamww",), 1, "job 1 (optimizer=adamww): In 'train': Could not find 'optimizer/adamww' Available options in 'optimizer':"),
+    (("optimizer=adamw,adamww",), 2, "job 1 (optimizer=adamww): optimizer=adamww: the group has no such name; did you mean 'adamw'?"),
 ]  # fmt: skip
 
 

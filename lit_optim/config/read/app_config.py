@@ -62,14 +62,9 @@ def app_config(folder: str | Path, name: str, overrides: Sequence[str]) -> Compo
 
 
 def _composed(name: str, overrides: Sequence[str], folder: str | None = None) -> Composed:
-    """Compose a config, and reword Hydra's errors in one line."""
-    try:
-        cfg = compose_app(name, overrides, folder)
-    except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise ConfigError("hydra: " + " ".join(lines[:4])) from None
+    """Compose a config, without what cannot be resolved."""
     lost: dict[str, str] = {}
-    return Composed(drop_unresolvable(cfg, lost), lost)
+    return Composed(drop_unresolvable(compose_app(name, overrides, folder), lost), lost)
 
 
 def drop_unresolvable(cfg: Any, lost: dict[str, str], key: str = "") -> Any:

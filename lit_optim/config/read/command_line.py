@@ -13,6 +13,7 @@ from lit_optim.config.read.presets import GROUPS, RECIPE, load_preset
 from lit_optim.errors import ConfigError, did_you_mean
 
 NUMBERS = ("total_steps", "steps_per_epoch")
+TRAINER = "trainer"  # whose max_steps and max_epochs are a length too
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ def _split(word: str) -> tuple[str, list[str]]:
     root, dot, _ = key.partition(".")
     if not equals:
         raise ConfigError(f"{word!r}: not an override; write e.g. scheduler=wsd or optimizer.lr=0.1")
-    if root not in (*GROUPS, RECIPE, *NUMBERS) or (dot and root in (RECIPE, *NUMBERS)) or "" in key.split("."):
-        hint = "" if root == "trainer" else did_you_mean(root, [*GROUPS, RECIPE, *NUMBERS])
+    known = (*GROUPS, TRAINER) if dot else (*GROUPS, RECIPE, *NUMBERS)
+    if root not in known or "" in key.split("."):
+        hint = "" if root == TRAINER else did_you_mean(root, [*GROUPS, RECIPE, *NUMBERS])
         hint = hint or f"; there are: {', '.join((*GROUPS, RECIPE, *NUMBERS))}"
         raise ConfigError(f"{word}: no such key{hint}")
     values = at_commas(text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lit_optim.errors import ConfigError, hydra_message
+
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
@@ -15,9 +17,15 @@ def compose(overrides: Sequence[str] = ("optimizer=adamw", "scheduler=warmup_cos
     Args:
         overrides: as on the command line: ``optimizer=sgd``, ``scheduler.warmup.steps=500``.
 
+    Raises:
+        ConfigError: for what Hydra rejects.
+
     Example:
         >>> compose(["optimizer=sgd", "optimizer.lr=0.5"]).optimizer.lr
         0.5
+        >>> compose(["resume=strech"])
+        Traceback (most recent call last):
+        lit_optim.errors.ConfigError: resume=strech: the group has no such name; did you mean 'stretch'?
     """
     return compose_app("lit_optim", overrides)
 
@@ -29,6 +37,9 @@ def compose_app(name: str, overrides: Sequence[str], folder: str | None = None) 
         name: of the primary config.
         overrides: as on the command line.
         folder: absolute path of the config folder; default: the one of this package.
+
+    Raises:
+        ConfigError: for what Hydra rejects.
     """
     import hydra
     from hydra.core.global_hydra import GlobalHydra
@@ -42,5 +53,7 @@ def compose_app(name: str, overrides: Sequence[str], folder: str | None = None) 
         app = hydra.initialize_config_dir(folder, **base) if folder else hydra.initialize_config_module(module, **base)
         with app:
             return hydra.compose(name, overrides=list(overrides))
+    except Exception as error:
+        raise ConfigError(hydra_message(error) or f"{' '.join(overrides)}: {error}") from error
     finally:
         GlobalHydra.instance().hydra = running

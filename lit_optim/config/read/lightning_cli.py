@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
@@ -19,7 +20,8 @@ def mapping_of(name: Any) -> dict[str, Any]:
     """Convert a word of the command line to the mapping that the parser works on.
 
     Raises:
-        ConfigError: for a name that no group has.
+        ConfigError: for what is no name.
+        SystemExit: for a name that no group has, with one line in place of the parser's page.
 
     Example:
         >>> mapping_of("sgd"), mapping_of("torch.optim.SGD")
@@ -29,7 +31,8 @@ def mapping_of(name: Any) -> dict[str, Any]:
         raise ConfigError(f"{name!r}: not a name")
     known = {*itertools.chain.from_iterable(preset_names(group) for group in preset_groups() if group != RECIPE)}
     if is_name(name) and name not in known:
-        raise ConfigError(f"{name!r}: no preset of that name{did_you_mean(name.lower(), known)}")
+        print(f"{name!r}: no preset of that name{did_you_mean(name.lower(), known)}", file=sys.stderr)
+        raise SystemExit(ConfigError.exit_code)
     return {"_target_": name}
 
 

@@ -1,8 +1,8 @@
 # fmt: off
 """Bad command lines of the example app: what is typed, what the message must say, and marks.
 
-A text is split at spaces; a tuple is taken as it is. MADE/ stands for the folder of the broken checkpoints. Marks:
-1 = a sweep that Hydra rejects, which exits 1; "late" = found when the fit begins, after loggers have opened their files.
+A text is split at spaces; a tuple is taken as it is. MADE/ stands for the folder of the broken checkpoints. Mark:
+"late" = found when the fit begins, after loggers have opened their files.
 """
 
 from _support.bad_command_lines.run import CHECKPOINTS, DATA_AND_MODEL, LOGGER, SETTINGS, TRAINER

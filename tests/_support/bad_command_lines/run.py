@@ -5,7 +5,7 @@ LONG = "x" * 5000
 NINES = "9" * 400
 
 DATA_AND_MODEL = [
-    ("data=null", "data=null: ValueError: Config group override must be"),
+    ("data=null", "data: Key 'data' is not in struct"),
     ("~data", "data: Key 'data' is not in struct; there are: callbacks, "),
     ("data._target_=app.data.Digit", "data: ImportError: Error loading 'app.data.Digit'"),
     ("data._target_=app.nets.Cnn", "data.batch_size: Cnn.__init__() got an unexpected keyword argument 'batch_size'"),
@@ -24,7 +24,7 @@ DATA_AND_MODEL = [
     ("data=text model=lstm data.limit=-5", "data.limit=-5: must be a whole number from 1 to"),
     ("data=text model=lstm data.limit=100", "data.limit=100: leaves 100 bytes, too few for ten sequences"),
     ("data=text model=lstm data.sequence_length=0", "data.sequence_length=0: must be a whole number from 1 to"),
-    ("model=null", "model=null: ValueError: Config group override must be"),
+    ("model=null", "model.net: missing; choose one, e.g. model=cnn"),
     ("~model", "model.net: missing; choose one, e.g. model=cnn"),
     ("+model.nett=3", "model.nett: Task.__init__() got an unexpected keyword argument 'nett'"),
     ("+model.classes=3", "model.classes=3: set by this app; remove it"),
@@ -41,7 +41,7 @@ DATA_AND_MODEL = [
 ]
 
 TRAINER = [
-    ("trainer=null", "trainer=null: ValueError: Config group override must be"),
+    ("trainer=null", "trainer: Key 'trainer' is not in struct"),
     ("~trainer", "trainer: Key 'trainer' is not in struct"),
     ("trainer.max_epochs=0", "trainer.max_epochs=0: nothing to train"),
     ("trainer.max_epochs=-5", "trainer.max_epochs=-5: must be a whole number from -1 to"),
@@ -116,7 +116,7 @@ CHECKPOINTS = [
     ("ckpt_path=nowhere.ckpt", "ckpt_path='nowhere.ckpt': there is no such file"),
     ("ckpt_path='nicht-da-ü-😀.ckpt'", "ckpt_path='nicht-da-ü-😀.ckpt': there is no such file"),
     ("ckpt_path=3", "ckpt_path=3: there is no such file"),
-    ("ckpt_path=", "ckpt_path='': a folder without the .metadata and the meta.pt of a sharded checkpoint"),
+    ("ckpt_path=", "ckpt_path='': empty; write null for a new run, a path, or auto, last, best"),
     ("ckpt_path=.", "ckpt_path='.': a folder without the .metadata and the meta.pt of a sharded checkpoint"),
     ("ckpt_path=/dev/null", "ckpt_path='/dev/null': a device, and not a file"),
     ("ckpt_path=MADE/fifo.ckpt", "fifo.ckpt': a fifo, and not a file"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lit_optim.cli.argument_docs import COMMON_KEYS, RULE_KEYS, SCHEDULE_KEYS, argument_docs
+from lit_optim.cli.describe.argument_docs import COMMON_KEYS, RULE_KEYS, SCHEDULE_KEYS, argument_docs
 from lit_optim.config.checks.coerce import describe
 from lit_optim.config.checks.signature import call_signature
 from lit_optim.config.read.spec import HYDRA_KEYS

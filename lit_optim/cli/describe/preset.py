@@ -7,9 +7,9 @@ from dataclasses import asdict
 from functools import partial, reduce
 from typing import Any
 
-from lit_optim.cli import python_snippet
 from lit_optim.cli.config_value import as_config_value
-from lit_optim.cli.keys import Key, keys_of_call, keys_of_mapping, keys_of_rules, keys_of_schedule
+from lit_optim.cli.describe import python_snippet
+from lit_optim.cli.describe.keys import Key, keys_of_call, keys_of_mapping, keys_of_rules, keys_of_schedule
 from lit_optim.cli.list import preset_data
 from lit_optim.config.capabilities import capabilities
 from lit_optim.config.checks.keyword_arguments import check_call
@@ -30,12 +30,14 @@ def find_presets(name: str) -> list[tuple[str, str]]:
     Example:
         >>> find_presets("none"), find_presets("optimizer/adamw"), find_presets("optimizer=adamw")
         ([('scheduler', 'none'), ('optim_callbacks', 'none')], [('optimizer', 'adamw')], [('optimizer', 'adamw')])
+        >>> find_presets("AdamW")
+        [('optimizer', 'adamw')]
         >>> find_presets("adamx")
         Traceback (most recent call last):
         lit_optim.errors.ConfigError: info 'adamx': no preset of that name; did you mean 'adamax'?
     """
-    every = presets.all_presets()
-    found = [(group, preset) for group, preset in every if name.replace("=", "/") in (preset, f"{group}/{preset}")]
+    every, wanted = presets.all_presets(), name.replace("=", "/").lower()
+    found = [(group, preset) for group, preset in every if wanted in (preset.lower(), f"{group}/{preset}".lower())]
     if not found:
         options = [f"{group}/{preset}" if "/" in name else preset for group, preset in every]
         raise ConfigError(f"info {name!r}: no preset of that name{did_you_mean(name.lower(), options)}")
