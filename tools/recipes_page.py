@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lit_optim.cli.config_value import as_config_value
-from lit_optim.cli.preset import info
+from lit_optim.cli.describe.preset import info
 from lit_optim.config.read.presets import preset_names
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "recipes.md"

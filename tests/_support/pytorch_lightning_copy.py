@@ -27,7 +27,8 @@ def copy(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "lightning.py").write_text(ABSENT, encoding="utf-8")
-    (folder / "conf").symlink_to(ROOT / "conf")
+    for part in ("conf", "docs"):
+        (folder / part).symlink_to(ROOT / part)
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, folder)
     for file in (file for part in ("tests", "examples") for file in (ROOT / part).rglob("*.*") if file.is_file()):

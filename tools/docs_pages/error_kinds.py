@@ -24,6 +24,10 @@ class Kind(NamedTuple):
 # fmt: off
 KINDS = (
     Kind("drop it: torch has removed it", r"drop it", "An argument of older versions.", "Remove the key."),
+    Kind("the group has no such name", r"the group has no such name", "The config group has no option of that name.", "Take the name that the message proposes; `lit-optim list --group scheduler` shows the presets, and `ls` the files of the app's own groups."),
+    Kind("an argument that the config does not set, the key is there already", r"an argument that the config does not set|the key is there already|chosen twice", "Hydra changes keys that are there as `key=value`, and adds others as `+key=value`.", "Write what the message gives."),
+    Kind("no value, the app chooses nothing there, null chooses nothing", r": no value;|the app chooses nothing there|null chooses nothing", "A group needs a name behind `=`, and can be left out only where the app has chosen one.", "Write a name, or `~GROUP` to leave the group out."),
+    Kind("empty", r"=\'\': empty", "The value is an empty text.", "Write what the message gives, or `null`."),
     Kind("has no argument", r"has no argument|has no '\w+'", "The class that the spec names takes no argument of that name.", "Take the name that the message proposes; `lit-optim info NAME` lists the keys."),
     Kind("expects ..., got ...", r" expects\b", "A value has another type than the class asks for, or is not a finite number.", "Write a value of the type that the message names. Numbers need no quotes, and a decimal point in place of a comma."),
     Kind("refused it", r"refused it", "The class itself rejects the value; the text behind the colon is its own.", "Keep to the range that it names."),

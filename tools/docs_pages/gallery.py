@@ -13,7 +13,7 @@ from docs_pages.api import public_names
 from docs_pages.cli import printed
 from docs_pages.markdown import cell, code, fenced, printable, table, toctree
 from lit_optim.cli.config_value import as_config_value
-from lit_optim.cli.preset import info
+from lit_optim.cli.describe.preset import info
 from lit_optim.config.read import presets
 from lit_optim.errors import ConfigError
 from lit_optim.imports import import_object
