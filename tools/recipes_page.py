@@ -21,8 +21,10 @@ of one source. `lit-optim info vit` shows them too, and `lit-optim recommend my.
     python train.py +recipe@model=vit                 # the groups are mounted under `model`
 
 ```python
-LitNet(net, **lit_optim.recipe("vit"))
-LitNet(net, **lit_optim.recipe("vit", optimizer={"lr": 1e-3}))
+import lit_optim
+
+specs = lit_optim.recipe("vit")  # for LitNet(net, **specs)
+specs = lit_optim.recipe("vit", optimizer={"lr": 1e-3})
 ```
 
 `- recipe: null` stands last in the defaults, before `override` entries: a recipe replaces what `optimizer`, `scheduler` and `param_groups` were,

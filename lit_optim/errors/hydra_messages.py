@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import pydoc
 import re
 import sys
 from collections.abc import Iterable
@@ -121,6 +120,8 @@ def unknown_key(override: str, name: str, there: Iterable[str], target: Any = No
 
 def _takes(target: str, name: str) -> bool:
     try:
+        import pydoc  # slow to import, as is difflib
+
         return name in inspect.signature(pydoc.locate(target)).parameters  # type: ignore[arg-type]
     except Exception:  # what cannot be imported has an error that says so elsewhere
         return False

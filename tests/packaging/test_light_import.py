@@ -22,7 +22,8 @@ def test_an_unrelated_hydra_app_loads_a_few_small_files():
     """A few milliseconds; modules are counted, because times depend on the machine."""
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     plugin = {"hydra_plugins.lit_optim", "hydra_plugins.lit_optim.searchpath"}
-    ours = {"lit_optim", "lit_optim.conf", "lit_optim.errors", "lit_optim.errors.failures", "lit_optim.imports"}
+    errors = {f"lit_optim.errors{name}" for name in ("", ".failures", ".hydra_messages", ".wording")}
+    ours = {"lit_optim", "lit_optim.conf", "lit_optim.imports", *errors}
     loaded = {name for name in done.stdout.split() if name.partition(".")[0] not in sys.stdlib_module_names}
     assert loaded - {"hydra_plugins"} == {*ours, *plugin}
 

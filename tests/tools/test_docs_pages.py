@@ -17,7 +17,7 @@ from conftest import preset_names
 from docs_pages import api, config_keys, error_kinds, errors, gallery
 
 PACKAGE = Path(lit_optim.__file__).parent
-INTERNAL = {"lit_optim.config.pitfalls"}  # what the doctor calls
+INTERNAL = {"lit_optim.config.pitfalls", "lit_optim.errors"}  # what the doctor calls, and what words messages
 ROWS = [(str(typed), message) for area in AREAS for typed, message, *_ in area]
 
 
