@@ -13,7 +13,7 @@ INTRO = """\
 # Recipes
 
 A recipe sets the groups of a field - `optimizer`, `scheduler`, `param_groups`, and where it needs them `optim_callbacks` - to the numbers
-of one source. `lit-optim info vit` shows them too, and `lit-optim recommend my.models:Net` says which one fits a module.
+of one source. `lit-optim info vit` shows them too, and `lit-optim recommend vit:ViT` says which one fits a module.
 
     python train.py recipe=vit                        # the app's defaults have `- recipe: null`, at the end, or `- lit_optim`
     python train.py +recipe=vit                       # they have not

@@ -59,7 +59,8 @@ def hydra_message(error: BaseException, *, before_main: bool = False) -> str:
         return _message_of_called(error, noted)
     if not rejections and NO_NULL in str(error):
         nulls = [word for word in sys.argv[1:] if re.fullmatch(r"[^=]+=(?:.*,)?null(?:,.*)?", word)]
-        return f"{' '.join(nulls)}: null chooses nothing from a group; write ~GROUP to leave it out, or a name"
+        if nulls:
+            return f"{' '.join(nulls)}: null chooses nothing from a group; write ~GROUP to leave it out, or a name"
     if not rejections:
         return f"{cut(' '.join(sys.argv[1:]))}: {type(error).__name__}: {cut(error)}" if before_main else ""
     last = rejections[-1]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 from torch.optim import Optimizer
 
 from lit_optim.config.card_of_optimizers import card_of_optimizers
 from lit_optim.config.resolve import Resolved
-from lit_optim.lightning_api import Callback, Trainer, rank_zero_info
+from lit_optim.lightning_api import Trainer, rank_zero_info
 from lit_optim.plots.report_files import write_table
+
+if TYPE_CHECKING:
+    from lit_optim.lightning_api import Callback  # not before Lightning: either package may be imported after this
 
 
 def report_groups(
