@@ -21,7 +21,25 @@ def saved(value, **options):
 
 
 def loaded(data):
-    return torch.load(io.BytesIO(data), weights_only=True)
+    try:
+        return torch.load(io.BytesIO(data), weights_only=True)
+    except UnicodeDecodeError:  # see `outline`
+        return torch.load(io.BytesIO(data), weights_only=True)
+
+
+@pytest.mark.parametrize(("failures", "whole"), [(1, True), (2, False)])
+def test_a_file_that_torch_fails_to_read_once_is_read_again(monkeypatch, failures, whole):
+    real, calls = torch.load, []
+
+    def load(*args, **kwargs):
+        calls.append(args)
+        if len(calls) <= failures:
+            raise UnicodeDecodeError("utf-8", b"\x80", 0, 1, "invalid start byte")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(torch, "load", load)
+    problem = resume_problem(io.BytesIO(saved(WHOLE)))
+    assert (problem == "") == whole, problem
 
 
 def test_a_whole_file_is_whole_and_left_at_its_beginning():
