@@ -2,6 +2,9 @@
 
 python examples/finetune.py
 python examples/finetune.py --how unfreeze --lr 3e-3 --epochs 20
+
+It shows how each way is written. On images this small a network without pretraining is as good or better, so the
+accuracies that it prints are no reason to choose a way.
 """
 
 from __future__ import annotations
@@ -85,7 +88,7 @@ def fit(module: Reader, train: TensorDataset, val: TensorDataset, epochs: int) -
 
 @lit_optim.exit_on_config_error
 def main() -> None:
-    """Trains twice, and prints what the second run gains from the first."""
+    """Pretrains, fine-tunes, and prints the accuracy beside that of a network that was not pretrained."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--how", choices=WAYS, default="layer_decay")
     parser.add_argument("--lr", type=float, default=3e-3)

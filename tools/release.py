@@ -1,6 +1,7 @@
 """Prepares and checks a release. Nothing is published, committed or tagged.
 
 python tools/release.py prepare 0.2.0   # writes the version and today's date into the files that hold them
+python tools/release.py prepare 0.2.0 https://host/owner/lit-optim   # the first time: the addresses too
 python tools/release.py check           # what `make release` asks for before it builds
 python tools/release.py metadata dist   # what a package index would reject
 """
@@ -25,6 +26,8 @@ VERSION = re.compile(r'^__version__ = "(.*)"$', re.MULTILINE)
 CITED = re.compile(r"^version: (.*)$", re.MULTILINE)
 SECTION = re.compile(r"^## \[(.+?)\](?: - (\d{4}-\d\d-\d\d))?$", re.MULTILINE)
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)((a|b|rc)\d+)?")
+NO_URLS = re.compile(r"^# \[project\.urls\].*$", re.MULTILINE)
+RELATIVE = re.compile(r"\]\((?!https?://|#)[^)]+\)")
 URLS = '[project.urls]\nRepository = "{0}"\nIssues = "{0}/issues"\nChangelog = "{0}/blob/main/CHANGELOG.md"'
 
 
@@ -54,8 +57,8 @@ def dated(changelog: str, version: str, day: str) -> str:
     return changelog.replace("## [Unreleased]", f"## [Unreleased]\n\n## [{version}] - {day}", 1)
 
 
-def prepared(files: Mapping[str, str], version: str, day: str) -> dict[str, str]:
-    """Return the files of a release with its version and date.
+def prepared(files: Mapping[str, str], version: str, day: str, address: str = "") -> dict[str, str]:
+    """Return the files of a release with its version, its date and, where it is given, the repository's address.
 
     Raises:
         ValueError: a version that is none, that has a section already, or nothing to release.
@@ -65,10 +68,14 @@ def prepared(files: Mapping[str, str], version: str, day: str) -> dict[str, str]
         raise ValueError(f"{version}: not a version like 0.2.0, or {CHANGELOG} has a section of it already")
     if not known["Unreleased"][1]:
         raise ValueError(f"{CHANGELOG}: nothing under [Unreleased]")
+    if address and (not address.startswith("https://") or "[project.urls]\n" in files[PROJECT]):
+        raise ValueError(f"{address}: does not begin with https://, or {PROJECT} has [project.urls] already")
+    urls = URLS.format(address.rstrip("/").removesuffix(".git"))
     return {
         INIT: VERSION.sub(f'__version__ = "{version}"', files[INIT]),
         CHANGELOG: dated(files[CHANGELOG], version, day),
         CITATION: CITED.sub(f"version: {version}", files[CITATION]),
+        PROJECT: NO_URLS.sub(lambda _: urls, files[PROJECT], count=1) if address else files[PROJECT],
     }
 
 
@@ -100,7 +107,7 @@ def problems(files: Mapping[str, str], changed: str, tags: Iterable[str], origin
         wrong.append(f"{CHANGELOG}: [Unreleased] has entries that would not be in the release's section")
     if not cited or cited[1] != version:
         wrong.append(f"{CITATION}: its version is not {version}")
-    if "[project.urls]" not in files[PROJECT]:
+    if "[project.urls]\n" not in files[PROJECT]:
         address = re.sub(r"^git@([^:]+):", r"https://\1/", origin).removesuffix(".git") or "https://..."
         wrong.append(
             f"{PROJECT}: no [project.urls]; add, with the address where it is published:\n" + URLS.format(address)
@@ -119,6 +126,9 @@ def metadata_problems(metadata: bytes, version: str) -> list[str]:
         wrong.append(f"Version: {found.version}, and {INIT} says {version}")
     if not found.description or found.description_content_type != "text/markdown":
         wrong.append("Description: missing, or not text/markdown")
+    wrong += [
+        f"Description: {link} leads nowhere on a package index" for link in RELATIVE.findall(found.description or "")
+    ]
     wrong += [f"Project-URL: {url}" for url in (found.project_urls or {}).values() if not url.startswith("https://")]
     return wrong
 
@@ -144,12 +154,12 @@ def git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def main(verb: str = "check", argument: str = "dist") -> int:
+def main(verb: str = "check", argument: str = "dist", address: str = "") -> int:
     """Do one of the three, and return the exit code."""
     files = {name: (ROOT / name).read_text(encoding="utf-8") for name in (INIT, CHANGELOG, CITATION, PROJECT)}
     if verb == "prepare":
         try:
-            changed = prepared(files, argument, datetime.date.today().isoformat())
+            changed = prepared(files, argument, datetime.date.today().isoformat(), address)
         except ValueError as error:
             print(error)
             return 1
