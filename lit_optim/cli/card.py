@@ -23,14 +23,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_optim.cli.config_value import as_config_value
+from lit_optim.cli.config_value import as_config_value, check_writable
 from lit_optim.cli.model import import_path, load_model, model_of_config
 from lit_optim.cli.own_app import App, add_app_arguments, app_of
 from lit_optim.cli.rendering import Block, Heading, Table, show
 from lit_optim.config.read import presets
 from lit_optim.config.read.command_line import choices
 from lit_optim.config.read.spec import merge, merge_presets, read_spec
-from lit_optim.errors import ConfigError, wrong
+from lit_optim.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the card, and write the csv."""
-    if args.csv and not Path(args.csv).parent.is_dir():
-        raise ConfigError(wrong("--csv", args.csv, "there is no such folder; make it first"))
+    if args.csv is not None:
+        check_writable("--csv", args.csv)
     app = app_of(args)
     with import_path(app.import_from if app else [os.getcwd()]):
         card = _card(args.overrides, app)

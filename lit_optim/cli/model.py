@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +44,10 @@ def load_model(path: str) -> nn.Module:
     """
     from torch import nn
 
+    if path.endswith(".py") or not re.fullmatch(r"\w+(\.\w+)*[.:]\w+(\.\w+)*", path):
+        raise ConfigError(
+            f"MODEL={path}: not package.module:Name; write e.g. my.models:ViT, or first your app: train.py"
+        )
     found = import_object(path.replace(":", "."), "MODEL")
     if isinstance(found, nn.Module):
         return found
@@ -72,7 +77,24 @@ def model_of_config(config: Mapping[str, Any]) -> nn.Module:
         raise ConfigError(
             "model._target_: missing, so the config names no model; give package.module:Name in its place"
         )
-    return _build(lambda: instantiate(node), f"model._target_={node['_target_']}")
+    try:
+        return _build(lambda: instantiate(node), f"model._target_={node['_target_']}")
+    except ConfigError as error:
+        if missing := [f"+{name}=..." for name in _missing_arguments(node, "model")]:
+            rule = "needs arguments that the app gives when it runs; add them to the command, each with its value"
+            raise ConfigError(f"model._target_={node['_target_']}: {rule}: {' '.join(missing)}") from error
+        raise
+
+
+def _missing_arguments(node: Any, key: str) -> Iterator[str]:
+    """Yield the dotted names of required arguments that a config does not give, at any depth."""
+    if isinstance(node, Mapping):
+        for name, below in node.items():
+            yield from _missing_arguments(below, f"{key}.{name}")
+        if "_target_" in node and not node.get("_partial_") and not node.get("_args_"):
+            with contextlib.suppress(ConfigError):
+                needed = _required_arguments(import_object(str(node["_target_"]), key))
+                yield from (f"{key}.{name}" for name in needed if name not in node)
 
 
 def _required_arguments(build: Callable[..., Any]) -> list[str]:

@@ -60,7 +60,8 @@ def app_of_script(script: Path, name: str | None = None) -> App:
     try:
         tree = ast.parse(script.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError) as error:
-        raise ConfigError(f"{script}: cannot be read ({error})") from None
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{script}: cannot be read ({why}); give the path of your app's script") from None
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     calls = [each for function in functions for each in function.decorator_list if isinstance(each, ast.Call)]
     for call in calls:

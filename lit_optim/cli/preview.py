@@ -25,13 +25,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from lit_optim.cli.config_value import check_writable
 from lit_optim.cli.model import import_path
 from lit_optim.cli.own_app import add_app_arguments, app_of
 from lit_optim.cli.rendering import Block, Heading, Table, on_terminal, show
 from lit_optim.config.read.command_line import Choice, choices
+from lit_optim.config.read.presets import load_preset, preset_names
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.preview.csv_rows import rows
-from lit_optim.preview.curves import Curve, Preview, preview
+from lit_optim.preview.curves import DEFAULTS, Curve, Preview, preview
 from lit_optim.preview.downsample import MOST, Points, downsample
 from lit_optim.preview.sparkline import ASCII, BLOCKS, columns, sparkline
 
@@ -60,13 +62,15 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(wrong("--every", args.every, "must be at least 1 optimizer step"))
     out = _picture_path(args.out)
     for option, path in (("--out", args.out), ("--html", args.html), ("--csv", args.csv)):
-        if path and not Path(path).parent.is_dir():
-            raise ConfigError(wrong(option, path, "there is no such folder; make it first"))
-    previews = [preview(choice) for choice in _choices(args)]
+        if path is not None and path != "none":
+            check_writable(option, path)
+    found = _choices(args)
+    previews = [preview(choice) for choice in found]
     lengths = {curve: one.total_steps for one in previews for curve in one.curves}
     most = max(MOST // len(lengths), 1000)  # steps to look at
     points = {curve: downsample(curve, total_steps, most) for curve, total_steps in lengths.items()}
     files, notes = {}, list(dict.fromkeys(note for one in previews for note in one.notes))
+    notes += [f"{word}: in an app write +{word}, for the preset has no such key" for word in _to_add(args, found)]
     if args.csv:
         if max(lengths.values()) // args.every > MOST_ROWS:
             raise ConfigError(wrong("--csv", args.csv, f"more than {MOST_ROWS} rows; give --every, e.g. --every 1000"))
@@ -102,6 +106,20 @@ def _choices(args: argparse.Namespace) -> list[Choice]:
 
     with import_path(app.import_from if app else []):
         return composed_choices(args.overrides, *(app[:2] if app else ()))
+
+
+def _to_add(args: argparse.Namespace, found: Sequence[Choice]) -> list[str]:
+    """Return the overrides that need a ``+`` in an app, for no chosen preset has their key."""
+    words = []
+    for word in args.overrides:
+        root, *path = word.partition("=")[0].split(".")
+        names = {str(choice.chosen.get(root, DEFAULTS.get(root))) for choice in found} if path else set()
+        nodes: list[Any] = [load_preset(root, name) for name in names if name in preset_names(root)]
+        for key in path:
+            nodes = [node[key] for node in nodes if isinstance(node, Mapping) and key in node]
+        if len(nodes) < len(names & {*preset_names(root)}) and "[" not in word.partition("=")[0]:
+            words.append(word)
+    return words
 
 
 def preview_blocks(previews: Sequence[Preview], points: Mapping[Curve, Points]) -> list[Block]:

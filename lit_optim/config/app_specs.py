@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lit_optim.config.read.config_objects import object_fields
-from lit_optim.config.read.presets import GROUPS
+from lit_optim.config.read.presets import GROUPS, REPORT
 from lit_optim.config.validate import validate
 from lit_optim.errors import ConfigError
 
@@ -17,7 +17,7 @@ def specs(cfg: Any) -> dict[str, Any]:
 
     Args:
         cfg: DictConfig, mapping or dataclass object with the key optimizer and any of scheduler, param_groups,
-            optim_callbacks, resume.
+            optim_callbacks, resume, report.
 
     Raises:
         ConfigError: with all that is wrong, or if there is no optimizer.
@@ -29,6 +29,8 @@ def specs(cfg: Any) -> dict[str, Any]:
     validate(cfg)
     fields = object_fields(cfg)
     found = {group: fields[group] for group in GROUPS if group in fields}
+    if isinstance(fields.get(REPORT), int):  # a bool is one; any other value is a key of the app's
+        found[REPORT] = fields[REPORT]
     if found.get("optimizer") is None:
         hint = "write lit_optim.specs(cfg.model)" if "model" in fields else "add `- lit_optim` to the defaults list"
         raise ConfigError(f"optimizer: not in the configuration; {hint}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lit_optim.config.read.plain_containers import to_plain
+from lit_optim.config.read.presets import load_preset
 from lit_optim.config.read.spec import merge, merge_presets
 from lit_optim.duration import RunLength, parse
 from lit_optim.errors import ConfigError, Problems, did_you_mean, wrong
@@ -64,7 +65,9 @@ class ResumePolicy:
 
 
 def read_policy(spec: Any, key: str = "resume") -> ResumePolicy:
-    """Read the group: a preset's name, a mapping, or a list of both; keys that are left out are those of `continue`.
+    """Read the group: a preset's name, a mapping (``name`` may be a preset's), or a list of both.
+
+    Keys that are left out are those of `continue`.
 
     Raises:
         ConfigError: with all that is wrong.
@@ -81,7 +84,8 @@ def read_policy(spec: Any, key: str = "resume") -> ResumePolicy:
         return ResumePolicy()
     if not isinstance(given, (str, Mapping, list)):
         raise ConfigError(wrong(key, given, "expects the name of a preset, e.g. lr_from_config, or a mapping"))
-    merged = merge(merge_presets(DEFAULT, "resume"), merge_presets(given, "resume"))
+    default = merge_presets(DEFAULT, "resume")
+    merged = merge(default, merge_presets(_by_name(given, default, key), "resume"))
     if merged["schedule"] != COOLDOWN and merged.get(COOLDOWN) is not None:
         rule = f"counts with {key}.schedule={COOLDOWN} only; write {key}={COOLDOWN}, or leave it out"
         raise ConfigError(wrong(f"{key}.{COOLDOWN}", merged[COOLDOWN], rule))
@@ -106,6 +110,23 @@ def read_policy(spec: Any, key: str = "resume") -> ResumePolicy:
             problems.take(error)
     problems.raise_if_any()
     return ResumePolicy(**merged)
+
+
+def _by_name(given: Any, default: Mapping[str, Any], key: str) -> Any:
+    """Split a mapping with ``name`` (or ``_target_``) into the preset and what changes it; any other spec as it is.
+
+    Raises:
+        ConfigError: for a default that undoes the preset, as where Hydra has merged the name into `continue`.
+    """
+    named = next((name for name in ("name", "_target_") if isinstance(given, Mapping) and name in given), None)
+    if named is None:
+        return given
+    preset = load_preset("resume", str(given[named]), f"{key}.{named}")
+    changes = {name: value for name, value in given.items() if name != named}
+    for name, value in changes.items():
+        if name in default and value == default[name] != preset.get(name, value):
+            raise ConfigError(wrong(f"{key}.{name}", value, f"undoes {given[named]}; write {key}={given[named]}"))
+    return [given[named], changes]
 
 
 def _check_cooldown(options: Mapping[str, Any], key: str) -> None:

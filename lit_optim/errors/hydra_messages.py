@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from lit_optim.errors.wording import cut, did_you_mean, wrong
@@ -28,6 +30,7 @@ REWORDED = [  # Hydra's text, and ours
         r"\1: chosen twice; write \1=NAME without +, or in a defaults list: override \1: NAME",
     ),
     (r"Error parsing override '(.+?)'\s+missing EQUAL.*", r"\1: no value; write \1=VALUE"),
+    (r".*Could not (?:find|load) '(.+)/'.*", r"\1=: no name"),
     (r".*Could not (?:find|load) '(.+)/([^/]+?)'.*", r"\1=\2: the group has no such name"),
 ]
 NO_NULL = "Config group override must be a string or a list"
@@ -78,12 +81,22 @@ def hydra_message(error: BaseException, *, before_main: bool = False) -> str:
         text, found = re.subn(pattern, ours, text, count=1, flags=re.DOTALL)
         key = None if found else key
     if missing := getattr(last, "missing_cfg_file", None):
-        text += did_you_mean(missing.rpartition("/")[2], last.options or (), list_all=True)
+        group, _, name = missing.rpartition("/")
+        text += did_you_mean(name, last.options or _names_in_group(str(last), group), list_all=True)
     elif "is not in struct" in text and "Did you mean" not in text:  # as Hydra 1.4 says by itself
         text += did_you_mean(str(getattr(last, "key", "")), map(str, there), list_all=True)
     value = getattr(last, "child_node", None)
     text = re.sub(r'\w+ raised while resolving interpolation: "?(.*?)"?$', r"\1", text)
     return cut(text if key is None else f"{key}: {text}" if value is None else wrong(key, str(value), text))
+
+
+def _names_in_group(text: str, group: str) -> set[str]:
+    """Find the names of a group in the search path of Hydra's text: for one of a list, Hydra looks for none itself."""
+    folders = re.findall(r"path=file://(.+)", text)
+    for package in re.findall(r"path=pkg://(.+)", text):
+        found = importlib.util.find_spec(package.strip())
+        folders += (found.submodule_search_locations if found else None) or []
+    return {file.stem for folder in folders for file in Path(folder.strip(), group).glob("*.yaml")}
 
 
 def _message_of_called(error: BaseException, key: str | None) -> str:

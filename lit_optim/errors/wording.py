@@ -35,13 +35,16 @@ def did_you_mean(word: str, options: Iterable[str], *, list_all: bool = False) -
     Example:
         >>> did_you_mean("lrr", ["lr", "betas"])
         "; did you mean 'lr'?"
+        >>> did_you_mean("WSD", ["wsd", "none"])
+        "; did you mean 'wsd'?"
         >>> did_you_mean("zzz", ["lr", "betas"], list_all=True)
         '; there are: betas, lr'
     """
     import difflib  # slow to import, and a Hydra app that does not use us imports this module
 
     names = sorted(options)
-    near = difflib.get_close_matches(str(word), names, n=5, cutoff=0.5)
+    folded = [name for name in names if name.lower() == str(word).lower()]
+    near = folded or difflib.get_close_matches(str(word), names, n=5, cutoff=0.5)
     if near:
         swapped = [name for name in near if sorted(name) == sorted(str(word))]  # two letters the wrong way round
         return f"; did you mean {(swapped or near)[0]!r}?"

@@ -14,7 +14,7 @@ from lit_optim.config.checks.coerce import Mismatch, coerce, not_finite
 from lit_optim.config.read.config_objects import object_fields
 from lit_optim.config.read.named_specs import specs_by_name
 from lit_optim.config.read.plain_containers import to_attribute_dict
-from lit_optim.config.read.presets import GROUPS
+from lit_optim.config.read.presets import GROUPS, REPORT
 from lit_optim.config.read.spec import LR_SCALING, read_spec
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.lightning_api import is_instance
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 else:
     Base = object  # LightningModule is the user's, of either package, and follows in the bases of the user's class
 
-REPORT = "report"  # the key of the schedule report, beside the specs
 WAYS = (
     "no optimizer is configured: either take it as an argument, def __init__(self, optimizer='adamw', "
     "scheduler=None), and call self.save_hyperparameters(), or set self.optim_spec = {'optimizer': 'adamw'}"
@@ -158,7 +157,7 @@ class ModuleWithSpecs(Base):
         """
         own = getattr(self, "optim_spec", None)
         report = (self.hparams if own is None else object_fields(own)).get(REPORT)
-        if report not in (None, True, False):
+        if report is not None and not isinstance(report, bool):
             raise ConfigError(wrong(REPORT, report, "must be true or false"))
         return bool(report)
 

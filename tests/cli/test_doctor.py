@@ -61,6 +61,9 @@ TABLE = [
     (["+optimizer.lrr=1", "optimizer.betas=[0.9]"], 2, [("error", "optimizer.lrr=1"), ("error", "optimizer.betas=[0.9]")]),
     (["optimizer=sgd", "optimizer.lr=${nowhere}"], 2, [("error", "optimizer.lr")]),
     (["model._target_=no_such_package.Net"], 2, [("error", "model._target_=no_such_package.Net")]),
+    (["optimizr=adamw"], 2, [("error", "optimizr=adamw")]),
+    (["trainr.max_steps=9"], 2, [("error", "trainr.max_steps=9")]),
+    (["sedd=1"], 0, []),
     (["model._target_=os.system"], 2, [("error", "model._target_=os.system")]),
     ([*APP], 0, []),
     ([*APP, "scheduler=warmup_plateau"], 0, []),
@@ -72,7 +75,7 @@ TABLE = [
     ([*APP, "optim_callbacks=schedule_report", "optim_callbacks.schedule_report.folder=${output_dir}/x"], 0, [("note", "model.optim_callbacks.schedule_report.folder"), ("note", "optim_callbacks.schedule_report.folder")]),
     (["--config-dir", str(ROOT / "examples" / "conf"), "--config-name", "tran"], 2, [("error", "--config-name tran")]),
     ([str(ROOT / "examples" / "train.py"), "optimizer=adamww"], 2, [("error", "optimizer=adamww")]),
-    (["--config-dir", "/no/such/folder"], 2, [("error", "--config-name train")]),
+    (["--config-dir", "/no/such/folder"], 2, [("error", "--config-dir /no/such/folder")]),
 ]  # fmt: skip
 
 

@@ -177,7 +177,7 @@ def test_a_second_ramp_behind_the_warmup_is_noted(capsys):
         main(["preview", "scheduler=warmup_noam", "scheduler.warmup_steps=100", "total_steps=1000", "--out", "none"])
         == 0
     )
-    assert "note" not in capsys.readouterr().out
+    assert "begins at" not in capsys.readouterr().out
 
 
 def test_callbacks_are_taken_and_a_switch_is_noted(capsys):
@@ -221,6 +221,31 @@ WRONG_APPS = [
 def test_wrong_apps(words, message, capsys):
     assert main(["preview", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+TO_ADD = [
+    (["scheduler=cosine", "scheduler.main.min_lr=1e-5"], ["scheduler.main.min_lr=1e-5"]),
+    (["scheduler=cosine", "+scheduler.main.min_lr=1e-5"], []),
+    (["scheduler=cosine,rex", "scheduler.main.end_factor=0.1", "optimizer.amsgrad=true"], ["optimizer.amsgrad=true"]),
+    (["scheduler=warmup_cosine", "scheduler.warmup=5", "optimizer.lr=1", "optimizer.betas=[.9,.99]"], []),
+]
+
+
+@pytest.mark.parametrize(("words", "noted"), TO_ADD)
+def test_a_key_that_an_app_has_to_add_is_noted(words, noted, capsys):
+    assert main(["preview", *words, "total_steps=10"]) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if "in an app" in line]
+    assert notes == [f"note: {word}: in an app write +{word}, for the preset has no such key" for word in noted]
+
+
+@pytest.mark.parametrize("option", ["--csv", "--html", "--out"])
+@pytest.mark.parametrize("path", ["", ".png", "gone/x.png"])
+def test_where_no_file_can_be_written(option, path, tmp_path, monkeypatch, capsys):
+    (tmp_path / ".png").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(["preview", "scheduler=cosine", "total_steps=9", option, path]) == 2
+    assert f"{option}={path!r}: " in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == [".png"]
 
 
 def test_the_longest_run_ends(capsys):

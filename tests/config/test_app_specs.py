@@ -27,6 +27,13 @@ def test_a_module_that_does_not_take_a_group_says_so():
         Forgets(**lit_optim.specs({"optimizer": "sgd", "optim_callbacks": "ema"}))
 
 
+@pytest.mark.parametrize(
+    ("report", "passed"), [(True, True), (False, True), (1, True), ("a/path", False), (None, False)]
+)
+def test_the_report_goes_to_the_module_where_it_is_a_switch(report, passed):
+    assert ("report" in lit_optim.specs({"optimizer": "sgd", "report": report})) is passed
+
+
 def test_only_what_is_there():
     assert lit_optim.specs({"optimizer": "sgd", "scheduler": None, "seed": 1}) == {
         "optimizer": "sgd",

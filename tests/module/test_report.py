@@ -57,5 +57,7 @@ def test_one_of_the_trainer_is_enough(tmp_path):
 def test_any_other_value_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="report='maybe': must be true or false"):
         reports(tmp_path, Reported("maybe"))
+    with pytest.raises(ConfigError, match="report=1: must be true or false"):
+        reports(tmp_path, Reported(1))
     with pytest.raises(ConfigError, match=r"optim_spec\['raport'\]: no such spec; did you mean 'report'"):
         reports(tmp_path, BySpec(raport=True))

@@ -3,10 +3,11 @@
 examples:
   lit-optim recommend my.models:ViT
   lit-optim recommend my.models:build_large --json
+  lit-optim recommend train.py model=resnet
   lit-optim recommend --config-dir conf --config-name train model=resnet
 
 MODEL is a class that needs no arguments, a function that builds a model, or a model. With
---config-dir the app's own `model` is built, and overrides are those of the app. Nothing is
+train.py or --config-dir the app's own `model` is built, and overrides are those of the app. Nothing is
 chosen for you at run time: copy the line. `lit-optim info RECIPE` shows its numbers and sources.
 """  # noqa: D405  # --help shows these lines
 
@@ -14,11 +15,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lit_optim.cli.model import import_path, load_model, model_of_config
+from lit_optim.cli.own_app import App, add_app_arguments, app_of
 from lit_optim.cli.recommend.choose import Recommendation, recommend
 from lit_optim.cli.recommend.facts import facts_of
 from lit_optim.cli.rendering import Block, Code, Heading, Table, show
@@ -30,31 +32,33 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    words = "package.module:Name; with --config-dir, overrides of the app"
+    words = "package.module:Name; or train.py, then overrides of the app"
     parser.add_argument("overrides", nargs="*", metavar="MODEL | OVERRIDE", help=words)
-    parser.add_argument("--config-dir", metavar="DIR", help="config folder of your own Hydra app")
-    parser.add_argument("--config-name", metavar="NAME", default="train", help="its primary config; default: train")
+    add_app_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Show the recommendation."""
-    beside = [str(Path(args.config_dir).resolve().parent)] if args.config_dir else []
-    with import_path([os.getcwd(), *beside]):
-        facts = facts_of(_module(args))
+    app = app_of(args)
+    with import_path(app.import_from if app else [os.getcwd()]):
+        module = _module(args.overrides, app)
+    if next(module.parameters(), None) is None:
+        raise ConfigError(f"MODEL: {type(module).__name__} has no parameters, so there is nothing to optimize")
+    facts = facts_of(module)
     found = recommend(facts)
     show(recommendation_blocks(found), data={**asdict(found), "facts": asdict(facts)}, as_json=args.json)
     return 0
 
 
-def _module(args: argparse.Namespace) -> nn.Module:
-    if args.config_dir:
+def _module(words: Sequence[str], app: App | None) -> nn.Module:
+    if app:
         from lit_optim.config.read.app_config import app_config
 
-        return model_of_config(app_config(args.config_dir, args.config_name, args.overrides).values)
-    if len(args.overrides) != 1:
-        given = " ".join(args.overrides) or "missing"
-        raise ConfigError(f"MODEL: {given}; give one, e.g. lit-optim recommend my.models:ViT, or --config-dir")
-    return load_model(args.overrides[0])
+        return model_of_config(app_config(app.folder, app.name, words).values)
+    if len(words) != 1:
+        given = " ".join(words) or "missing"
+        raise ConfigError(f"MODEL: {given}; give one, e.g. lit-optim recommend my.models:ViT, or your train.py")
+    return load_model(words[0])
 
 
 def recommendation_blocks(found: Recommendation) -> list[Block]:

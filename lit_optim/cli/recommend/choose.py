@@ -28,15 +28,15 @@ def recommend(facts: Facts) -> Recommendation:
     """Recommend a recipe.
 
     Example:
-        >>> found = recommend(Facts(recurrent=1, vocabulary=10_000, parameters=24_000_000))
+        >>> found = recommend(Facts(recurrent=1, vocabulary=10_000, predicts_tokens=True))
         >>> print(found.line)
-        recipe=rnn trainer.gradient_clip_val=0.25
+        recipe=rnn ++trainer.gradient_clip_val=0.25
         >>> print(found.reasons[0])
         1 recurrent layer, no attention, a vocabulary of 10,000: words
     """
     recipe, reason = next(_candidates(facts))
     head = header(RECIPE, recipe)
-    clip = "" if head.clip == "none" else f" {head.clip}"
+    clip = "" if head.clip == "none" else f" ++{head.clip}"  # ++: in an app with the key, and in one without
     source = f"the numbers are those of {head.source} (checked: {head.checked})"
     return Recommendation(
         recipe, f"recipe={recipe}{clip}", (reason, *_remarks(facts, recipe), source), (*head.second.split("; "),)
@@ -47,27 +47,41 @@ def _candidates(facts: Facts) -> Iterator[tuple[str, str]]:
     """Yield recipes and their reason, the most particular first; the last one fits all."""
     if facts.low_bit or facts.adapters:
         yield "qlora", f"{_count(facts.low_bit, 'layer')} in few bits" if facts.low_bit else "adapters (lora_)"
+    yield from _by_networks(facts)
+    if facts.graph_layers:
+        yield "gnn", _count(facts.graph_layers, "graph layer")
+    if facts.diffuses and (facts.convolutions or facts.attentions):
+        yield "diffusion", "an embedding of the time step, convolutions or attention"
+    if facts.recurrent and not facts.attentions:
+        words = facts.vocabulary > CHARACTERS and facts.predicts_tokens
+        what = (
+            "words" if words else "characters" if facts.vocabulary <= CHARACTERS else "words are read, none predicted"
+        )
+        kind = f"a vocabulary of {facts.vocabulary:,}: {what}"
+        seen = f"{_count(facts.recurrent, 'recurrent layer')}, no attention"
+        yield "rnn" if words else "char_rnn", f"{seen}, {kind if facts.vocabulary else 'no vocabulary'}"
+    if facts.attentions:
+        yield _transformer(facts)
+    elif facts.predicts_tokens:
+        yield "lm", f"no attention or recurrence, predicts one of {facts.vocabulary:,} tokens"
+    if facts.convolutions and facts.layer_norms and not facts.batch_norms and not facts.dense:
+        yield "vit", f"{_count(facts.convolutions, 'convolution')}, layer norms, no batch norm: as ConvNeXt, AdamW"
+    if facts.convolutions:
+        seen = _count(facts.convolutions, "convolution")
+        yield ("segmentation", f"{seen}, also the last layer") if facts.dense else ("cnn", f"{seen}, no attention")
+    yield "tabular", "no convolution, attention or recurrence is seen: a multi-layer perceptron"
+
+
+def _by_networks(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Yield recipes of several networks, which their names show."""
     if _named(facts, "gen(erator)?|net_?g|g") and _named(facts, "disc(riminator)?|critic|net_?d|d"):
         yield "gan", "two networks, a generator and a discriminator"
     if _named(facts, "actor|policy") and _named(facts, r"q(f|_?net)?_?\d?|critics|critic_?\d"):
         yield "sac", "an actor, and networks of Q"
     if _named(facts, "actor|policy") and _named(facts, "critic|value(_?net)?"):
         yield "ppo", "an actor and a critic; for SAC or TD3 take recipe=sac"
-    if facts.graph_layers:
-        yield "gnn", _count(facts.graph_layers, "graph layer")
-    if facts.diffuses and (facts.convolutions or facts.attentions):
-        yield "diffusion", "an embedding of the time step, convolutions or attention"
-    if facts.recurrent and not facts.attentions:
-        words = facts.vocabulary > CHARACTERS
-        kind = f"a vocabulary of {facts.vocabulary:,}: {'words' if words else 'characters'}"
-        seen = f"{_count(facts.recurrent, 'recurrent layer')}, no attention"
-        yield "rnn" if words else "char_rnn", f"{seen}, {kind if facts.vocabulary else 'no vocabulary'}"
-    if facts.attentions:
-        yield _transformer(facts)
-    if facts.convolutions:
-        seen = _count(facts.convolutions, "convolution")
-        yield ("segmentation", f"{seen}, also the last layer") if facts.dense else ("cnn", f"{seen}, no attention")
-    yield "tabular", "no convolution, attention or recurrence is seen: a multi-layer perceptron"
+    if _named(facts, "actor|policy"):
+        yield "ppo", "a policy network; for SAC or TD3 take recipe=sac"
 
 
 def _transformer(facts: Facts) -> tuple[str, str]:
@@ -88,7 +102,8 @@ def _remarks(facts: Facts, recipe: str) -> Iterator[str]:
     if recipe == "lm" and facts.parameters > TUNED:
         yield f"{facts.parameters:,} parameters: the lr is meant for 124M, lower it"
     if recipe in ("bert_finetune", "segmentation_transformer") and not facts.pretrained:
-        yield "nothing shows that it is pretrained: this recipe is meant for loaded weights"
+        scratch = "; from scratch take recipe=lm" if recipe == "bert_finetune" else ""
+        yield f"nothing shows that it is pretrained: this recipe is meant for loaded weights{scratch}"
     if recipe in ("cnn", "segmentation") and facts.pretrained:
         yield "pretrained: this recipe is meant for training from scratch, try a tenth of the lr"
     if facts.batch_norms and recipe == "diffusion":

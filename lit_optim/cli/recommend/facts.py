@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 NETWORKS = 3  # levels of modules in which networks have names: task, wrapper, network
-GRAPH = re.compile(r"^(GCN|GAT|GIN|SAGE|Graph)(?!ormer)")  # classes of graph layers
+GRAPH = re.compile(r"^(GCN|GAT|GIN|SAGE|Graph|MessagePassing)(?!ormer)")  # classes of graph layers
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Facts:
     Args:
         parameters: elements of all parameters.
         frozen: those that do not train.
-        convolutions: layers of the kind; likewise the next five.
+        convolutions: layers of the kind; likewise the next six.
         vocabulary: rows of the largest embedding; 0 = none.
         predicts_tokens: a linear layer has as many outputs as the vocabulary has rows.
         dense: the last layer with parameters is a convolution, as for images out of images.
@@ -37,6 +37,7 @@ class Facts:
     attentions: int = 0
     recurrent: int = 0
     batch_norms: int = 0
+    layer_norms: int = 0
     graph_layers: int = 0
     low_bit: int = 0
     vocabulary: int = 0
@@ -75,6 +76,7 @@ def facts_of(module: nn.Module) -> Facts:
         attentions=sum("attention" in kind.__name__.lower() for kind in kinds),
         recurrent=count((nn.RNNBase, nn.RNNCellBase)),
         batch_norms=count(nn.modules.batchnorm._BatchNorm),
+        layer_norms=sum("layernorm" in kind.__name__.lower() for kind in kinds),
         graph_layers=sum(_is_graph_layer(kind) for kind in kinds),
         low_bit=sum(bool(re.search(r"(4|8)bit", kind.__name__)) for kind in kinds),
         vocabulary=vocabulary,
@@ -98,7 +100,8 @@ def _with_matrices(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _is_graph_layer(kind: type) -> bool:
-    return kind.__module__.startswith(("torch_geometric.nn.conv", "dgl.")) or bool(GRAPH.match(kind.__name__))
+    of_package = kind.__module__.startswith(("torch_geometric.nn.conv", "dgl."))
+    return of_package or any(GRAPH.match(base.__name__) for base in kind.__mro__)
 
 
 def _is_pretrained(module: nn.Module) -> bool:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lit_optim.config.read.command_line import NUMBERS
 from lit_optim.config.read.compose import compose_app
 from lit_optim.config.read.presets import GROUPS, RECIPE
 from lit_optim.errors import ConfigError, did_you_mean
 
+KNOWN = (*GROUPS, RECIPE, *NUMBERS, "trainer", "model", "data", "callbacks", "logger", "monitor")  # what apps have
 IN_THE_APP = "HydraConfig was not set"  # the error of Hydra's own resolvers outside of a running app
 
 
@@ -34,7 +36,7 @@ def own_config(overrides: Sequence[str]) -> Composed:
         overrides: as on a command line.
 
     Raises:
-        ConfigError: with Hydra's message, where Hydra raises.
+        ConfigError: with Hydra's message, where Hydra raises; for a key that is nearly one of ours.
 
     Example:
         >>> own_config(["optimizer=sgd", "trainer.max_steps=10"]).values["trainer"]
@@ -55,8 +57,10 @@ def app_config(folder: str | Path, name: str, overrides: Sequence[str]) -> Compo
         ConfigError: if there is no such file; with Hydra's message, where Hydra raises.
     """
     folder, name = Path(folder).resolve(), name.removesuffix(".yaml")
+    if not folder.is_dir():
+        raise ConfigError(f"--config-dir {folder}: there is no such folder")
     if not (folder / f"{name}.yaml").is_file():
-        there = sorted(file.stem for file in folder.glob("*.yaml")) if folder.is_dir() else []
+        there = sorted(file.stem for file in folder.glob("*.yaml"))
         raise ConfigError(f"--config-name {name}: no {name}.yaml in {folder}{did_you_mean(name, there, list_all=True)}")
     return _composed(name, overrides, str(folder))
 
@@ -103,6 +107,8 @@ def _with_plus(override: str) -> str:
     """Put a ``+`` before an override whose key lies outside of our groups."""
     key = override.partition("=")[0]
     root = key.replace("@", ".").partition(".")[0].partition("/")[0]
+    if root not in KNOWN and key[:1] not in ("", "+", "~") and (near := did_you_mean(root, KNOWN)):
+        raise ConfigError(f"{override}: no such key{near} To keep it, write +{override}")
     return override if root in (*GROUPS, RECIPE) or key[:1] in "+~" or "=" not in override else f"+{override}"
 
 

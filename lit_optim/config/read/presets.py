@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks", "resume")  # in the order of a configuration
+REPORT = "report"  # the key of the schedule report, beside the specs
 RECIPE = "recipe"  # a group whose presets set the others
 _TARGET = re.compile(r"^ *_target_: *(\S+)", re.MULTILINE)
 

@@ -1,6 +1,7 @@
 """``lit-optim recommend``: a recipe for every kind of network, by path and of an app, for people and programs."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -35,6 +36,22 @@ class Sac(nn.Module):
     def __init__(self):
         super().__init__()
         self.actor, self.qf1, self.qf2 = mlp(), mlp(), mlp()
+
+
+class MessagePassing(nn.Module):
+    """As torch_geometric calls the base of its layers."""
+
+
+class MyConv(MessagePassing):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(4, 4)
+
+
+class Policy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.policy = mlp()
 
 
 class Wrapped(nn.Module):
@@ -76,6 +93,11 @@ NETS = {
     "actor and Q": (Sac, "sac"),
     "diffusion": (Diffuser, "diffusion"),
     "graph": (gcn, "gnn"),
+    "GRU that reads words": (lambda: nn.Sequential(nn.Embedding(9000, 4), nn.GRU(4, 4), nn.Linear(4, 2)), "char_rnn"),
+    "convolution and layer norm": (lambda: nn.Sequential(nn.Conv2d(3, 4, 7), nn.LayerNorm(4), nn.Linear(4, 9)), "vit"),
+    "state space": (lambda: nn.Sequential(nn.Embedding(9000, 4), nn.Conv1d(4, 4, 4), nn.Linear(4, 9000)), "lm"),
+    "graph layer by its base": (MyConv, "gnn"),
+    "policy alone": (Policy, "ppo"),
     "MLP": (mlp, "tabular"),
     "MLP without sizes": (lazy_mlp, "tabular"),
     "a module with the mixin": (Net, "tabular"),
@@ -101,7 +123,8 @@ SEEN = [
     (Facts(convolutions=2, pretrained=True), "try a tenth of the lr"),
     (Facts(convolutions=2, diffuses=True, batch_norms=1), "ema.recalibrate_batch_norm"),
     (Facts(recurrent=1, vocabulary=512), "a vocabulary of 512: characters"),
-    (Facts(recurrent=1, vocabulary=513), "a vocabulary of 513: words"),
+    (Facts(recurrent=1, vocabulary=513, predicts_tokens=True), "a vocabulary of 513: words"),
+    (Facts(recurrent=1, vocabulary=513), "a vocabulary of 513: words are read, none predicted"),
     (Facts(low_bit=1), "1 layer in few bits"),
 ]
 
@@ -121,7 +144,7 @@ def test_facts_are_read_on_the_meta_device():
 def test_a_model_by_path(capsys):
     assert main(["recommend", "_support.zoo:GPT"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == ["Try first", "  python train.py recipe=lm trainer.gradient_clip_val=1.0"]
+    assert lines[:2] == ["Try first", "  python train.py recipe=lm ++trainer.gradient_clip_val=1.0"]
     assert "because  2 attention layers, predicts one of 50 tokens, from scratch" in lines
     assert "second   lm_muon" in lines
     assert main(["recommend", "_support.zoo:UNet", "--json"]) == 0
@@ -133,6 +156,30 @@ def test_the_model_of_an_app(tmp_path, capsys):
     (tmp_path / "train.yaml").write_text("model: {_target_: _support.zoo.LSTM, vocabulary: 50}\n", encoding="utf-8")
     assert main(["recommend", "--config-dir", str(tmp_path), "model.vocabulary=9000"]) == 0
     assert "recipe=rnn" in capsys.readouterr().out
+
+
+def test_the_model_of_a_script_that_gives_arguments_when_it_runs(capsys):
+    app = str(Path(__file__).parents[3] / "examples" / "train.py")
+    assert main(["recommend", app]) == 2
+    words = ["+model.net.shape=...", "+model.net.classes=...", "+model.classes=..."]
+    assert capsys.readouterr().err.endswith(f"add them to the command, each with its value: {' '.join(words)}\n")
+    words = ["+model.net.shape=[1,8,8]", "+model.net.classes=10", "+model.classes=10"]
+    assert main(["recommend", app, *words]) == 0
+    assert "recipe=cnn" in capsys.readouterr().out
+    assert main(["card", app, *words]) == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("torch.nn:Identity", "MODEL: Identity has no parameters, so there is nothing to optimize"),
+        ("nope", "MODEL=nope: not package.module:Name; write e.g. my.models:ViT"),
+        ("gone.py", "gone.py: cannot be read (No such file or directory); give the path of your app's script"),
+    ],
+)
+def test_what_is_no_model(path, message, capsys):
+    assert main(["recommend", path]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_a_path_is_needed_once(capsys):
