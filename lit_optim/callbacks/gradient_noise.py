@@ -5,6 +5,7 @@ from typing import Any, cast
 from lit_optim.callbacks.gradient_transform import GradientTransform
 from lit_optim.gradients import Noise
 from lit_optim.lightning_api import LightningModule, Trainer, rank_zero_warn
+from lit_optim.scheduler.logged_batches import logs_batch
 
 
 class GradientNoise(GradientTransform):
@@ -88,7 +89,7 @@ class GradientNoise(GradientTransform):
         """Compare the norms in the steps that the Trainer logs."""
         super().on_before_optimizer_step(trainer, pl_module, optimizer)
         for noise in self._noises:
-            noise.measures = _logs(trainer)
+            noise.measures = logs_batch(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -127,9 +128,3 @@ class GradientNoise(GradientTransform):
             text = "optim_callbacks.gradient_noise.relative={} has no effect: the checkpoint restores relative={}"
             rank_zero_warn(text.format(str(self.options["relative"]).lower(), str(relative).lower()))
             self.options["relative"] = relative
-
-
-def _logs(trainer: Trainer) -> bool:
-    """Return whether the Trainer logs the step that is about to be taken."""
-    every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set by a connector
-    return every > 0 and (trainer.fit_loop.epoch_loop._batches_that_stepped + 1) % every == 0

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from lit_optim.config import capabilities
 from lit_optim.config.muon_share import muon_share
 from lit_optim.config.pitfalls import Specs, find_in_specs
-from lit_optim.config.read.unused_groups import classes_of_callbacks, unused_groups, words_of_app
+from lit_optim.config.read.unused_groups import classes_of_callbacks, replaced_by_recipe, unused_groups, words_of_app
 from lit_optim.config.resolve import Resolved
 from lit_optim.config.resolve_named import ResolvedByName
 from lit_optim.config.resume_policy import ResumePolicy, read_policy
@@ -94,7 +94,8 @@ def check_what_was_built(
         )
     typed, chosen = words_of_app()
     given = {type(callback).__name__ for callback in getattr(module._trainer_or_none(), "callbacks", ())}
-    for text in unused_groups(typed, module.optim_specs(), type(module).__name__, chosen):
+    texts = unused_groups(typed, module.optim_specs(), type(module).__name__, chosen)
+    for text in [*texts, *replaced_by_recipe(typed, chosen)]:
         if not (text.startswith("optim_callbacks") and given & classes_of_callbacks()):  # given to the Trainer
             rank_zero_warn(text)
 

@@ -23,6 +23,7 @@ from lit_optim.module.checkpoints import SpecsInCheckpoints
 from lit_optim.resume import planned_runs
 from lit_optim.resume.resumed_run import ResumedRun, saved_groups
 from lit_optim.resume.specs import resumed_specs
+from lit_optim.resume.states import check_equal_steps
 from lit_optim.scheduler.run_progress import checkpoint_to_restore, progress_in
 
 
@@ -73,7 +74,7 @@ class ModuleThatResumes(SpecsInCheckpoints):
             state.resumed_specs = used
         if policy.schedule == "cooldown" and trainer is not None:
             optimizers = max(1, len(saved.get("optimizers") or []))
-            planned_runs.check_equal_steps(checkpoint)
+            check_equal_steps(checkpoint)
             planned_runs.end_with_cooldown(trainer, policy, saved, progress_in(checkpoint), optimizers)
 
     def fit_checkpoint(self, checkpoint: dict[str, Any], optimizers: Sequence[Optimizer]) -> None:

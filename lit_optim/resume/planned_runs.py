@@ -140,21 +140,6 @@ def warn_of_unfinished_schedules(module: Any) -> None:
             rank_zero_warn(f"scheduler: {text}, at lr {lr:.3g}; write the length that fits the time: trainer.max_steps")
 
 
-def check_equal_steps(checkpoint: Mapping[str, Any]) -> None:
-    """Reject a cooldown of optimizers that step at times of their own: one length does not fit them.
-
-    Raises:
-        ConfigError: with the steps of each.
-    """
-    states = [state for state in checkpoint.get("lr_schedulers") or () if isinstance(state, Mapping)]
-    steps = [state.get("last_epoch") for state in states]
-    if len(set(steps)) > 1:
-        rule = (
-            f"the optimizers of the checkpoint have taken {', '.join(map(str, steps))} steps, and one length is for all"
-        )
-        raise ConfigError(f"resume.schedule=cooldown: {rule}; write resume=restart and a scheduler that falls")
-
-
 def end_with_cooldown(
     trainer: Trainer, policy: ResumePolicy, saved: Mapping[str, Any], progress: RunProgress, optimizers: int
 ) -> None:

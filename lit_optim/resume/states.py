@@ -143,3 +143,18 @@ def _factor_of(groups: Sequence[dict[str, Any]]) -> dict[str, float]:
         group.setdefault("initial_lr", group[LR])
     initial = float(groups[0]["initial_lr"]) if groups else 0.0
     return {"factor": float(groups[0][LR]) / initial} if initial else {}
+
+
+def check_equal_steps(checkpoint: Mapping[str, Any]) -> None:
+    """Reject a cooldown of optimizers that step at times of their own: one length does not fit them.
+
+    Raises:
+        ConfigError: with the steps of each.
+    """
+    states = [state for state in checkpoint.get("lr_schedulers") or () if isinstance(state, Mapping)]
+    steps = [state.get("last_epoch") for state in states]
+    if len(set(steps)) > 1:
+        rule = (
+            f"the optimizers of the checkpoint have taken {', '.join(map(str, steps))} steps, and one length is for all"
+        )
+        raise ConfigError(f"resume.schedule=cooldown: {rule}; write resume=restart and a scheduler that falls")

@@ -1,8 +1,10 @@
 import csv
 import logging
+from types import SimpleNamespace
 
 import lightning as L
 import pytest
+import torch
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger
 
@@ -55,6 +57,73 @@ def test_all_driven_values_have_columns_and_are_logged_by_the_names_of_the_monit
     for name in names:
         values = [float(row[name]) for row in logged if row[name]]
         assert values == pytest.approx([float(row[name]) for row in rows], rel=1e-6)
+
+
+def test_values_are_logged_as_often_as_the_trainer_logs_and_each_step_has_its_row(tmp_path):
+    logger = CSVLogger(tmp_path, name="", version="")
+    options = {"callbacks": [ScheduleReport()], "logger": logger, "log_every_n_steps": 3, "max_epochs": 2}
+    _, run = fit(tmp_path, Net("momentum", DRIVE), enable_checkpointing=False, **options)
+    rows = read(tmp_path / "optim" / "schedule.csv")
+    assert [int(row["step"]) for row in rows] == list(range(2 * BATCHES))
+    logged = {int(row["step"]): float(row["momentum"]) for row in read(tmp_path / "metrics.csv") if row["momentum"]}
+    assert logged == {step: pytest.approx(float(rows[step]["momentum"])) for step in (2, 5, 8, 11, 14)}
+    assert float(run.callback_metrics["momentum"]) == pytest.approx(float(rows[-1]["momentum"]))
+
+
+def test_the_host_does_not_wait_for_an_lr_that_is_a_tensor(tmp_path, monkeypatch):
+    lr, read_at = torch.tensor(0.25), []
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+    report, steps = ScheduleReport(), Trainer(optimizers=[optimizer])
+    monkeypatch.setattr(torch.Tensor, "__float__", lambda self: read_at.append(steps.global_step) or self.item())
+    for step in range(7):
+        steps.global_step = step
+        report.on_before_optimizer_step(steps, None, optimizer)
+        report.on_train_batch_end(steps, None, None, None, step)
+        lr.mul_(2)
+        steps.fit_loop.epoch_loop._batches_that_stepped += 1
+    assert read_at == [3, 3, 3, 3]
+    monkeypatch.setattr(schedule_report, "write_report", lambda *args: written.extend(args[3]))
+    written = []
+    report.on_fit_end(steps, None)
+    assert written == [["step", "lr"], *([step, 0.25 * 2**step] for step in range(7))]
+
+
+class Trainer:
+    """As much of a Trainer as the report reads at each step; every fourth one is logged."""
+
+    def __init__(self, **values):
+        self.lr_scheduler_configs, self.loggers, self.callback_metrics = [], [], {}
+        self.global_step, self.log_every_n_steps, self.should_stop = 0, 4, False
+        progress = SimpleNamespace(is_last_batch=False)
+        self.fit_loop = SimpleNamespace(epoch_loop=SimpleNamespace(_batches_that_stepped=0, batch_progress=progress))
+        vars(self).update(values)
+
+
+def test_a_group_that_is_renamed_left_out_or_put_in_place_of_another_is_seen_at_once(tmp_path, monkeypatch):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5, momentum=0.5)
+    plan = lit_optim.build_scheduler({"drive": {"momentum": {"main": {"shape": "constant"}}}}, optimizer, total_steps=9)
+    steps, report, written = Trainer(optimizers=[optimizer]), ScheduleReport(), []
+    steps.lr_scheduler_configs = [SimpleNamespace(scheduler=plan)]
+    changes = {
+        1: lambda: optimizer.param_groups[0].update(name="body"),
+        2: lambda: optimizer.param_groups[0].update(scheduled=False),
+        3: lambda: optimizer.load_state_dict(optimizer.state_dict()),
+    }
+    for step in range(5):
+        steps.global_step = step
+        changes.get(step, dict)()
+        optimizer.param_groups[0]["lr"] = float(step)
+        report.on_before_optimizer_step(steps, None, optimizer)
+    monkeypatch.setattr(schedule_report, "write_report", lambda *args: written.extend(args[3]))
+    report.on_fit_end(steps, None)
+    assert written == [
+        ["step", "lr/pg1", "momentum/pg1", "lr/body", "momentum/body"],
+        [0, 0.0, 0.5, "", ""],
+        [1, "", "", 1.0, 0.5],
+        [2, "", "", 2.0, ""],
+        [3, "", "", 3.0, ""],
+        [4, "", "", 4.0, ""],
+    ]
 
 
 def test_one_group_without_a_name_needs_none(tmp_path):

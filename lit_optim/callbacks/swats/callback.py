@@ -16,6 +16,8 @@ from lit_optim.optimizers.swats.optimizer import SWATS as Optimizer
 from lit_optim.plots.lr_estimates import draw_estimates
 from lit_optim.plots.report_files import write_report
 from lit_optim.plots.run_facts import run_facts
+from lit_optim.scheduler.driven_value import is_tensor
+from lit_optim.scheduler.logged_batches import log_batch, logs_batch
 from lit_optim.scheduler.run_length import run_length
 
 
@@ -116,7 +118,9 @@ class SWATS(ChangeOfOptimizer[Optimizer]):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Record the lr, and request the switch, which takes place at the end of Adam's last step."""
         for history, sharing in self._shared(trainer):
-            history.use(trainer.global_step + 1, max(float(group["lr"]) for group in sharing))
+            lrs = [group["lr"] for group in sharing]
+            if logs_batch(trainer) or not any(map(is_tensor, lrs)):  # to read a tensor may be to wait for a GPU
+                history.use(trainer.global_step + 1, max(map(float, lrs)))
         if self._due is not None and trainer.global_step >= self._due - 1:
             self._due = None
             for group in self.optimizer_of(trainer).param_groups:
@@ -134,10 +138,9 @@ class SWATS(ChangeOfOptimizer[Optimizer]):
                 continue
             if history.switched_at is not None:
                 rank_zero_info(history.describe_switch(group["betas"][0]))
-            elif step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            elif not logs_batch(trainer):
                 continue
-            for logger in trainer.loggers:
-                logger.log_metrics(history.last, step=trainer.fit_loop.epoch_loop._batches_that_stepped)
+            log_batch(trainer, history.last)
         switched = _share_in_sgd(groups)
         if switched != self._shown or batch_idx == 0:  # the progress bar keeps it for an epoch
             self._shown = switched

@@ -102,10 +102,8 @@ def _distributed(
         if only is not None:
             model.parameters = [p for p in model.parameters if p.tensor in only]
             assignments = [each for each in assignments if each.parameter.tensor in only]
-    elif grouping.rules or grouping.layers or grouping.mup:
-        raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
     else:
-        given, names = given_groups(params)
+        given, names = given_groups(params, grouping)
         tensors = [p for group in given for p in group["params"]]
         model = NamedParameters({p: names[p][0] if p in names else f"parameter {i}" for i, p in enumerate(tensors)})
         assignments = _of_groups(given, {each.tensor: each for each in model.parameters})

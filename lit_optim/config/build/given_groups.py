@@ -8,15 +8,20 @@ from typing import Any
 from torch import Tensor
 
 from lit_optim.errors import ConfigError, wrong
+from lit_optim.param_groups import Grouping
 
 Names = dict[Tensor, tuple[str, ...]]
 
 
-def given_groups(params: Any) -> tuple[list[dict[str, Any]], Names]:
+def given_groups(params: Any, grouping: Grouping | None = None) -> tuple[list[dict[str, Any]], Names]:
     """Return param groups with lists of tensors, and the names of those that came with one.
 
+    Args:
+        params: the parameters.
+        grouping: rules that need a module, so that there may be none.
+
     Raises:
-        ConfigError: for everything but tensors, pairs (name, tensor), and mappings with the key ``params``.
+        ConfigError: for rules, and for all but tensors, pairs (name, tensor), and mappings with the key ``params``.
 
     Example:
         >>> import torch
@@ -24,6 +29,8 @@ def given_groups(params: Any) -> tuple[list[dict[str, Any]], Names]:
         >>> groups[0]["params"], list(names.values())
         ([tensor([1., 1.])], [('weight',)])
     """
+    if grouping is not None and (grouping.rules or grouping.layers or grouping.mup):
+        raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
     if isinstance(params, Tensor) or not isinstance(params, Iterable):
         raise ConfigError("params: give a module, an iterable of tensors, or a list of param groups")
     names: Names = {}

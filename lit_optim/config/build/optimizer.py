@@ -153,11 +153,9 @@ def build_checked(
         groups = merge_into_groups(assignments, _defaults(checked, assignments), apart=apart, part=name)
         if len(groups) == 1 and groups[0]["name"] == DEFAULT:
             del groups[0]["name"]
-    elif grouping.rules or grouping.layers or grouping.mup:
-        raise ConfigError("param_groups: rules need the module; pass it in place of its parameters")
     else:
         owned = []
-        groups, names = given_groups(params_or_module)
+        groups, names = given_groups(params_or_module, grouping)
     check_parameters_fit(spec, groups, owned)
     if arguments.get("capturable") is True and not torch.accelerator.is_available():
         raise ConfigError(f"{spec.key}.capturable=True: is for parameters on a GPU, and there is none; remove it")

@@ -1,10 +1,10 @@
-"""Finds groups of a Hydra app that do not reach the module."""
+"""Find groups of a Hydra app that do not reach the module, or that its recipe replaces."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lit_optim.config.read.presets import GROUPS, RECIPE, load_preset, preset_names
@@ -37,10 +37,8 @@ def unused_groups(typed: Iterable[str], specs: Mapping[str, Any], name: str, cho
         >>> text.partition(";")[0]
         'optim_callbacks=ema has no effect: Net gets no optim_callbacks'
     """
-    typed, found = list(typed), []
-    words = [*typed, *chosen]
-    recipes = [word.lstrip("+") for word in words if re.match(rf"\+?{RECIPE}(@\S*)?=(?!(null|None)$)", word)]
-    for word in words:
+    found = []
+    for word in [*typed, *chosen]:
         key, _, value = word.lstrip("+").partition("=")
         group = re.split("[@.]", key)[0]
         if group in GROUPS and specs.get(group) is None and value.lower() not in NOTHING:
@@ -48,11 +46,28 @@ def unused_groups(typed: Iterable[str], specs: Mapping[str, Any], name: str, cho
                 f"{word.lstrip('+')} has no effect: {name} gets no {group}; take it in __init__ and pass all specs on, "
                 f"{name}(..., **lit_optim.specs(cfg))"
             )
-        elif recipes and word in typed and key in ("optimizer", "scheduler", "param_groups"):
-            found.append(
-                f"{word} has no effect: {recipes[-1]} sets all of it; write {key}.<key>=, or leave the recipe out"
-            )
     return found
+
+
+def replaced_by_recipe(typed: Sequence[str], chosen: Sequence[str] = ()) -> list[str]:
+    """Write which overrides have no effect, as a recipe sets the whole group.
+
+    Args:
+        typed: the overrides.
+        chosen: what the app's defaults list chooses.
+
+    Example:
+        >>> replaced_by_recipe(["recipe=vit", "optimizer=sgd"])
+        ['optimizer=sgd has no effect: recipe=vit sets all of it; write optimizer.<key>=, or leave the recipe out']
+    """
+    is_recipe = re.compile(rf"\+?{RECIPE}(@\S*)?=(?!(null|None)$)").match
+    recipes = [word.lstrip("+") for word in (*typed, *chosen) if is_recipe(word)]
+    keys = {word: word.lstrip("+").partition("=")[0] for word in typed if recipes}
+    return [
+        f"{word} has no effect: {recipes[-1]} sets all of it; write {key}.<key>=, or leave the recipe out"
+        for word, key in keys.items()
+        if key in ("optimizer", "scheduler", "param_groups")
+    ]
 
 
 def classes_of_callbacks() -> set[str]:

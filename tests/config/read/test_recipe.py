@@ -18,7 +18,7 @@ from lit_optim.config.read.app_config import app_config, own_config
 from lit_optim.config.read.command_line import choices
 from lit_optim.config.read.preset_header import header
 from lit_optim.config.read.presets import load_preset
-from lit_optim.config.read.unused_groups import unused_groups
+from lit_optim.config.read.unused_groups import replaced_by_recipe, unused_groups
 
 RECIPES = preset_names("recipe")
 STEPS, PER_EPOCH = 10_000, 100
@@ -196,12 +196,14 @@ def test_what_is_wrong(call, message):
 
 
 def test_a_group_that_a_recipe_replaces_is_not_lost_in_silence():
-    specs = lit_optim.recipe("vit")
     words = ["optimizer=sgd", "optimizer.lr=1", "+recipe=vit"]
-    assert unused_groups(words, specs, "Net") == [
-        "optimizer=sgd has no effect: recipe=vit sets all of it; write optimizer.<key>=, or leave the recipe out"
-    ]
-    assert unused_groups(["optimizer=sgd", "recipe=null"], specs, "Net") == []
+    assert unused_groups(words, lit_optim.recipe("vit"), "Net") == []
+    assert (
+        replaced_by_recipe(words)
+        == replaced_by_recipe(words[:2], words[2:])
+        == ["optimizer=sgd has no effect: recipe=vit sets all of it; write optimizer.<key>=, or leave the recipe out"]
+    )
+    assert replaced_by_recipe(["optimizer=sgd", "recipe=null"]) == []
 
 
 def test_command_lines_without_hydra_read_recipes():
