@@ -54,6 +54,13 @@ def test_links_and_pictures_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_says_what_it_is_for_and_leads_on(page):
+    text = page.read_text(encoding="utf-8")
+    assert re.match(r"# .+\n\n[A-Z](?!.*\|).+", text), "a sentence comes behind the title"
+    assert re.search(r"\]\([^)]+\.md", text), "a page ends with a link to what comes next"
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(ROOT)))
 def test_python(page):
     net = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
     names = {"__name__": "page", "net": net}

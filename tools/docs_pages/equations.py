@@ -76,7 +76,8 @@ EQUATIONS = {
     r" \text{ from the last history\_size steps}",
     "torch.optim.Adafactor": _lines(
         r"R_t &= \hat\beta_t R_{t-1} + (1-\hat\beta_t)\, \text{row means of } G_t^2, \qquad"
-        r" C_t = \hat\beta_t C_{t-1} + (1-\hat\beta_t)\, \text{column means}, \qquad \hat\beta_t = 1 - t^{\text{beta2\_decay}}",
+        r" \hat\beta_t = 1 - t^{\text{beta2\_decay}}",
+        r"C_t &= \hat\beta_t C_{t-1} + (1-\hat\beta_t)\, \text{column means of } G_t^2",
         r"U_t &= G_t \Big/ \sqrt{R_t C_t^\top / \text{mean}(R_t)}, \qquad"
         r" \hat U_t = U_t / \max(1,\; \text{RMS}(U_t) / \text{d})",
         rf"\theta_t &= {_DECAYED} - \max(\text{{eps}}_2,\; \text{{RMS}}(\theta_{{t-1}}))"
