@@ -34,6 +34,13 @@ def test_every_block_has_a_language_that_is_checked(page):
 
 
 @each_page
+def test_no_code_hides_from_the_checks(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    hidden = re.findall(r"^[ \t]+```.*|^~~~.*|(?<=\n\n)(?: {4}|\t)[^-*\s].*", text, re.MULTILINE)
+    assert hidden == [], "code stands in ``` at the beginning of a line, with a language"
+
+
+@each_page
 def test_words_that_are_no_plain_english(page):
     assert not re.findall(r"(?i)refused in words|\btold\b|\bnobody\b|\bwhoever\b", page.read_text(encoding="utf-8"))
 

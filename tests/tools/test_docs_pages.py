@@ -13,6 +13,7 @@ import pytest
 import docs_pages
 import lit_optim
 from _support.bad_command_lines import AREAS, CONTRACT
+from _support.pages import blocks, check_overrides, commands
 from conftest import preset_names
 from docs_pages import api, config_keys, equations, error_kinds, errors, gallery, recipes
 from lit_optim.config.read.presets import load_preset
@@ -118,6 +119,21 @@ def test_every_recipe_has_a_page_with_its_numbers_and_sources():
         assert part in pages["recipes/lm.md"]
     assert "| clipping | none in the source |" in pages["recipes/vit.md"]
     assert "| [lm](./lm.md) | Pretraining of a language model" in pages["recipes/index.md"]
+
+
+def test_the_commands_and_the_python_of_recipes_work(tmp_path):
+    found = recipes.pages()
+    pages = {path: tmp_path / path.replace("/", "_") for path in found}
+    for path, file in pages.items():
+        file.write_text(found[path], encoding="utf-8")
+    for block in blocks(pages["recipes/index.md"]):
+        if block.language == "python":
+            exec(block.text, {})
+    every = [next(commands(file)) for file in pages.values()]
+    clipped = [words for words in every if words[-1].startswith("+trainer.")]  # the others are composed in other tests
+    assert len(clipped) > 5
+    for words in clipped:
+        check_overrides(words[2:])
 
 
 def test_the_choose_page_links_every_recipe():
