@@ -146,4 +146,4 @@ check: lint types cov  ## all that CI checks
 
 clean:  ## remove what the targets made, but the environments
 	rm -rf dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
-	  docs/gallery docs/reference docs/errors.md
+	  docs/gallery docs/recipes docs/reference docs/errors.md

@@ -20,6 +20,7 @@ html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/icon.svg"
+smartquotes = False  # which would make one dash of `--lr` outside of code
 html_copy_source = False
 html_show_copyright = html_show_sphinx = False
 exclude_patterns = ["inventories"]

@@ -13,8 +13,10 @@ import pytest
 import docs_pages
 import lit_optim
 from _support.bad_command_lines import AREAS, CONTRACT
+from _support.pages import blocks, check_overrides, commands
 from conftest import preset_names
-from docs_pages import api, config_keys, error_kinds, errors, gallery
+from docs_pages import api, config_keys, equations, error_kinds, errors, gallery, recipes
+from lit_optim.config.read.presets import load_preset
 
 PACKAGE = Path(lit_optim.__file__).parent
 INTERNAL = {"lit_optim.config.pitfalls", "lit_optim.errors"}  # what the doctor calls, and what words messages
@@ -73,6 +75,70 @@ def test_the_page_of_an_optimizer_has_equation_keys_and_what_was_measured():
         "| `weight_decay` |",
     ):
         assert part in page
+
+
+OPTIMIZERS = [name for name in preset_names("optimizer") if name != "any"]  # whose class is the user's
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_has_an_equation_that_is_converted_whole(name):
+    pytest.importorskip("latex2mathml", reason="the extra `docs` is not installed")
+    from docs_pages.mathml import mathml
+
+    found = re.findall(
+        r"^```\{math\}\n(.*?)^```", gallery.equation({"name": name, "target": target(name)}), re.DOTALL | re.MULTILINE
+    )
+    assert found
+    for text in found:
+        assert not re.search(r"<m\w+>(&|&amp;|&#x00026;|&#x0005C;|\\\w*)</m", mathml(text.strip(), display=True)), text
+
+
+def target(name):
+    return load_preset("optimizer", name).get("_target_")
+
+
+def test_no_equation_is_left_of_a_class_that_is_gone():
+    parts = [
+        part["optimizer"] for name in OPTIMIZERS for part in load_preset("optimizer", name).get("parts", {}).values()
+    ]
+    used = {target(name) for name in [*OPTIMIZERS, *parts]}
+    assert {*equations.EQUATIONS, *equations.SAME_RULE} <= used
+
+
+def test_every_recipe_has_a_page_with_its_numbers_and_sources():
+    pages = recipes.pages()
+    assert [*pages] == ["recipes/index.md", *(f"recipes/{name}.md" for name in preset_names("recipe"))]
+    for part in (
+        "python train.py recipe=lm +trainer.gradient_clip_val=1.0",
+        "| source | nanoGPT",
+        "| checked | against several copies of train.py |",
+        "| clipping | `+trainer.gradient_clip_val=1.0` |",
+        "[optimizer=adamw](../gallery/optimizer/adamw.md)",
+        "| `optimizer.lr` | `0.0006` | learning\\_rate; smaller for larger models |",
+    ):
+        assert part in pages["recipes/lm.md"]
+    assert "| clipping | none in the source |" in pages["recipes/vit.md"]
+    assert "| [lm](./lm.md) | Pretraining of a language model" in pages["recipes/index.md"]
+
+
+def test_the_commands_and_the_python_of_recipes_work(tmp_path):
+    found = recipes.pages()
+    pages = {path: tmp_path / path.replace("/", "_") for path in found}
+    for path, file in pages.items():
+        file.write_text(found[path], encoding="utf-8")
+    for block in blocks(pages["recipes/index.md"]):
+        if block.language == "python":
+            exec(block.text, {})
+    every = [next(commands(file)) for file in pages.values()]
+    clipped = [words for words in every if words[-1].startswith("+trainer.")]  # the others are composed in other tests
+    assert len(clipped) > 5
+    for words in clipped:
+        check_overrides(words[2:])
+
+
+def test_the_choose_page_links_every_recipe():
+    text = (PACKAGE.parent / "docs" / "choose.md").read_text(encoding="utf-8")
+    assert {*re.findall(r"recipes/(\w+)\.md", text)} == {*preset_names("recipe"), "index"}
 
 
 def test_every_message_has_a_cause_and_a_fix():

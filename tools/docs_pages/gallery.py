@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from docs_pages.api import public_names
-from docs_pages.cli import printed
+from docs_pages.equations import EQUATIONS, SAME_RULE
 from docs_pages.markdown import cell, code, fenced, printable, table, toctree
 from lit_optim.cli.config_value import as_config_value
 from lit_optim.cli.describe.preset import info
 from lit_optim.config.read import presets
-from lit_optim.errors import ConfigError
+from lit_optim.config.read.command_line import choices
 from lit_optim.imports import import_object
+from lit_optim.plots.palette import DARK, LIGHT, Palette
+from lit_optim.preview.curves import preview
+from lit_optim.preview.downsample import downsample
 
+SIZE = (5.0, 2.8)  # inches: text of 10 points can be read on a phone
+MOST_LABELS = 6  # of phases, side by side at this size
 STEPS = ("total_steps=1000", "steps_per_epoch=100")
 GROUPS = ("optimizer", "scheduler")
 FACTS = ("paper", "source", "untested", "missing")
@@ -57,15 +62,47 @@ def pages() -> dict[str, str]:
 
 
 def pictures() -> dict[str, list[str]]:
-    """Return the overrides of every schedule's curve, by the path of its picture."""
+    """Return the overrides of every schedule's curve, by the path of its picture; ``-dark`` is drawn beside it."""
     names = presets.preset_names("scheduler")
     return {f"gallery/scheduler/{name}.svg": ["optimizer=sgd", f"scheduler={name}", *STEPS] for name in names}
 
 
 def draw(file: Path, overrides: list[str]) -> None:
-    """Draw a curve as ``lit-optim preview`` does."""
+    """Draw a curve as ``lit-optim preview`` does, for light and for dark pages."""
+    from lit_optim.plots.preview import draw_preview  # needs matplotlib
+
     file.parent.mkdir(parents=True, exist_ok=True)
-    printed("preview", *overrides, "--out", str(file))
+    one = preview(choices(overrides)[0])
+    figure = draw_preview([one], {curve: downsample(curve, one.total_steps) for curve in one.curves})
+    figure.set_size_inches(SIZE)
+    for label in figure.axes[0].texts if len(figure.axes[0].texts) > MOST_LABELS else []:
+        label.remove()
+    figure.savefig(file, metadata={"Date": None})
+    dark_file(file).write_text(in_the_dark(file.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def dark_file(file: Path) -> Path:
+    """Return the place of the dark picture beside the light one."""
+    return file.with_stem(f"{file.stem}-dark")
+
+
+def in_the_dark(svg: str) -> str:
+    """Give a picture in the colors of light pages those of dark pages.
+
+    Example:
+        >>> in_the_dark(f'<path style="fill: {LIGHT.ink}; stroke: {LIGHT.lines[0]}"/>') == (
+        ...     f'<path style="fill: {DARK.ink}; stroke: {DARK.lines[0]}"/>'
+        ... )
+        True
+    """
+    pairs = zip(colors_of(LIGHT), colors_of(DARK), strict=True)
+    new = dict(pairs)
+    return re.sub("#[0-9a-f]{6}", lambda found: new.get(found[0], found[0]), svg)
+
+
+def colors_of(palette: Palette) -> tuple[str, ...]:
+    """List the colors of a palette."""
+    return (*palette.lines, palette.ink, palette.grid, palette.background, *palette.bands)
 
 
 def _listed(group: str, every: Mapping[str, Any]) -> str:
@@ -85,7 +122,9 @@ def _card(name: str, one: Mapping[str, Any]) -> str:
 
 
 def _picture(name: str) -> str:
-    return f"```{{image}} ./{name}.svg\n:alt: the learning rate of {name} over 1,000 steps\n:class: curve\n```\n"
+    alt = f":alt: the learning rate of {name} over 1,000 steps"
+    themes = {"light": f"{name}.svg", "dark": f"{name}-dark.svg"}
+    return "\n".join(f"```{{image}} ./{file}\n{alt}\n:class: curve only-{x}\n```\n" for x, file in themes.items())
 
 
 def _page(one: Mapping[str, Any]) -> str:
@@ -97,7 +136,7 @@ def _page(one: Mapping[str, Any]) -> str:
         _picture(one["name"]) if one["group"] == "scheduler" else "",
         f"{fenced(one['command_line'], 'bash')}",
         fenced(one["python"], "python") if one["python"] else "",
-        _equation(one["target"]),
+        equation(one) if one["group"] == "optimizer" else "",
         table(["", ""], [["class", _class(one["target"])], *needs, *facts]),
         _capabilities(one["measured"]),
         _keys(one["keys"]),
@@ -138,13 +177,32 @@ def _class(target: str | None) -> str:
     return f"{{py:class}}`{path}`" if known else code(path)
 
 
-def _equation(target: str | None) -> str:
-    """Return the equation of a class of ours, from its docstring."""
-    if not (target or "").startswith("lit_optim."):
+def equation(one: Mapping[str, Any]) -> str:
+    """Lay out the equations of an optimizer, those of its parts one by one; nothing where its class is the user's."""
+    parts = presets.load_preset("optimizer", one["name"]).get("parts")
+    if not parts:
+        return _math(one["target"])
+    names = {name: part["optimizer"] for name, part in parts.items()}
+    each = (f"{name}: {_math(presets.load_preset('optimizer', preset)['_target_'])}" for name, preset in names.items())
+    return "\n".join(f"Of the part {text}".replace(": ```", ":\n\n```", 1) for text in each)
+
+
+def _math(target: str | None) -> str:
+    target = SAME_RULE.get(target or "", target or "")
+    text = _of_docstring(target) if target.startswith("lit_optim.") else EQUATIONS.get(target, "")
+    if not text:
         return ""
-    try:
-        text = inspect.getdoc(import_object(target or "", "target")) or ""
-    except ConfigError:
-        return ""
-    found = re.search(r"^\.\. math::\n((?: +.*\n|\n)+)", text, re.MULTILINE)
-    return f"```{{math}}\n{textwrap.dedent(found[1]).strip()}\n```\n" if found else ""
+    package = target.partition(".")[0]
+    note = (
+        ""
+        if package in ("lit_optim", "torch")
+        else f"\nThe rule of the paper. What `{package}` adds is in its own documentation.\n"
+    )
+    return f"```{{math}}\n{text}\n```\n{note}"
+
+
+def _of_docstring(target: str) -> str:
+    found = re.search(
+        r"^\.\. math::\n((?: +.*\n|\n)+)", inspect.getdoc(import_object(target, "target")) or "", re.MULTILINE
+    )
+    return textwrap.dedent(found[1]).strip() if found else ""

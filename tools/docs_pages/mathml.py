@@ -23,9 +23,11 @@ def mathml(latex: str, *, display: bool) -> str:
         True
         >>> "<mtr>" in mathml(r"a &= 1 \\ b &= 2", display=True)
         True
+        >>> ">&<" in mathml(r"a &= \begin{cases} 1 & b \\ 2 & c \end{cases}", display=True)
+        False
     """
     latex = latex.replace(r"\_", "_").replace("{aligned}", "{split}")
-    if display and ("\\\\" in latex or "&" in latex) and "\\begin" not in latex:
+    if display and ("\\\\" in latex or "&" in latex) and not latex.startswith("\\begin"):
         latex = rf"\begin{{split}}{latex}\end{{split}}"
     return convert(latex, display="block" if display else "inline")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from docs_pages import api, cli, config_keys, errors, gallery
+from docs_pages import api, cli, config_keys, errors, gallery, recipes
 
-FOLDERS = ("gallery", "reference")
+FOLDERS = ("gallery", "recipes", "reference")
 
 
 def pages() -> dict[str, str]:
     """Return the text of every generated page, by its path below ``docs``."""
-    every = [api.pages(), cli.pages(), config_keys.pages(), errors.pages(), gallery.pages()]
+    every = [api.pages(), cli.pages(), config_keys.pages(), errors.pages(), gallery.pages(), recipes.pages()]
     return {path: text for found in every for path, text in found.items()}
 
 
@@ -22,9 +22,10 @@ def write(docs: Path) -> None:
         docs: folder of ``conf.py``.
     """
     texts, pictures = pages(), gallery.pictures()
+    known = {*texts, *pictures, *(str(gallery.dark_file(Path(path))) for path in pictures)}
     for folder in FOLDERS:
         for file in (docs / folder).rglob("*.*"):
-            if str(file.relative_to(docs)) not in {*texts, *pictures}:
+            if str(file.relative_to(docs)) not in known:
                 file.unlink()
     for path, text in texts.items():
         _write_if_changed(docs / path, text)
