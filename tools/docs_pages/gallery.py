@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from docs_pages.api import public_names
-from docs_pages.cli import printed
 from docs_pages.markdown import cell, code, fenced, printable, table, toctree
 from lit_optim.cli.config_value import as_config_value
 from lit_optim.cli.describe.preset import info
 from lit_optim.config.read import presets
+from lit_optim.config.read.command_line import choices
 from lit_optim.errors import ConfigError
 from lit_optim.imports import import_object
+from lit_optim.plots.preview import draw_preview
+from lit_optim.preview.curves import preview
+from lit_optim.preview.downsample import downsample
 
 STEPS = ("total_steps=1000", "steps_per_epoch=100")
+WIDTH = 4.8  # inches of a curve
 GROUPS = ("optimizer", "scheduler")
 FACTS = ("paper", "source", "untested", "missing")
 MEASURED = {
@@ -63,9 +67,11 @@ def pictures() -> dict[str, list[str]]:
 
 
 def draw(file: Path, overrides: list[str]) -> None:
-    """Draw a curve as ``lit-optim preview`` does."""
+    """Draw a curve as ``lit-optim preview`` does, in a width that can be read on a phone."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    printed("preview", *overrides, "--out", str(file))
+    one = preview(choices(overrides)[0])
+    points = {curve: downsample(curve, one.total_steps) for curve in one.curves}
+    draw_preview([one], points, width=WIDTH).savefig(file)
 
 
 def _listed(group: str, every: Mapping[str, Any]) -> str:
