@@ -31,7 +31,7 @@ def shade(axes: Axes, bands: Sequence[Phase]) -> float:
     """
     first, last = axes.get_xlim()
     spans = [(b.name, (b.start - first) / (last - first), ((b.stop or last) - first) / (last - first)) for b in bands]
-    names = place_names(spans, LETTER * WIDTH / axes.get_figure(root=True).get_figwidth())
+    names = place_names(spans, LETTER * WIDTH * axes.figure.dpi / axes.figure.bbox.width)
     share = ROW * (1 + max((row for _, row in names.values()), default=-1))
     add_headroom(axes, share)
     for i, band in enumerate(bands):

@@ -49,7 +49,8 @@ def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] 
     cls: type[OptimizerStub]
     if "parts" in spec.arguments:
         classes, defaults, options = _read_from_parts(spec, rules)
-        return type(classes, (OptimizerStub,), {})(defaults, options)
+        cls = type(classes, (OptimizerStub,), {})
+        return cls(defaults, options)
     if _is_preset_with_numbers(preset, spec, rules) and all(_gives_key(spec.arguments, key) for key in driven):
         defaults = {name: _as_default(value) for name, value in spec.arguments.items()}
         given = presets.load_preset("param_groups", rules).get("rules", {})
