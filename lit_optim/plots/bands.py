@@ -45,13 +45,29 @@ def bands(phases: Sequence[Phase], steps: Sequence[int], values: Sequence[float]
 
 def _split(phase: Phase, points: list[tuple[int, float]], prefix: str) -> list[Phase]:
     """Split a phase at its restarts, or where it begins to fall after a constant part."""
-    starts = cycle_starts(points)
+    starts = all_cycle_starts(points)
     if 1 < len(starts) <= MOST_CYCLES:
         edges = [phase.start, *starts[1:], phase.stop]
         return [Phase(f"{prefix}cycle {i}", a, b) for i, (a, b) in enumerate(pairwise(edges), 1) if a is not None]
     if (begin := decay_start(points)) is not None:
         return [Phase(f"{prefix}stable", phase.start, begin), Phase(f"{prefix}decay", begin, phase.stop)]
     return [phase]
+
+
+def all_cycle_starts(points: Sequence[tuple[int, float]]) -> list[int]:
+    """Return the first step of each cycle, of those too that are small beside the first: the last is searched again.
+
+    Args:
+        points: optimizer steps and values.
+
+    Example:
+        >>> all_cycle_starts(list(enumerate([1.0, 0.0, 0.1, 0.0, 0.01, 0.0, 0.001, 0.0])))
+        [0, 2, 4, 6]
+    """
+    starts = cycle_starts(points)
+    if len(starts) == 1 or not points:
+        return starts
+    return starts[:-1] + all_cycle_starts([point for point in points if point[0] >= starts[-1]])
 
 
 def cycle_starts(points: Sequence[tuple[int, float]]) -> list[int]:

@@ -31,7 +31,7 @@ def line_looks(series: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
     forms = _numbered([tuple(f"{v / top if top else v:.6f}" for v in s) for s, top in zip(series, peaks, strict=True)])
     levels = _numbered([f"{top:.6g}" for top in peaks])
     if not any(levels):
-        return [(form % len(LIGHT.lines), form % len(DASHES)) for form in forms]
+        return [(form % len(LIGHT.lines), (form + form // len(LIGHT.lines)) % len(DASHES)) for form in forms]
     more = len(DASHES)  # with more levels than dashes the color changes too
     return [((f + level // more) % len(LIGHT.lines), level % more) for f, level in zip(forms, levels, strict=True)]
 

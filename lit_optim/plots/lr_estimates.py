@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lit_optim.plots.bands import bands
 from lit_optim.plots.palette import LIGHT
-from lit_optim.plots.panel import INK, add_epochs, dashes, new_figure, style_panel
+from lit_optim.plots.panel import INK, add_epochs, add_headroom, dashes, new_figure, style_panel
 from lit_optim.plots.phase_shading import shade
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lit_optim.plots.run_facts import RunFacts
 
 USED, SWITCH, *ESTIMATES = range(len(LIGHT.lines))  # which color is whose
+TEXT = 0.13  # height of what is written at a switch, as a share of the panel's
 
 
 class EstimateHistory(Protocol):
@@ -60,6 +61,7 @@ def draw_estimates(histories: Sequence[EstimateHistory], facts: RunFacts) -> Fig
     axes.set_xlim(first, last)
     style_panel(axes)
     taken = shade(axes, bands(facts.phases, [first], [0.0], last))
+    add_headroom(axes, TEXT * sum(history.switched_at is not None for history in histories) / (1 - taken))
     _mark_switches(axes, histories, (first + last) / 2, 1 - taken)
     add_epochs(axes, facts.epoch)
     axes.set_ylabel("learning rate", color=INK)

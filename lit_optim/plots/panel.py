@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 INK = LIGHT.ink
 DECADES = 1e3  # that a logarithmic scale shows below the lowest of the peaks; a cosine ends at nearly 0
+FEW = 30  # steps that are drawn as points, too
 MARGIN = 0.04  # of the range, above the highest value
 
 
@@ -50,7 +51,7 @@ def draw_lines(
     for (label, (steps, values)), (color, style) in zip(lines, line_looks(series), strict=True):
         axes.plot(
             steps, values, label=label, color=LIGHT.lines[color], linestyle=dashes(style), linewidth=1.8,
-            marker="o" if len(steps) == 1 else "", clip_on=log,
+            marker="o" if len(steps) <= FEW else "", markersize=4, clip_on=log,
         )  # fmt: skip
     style_panel(axes)
     _scale_values(axes, series, log)
@@ -64,7 +65,7 @@ def style_panel(axes: Axes) -> None:
 
     axes.set_xlabel("optimizer step", color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.tick_params(length=0, which="both", colors=INK)
     axes.grid(axis="y", color=LIGHT.grid, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -118,5 +119,11 @@ def _scale_values(axes: Axes, series: Sequence[Sequence[float]], log: bool) -> N
     if low == high:
         low, high = (0.0, high) if high > 0 else (low - 1, high + 1)
     axes.set_ylim(low, high + MARGIN * (high - low))
-    axes.set_yticks([tick for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high * 1.001])
+    axes.set_yticks(
+        [
+            tick
+            for tick in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+            if low <= tick <= high * 1.001
+        ]
+    )
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")

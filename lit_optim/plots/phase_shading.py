@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from lit_optim.schedules.plan.plan import Phase
 
-LETTER = 0.0115  # width of a letter, as a share of the panel's, which may be narrow
+WIDTH = 9.0  # inches of a picture
+LETTER = 0.0115  # width of a letter, as a share of that of its panel, which may be narrow
 ROW = 0.075  # height of a row of names
 ROWS = 3
 
@@ -30,7 +31,7 @@ def shade(axes: Axes, bands: Sequence[Phase]) -> float:
     """
     first, last = axes.get_xlim()
     spans = [(b.name, (b.start - first) / (last - first), ((b.stop or last) - first) / (last - first)) for b in bands]
-    names = place_names(spans)
+    names = place_names(spans, LETTER * WIDTH * axes.figure.dpi / axes.figure.bbox.width)
     share = ROW * (1 + max((row for _, row in names.values()), default=-1))
     add_headroom(axes, share)
     for i, band in enumerate(bands):
@@ -41,11 +42,12 @@ def shade(axes: Axes, bands: Sequence[Phase]) -> float:
     return share
 
 
-def place_names(spans: Sequence[tuple[str, float, float]]) -> dict[int, tuple[float, int]]:
+def place_names(spans: Sequence[tuple[str, float, float]], letter: float = LETTER) -> dict[int, tuple[float, int]]:
     """Find a place for the name of each span, in the first row where it covers no other; none where all are full.
 
     Args:
         spans: name, begin and end of each, as shares of the panel's width.
+        letter: width of a letter, as a share of it too.
 
     Returns:
         By the index of the span: the middle of its name, and its row, 0 the highest.
@@ -56,7 +58,7 @@ def place_names(spans: Sequence[tuple[str, float, float]]) -> dict[int, tuple[fl
     """
     ends, places = [0.0] * ROWS, {}
     for i, (name, start, stop) in enumerate(spans):
-        half = LETTER * (len(name) + 1) / 2
+        half = letter * (len(name) + 1) / 2
         middle = min(max((start + stop) / 2, half), 1 - half)
         row = next((row for row, end in enumerate(ends) if middle - half >= end - 1e-9), None)
         if row is not None:

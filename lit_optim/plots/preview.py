@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,8 @@ def title_of(previews: Sequence[Preview]) -> str:
         'AdamW, warmup + cosine / wsd: 1,000 optimizer steps'
     """
     optimizers = _listed((one.optimizer for one in previews), "optimizers")
-    schedules = _listed((plan_name(one.curves[0].driven.plan) for one in previews), "schedules")
+    lrs = [curve for one in previews for curve in one.curves if curve.key == one.curves[0].key]
+    schedules = _listed((plan_name(curve.driven.plan) for curve in lrs), "schedules")
     lengths = sorted({one.total_steps for one in previews})
     return f"{optimizers}, {schedules}: {' / '.join(f'{n:,}' for n in lengths)} optimizer step{'s' * (lengths != [1])}"
 
@@ -70,17 +72,20 @@ def bands_of(curves: Sequence[Curve], points: Mapping[Curve, Points], last: int)
     return bands(phases[0], [0], [0.0], last) if all(each == phases[0] for each in phases) else []
 
 
-def draw_preview(previews: Sequence[Preview], points: Mapping[Curve, Points], *, log: bool = False) -> Figure:
+def draw_preview(
+    previews: Sequence[Preview], points: Mapping[Curve, Points], *, log: bool = False, width: float = 9.0
+) -> Figure:
     """Draw the picture.
 
     Args:
         previews: configurations.
         points: the steps of every curve and its values there.
         log: whether values are on a logarithmic scale in any case; those at 0 and below are not drawn then.
+        width: inches; letters have the same size in a narrow picture.
     """
     keys = list(dict.fromkeys(curve.key for preview in previews for curve in preview.curves))
     last = max(preview.total_steps for preview in previews)
-    figure = new_figure(9, 1.2 + 2.6 * len(keys))
+    figure = new_figure(width, (1.2 + 2.6 * len(keys)) * math.sqrt(width / 9))
     panels = figure.subplots(len(keys), 1, sharex=True, squeeze=False)[:, 0]
     for axes, key in zip(panels, keys, strict=True):
         shown = labelled_curves(previews, key)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lit_optim.lightning_api import Trainer
+from lit_optim.optimizers.composite import Composite
+from lit_optim.optimizers.switched.optimizer import Switched
 from lit_optim.scheduler.run_length import steps_per_epoch
 from lit_optim.scheduler.schedule_lr import ScheduleLR
 from lit_optim.schedules.plan.plan import Phase, plan_name
@@ -36,9 +38,25 @@ class RunFacts(NamedTuple):
         return f"{self.optimizer}, {self.schedule}"
 
 
+def classes_of(optimizer: Any) -> str:
+    """Name the class of an optimizer; of one that is made of several, theirs.
+
+    Example:
+        >>> import torch
+        >>> from lit_optim.optimizers import SGDW
+        >>> classes_of(SGDW([torch.zeros(1)], lr=0.1))
+        'SGDW'
+    """
+    if isinstance(optimizer, Switched):
+        return ", then ".join(type(each).__name__ for each in optimizer.inner)
+    if isinstance(optimizer, Composite):
+        return " + ".join(dict.fromkeys(type(each).__name__ for each in optimizer.parts.values()))
+    return type(optimizer).__name__
+
+
 def run_facts(trainer: Trainer) -> RunFacts:
     """Read the facts of a run that has taken a step."""
-    optimizers = " / ".join(dict.fromkeys(type(optimizer).__name__ for optimizer in trainer.optimizers))
+    optimizers = " / ".join(dict.fromkeys(map(classes_of, trainer.optimizers)))
     schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
     ours = [each for each in schedulers if isinstance(each, ScheduleLR)]
     named = [plan_name(s.driven_values[0].plan) if isinstance(s, ScheduleLR) else type(s).__name__ for s in schedulers]

@@ -48,8 +48,9 @@ def optimizer_stub(preset: Any, spec: Spec, rules: Any, driven: Collection[str] 
     """
     cls: type[OptimizerStub]
     if "parts" in spec.arguments:
-        cls = type("Composite", (OptimizerStub,), {})
-        return cls(*_read_from_parts(spec, rules))
+        classes, defaults, options = _read_from_parts(spec, rules)
+        cls = type(classes, (OptimizerStub,), {})
+        return cls(defaults, options)
     if _is_preset_with_numbers(preset, spec, rules) and all(_gives_key(spec.arguments, key) for key in driven):
         defaults = {name: _as_default(value) for name, value in spec.arguments.items()}
         given = presets.load_preset("param_groups", rules).get("rules", {})
@@ -94,8 +95,8 @@ def _as_default(value: Any) -> Any:
     return float(value) if type(value) is int else value
 
 
-def _read_from_parts(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:
-    """Read a composite's defaults, and the groups that its parts may have with each rule."""
+def _read_from_parts(spec: Spec, rules: Any) -> tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]]]:
+    """Read the classes of a composite, its defaults, and the groups that its parts may have with each rule."""
     from lit_optim.config.build.optimizer import build_on_dummy
     from lit_optim.config.build.param_groups import read_grouping
     from lit_optim.config.build.parts import check_composite, parts_of
@@ -112,7 +113,9 @@ def _read_from_parts(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple
             values = {k: own[k] * v.factor if isinstance(v, Relative) else v for k, v in options.items()}
             apart = values or rule.schedule is not None
             groups += [(f"{part.name}/{rule.name}", {**own, **values})] if apart else []
-    return {"lr": groups[-1][1]["lr"], **{k: v for k, v in checked.arguments.items() if k != "parts"}}, groups
+    classes = " + ".join(dict.fromkeys(part.optimizer.cls.__name__ for part in parts_of(checked)))
+    own_values = {k: v for k, v in checked.arguments.items() if k != "parts"}
+    return classes, {"lr": groups[-1][1]["lr"], **own_values}, groups
 
 
 def _read_from_class(spec: Spec, rules: Any) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]]:

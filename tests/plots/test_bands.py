@@ -17,6 +17,7 @@ EDGES = [  # of 1,000 steps, warmup 5 %
     ("warmup_cosine", [("warmup", 0), ("main", 50)]),
     ("warmup_wsd", [("warmup", 0), ("stable", 50), ("decay", 900)]),
     ("cosine_restarts", [("cycle 1", 0), ("cycle 2", 143), ("cycle 3", 429)]),  # 1 : 2 : 4 parts of 1,000
+    ("triangular2", [("cycle 1", 0), *((f"cycle {i + 1}", 100 * i + 1) for i in range(1, 10))]),
     ("one_cycle", [("main", 0)]),
     ("multistep", [("main", 0)]),
     ("plateau", [("main", 0)]),

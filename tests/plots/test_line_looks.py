@@ -22,6 +22,10 @@ def test_thirty_levels_look_differently():
     assert len({*line_looks([times(0.9**i, COSINE) for i in range(30)])}) == 30
 
 
+def test_fifteen_schedules_look_differently():
+    assert len({*line_looks([[1.0, i / 20] for i in range(15)])}) == 15
+
+
 def test_what_cannot_be_scaled():
     assert line_looks([[0.0, 0.0], [math.nan, 0.0], [1.0, math.inf]])
     assert not are_far_apart([[0.0], [math.nan]])

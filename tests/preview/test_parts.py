@@ -9,7 +9,7 @@ from lit_optim.preview.optimizer_stub import optimizer_stub
 def test_groups_are_named_by_part_and_rule_and_hold_the_values_of_their_part():
     spec = read_spec({"_target_": "muon_adamw", "lr": 0.02, "parts": {"adamw": {"lr": "x0.1"}}}, "optimizer")
     stub = optimizer_stub("muon_adamw", spec, "head_x10")
-    assert type(stub).__name__ == "Composite"
+    assert type(stub).__name__ == "AdamW + Muon"
     assert stub.defaults == {"lr": 0.02, "weight_decay": 0.1}
     found = [(group["name"], group["lr"], "betas" in group) for group in stub.param_groups]
     assert found == [
