@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 NETWORKS = 3  # levels of modules in which networks have names: task, wrapper, network
 GRAPH = re.compile(r"^(GCN|GAT|GIN|SAGE|Graph|MessagePassing)(?!ormer)")  # classes of graph layers
 
+ATTENTION = re.compile(r"(\w*_)?(attn|mha)", re.IGNORECASE)
+QUERIES = re.compile(
+    r"(\w+_)?w?qkv(_proj)?|c_attn|to_q|[Ww]_?q|q_(proj|lin)|query_(proj|key_value)"
+)  # a projection's name
+PAIRS = ({"q", "k"}, {"query", "key"})  # of projections
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -73,7 +79,7 @@ def facts_of(module: nn.Module) -> Facts:
         parameters=sum(p.numel() for p in parameters),
         frozen=sum(p.numel() for p in parameters if not p.requires_grad),
         convolutions=count(nn.modules.conv._ConvNd),
-        attentions=sum("attention" in kind.__name__.lower() for kind in kinds),
+        attentions=sum(_is_attention(name, layer) for name, layer in layers),
         recurrent=count((nn.RNNBase, nn.RNNCellBase)),
         batch_norms=count(nn.modules.batchnorm._BatchNorm),
         layer_norms=sum("layernorm" in kind.__name__.lower() for kind in kinds),
@@ -97,6 +103,14 @@ def _with_matrices(module: nn.Module) -> Iterator[nn.Module]:
         own = layer.parameters(recurse=False)
         if any(isinstance(p, nn.UninitializedParameter) or p.dim() >= 2 for p in own):
             yield layer
+
+
+def _is_attention(path: str, layer: nn.Module) -> bool:
+    """Return whether a layer is attention by its class, its name, or a projection to queries among its children."""
+    names, children = (type(layer).__name__, path.rpartition(".")[2]), {name for name, _ in layer.named_children()}
+    if any(pair <= children for pair in PAIRS) or any(map(QUERIES.fullmatch, children)):
+        return True
+    return any("attention" in name.lower() or ATTENTION.fullmatch(name) for name in names)
 
 
 def _is_graph_layer(kind: type) -> bool:

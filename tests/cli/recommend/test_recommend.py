@@ -66,6 +66,37 @@ def words():
     return LSTM(vocabulary=10_000)
 
 
+def layer(**children):
+    return nn.ModuleDict(children)
+
+
+def linear():
+    return nn.Linear(4, 4)
+
+
+ATTENTION = {
+    "class": nn.MultiheadAttention(4, 1),
+    "name": layer(attn=linear()),
+    "one projection": layer(qkv=linear(), proj=linear()),
+    "GPT-2": layer(c_attn=linear(), c_proj=linear()),
+    "Llama": layer(q_proj=linear(), k_proj=linear(), v_proj=linear()),
+    "diffusers": layer(to_q=linear(), to_k=linear()),
+    "letters": layer(q=linear(), k=linear(), v=linear()),
+    "words": layer(query=linear(), key=linear(), value=linear()),
+    "GPT-NeoX": layer(query_key_value=linear()),
+}
+
+
+@pytest.mark.parametrize("form", ATTENTION)
+def test_attention_is_seen_however_it_is_written(form):
+    assert facts_of(nn.Sequential(ATTENTION[form])).attentions
+
+
+@pytest.mark.parametrize("names", [("q",), ("q1", "q2"), ("query",), ("key", "value"), ("qf1", "actor"), ("proj",)])
+def test_a_layer_of_another_kind_is_no_attention(names):
+    assert not facts_of(layer(**{name: linear() for name in names})).attentions
+
+
 def pretrained(net):
     net.config = type("Config", (), {"_name_or_path": "someone/model"})
     return net
