@@ -67,13 +67,29 @@ def test_a_page_says_what_it_is_for_and_leads_on(page):
     assert re.search(r"\]\([^)]+\.md", text), "a page ends with a link to what comes next"
 
 
-@pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(ROOT)))
-def test_python(page):
+def execute(page):
+    """Execute all Python of a page, block after block; returns the names that it has then."""
     net = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
     names = {"__name__": "page", "net": net}
     for block in blocks(page):
         if block.language == "python":
             exec(compile(textwrap.dedent(block.text), str(page), "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python(page):
+    execute(page)
+
+
+def test_the_apps_of_start(monkeypatch, capsys):
+    names = execute(DOCS_FOLDER / "start.md")
+    names["main"](lit_optim.compose(["optimizer=sgd"]))
+    monkeypatch.setattr("sys.argv", ["app.py", "fit", "--model.optimizer", "sgd", "--print_config"])
+    with pytest.raises(SystemExit) as ended:
+        names["cli"]()
+    assert not ended.value.code
+    assert re.search(r"^  optimizer:\s+(_target_: |name: )?sgd$", capsys.readouterr().out, re.MULTILINE)
 
 
 def composed(text, cfg, folder):

@@ -30,6 +30,10 @@ REWORDED = [  # Hydra's text, and ours
         r"\1: chosen twice; write \1=NAME without +, or in a defaults list: override \1: NAME",
     ),
     (r"Error parsing override '(.+?)'\s+missing EQUAL.*", r"\1: no value; write \1=VALUE"),
+    (
+        r"Could not override '.+?'\.\s+Did you mean to override (\S+)\?\s+To append .* use \+(.+=(.+))",
+        r"\2: the app's defaults list has no such entry; did you mean \1=\3?",
+    ),
     (r".*Could not (?:find|load) '(.+)/'.*", r"\1=: no name"),
     (r".*Could not (?:find|load) '(.+)/([^/]+?)'.*", r"\1=\2: the group has no such name"),
 ]

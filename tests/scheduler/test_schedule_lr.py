@@ -289,8 +289,11 @@ def test_of_a_plateau_frequency_counts_values_of_the_metric():
     ("arguments", "message"),
     [
         ({"main": {"shape": "cosine"}}, "scheduler: total_steps is unknown"),
-        ({"warmup": 11, "total_steps": 10}, "scheduler.warmup=11: longer than the run, which has 10"),
-        ({"warmup": "60%", "cooldown": "50%", "total_steps": 10}, r"warmup, cooldown together: 11\)$"),
+        (
+            {"warmup": 11, "total_steps": 10},
+            "scheduler.warmup=11: longer than the run, which has 10 optimizer steps; write a share of the run, e.g. 5%",
+        ),
+        ({"warmup": "60%", "cooldown": "50%", "total_steps": 10}, r"warmup, cooldown together: 11\); write a share"),
         (
             {"main": {"shape": "cosine", "steps": 30}, "total_steps": 20},
             "20 optimizer steps; scheduler.total_steps=30 plans past its end",

@@ -163,6 +163,8 @@ def _check_total(configs: Sequence[PhaseConfig], exact: Sequence[Fraction | None
     rule += "" if most > total else f" ({names} together: {float(named):g})"
     if most > total and longest.name != "warmup":  # a share of a longer run would be longer too
         rule += f"; scheduler.total_steps={math.ceil(named)} plans past its end"
+    else:
+        rule += "; write a share of the run, e.g. 5%"
     error = RunTooShort(wrong(longest.steps_key, longest.steps, rule))
     error.steps = math.ceil(named)
     raise error
