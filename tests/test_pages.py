@@ -21,6 +21,8 @@ GENERATED = {
     *(f"gallery/{group}/index.md" for group in gallery.GROUPS),
     "errors.md",
     "reference/cli.md",
+    "reference/config/index.md",
+    "reference/python/index.md",
 }
 DOCS = [page for page in PAGES if page.parent != ROOT]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
