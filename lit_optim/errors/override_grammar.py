@@ -22,7 +22,7 @@ def grammar_message(override: str) -> str:
     if quote:
         return f"{override}: {quote} without its other half; write {quoted(override)}"
     if pair:
-        there, missing = pair if value.count(pair[0]) > value.count(pair[1]) else pair[::-1]
+        there, missing = sorted(pair, key=value.count, reverse=True)
         return f"{override}: {there!r} without {missing!r}; close it, or quote the value: {quoted(override)}"
     return f"{override}: the value has characters of Hydra's grammar; quote it: {quoted(override)}"
 
