@@ -1,5 +1,7 @@
 """What Hydra rejects, in an app that `exit_on_config_error` guards: one line with the key, and exit code 2."""
 
+import shlex
+
 import pytest
 from omegaconf import OmegaConf
 
@@ -70,7 +72,14 @@ def app(tmp_path, monkeypatch):
         ("scheduler=null", "~scheduler: the app chooses nothing there\n"),
         ("data=smal", "data=smal: the group has no such name; did you mean 'small'?\n"),
         ("text", "text: no value; write text=VALUE\n"),
-        ("text={a:", "text={a:: *no viable alternative"),
+        ("text={a:", "text={a:: '{' without '}'; close it, or quote the value: 'text=\"{a:\"'\n"),
+        ("text='a", "text='a: ' without its other half; write 'text=\"a\"'\n"),
+        ("text=/a/x=1.ckpt", "text=/a/x=1.ckpt: the value has characters *; quote it: 'text=\"/a/x=1.ckpt\"'\n"),
+        ("text=a,b", "text=a,b: several values; write 'text=[a,b]' for a list, 'text=\"a,b\"' for a text"),
+        (
+            "trainer.max_epochs=3",
+            "trainer.max_epochs=3: no such key; to add it write +trainer.max_epochs=3; there are: ",
+        ),
         ("hydra.run.dir=/dev/null/x", "hydra.run.dir=/dev/null/x: NotADirectoryError: "),
     ],
 )
@@ -101,6 +110,15 @@ def test_hydra_full_error_shows_what_hydra_itself_rejects(app, monkeypatch):
     outcome = app("data=smal")
     assert "Traceback" in outcome.err
     assert "Available options in 'data':" in outcome.err
+
+
+def test_a_path_that_the_shell_has_split_is_written_as_one_word(app):
+    assert """write 'text="/a b/c(1)"'""" in app("text=/a", "b/c(1)").err
+
+
+def test_what_is_printed_can_be_pasted(app):
+    word = shlex.split(app("text=/a/x=1 (2).ckpt").err.rpartition(": ")[2])[0]
+    assert app(word).out == "/a/x=1 (2).ckpt\n"
 
 
 def test_null_leaves_a_group_out_of_the_app_too(app):

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from lit_optim.errors.override_grammar import grammar_message, quoted, several_values_message
 from lit_optim.errors.wording import cut, did_you_mean, wrong
 
 HYDRA_NOTES = r"\n\s*(?:full_key: |object_type=|Available options|Config search path:|See https:)"
@@ -37,6 +38,7 @@ REWORDED = [  # Hydra's text, and ours
     (r".*Could not (?:find|load) '(.+)/'.*", r"\1=: no name"),
     (r".*Could not (?:find|load) '(.+)/([^/]+?)'.*", r"\1=\2: the group has no such name"),
 ]
+GRAMMAR = "mismatched input|no viable alternative|token recognition|NoViableAlt|extraneous input"
 NO_NULL = "Config group override must be a string or a list"
 
 
@@ -65,7 +67,7 @@ def hydra_message(error: BaseException, *, before_main: bool = False) -> str:
     if not rejections and noted is not None:
         return _message_of_called(error, noted)
     if not rejections and NO_NULL in str(error):
-        nulls = [word for word in sys.argv[1:] if re.fullmatch(r"[^=]+=(?:.*,)?null(?:,.*)?", word)]
+        nulls = [word for word in sys.argv[1:] if re.fullmatch(r"[^=.@]+(?:@[^=]*)?=(?:.*,)?null(?:,.*)?", word)]
         if nulls:
             return f"{' '.join(nulls)}: null chooses nothing from a group; write ~GROUP to leave it out, or a name"
     if not rejections:
@@ -78,6 +80,8 @@ def hydra_message(error: BaseException, *, before_main: bool = False) -> str:
     if causes[-1] is not last:  # raised by what Hydra called
         return _message_of_called(last.__cause__, key)
     text = "; ".join(re.split(HYDRA_NOTES, str(rejection))[0] for rejection in rejections)
+    if of_line := _of_the_command_line(text, key or ""):
+        return of_line
     there = getattr(last, "parent_node", None) or {}
     if added := re.match(r"Could not override '.+'\.\s+To append to your config use \+(.+)", text.partition("; ")[0]):
         return cut(unknown_key(added[1], str(getattr(last, "key", "")), map(str, there), there.get("_target_")))
@@ -92,6 +96,20 @@ def hydra_message(error: BaseException, *, before_main: bool = False) -> str:
     value = getattr(last, "child_node", None)
     text = re.sub(r'\w+ raised while resolving interpolation: "?(.*?)"?$', r"\1", text)
     return cut(text if key is None else f"{key}: {text}" if value is None else wrong(key, str(value), text))
+
+
+def _of_the_command_line(text: str, key: str) -> str:
+    """Word what the grammar rejects, and a group that ``null`` has left out; empty for other errors."""
+    if several := re.search(r"Ambiguous value for argument '(.+)'\s+1\. ", text):
+        return several_values_message(several[1])
+    if "is not in struct" in text and f"{key}=null" in sys.argv:
+        return f"{key}=null: chooses nothing from the group, and the app needs {key}; write a name, or leave it out"
+    if not re.search(GRAMMAR, text):
+        return ""
+    before = sys.argv[sys.argv.index(key) - 1] if key in sys.argv[2:] else ""
+    if "=" in before and "=" not in key:
+        return f"{key}: no value; if it belongs to {before}, write {quoted(f'{before} {key}')}"
+    return grammar_message(key) if "=" in key else ""
 
 
 def _names_in_group(text: str, group: str) -> set[str]:

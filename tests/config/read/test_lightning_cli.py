@@ -177,6 +177,34 @@ def test_typos_end_with_exit_code_2(tmp_path, capsys, arguments, message):
         assert len(printed.splitlines()) == 1
 
 
+WRONG_KEYS = [
+    (("--model.optimizer.lrr", "0.1"), "optimizer.lrr=0.1: AdamW has no argument 'lrr'; did you mean 'lr'?"),
+    (("--model.optimizer", "{name: sgd, lrr: 1}"), "optimizer.lrr=1: SGD has no argument 'lrr'; did you mean 'lr'?"),
+    (("--model.optimizer", "{class_path: torch.optim.SGD, init_args: {lrr: 1}}"), "optimizer.lrr=1: SGD has no argument"),
+    (("--config", "c.yaml"), "optimizer.lrr=3: SGD has no argument 'lrr'; did you mean 'lr'?"),
+    (("--model.scheduler", "wsd", "--model.scheduler.wramup", "3"), "scheduler.wramup=3: "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_KEYS, ids=lambda value: str(value)[:70])
+def test_wrong_keys_end_before_a_trainer_is_built_without_a_decorator(
+    tmp_path, monkeypatch, capsys, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text("model: {optimizer: {_target_: sgd, lrr: 3}}")
+    with pytest.raises(SystemExit) as stop:
+        cli(tmp_path, *arguments)
+    assert stop.value.code == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(message)
+    assert len(printed.splitlines()) == 1
+
+
+def test_a_key_may_come_before_the_name_that_takes_it(parser):
+    arguments = ("--model.optimizer.momentum", "0.5", "--model.optimizer._target_", "sgd")
+    assert parsed(parser, *arguments).configure_optimizers()["optimizer"].defaults["momentum"] == 0.5
+
+
 def test_lightnings_own_optimizer_argument_stays_out_of_the_way(tmp_path):
     app = cli(tmp_path, "fit", "--model.optimizer", "sgd", run=True, auto_configure_optimizers=True)
     assert type(app.trainer.optimizers[0]) is SGD
