@@ -88,7 +88,9 @@ class Muon(Optimizer):
         B_t &= \text{momentum}\, B_{t-1} + (1 - \text{momentum})\, g_t, \qquad
             M_t = \begin{cases} \text{momentum}\, B_t + (1 - \text{momentum})\, g_t & \text{nesterov} \\
             B_t & \text{else} \end{cases} \\
-        \theta_t &= (1 - \text{lr} \cdot \text{weight\_decay})\, \theta_{t-1} - \text{lr} \cdot s \cdot \text{NS}(M_t)
+        \theta_t &= (1 - \text{lr} \cdot \text{weight\_decay})\, \theta_{t-1} - \text{lr} \cdot s\, \text{NS}(M_t) \\
+        \text{NS}(M_t) &= X_{\text{ns\_steps}}, \qquad X_0 = M_t / \lVert M_t \rVert_F, \qquad
+            X_{k+1} = a X_k + (b A_k + c A_k^2) X_k, \qquad A_k = X_k X_k^\top
 
     NS is `orthogonalize`. The scale s is that of ``adjust_lr_fn`` for a matrix of R rows and C columns: ``original``
     :math:`\sqrt{\max(1, R / C)}`, ``match_rms_adamw`` :math:`0.2 \sqrt{\max(R, C)}`, ``spectral_unclamped``

@@ -90,7 +90,9 @@ def test_every_optimizer_has_an_equation_that_is_converted_whole(name):
     )
     assert found
     for text in found:
-        assert not re.search(r"<m\w+>(&|&amp;|&#x00026;|&#x0005C;|\\\w*)</m", mathml(text.strip(), display=True)), text
+        assert not re.search(
+            r"<m\w+[^>]*>(&|&amp;|&#x00026;|&#x0005C;|\\\w*)</m", mathml(text.strip(), display=True)
+        ), text
 
 
 def target(name):

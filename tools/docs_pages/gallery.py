@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from docs_pages.api import public_names
+from docs_pages.equation_notes import LEFT_OUT, NOTES
 from docs_pages.equations import EQUATIONS, SAME_RULE
 from docs_pages.markdown import cell, code, fenced, printable, table, toctree
 from lit_optim.cli.config_value import as_config_value
@@ -180,25 +181,20 @@ def _class(target: str | None) -> str:
 def equation(one: Mapping[str, Any]) -> str:
     """Lay out the equations of an optimizer, those of its parts one by one; nothing where its class is the user's."""
     parts = presets.load_preset("optimizer", one["name"]).get("parts")
-    if not parts:
-        return _math(one["target"])
-    names = {name: part["optimizer"] for name, part in parts.items()}
-    each = (f"{name}: {_math(presets.load_preset('optimizer', preset)['_target_'])}" for name, preset in names.items())
-    return "\n".join(f"Of the part {text}".replace(": ```", ":\n\n```", 1) for text in each)
+    if parts:
+        names = {name: part["optimizer"] for name, part in parts.items()}
+        targets = {preset: presets.load_preset("optimizer", preset)["_target_"] for preset in names.values()}
+        each = [f"Of the part {name}:\n\n{_math(preset, targets[preset])}" for name, preset in names.items()]
+    else:
+        each = [_math(one["name"], one["target"])]
+    return "\n".join([*each, f"{LEFT_OUT}\n"]) if any(each) else ""
 
 
-def _math(target: str | None) -> str:
+def _math(preset: str, target: str | None) -> str:
     target = SAME_RULE.get(target or "", target or "")
     text = _of_docstring(target) if target.startswith("lit_optim.") else EQUATIONS.get(target, "")
-    if not text:
-        return ""
-    package = target.partition(".")[0]
-    note = (
-        ""
-        if package in ("lit_optim", "torch")
-        else f"\nThe rule of the paper. What `{package}` adds is in its own documentation.\n"
-    )
-    return f"```{{math}}\n{text}\n```\n{note}"
+    note = f"\n{NOTES[preset]}\n" if preset in NOTES else ""
+    return f"```{{math}}\n{text}\n```\n{note}" if text else ""
 
 
 def _of_docstring(target: str) -> str:

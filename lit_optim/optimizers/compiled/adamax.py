@@ -36,7 +36,7 @@ class Adamax(RuleOptimizer):
     r"""`torch.optim.Adamax` in one pass.
 
     .. math::
-        u_t &= \max(\beta_2 u_{t-1},\; |g_t| + \text{eps}) \\
+        m_t &= \beta_1 m_{t-1} + (1-\beta_1) g_t, \qquad u_t = \max(\beta_2 u_{t-1},\; |g_t| + \text{eps}) \\
         \theta_t &= \theta_{t-1} - \frac{\text{lr}}{1 - \beta_1^t} \frac{m_t}{u_t}
 
     Args:

@@ -40,6 +40,8 @@ class NAdam(RuleOptimizer):
     r"""`torch.optim.NAdam` in one pass.
 
     .. math::
+        m_t &= \beta_1 m_{t-1} + (1-\beta_1) g_t, \qquad v_t = \beta_2 v_{t-1} + (1-\beta_2) g_t^2, \qquad
+            \hat v_t = v_t / (1-\beta_2^t) \\
         \mu_t &= \beta_1 \big(1 - \tfrac12 0.96^{t \psi}\big), \quad \psi = \text{momentum\_decay} \\
         \theta_t &= \theta_{t-1} - \frac{\text{lr}}{\sqrt{\hat v_t} + \text{eps}} \Big(
             \frac{(1-\mu_t) g_t}{1 - \prod_{i=1}^{t} \mu_i} + \frac{\mu_{t+1} m_t}{1 - \prod_{i=1}^{t+1} \mu_i} \Big)

@@ -53,6 +53,8 @@ class RAdam(RuleOptimizer):
     r"""`torch.optim.RAdam` in one pass.
 
     .. math::
+        m_t &= \beta_1 m_{t-1} + (1-\beta_1) g_t, \qquad v_t = \beta_2 v_{t-1} + (1-\beta_2) g_t^2, \qquad
+            \hat m_t = m_t / (1-\beta_1^t) \\
         \rho_\infty &= 2 / (1 - \beta_2) - 1, \qquad
         \rho_t = \rho_\infty - 2 t \beta_2^t / (1 - \beta_2^t) \\
         r_t &= \sqrt{\frac{(\rho_t - 4)(\rho_t - 2) \rho_\infty}{(\rho_\infty - 4)(\rho_\infty - 2) \rho_t}} \\

@@ -27,6 +27,7 @@ class SWATS(RuleOptimizer):
     r"""Adam that switches to SGD, at the learning rate with which SGD would have taken Adam's last steps.
 
     .. math::
+        m_k &= \beta_1 m_{k-1} + (1-\beta_1) g_k, \qquad a_k = \beta_2 a_{k-1} + (1-\beta_2) g_k^2 \\
         p_k &= -\text{lr}\, \frac{\sqrt{1-\beta_2^k}}{1-\beta_1^k} \frac{m_k}{\sqrt{a_k} + \text{eps}}, \qquad
         w_k = w_{k-1} + p_k \\
         \gamma_k &= \frac{p_k^T p_k}{-p_k^T g_k}, \qquad
