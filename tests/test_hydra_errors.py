@@ -60,7 +60,7 @@ def app(tmp_path, monkeypatch):
         ("model.net._target_=null", "model.net: Expected a callable target, got 'None' of type 'NoneType'"),
         ("text=${nowhere}", "text='${nowhere}': Interpolation key 'nowhere' not found"),
         ("text=${oc.env:NOPE}", "text='${oc.env:NOPE}': Environment variable 'NOPE' not found"),
-        ("~text", "text: Key 'text' is not in struct; there are: bug, data, model"),
+        ("~text", "text: left out on the command line, and the app needs it; write text=NAME"),
         ("model.net.widht=3", "model.net.widht=3: no such key; did you mean 'width'?\n"),
         (
             "model.net.zzz=3",

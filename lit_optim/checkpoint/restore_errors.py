@@ -38,6 +38,8 @@ def restore_error(error: BaseException, path: Any) -> ConfigError | None:
         rule = "this strategy restores the param groups and parameters of the run that wrote it"
         what = lacking["key"] or lacking["name"]
         return ConfigError(f"ckpt_path={str(path)!r}: {rule}, and {what} is not among them; {AS_SAVED}")
+    if isinstance(error, FileNotFoundError):
+        return ConfigError(f"ckpt_path={str(path)!r}: there is no such file")
     text = " ".join(str(error).split())
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
     return ConfigError(f"ckpt_path={str(path)!r}: it cannot be restored ({type(error).__name__}: {text}); {ADVICE}")

@@ -102,8 +102,8 @@ def _of_the_command_line(text: str, key: str) -> str:
     """Word what the grammar rejects, and a group that ``null`` has left out; empty for other errors."""
     if several := re.search(r"Ambiguous value for argument '(.+)'\s+1\. ", text):
         return several_values_message(several[1])
-    if "is not in struct" in text and f"{key}=null" in sys.argv:
-        return f"{key}=null: chooses nothing from the group, and the app needs {key}; write a name, or leave it out"
+    if "is not in struct" in text and {f"{key}=null", f"~{key}"} & {*sys.argv}:
+        return f"{key}: left out on the command line, and the app needs it; write {key}=NAME"
     if not re.search(GRAMMAR, text):
         return ""
     before = sys.argv[sys.argv.index(key) - 1] if key in sys.argv[2:] else ""
@@ -142,12 +142,16 @@ def unknown_key(override: str, name: str, there: Iterable[str], target: Any = No
     Example:
         >>> unknown_key("optimizer.lrr=3", "lrr", ["lr", "betas"])
         "optimizer.lrr=3: no such key; did you mean 'lr'?"
+        >>> unknown_key("recipie=vit", "recipie", ["optimizer", "seed"])
+        "recipie=vit: no such key; did you mean 'recipe'?"
         >>> unknown_key("optimizer.maximize=true", "maximize", ["lr"], "torch.optim.SGD")
         'optimizer.maximize=true: an argument that the config does not set; write +optimizer.maximize=true'
     """
     if target and _takes(str(target), name):
         return f"{override}: an argument that the config does not set; write +{override}"
-    keys = [*there]
+    keys = [key for key in there if key != "hydra"]
+    if "optimizer" in keys and "." not in override.partition("=")[0]:
+        keys.append("recipe")  # which no key of the config shows
     near = did_you_mean(name, keys)
     if near:
         return f"{override}: no such key{near}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 PAIRS = ("{}", "[]", "()")
@@ -33,8 +34,14 @@ def several_values_message(override: str) -> str:
     Example:
         >>> print(several_values_message("tags=a,b"))
         tags=a,b: several values; write 'tags=[a,b]' for a list, 'tags="a,b"' for a text, or add --multirun
+        >>> print(several_values_message("lr=0,1"))
+        lr=0,1: several values; for a number write a point, lr=0.1, or add --multirun
     """
     key, _, value = override.partition("=")
+    if re.fullmatch(r"-?\d+,\d+(e-?\d+)?", value):
+        return (
+            f"{override}: several values; for a number write a point, {override.replace(',', '.')}, or add --multirun"
+        )
     a_list = shlex.quote(f"{key}=[{value}]")
     return f"{override}: several values; write {a_list} for a list, {quoted(override)} for a text, or add --multirun"
 

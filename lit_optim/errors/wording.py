@@ -46,6 +46,7 @@ def did_you_mean(word: str, options: Iterable[str], *, list_all: bool = False) -
     folded = [name for name in names if name.lower() == str(word).lower()]
     near = folded or difflib.get_close_matches(str(word), names, n=5, cutoff=0.6)
     near = near or [name for name in names if word and name.startswith(str(word))]  # base -> base_width
+    near = near or [name for name in names if difflib.get_close_matches(str(word), [name.rpartition(".")[2]])]
     if near:
         swapped = [name for name in near if sorted(name) == sorted(str(word))]  # two letters the wrong way round
         return f"; did you mean {(swapped or near)[0]!r}?"

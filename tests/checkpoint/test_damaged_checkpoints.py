@@ -55,6 +55,12 @@ def resume(folder, checkpoint, policy=None):
     return RESUMES
 
 
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - Lightning's own, or ours
+        fit(tmp_path, Net(**specs()), ckpt_path=tmp_path / "last.ckpt", max_epochs=1)
+    assert str(config_error_in(raised.value)) == f"ckpt_path={str(tmp_path / 'last.ckpt')!r}: there is no such file"
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_is_resumed_or_rejected_in_words(tmp_path, whole, name):
     change, words = CASES[name]

@@ -24,6 +24,7 @@ class Kind(NamedTuple):
 # fmt: off
 KINDS = (
     Kind("drop it: torch has removed it", r"drop it", "An argument of older versions.", "Remove the key."),
+    Kind("undoes a preset", r": undoes \w+; write", "The configuration names a preset and repeats a default that changes it back, as where Hydra merges both.", "Write what the message gives."),
     Kind("the group has no such name", r"the group has no such name", "The config group has no option of that name.", "Take the name that the message proposes; `lit-optim list --group scheduler` shows the presets, and `ls` the files of the app's own groups."),
     Kind("an argument that the config does not set, the key is there already", r"an argument that the config does not set|the key is there already|chosen twice", "Hydra changes keys that are there as `key=value`, and adds others as `+key=value`.", "Write what the message gives."),
     Kind("no value, the app chooses nothing there, null chooses nothing", r": no value;|the app chooses nothing there|null chooses nothing", "A group needs a name behind `=`, and can be left out only where the app has chosen one.", "Write a name, or `~GROUP` to leave the group out."),

@@ -5,8 +5,8 @@ LONG = "x" * 5000
 NINES = "9" * 400
 
 DATA_AND_MODEL = [
-    ("data=null", "data: Key 'data' is not in struct"),
-    ("~data", "data: Key 'data' is not in struct; there are: callbacks, "),
+    ("data=null", "data: left out on the command line, and the app needs it; write data=NAME"),
+    ("~data", "data: left out on the command line, and the app needs it; write data=NAME"),
     ("data._target_=app.data.Digit", "data: ImportError: Error loading 'app.data.Digit'"),
     ("data._target_=app.nets.Cnn", "data.batch_size: Cnn.__init__() got an unexpected keyword argument 'batch_size'"),
     ("data._target_=null", "data: Expected a callable target, got 'None'"),
@@ -41,8 +41,8 @@ DATA_AND_MODEL = [
 ]
 
 TRAINER = [
-    ("trainer=null", "trainer: Key 'trainer' is not in struct"),
-    ("~trainer", "trainer: Key 'trainer' is not in struct"),
+    ("trainer=null", "trainer: left out on the command line, and the app needs it; write trainer=NAME"),
+    ("~trainer", "trainer: left out on the command line, and the app needs it; write trainer=NAME"),
     ("trainer.max_epochs=0", "trainer.max_epochs=0: nothing to train"),
     ("trainer.max_epochs=-5", "trainer.max_epochs=-5: must be a whole number from -1 to"),
     ("trainer.max_epochs=abc", "trainer.max_epochs='abc': must be a whole number from -1 to"),

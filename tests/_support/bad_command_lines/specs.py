@@ -21,7 +21,7 @@ OPTIMIZER = [
     (f"optimizer.lr={NINES}", "optimizer.lr=99999"),
     ("optimizer.lr='１０'", "optimizer.lr='１０': AdamW expects float | Tensor, got str"),
     ("optimizer.lr=１０", "optimizer.lr=１０"),
-    ("optimizer.lr=0,001", "Ambiguous value for argument 'optimizer.lr=0,001'"),
+    ("optimizer.lr=0,001", "optimizer.lr=0,001: several values; for a number write a point, optimizer.lr=0.001, or add --multirun"),
     ("optimizer.weight_decay=-1", "optimizer.weight_decay=-1.0: AdamW refused it"),
     ("optimizer.betas=[0.9,1.5]", "AdamW refused it: Invalid beta parameter at index 1: 1.5"),
     ("optimizer.betas=[0.9,0.99,0.9]", "optimizer.betas=[0.9, 0.99, 0.9]: AdamW expects tuple[float | Tensor, float | Tensor], got 3 values"),
