@@ -24,6 +24,7 @@ class Kind(NamedTuple):
 # fmt: off
 KINDS = (
     Kind("drop it: torch has removed it", r"drop it", "An argument of older versions.", "Remove the key."),
+    Kind("several values, left out on the command line", r": several values; |left out on the command line", "A comma makes a list of values for `--multirun`; `~GROUP` or null leaves out what the app needs.", "Write what the message gives."),
     Kind("undoes a preset", r": undoes \w+; write", "The configuration names a preset and repeats a default that changes it back, as where Hydra merges both.", "Write what the message gives."),
     Kind("the group has no such name", r"the group has no such name", "The config group has no option of that name.", "Take the name that the message proposes; `lit-optim list --group scheduler` shows the presets, and `ls` the files of the app's own groups."),
     Kind("an argument that the config does not set, the key is there already", r"an argument that the config does not set|the key is there already|chosen twice", "Hydra changes keys that are there as `key=value`, and adds others as `+key=value`.", "Write what the message gives."),
@@ -48,7 +49,7 @@ KINDS = (
     Kind("not among the logged metrics, no such metric is logged", r"not among the logged metrics|no such metric is logged|monitor='val/acc'", "`monitor` names a metric that the module does not log, or that is not logged because validation is off.", "Take one of the names that the message lists."),
     Kind("matches no parameter, no such type", r"matches no parameter|no such type|a name that another group has", "A rule of `param_groups` selects nothing, or has the name of another group.", "Correct the pattern; `lit-optim card package.module:Model` shows the parameters that it may match."),
     Kind("takes 2-D parameters only, takes one group only", r"takes 2-D|takes sparse|takes one group only|needs torch", "The optimizer cannot work with these parameters, groups or versions; its needs are in its row of the gallery.", "Choose what the message proposes: `optimizer=muon_adamw` for Muon, `param_groups=all` for one group."),
-    Kind("cannot be True together", r"cannot be `True` together|Ambiguous value", "Two values exclude each other, or a value with a comma was read as several.", "Give one of them; write decimal numbers with a point."),
+    Kind("cannot be True together", r"cannot be `True` together", "Two values exclude each other.", "Give one of them."),
     Kind("lr_scaling needs a value for it", r"lr_scaling needs", "`lr_scaling` scales the lr from the batch size that it was chosen for, which is missing.", "Give `optimizer.lr_scaling.base_batch_size`."),
     Kind("no such key", r"no such key|is not in struct|Could not override|Key '\w+'|no override|unrecognized arguments", "The configuration has no key of that name. Hydra takes keys of a mapping only where they exist.", "Check the spelling. A key of a class that the preset does not name is added with a plus sign: `+optimizer.amsgrad=true`."),
     Kind("Could not find, Could not load", r"Could not (find|load)|Invalid plugin|Config group override must be|Cannot merge", "The config group has no option of that name, or the value has another form than the one that it overrides.", "Take a name from the list that Hydra prints; a list cannot override a mapping."),
