@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,7 +100,7 @@ def trimmed_interval(values: ArrayLike, trim: float = 0.0, level: float = 0.95) 
 
 
 def bootstrap_interval(
-    values: Sequence[float],
+    values: ArrayLike,
     statistic: Callable[[NDArray[np.float64]], Any] = trimmed_mean,
     level: float = 0.95,
     resamples: int = 10_000,

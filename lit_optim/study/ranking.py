@@ -119,13 +119,17 @@ def compare_all(scores: Scores, mode: str) -> list[Comparison]:
         differences = np.array([losses[other] - losses[better] for better, other in pairs])
         intervals = trimmed_interval(differences)
         corrected = holm(paired_t_test(differences).tolist())
-        for pair, p, *numbers in zip(pairs, corrected, *(each.tolist() for each in intervals), strict=True):
-            tested[pair] = _judged(*pair, *numbers, p)
-    nothing = (math.nan, -math.inf, math.inf, math.nan, "not compared")
-    return [tested.get(pair) or Comparison(*pair, *nothing) for pair in itertools.combinations(order, 2)]
+        centers, lows, highs = (each.tolist() for each in intervals)
+        tested = dict(zip(pairs, map(_judged, pairs, centers, lows, highs, corrected), strict=True))
+    return [tested.get(pair) or _not_compared(*pair) for pair in itertools.combinations(order, 2)]
 
 
-def _judged(better: str, other: str, difference: float, low: float, high: float, p: float) -> Comparison:
+def _not_compared(better: str, other: str) -> Comparison:
+    return Comparison(better, other, math.nan, -math.inf, math.inf, math.nan, "not compared")
+
+
+def _judged(pair: tuple[str, str], difference: float, low: float, high: float, p: float) -> Comparison:
+    better, other = pair
     verdict = "better" if p < LEVEL else "not distinguishable"
     if difference < 0:  # ranked by seeds that not all have
         better, other, difference, low, high = other, better, -difference, -high, -low

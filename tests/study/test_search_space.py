@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import CONF, preset_names
+from conftest import preset_names
 from lit_optim.config.read import presets
-from lit_optim.config.read.preset_header import fields, header
+from lit_optim.config.read.preset_header import header
 from lit_optim.errors import ConfigError
 from lit_optim.study.search_space import Dimension, joined_spaces, parse_search_space, with_whole_lists
 
@@ -41,9 +41,7 @@ def test_every_default_lies_in_its_space_which_has_a_source(name):
 
 @pytest.mark.parametrize("name", CONTENDERS)
 def test_a_callback_names_its_optimizer_and_what_is_tried_of_itself(name):
-    space = parse_search_space(
-        fields((CONF / "optim_callbacks" / f"{name}.yaml").read_text(encoding="utf-8"))[1]["search"]
-    )
+    space = parse_search_space(header("optim_callbacks", name).search)
     preset = presets.load_preset("optim_callbacks", name)
     assert all(dimension.contains(preset_value(preset, dimension.key)) for dimension in space.dimensions)
     joined = joined_spaces(parse_search_space(header("optimizer", space.base).search), space)
