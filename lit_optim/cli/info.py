@@ -22,6 +22,7 @@ from lit_optim.cli.config_value import as_config_value
 from lit_optim.cli.describe.preset import find_presets, info
 from lit_optim.cli.rendering import Block, Code, Heading, Table, show
 
+FACTS = ("paper", "source", "search", "checked", "clip", "second", "untested", "missing")
 HEAD = ("key", "type", "default", "preset", "meaning")
 
 
@@ -51,7 +52,7 @@ def info_blocks(one: Mapping[str, Any]) -> list[Block]:
         "class": one["target"],
         "needs": ", ".join(one["needs"]) or "nothing in particular",
         "can": ", ".join(f"{column} {_cell(value)}" for column, value in (one["measured"] or {}).items()),
-        **{name: one[name] for name in ("paper", "source", "checked", "clip", "second", "untested", "missing")},
+        **{name: one[name] for name in FACTS},
     }
     rows = [[name, text] for name, text in facts.items() if text]
     blocks: list[Block] = [Heading(f"{one['group']}/{one['name']}"), one["summary"], "", Table((), rows), ""]

@@ -207,6 +207,14 @@ def test_plain_text_has_a_line_a_key(capsys):
     assert "  python train.py optimizer=lbfgs optimizer.lr=1.0" in lines
 
 
+def test_the_search_space_is_shown(capsys):
+    text = "lr log 1e-4..1; from Schmidt, Schneider & Hennig 2021, arXiv:2007.01547"
+    assert only("optimizer", "sgd")["search"] == text
+    assert only("optimizer", "muon")["search"] is None
+    assert main(["info", "sgd"]) == 0
+    assert re.search(rf"^ *search +{re.escape(text)}$", capsys.readouterr().out, re.MULTILINE)
+
+
 def test_a_missing_package_leaves_what_the_file_says(monkeypatch, tmp_path):
     (tmp_path / "optimizer").mkdir()
     (tmp_path / "optimizer" / "far.yaml").write_text("# Far away.\n_target_: not_there.Far\nlr: 1.0  # how far\n")

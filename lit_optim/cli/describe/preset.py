@@ -63,6 +63,7 @@ def info(group: str, name: str) -> dict[str, Any]:
         "measured": measured and asdict(measured),
         "paper": head.paper or None,
         "source": head.source or None,
+        "search": head.search or None,
         "untested": head.untested or None,
         "checked": head.checked or None,
         "clip": head.clip or None,

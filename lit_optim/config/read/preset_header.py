@@ -2,7 +2,7 @@
 
 A header is the first lines of a file: what it is, then fields - ``# paper: ...``, ``# source: ...``,
 ``# untested: ...``, ``# needs: ...``, of recipes ``# checked: ...``, ``# clip: ...``, ``# second: ...`` - that go on in
-lines with three spaces.
+lines with three spaces. ``# search: ...`` is what a comparison tries: ``study/search_space.py`` reads it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from lit_optim.config.read import presets
 
+TEXTS = ("paper", "source", "search", "untested", "checked", "clip", "second")
 _KEY = re.compile(r"^( *)(- )?(\w+):(?:.*? # (.*))?", re.MULTILINE)
 
 
@@ -28,6 +29,7 @@ class Header:
     source: str
     needs: tuple[str, ...]
     untested: str = ""
+    search: str = ""
     checked: str = ""
     clip: str = ""
     second: str = ""
@@ -48,7 +50,7 @@ def header(group: str, name: str) -> Header:
         'lit_optim.ScheduleLR'
     """
     summary, found = fields(presets.preset_text(group, name))
-    words = {field: found.get(field, "") for field in ("paper", "source", "untested", "checked", "clip", "second")}
+    words = {field: found.get(field, "") for field in TEXTS}
     return Header(group, name, summary, _target(group, name), needs=(*presets.preset_needs(group, name),), **words)
 
 

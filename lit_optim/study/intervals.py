@@ -1,0 +1,125 @@
+"""Computes centers of a few runs and the intervals around them; numpy arrays of studies are computed at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lit_optim.errors import ConfigError
+
+IQM = 0.25  # trimmed from each end: the interquartile mean
+
+
+class Interval(NamedTuple):
+    """Holds a center and its interval; infinite where the runs say nothing."""
+
+    center: Any
+    low: Any
+    high: Any
+
+
+def student_t() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return the distribution function of Student's t and its inverse, both of (degrees of freedom, x).
+
+    Raises:
+        ConfigError: where scipy is missing.
+    """
+    try:
+        from scipy.special import stdtr, stdtrit  # without scipy.stats, which takes a second to import
+    except ModuleNotFoundError:
+        raise ConfigError(
+            "study: the statistics need scipy, which is not installed; pip install 'lit-optim[study]'"
+        ) from None
+    return stdtr, stdtrit
+
+
+def trimmed_mean(values: ArrayLike, trim: float = IQM) -> Any:
+    """Return the mean without the lowest and highest values: the IQM (Agarwal et al. 2021, arXiv:2108.13264).
+
+    Args:
+        values: the last axis is averaged; of infinities, which are runs that failed, some may be trimmed.
+        trim: share that is left out at each end, rounded down to whole values.
+
+    Example:
+        >>> float(trimmed_mean([1.0, 2.0, 3.0, 6.0, 100.0]))
+        3.6666666666666665
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64), axis=-1)
+    cut = int(trim * ordered.shape[-1])
+    return ordered[..., cut : ordered.shape[-1] - cut].mean(axis=-1)
+
+
+def trimmed_interval(values: ArrayLike, trim: float = 0.0, level: float = 0.95) -> Interval:
+    """Return the mean, or a trimmed mean, with its t interval (Tukey & McLaughlin 1963: winsorized variance).
+
+    Why t and not a bootstrap: an interval of 95 % covers the truth of so many in 100 simulated studies,
+
+    ==========================  =======  =======  ========
+    interval                    3 seeds  5 seeds  10 seeds
+    ==========================  =======  =======  ========
+    t, mean, normal scores      95       95       95
+    t, mean, t(3) scores        96       96       96
+    t, mean, lognormal (0.5)    92       92       92
+    t, IQM, normal scores       95       93       94
+    t, IQM, lognormal (0.5)     94       93       94
+    percentile bootstrap, mean  74       83       89
+    percentile bootstrap, IQM   74       90       93
+    BCa bootstrap, mean         73       85       91
+    bootstrap t, mean           84       95       95
+    ==========================  =======  =======  ========
+
+    where the bootstraps are of normal scores. That of t is a quarter wider than t's interval at 5 seeds.
+
+    Args:
+        values: scores of seeds along the last axis.
+        trim: 0 for the mean, ``IQM`` for the interquartile mean.
+        level: confidence, below 1.
+
+    Example:
+        >>> [round(float(number), 4) for number in trimmed_interval([1.0, 2.0, 3.0])]
+        [2.0, -0.4841, 4.4841]
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64), axis=-1)
+    count = ordered.shape[-1]
+    cut = int(trim * count)
+    kept = count - 2 * cut
+    center = trimmed_mean(ordered, trim)
+    if kept < 2:
+        return Interval(center, -math.inf, math.inf)
+    _, quantile = student_t()
+    with np.errstate(invalid="ignore"):  # infinities
+        winsorized = np.clip(ordered, ordered[..., cut, None], ordered[..., count - cut - 1, None])
+        error = winsorized.std(axis=-1, ddof=1) * math.sqrt((count - 1) / (kept * (kept - 1)))
+        half = np.where(np.isfinite(error), quantile(kept - 1, (1 + level) / 2) * error, math.inf)
+        finite = np.where(np.isfinite(center), center, 0.0)
+    return Interval(center, finite - half, finite + half)
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    statistic: Callable[[NDArray[np.float64]], Any] = trimmed_mean,
+    level: float = 0.95,
+    resamples: int = 10_000,
+) -> Interval:
+    """Return a statistic with its percentile bootstrap interval, the same at every call.
+
+    Of fewer than ten seeds it is too narrow: at 5 it covers the mean in 83 of 100 studies, see ``trimmed_interval``.
+
+    Args:
+        values: scores of seeds.
+        statistic: of the last axis of an array; default: the IQM.
+        level: confidence, below 1.
+        resamples: draws with replacement.
+
+    Example:
+        >>> bootstrap_interval([1.0, 1.0, 1.0])
+        Interval(center=1.0, low=1.0, high=1.0)
+    """
+    scores = np.asarray(values, dtype=np.float64)
+    drawn = np.random.default_rng(0).integers(0, len(scores), (resamples, len(scores)))
+    low, high = np.quantile(statistic(scores[drawn]), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(statistic(scores)), float(low), float(high))
