@@ -99,8 +99,9 @@ def read_records(folder: str | Path) -> tuple[RunRecord, ...]:
 
 
 def _read_run(path: Path) -> dict[str, Any]:
+    text = _text(path)
     try:
-        run = json.loads(_text(path))
+        run = json.loads(text)
         version = run["format"]
     except (ValueError, TypeError, KeyError) as error:
         raise _damaged(path, "is not what a record has there") from error

@@ -87,7 +87,7 @@ class Record(Callback):
     def _begin(self, trainer: Trainer, module: LightningModule) -> None:
         if self._active or trainer.state.fn != "fit" or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        self._step = trainer.global_step
+        self._step, self._epoch = trainer.global_step, trainer.current_epoch
         if not self._step:
             self._forget()
         self._active, self._diverged, self._started = True, False, time.perf_counter() - self._seconds
@@ -164,7 +164,7 @@ class Record(Callback):
 
     def _place(self, trainer: Trainer) -> dict[str, Any]:
         seconds = round(time.perf_counter() - self._started, 6)
-        return {"step": trainer.global_step, "epoch": trainer.current_epoch, "seconds": seconds}
+        return {"step": trainer.global_step, "epoch": self._epoch, "seconds": seconds}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the metrics of a validation."""
@@ -179,6 +179,7 @@ class Record(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave out of the times of steps what was between two epochs."""
         if self._active:
+            self._epoch = trainer.current_epoch  # it is one more in `on_train_end`
             self._clock.restart()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -217,10 +218,10 @@ class Record(Callback):
         self._seconds = time.perf_counter() - self._started
         try:
             self._update(trainer, module, outcome=outcome, **error)
-            if files is not None:
-                files.close()
         except OSError as problem:
             rank_zero_warn(f"the record could not be written to its end: {problem}")
+        if files is not None:
+            files.close()
         self._files = None
 
     def state_dict(self) -> dict[str, Any]:

@@ -50,33 +50,38 @@ def read_json(path: Path) -> dict[str, Any]:
         raise _damaged(path) from error
 
 
+def rows_until(path: Path, step: int) -> list[dict[str, str]]:
+    """Return the rows up to a step; half a row at the end, of a killed run, is left out.
+
+    Raises:
+        ConfigError: for a damaged file.
+    """
+    try:
+        return [row for row in _whole_rows(path) if int(row[STEP]) <= step] if step else []
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path) from error
+
+
 class CsvRows:
     r"""A csv file that grows by whole rows, each of which is flushed.
 
     Args:
-        path: rows that are there already stay up to a step; half a row at its end, of a killed run, does not.
+        path: the file, which is replaced.
         columns: the first columns; a row may bring more.
-        until: the last step whose rows stay; 0: none does.
-
-    Raises:
-        ConfigError: for a damaged file.
+        rows: the first rows.
 
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "steps.csv"
-        >>> CsvRows(path, ["step", "loss"]).append({"step": 1, "loss": 0.5, "lr": 0.1})
-        >>> path.read_text()
-        'step,loss,lr\n1,0.5,0.1\n'
+        >>> rows = CsvRows(path, ["step", "loss"])
+        >>> rows.append({"step": 1, "loss": 0.5, "lr": 0.1}), rows.close(), path.read_text()
+        (None, None, 'step,loss,lr\n1,0.5,0.1\n')
     """
 
-    def __init__(self, path: Path, columns: Sequence[str], until: int = 0) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]] = ()) -> None:
         self.path = path
-        try:
-            self.kept = [row for row in _whole_rows(path) if int(row[STEP]) <= until] if until else []
-        except (KeyError, TypeError, ValueError) as error:
-            raise _damaged(path) from error
-        self.columns = list(dict.fromkeys([*columns, *(name for row in self.kept for name in row)]))
-        self._write(self.kept)
+        self.columns = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
+        self._write(rows)
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Append a row and flush it; a new column is added to all rows."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lit_optim.callbacks.record.files import STEP, CsvRows, read_json, replace_json
+from lit_optim.callbacks.record.files import STEP, CsvRows, read_json, replace_json, rows_until
 from lit_optim.lightning_api import rank_zero_warn
 
 FORMAT = 1
@@ -37,10 +37,11 @@ class RecordFolder:
                 f"optim_callbacks.record.folder={str(folder)!r}: the record of an earlier run is replaced; name "
                 "another folder to keep both, or resume that run"
             )
+        steps, metrics = rows_until(folder / STEPS, step if row is None else row), rows_until(folder / METRICS, step)
         folder.mkdir(parents=True, exist_ok=True)
-        self.steps = CsvRows(folder / STEPS, OF_STEPS, until=step if row is None else row)
-        self.metrics = CsvRows(folder / METRICS, OF_METRICS, until=step)
-        self._logged = {metric["name"]: int(metric[STEP]) for metric in self.metrics.kept}
+        self.steps = CsvRows(folder / STEPS, OF_STEPS, steps)
+        self.metrics = CsvRows(folder / METRICS, OF_METRICS, metrics)
+        self._logged = {metric["name"]: int(metric[STEP]) for metric in metrics}
         self.began: str = old.get("measured", {}).get("began", began)
         divergence = old.get("divergence")
         self.run: dict[str, Any] = {
