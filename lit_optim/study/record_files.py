@@ -12,7 +12,7 @@ from lit_optim.errors import ConfigError
 
 RUN, STEPS, METRICS = "run.json", "steps.csv", "metrics.csv"
 FORMAT = 1
-NORMS = ("grad_norm", "update_norm")
+MEASURED = ("step", "epoch", "seconds", "loss", "grad_norm", "update_norm")  # the other columns are values
 T = TypeVar("T")
 
 
@@ -123,14 +123,14 @@ def _read_rows(path: Path, read: Callable[[Mapping[str, str]], T]) -> tuple[T, .
 
 
 def _step_row(cells: Mapping[str, str]) -> StepRow:
-    step, epoch, seconds, loss, *norms = (cells[name] for name in ("step", "epoch", "seconds", "loss", *NORMS))
-    values = {name: float(cell) for name, cell in cells.items() if name not in (*StepRow._fields, "values") and cell}
-    measured = (float(cell) if cell else None for cell in (loss, *norms))
-    return StepRow(int(step), int(epoch), float(seconds), *measured, values)
+    step, epoch, seconds = (cells[name] for name in MEASURED[:3])
+    loss, gradient, update = (float(cells[name]) if cells[name] else None for name in MEASURED[3:])
+    values = {name: float(cell) for name, cell in cells.items() if name not in MEASURED and cell}
+    return StepRow(int(step), int(epoch), float(seconds), loss, gradient, update, values)
 
 
 def _metric_row(cells: Mapping[str, str]) -> MetricRow:
-    step, epoch, seconds, name, value = (cells[key] for key in MetricRow._fields)
+    step, epoch, seconds, name, value = (cells[key] for key in ("step", "epoch", "seconds", "name", "value"))
     return MetricRow(int(step), int(epoch), float(seconds), name, float(value))
 
 

@@ -75,6 +75,7 @@ CONFIGURATIONS = {
     "swats": dict(optimizer="adam", optim_callbacks={"s": {"_target_": "lit_optim.callbacks.SWATS", "at": 2}}),
     "averages": dict(optimizer="sgd", optim_callbacks=["lookahead", "ema"]),
     "schedule-free": dict(optimizer={"_target_": "schedule_free_sgd", "lr": 0.1}),
+    "record": dict(optim_callbacks=["record"]),
     "gradients": dict(optim_callbacks=["gradient_noise", "agc", "schedule_report"]),
 }
 

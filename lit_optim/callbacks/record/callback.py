@@ -144,7 +144,7 @@ class Record(Callback):
         def mean_over_ranks(values: list[float]) -> list[float]:
             if trainer.world_size > 1:
                 own = torch.tensor(values, dtype=torch.float64, device=module.device)
-                values = trainer.strategy.reduce(own, reduce_op="mean").tolist()  # type: ignore[union-attr]
+                values = trainer.strategy.reduce(own, reduce_op="mean").tolist()
             return [scale * value for value in values]
 
         loss = self._losses.take(mean_over_ranks)

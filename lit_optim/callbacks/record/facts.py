@@ -16,7 +16,7 @@ from torch.nn.parameter import is_lazy
 
 from lit_optim.callbacks.record.memory import tensor_bytes
 from lit_optim.config.canonical_specs import canonical_callbacks, canonical_specs
-from lit_optim.config.hydra_run import hydra_run
+from lit_optim.config.hydra_main import hydra_run
 from lit_optim.errors import ConfigError
 from lit_optim.lightning_api import LightningModule, Trainer, package_of
 from lit_optim.versions import installed

@@ -4,7 +4,7 @@ import math
 import shutil
 
 import pytest
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint
 
 from _support.net import BATCHES, fit, loader
 from _support.recorded_runs import At, Seeded, raising, recorded, rows, run_json, without_times
@@ -176,6 +176,13 @@ def test_one_callback_object_records_one_run_after_another(tmp_path):
     for name in ("a", "b"):
         fit(tmp_path / name, Seeded(), callbacks=[record], enable_checkpointing=False, max_epochs=1)
     assert without_times(tmp_path / "a") == without_times(tmp_path / "b")
+
+
+def test_what_a_finder_of_the_lr_trains_is_no_part_of_the_run(tmp_path):
+    fit(tmp_path / "without", recorded(scheduler=None), callbacks=[At(99, print)], enable_checkpointing=False)
+    finder = LearningRateFinder(num_training_steps=4, update_attr=False)
+    fit(tmp_path, recorded(scheduler=None), callbacks=[finder], enable_checkpointing=False)
+    assert without_times(tmp_path) == without_times(tmp_path / "without")
 
 
 @pytest.mark.parametrize(("name", "text"), [("steps.csv", "step,loss\nx,1\n"), ("run.json", '{"format"'), ("metrics.csv", "a\n1\n")])  # fmt: skip
