@@ -111,14 +111,13 @@ def _read_run(path: Path) -> dict[str, Any]:
 
 
 def _read_rows(path: Path, read: Callable[[Mapping[str, str]], T]) -> tuple[T, ...]:
-    text = _text(path)
-    rows = csv.reader(text[: text.rfind("\n") + 1].splitlines())
-    columns, found = next(rows, []), list[T]()
-    for number, cells in enumerate(rows, start=2):
+    lines, found = _text(path).split("\n")[:-1], list[T]()  # without what follows the last end of a line
+    for number, line in enumerate(lines[1:], start=2):
         try:
+            columns, cells = csv.reader([lines[0], line])
             found.append(read(dict(zip(columns, cells, strict=True))))
-        except (ValueError, KeyError) as error:
-            raise _damaged(path, f"its line {number} is no row of a record: {','.join(cells):.80}") from error
+        except (ValueError, KeyError, csv.Error) as error:
+            raise _damaged(path, f"its line {number} is no row of a record: {line!r:.80}") from error
     return tuple(found)
 
 

@@ -80,7 +80,7 @@ def test_all_damaged_files_are_named_at_once(tmp_path):
     with pytest.raises(ConfigError) as error:
         read_records(tmp_path)
     rows, missing, run = error.value.problems
-    assert rows == f"{tmp_path}/a/steps.csv: damaged, its line 2 is no row of a record: 1,0,0.1,x,,; restore the file, or move the folder away"  # fmt: skip
+    assert rows == f"{tmp_path}/a/steps.csv: damaged, its line 2 is no row of a record: '1,0,0.1,x,,'; restore the file, or move the folder away"  # fmt: skip
     assert missing == f"{tmp_path}/b/metrics.csv: not there; name the folder of a run with optim_callbacks=record"
     assert run == f"{tmp_path}/c/run.json: damaged, is not what a record has there; restore the file, or move the folder away"  # fmt: skip
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -204,7 +205,8 @@ class Record(Callback):
 
     def _update(self, trainer: Trainer, module: LightningModule, **facts: Any) -> None:
         if self._files is not None:
-            self._clock.settle()
+            with contextlib.suppress(RuntimeError):  # of a GPU that has failed, whose error ends the run
+                self._clock.settle()
             measured = {
                 "seconds": round(time.perf_counter() - self._started, 6),
                 "step_seconds": time_summary(self._clock.seconds, self._clock.first),

@@ -58,7 +58,7 @@ def rows_until(path: Path, step: int) -> list[dict[str, str]]:
     """
     try:
         return [row for row in _whole_rows(path) if int(row[STEP]) <= step] if step else []
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise _damaged(path) from error
 
 
