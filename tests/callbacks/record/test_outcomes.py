@@ -129,7 +129,7 @@ def test_a_resumed_run_leaves_the_files_of_the_unbroken_one(tmp_path, step):
     fit(tmp_path, recorded(), **options)
     unbroken = without_times(tmp_path)
     with (tmp_path / "record" / "steps.csv").open("a") as file:
-        file.write("25,3,0.1,0.")  # half a row of a killed run
+        file.write("1")  # half a row of a killed run: of step 10, say
     fit(tmp_path, recorded(), ckpt_path=tmp_path / f"step={step}.ckpt", callbacks=[])
     resumed = without_times(tmp_path)
     assert resumed["run.json"].pop("resumed_at") == [step]
@@ -141,11 +141,19 @@ def test_a_resumed_run_leaves_the_files_of_the_unbroken_one(tmp_path, step):
 
 def test_a_longer_run_goes_on_from_the_end_of_a_shorter_one(tmp_path):
     fit(tmp_path / "long", recorded(scheduler=None))
-    _, run = fit(tmp_path, recorded(scheduler=None), max_epochs=2)
+    _, run = fit(tmp_path, recorded(scheduler=None), max_epochs=2, callbacks=[every_step(tmp_path)])
     run.save_checkpoint(tmp_path / "end.ckpt")
     fit(tmp_path, recorded(scheduler=None), ckpt_path=tmp_path / "end.ckpt")
     assert [row["step"] for row in rows(tmp_path / "record" / "steps.csv")] == ["5", "10", "15", "16", "20", "24"]
     assert without_times(tmp_path)["metrics.csv"] == without_times(tmp_path / "long")["metrics.csv"]
+
+
+@pytest.mark.filterwarnings("ignore:this checkpoint was written at the last batch:UserWarning")
+def test_the_last_row_of_a_shorter_run_goes_where_its_losses_are_counted_again(tmp_path):
+    fit(tmp_path / "long", recorded(scheduler=None))
+    fit(tmp_path, recorded(scheduler=None), max_epochs=2, callbacks=[every_step(tmp_path)])
+    fit(tmp_path, recorded(scheduler=None), ckpt_path=tmp_path / "step=16.ckpt")
+    assert without_times(tmp_path)["steps.csv"] == without_times(tmp_path / "long")["steps.csv"]
 
 
 def test_a_second_fit_of_a_trainer_goes_on(tmp_path):
@@ -172,10 +180,10 @@ def test_a_new_run_replaces_the_record_with_a_warning(tmp_path):
 
 
 def test_one_callback_object_records_one_run_after_another(tmp_path):
-    record = Record(every_n_steps=5)
-    for name in ("a", "b"):
-        fit(tmp_path / name, Seeded(), callbacks=[record], enable_checkpointing=False, max_epochs=1)
-    assert without_times(tmp_path / "a") == without_times(tmp_path / "b")
+    record, lr = Record(every_n_steps=5, diverged_above=20), {"_target_": "sgd", "lr": 1e-6}
+    for name, cls in (("a", Seeded), ("b", growing(100.0, at=0))):
+        fit(tmp_path / name, cls(lr, None), callbacks=[record], enable_checkpointing=False, max_epochs=1)
+        assert run_json(tmp_path / name)["outcome"] == "finished", "whose first loss is its own"
 
 
 def test_what_a_finder_of_the_lr_trains_is_no_part_of_the_run(tmp_path):
