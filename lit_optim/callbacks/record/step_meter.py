@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from lit_optim.callbacks.record.memory import PeakMemory
 from lit_optim.callbacks.record.norms import StepNorms
-from lit_optim.callbacks.schedule_report import named_values, values_in_use
+from lit_optim.callbacks.schedule_report import named_values, places_of_values
 from lit_optim.lightning_api import Trainer, has_gradient_scaler, is_instance
 
 FLAT = ("strategies.FSDPStrategy", "strategies.DeepSpeedStrategy")  # gradients are not those of the parameters
@@ -43,7 +43,7 @@ class StepMeter:
         if id(optimizer) in self._seen:
             return
         if not self._seen:
-            self._values = named_values(values_in_use(trainer))
+            self._values = values_in_use(trainer)
             self.peak.read()
         self._seen.add(id(optimizer))
         if self._has_norms:
@@ -57,6 +57,12 @@ class StepMeter:
         found |= self._values
         self._reset()
         return found
+
+
+def values_in_use(trainer: Trainer) -> dict[str, float]:
+    """Read the lr of every param group, and whatever else a schedule drives; waits for an lr on a GPU."""
+    places = named_values(places_of_values(trainer))
+    return {k: float(group[key] if i is None else group[key][i]) for k, (group, key, i) in places.items()}
 
 
 def _scale_of_gradients(trainer: Trainer, optimizer: Any) -> float:
