@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lit_optim.callbacks.metric_feeder import MetricFeeder
     from lit_optim.callbacks.plateau_feeder import PlateauFeeder
     from lit_optim.callbacks.protocol import OptimizerCallback
+    from lit_optim.callbacks.record.callback import Record
     from lit_optim.callbacks.repeat_lr import RepeatLr
     from lit_optim.callbacks.save_on_signal.callback import SaveOnSignal
     from lit_optim.callbacks.schedule_free import ScheduleFree
@@ -40,6 +41,7 @@ __all__ = [
     "NonFiniteWarning",
     "OptimizerCallback",
     "PlateauFeeder",
+    "Record",
     "RepeatLr",
     "SaveOnSignal",
     "ScheduleFree",

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from torch.optim import Optimizer
 
 from lit_optim.config.read.spec import Spec
-from lit_optim.lightning_api import Callback, LightningModule
+from lit_optim.lightning_api import Callback, LightningModule, Trainer
 from lit_optim.param_groups import Grouping
 
 
@@ -62,6 +62,10 @@ class OptimizerCallback(Callback):
 
     def prepare_optimizer(self, optimizer: Optimizer) -> None:
         """Change the new optimizer before its scheduler is built, e.g. add group keys that a schedule may drive."""
+
+    def phase(self, trainer: Trainer) -> str:
+        """Name the phase that an optimizer is in, which `Record` notes before each step; empty: there are none."""
+        return ""
 
     def put_evaluated_weights(self, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Put the evaluated weights into a checkpoint without optimizer state.

@@ -1,4 +1,4 @@
-"""Runs a Hydra app whose wrong configurations end with one message and exit code 2."""
+"""Runs a Hydra app whose wrong configurations end with one message and exit code 2; reads what was chosen."""
 
 from __future__ import annotations
 
@@ -73,3 +73,18 @@ def without_null(words: Iterable[str], groups: Iterable[str]) -> list[str]:
     """
     null = re.compile(rf"({'|'.join(map(re.escape, groups))})=null")
     return [f"~{found[1]}" if (found := null.fullmatch(word)) else word for word in words]
+
+
+def hydra_run() -> dict[str, Any] | None:
+    """Return the overrides and the chosen presets of a running Hydra app; None where none runs.
+
+    Example:
+        >>> hydra_run() is None
+        True
+    """
+    module = sys.modules.get("hydra.core.hydra_config")
+    if module is None or not module.HydraConfig.initialized():
+        return None
+    cfg = module.HydraConfig.get()
+    choices = {group: name for group, name in cfg.runtime.choices.items() if not group.startswith("hydra/")}
+    return {"overrides": [str(word) for word in cfg.overrides.task], "choices": choices}

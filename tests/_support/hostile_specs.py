@@ -130,6 +130,7 @@ HOSTILE = {  # what it is -> (specs, what the message says)
     "folder: a null byte": (callback(_target_=REPORT, folder="a\0b"), OUTSIDE),
     "folder: a URL": (callback(_target_=REPORT, folder="file:///outside"), OUTSIDE),
     "folder: of a preset": ({"optim_callbacks": {"_target_": "schedule_report", "folder": "../outside"}}, OUTSIDE),
+    "folder: of a record": (callback(_target_="lit_optim.callbacks.Record", folder="../outside"), OUTSIDE),
     "folder: of SWATS": (callback(_target_=SWATS, folder="../outside"), OUTSIDE),
     "exclude: agc": (callback(_target_="lit_optim.callbacks.Agc", exclude=[{"all": ["lo_seen.sing"]}]), FUNCTION),
     "exclude: noise": (callback(_target_="lit_optim.callbacks.GradientNoise", exclude={"not": "lo_unseen.x"}), UNSEEN),

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 import lit_optim
 from lit_optim import ConfigError, lightning_api
 from lit_optim.lightning_api import imported_classes, is_instance, package_of
+from lit_optim.study.record_files import read_record
 
 BOTH = [lightning.pytorch, pytorch_lightning]
 both = pytest.mark.parametrize("pl", BOTH, ids=["lightning", "pytorch_lightning"])
@@ -95,6 +96,14 @@ def test_both_end_with_the_same_weights_and_resume_what_the_other_has_saved(tmp_
         module, run = fit(pl, tmp_path / "rest", half[OTHER[pl]], **CONFIGURATIONS[name])
         assert run.global_step == 12
         assert torch.equal(weights(module), whole[pl])
+
+
+@both
+def test_a_record_names_the_package(pl, tmp_path):
+    fit(pl, tmp_path, optim_callbacks="record", max_epochs=1)
+    found = read_record(tmp_path / "record")
+    assert found.run["versions"]["lightning"] == pl.__version__
+    assert [row.step for row in found.steps] == [6]
 
 
 @both

@@ -150,6 +150,10 @@ class SWATS(ChangeOfOptimizer[Optimizer]):
         """Switch to SGD."""
         self.optimizer_of(trainer).switch()
 
+    def phase(self, trainer: Trainer) -> str:
+        """Name the phase, or both where groups switch one by one."""
+        return " and ".join(sorted({str(group["phase"]) for group in self.optimizer_of(trainer).param_groups}))
+
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the report, and give advice if there was no switch."""
         if not is_short(trainer) and self.at is None:

@@ -114,6 +114,10 @@ class Switch(ChangeOfOptimizer[Switched]):
         """Change the optimizer after its last step, before a checkpoint of that step is written."""
         self._switch_if_due(trainer)
 
+    def phase(self, trainer: Trainer) -> str:
+        """Name the class that takes the steps."""
+        return type(self.optimizer_of(trainer).active).__name__
+
     def _switch_if_due(self, trainer: Trainer) -> None:
         if self._due is not None and trainer.global_step >= self._due:
             self._due = None

@@ -4,10 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
@@ -16,6 +14,7 @@ from lit_optim.callbacks.evaluation_weights import reshard
 from lit_optim.callbacks.protocol import OptimizerCallback
 from lit_optim.callbacks.unfreeze.batch_norms import frozen_batch_norms, train
 from lit_optim.callbacks.unfreeze.stages import Stage, read_stages, rules_of, select
+from lit_optim.callbacks.unfreeze.steps import saved_step, step_of_schedule
 from lit_optim.duration import Duration, RunLength, parse
 from lit_optim.errors import ConfigError, Problems
 from lit_optim.lightning_api import LightningModule, Trainer, is_instance, rank_zero_warn
@@ -97,9 +96,13 @@ class Unfreeze(OptimizerCallback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Unfreeze what begins at this step; put BatchNorms into eval mode again, as Lightning trains all modules."""
-        self._apply(_step(trainer), pl_module)
+        self._apply(step_of_schedule(trainer), pl_module)
         for norm in self._norms:
             norm.eval()
+
+    def phase(self, trainer: Trainer) -> str:
+        """Count the stages that are trained."""
+        return f"{self._open} of {len(self._begins)} stages"
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Leave the module as it was before the fit."""
@@ -117,7 +120,7 @@ class Unfreeze(OptimizerCallback):
         load = strategy.load_checkpoint
 
         def load_checkpoint(path: Any, *args: Any, **kwargs: Any) -> Any:
-            self._apply(max(_saved_step(strategy.broadcast(path)) - 1, 0), module)
+            self._apply(max(saved_step(strategy.broadcast(path)) - 1, 0), module)
             return load(path, *args, **kwargs)
 
         strategy.load_checkpoint = load_checkpoint
@@ -232,17 +235,3 @@ def _check_strategy(trainer: Trainer) -> None:
         option = "static_graph=True" if wrapped.static_graph else "find_unused_parameters=False"
         rule = f"with {option} DDP waits for gradients of parameters that unfreeze keeps frozen"
         raise ConfigError(f"trainer.strategy: {rule}; write trainer.strategy=ddp_find_unused_parameters_true")
-
-
-def _step(trainer: Trainer) -> int:
-    """Count the optimizer steps as the schedule does, which leaves out those that a gradient scaler has skipped."""
-    schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-    own = [scheduler.last_epoch for scheduler in schedulers if isinstance(scheduler, ScheduleLR)]
-    return own[0] if own else trainer.global_step
-
-
-def _saved_step(path: Any) -> int:
-    """Return the optimizer steps that a checkpoint counts; one of a sharded module is a folder."""
-    file = Path(str(path))
-    file = file / "meta.pt" if file.is_dir() else file
-    return int(torch.load(file, map_location="cpu", weights_only=True, mmap=True)["global_step"])

@@ -1,0 +1,55 @@
+"""Collect the losses between two rows of a record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Losses:
+    """The losses of batches since the last row; they stay on their device until they are read.
+
+    Attributes:
+        first: the loss of the first batch; None before a row.
+        earlier: those that a checkpoint has brought.
+
+    Example:
+        >>> losses = Losses()
+        >>> losses.add({"loss": torch.tensor(2.0)}), losses.add({"loss": torch.tensor(1.0)}), losses.add({})
+        (None, None, None)
+        >>> losses.take(lambda values: values), losses.first
+        (1.5, 2.0)
+    """
+
+    def __init__(self) -> None:
+        self.first: float | None = None
+        self.earlier: list[float] = []
+        self._tensors: list[Tensor] = []
+
+    def add(self, outputs: Any) -> None:
+        """Keep the loss of a batch, if there is one."""
+        loss = outputs.get("loss") if isinstance(outputs, dict) else None
+        if isinstance(loss, Tensor):
+            self._tensors.append(loss.detach() if loss.requires_grad else loss)
+
+    def since_row(self) -> list[float]:
+        """Read the losses, which waits for their device."""
+        found = torch.cat([loss.reshape(-1) for loss in self._tensors]).tolist() if self._tensors else []
+        return [*self.earlier, *found]
+
+    def take(self, reduce: Callable[[list[float]], list[float]]) -> float | None:
+        """Return the mean of the losses, and begin the next one; None where there are none.
+
+        Args:
+            reduce: means over the ranks; all of them take part.
+        """
+        found = self.since_row()
+        self.earlier, self._tensors = [], []
+        if not found:
+            return None
+        mean, first = reduce([sum(found) / len(found), found[0]])
+        self.first = first if self.first is None else self.first
+        return mean

@@ -1,0 +1,73 @@
+"""Measure the step of a row: the values that param groups use, and the norms of gradient and update."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from lit_optim.callbacks.record.memory import PeakMemory
+from lit_optim.callbacks.record.norms import StepNorms
+from lit_optim.callbacks.schedule_report import named_values, places_of_values
+from lit_optim.lightning_api import Trainer, has_gradient_scaler, is_instance
+
+FLAT = ("strategies.FSDPStrategy", "strategies.DeepSpeedStrategy")  # gradients are not those of the parameters
+
+
+class StepMeter:
+    """Measures the steps that the optimizers take in one batch.
+
+    Args:
+        trainer: that fits.
+        device: of the module.
+    """
+
+    def __init__(self, trainer: Trainer, device: torch.device) -> None:
+        self.peak = PeakMemory(device)
+        self._has_norms = not is_instance(trainer.strategy, *FLAT)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._seen: set[int] = set()  # optimizers of this batch
+        self._values: dict[str, float] = {}
+        self._norms = StepNorms()
+
+    @property
+    def has_measured(self) -> bool:
+        """Return whether a step is being measured."""
+        return bool(self._seen)
+
+    def before_step(self, trainer: Trainer, optimizer: Optimizer) -> None:
+        """Note what a step begins from; LBFGS calls this many times in one."""
+        if id(optimizer) in self._seen:
+            return
+        if not self._seen:
+            self._values = values_in_use(trainer)
+            self.peak.read()
+        self._seen.add(id(optimizer))
+        if self._has_norms:
+            self._norms.before_step(optimizer, _scale_of_gradients(trainer, optimizer))
+
+    def take(self) -> dict[str, float]:
+        """Return the columns of a row after the step; all ranks must call it."""
+        norms = self._norms.norms()
+        found = {} if norms is None else {"grad_norm": norms[0], "update_norm": norms[1]}
+        self.peak.leave_out(self._norms.copied)
+        found |= self._values
+        self._reset()
+        return found
+
+
+def values_in_use(trainer: Trainer) -> dict[str, float]:
+    """Read the lr of every param group, and whatever else a schedule drives; waits for an lr on a GPU."""
+    places = named_values(places_of_values(trainer))
+    return {k: float(group[key] if i is None else group[key][i]) for k, (group, key, i) in places.items()}
+
+
+def _scale_of_gradients(trainer: Trainer, optimizer: Any) -> float:
+    """Return what a gradient scaler has multiplied gradients by that the step itself unscales."""
+    if not has_gradient_scaler(trainer) or not getattr(optimizer, "_step_supports_amp_scaling", False):
+        return 1.0
+    scaler: Any = trainer.precision_plugin
+    return float(scaler.scaler.get_scale())

@@ -1,0 +1,241 @@
+"""The record of a run against what an independent callback has measured, and what it leaves alone."""
+
+import subprocess
+
+import lightning as L
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from _support.net import BATCHES, Net, fit, loader, trainer
+from _support.recorded_runs import N, Reference, Seeded, recorded, rows, run_json, without_times
+from lit_optim import ConfigError
+from lit_optim.callbacks import Record
+from lit_optim.callbacks.record.facts import git_state
+
+TOTAL = 3 * BATCHES
+
+
+def numbers(path, column):
+    return [float(row[column]) for row in rows(path) if row[column]]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "momentum", "lbfgs"])
+def test_rows_are_what_the_steps_did(tmp_path, optimizer):
+    reference = Reference()
+    module, _ = fit(tmp_path, recorded(optimizer=optimizer), callbacks=[reference], enable_checkpointing=False)
+    path = tmp_path / "record" / "steps.csv"
+    steps = [5, 10, 15, 20]
+    assert numbers(path, "step") == [*steps, TOTAL]
+    assert numbers(path, "epoch") == [0, 1, 1, 2, 2]
+    assert numbers(path, "lr") == [module.used[step - 1][0] for step in steps]
+    means = [sum(reference.losses[a:b]) / (b - a) for a, b in zip([0, *steps], [*steps, TOTAL], strict=True)]
+    assert numbers(path, "loss") == pytest.approx(means, rel=1e-6)
+    seconds = numbers(path, "seconds")
+    assert seconds == sorted(seconds)
+    if optimizer != "lbfgs":  # several gradients in a step, of which the first counts
+        assert numbers(path, "grad_norm") == pytest.approx([reference.gradients[s - 1] for s in steps], rel=1e-5)
+        assert numbers(path, "update_norm") == pytest.approx([reference.updates[s - 1] for s in steps], rel=1e-4)
+
+
+def test_gradients_before_clipping_and_losses_under_accumulation(tmp_path):
+    reference, options = Reference(), {"accumulate_grad_batches": 3, "gradient_clip_val": 1e-3}
+    fit(tmp_path, recorded(every=2), callbacks=[reference], enable_checkpointing=False, **options)
+    path = tmp_path / "record" / "steps.csv"
+    assert numbers(path, "step") == [2, 4, 6, 8, 9]
+    assert numbers(path, "grad_norm") == pytest.approx(reference.gradients[1::2], rel=1e-5)
+    assert reference.gradients[1] > 1e-2
+    assert numbers(path, "loss")[0] == pytest.approx(sum(reference.losses[:6]) / 6, rel=1e-6)
+
+
+def test_every_driven_value_of_every_group_has_a_column(tmp_path):
+    line = {"main": {"shape": "linear"}}
+    schedule = {"main": {"shape": "cosine"}, "drive": {"momentum": {**line, "values": [0.5, 0.9]}}}
+    fit(tmp_path, recorded(scheduler=schedule, param_groups="no_decay"), max_epochs=1)
+    row = rows(tmp_path / "record" / "steps.csv")[0]
+    names = [f"{key}/{group}" for key in ("lr", "momentum") for group in ("default", "no_decay")]
+    assert [*row] == ["step", "epoch", "seconds", "loss", "grad_norm", "update_norm", *names]
+    assert float(row["momentum/no_decay"]) == pytest.approx(0.5 + 0.4 * 4 / 8)
+
+
+def test_a_group_that_comes_later_has_a_column_from_then_on(tmp_path):
+    class Adds(L.Callback):
+        def on_train_epoch_start(self, trainer, module):
+            if trainer.current_epoch == 1:
+                more = torch.nn.Parameter(torch.ones(1))
+                trainer.optimizers[0].add_param_group({"params": [more], "name": "late"})
+
+    fit(tmp_path, recorded(scheduler=None), callbacks=[Adds()], enable_checkpointing=False, max_epochs=2)
+    found = rows(tmp_path / "record" / "steps.csv")
+    assert [bool(row["lr/late"]) for row in found] == [False, True, True, False]
+    assert [row["lr"] or row["lr/pg1"] for row in found] == ["0.001"] * 3 + [""]
+
+
+def test_metrics_are_those_of_each_validation(tmp_path):
+    logged = []
+
+    class Keeps(L.Callback):
+        def on_train_epoch_end(self, trainer, module):
+            logged.append(float(trainer.callback_metrics["val/loss"]))
+
+    fit(tmp_path, recorded(), callbacks=[Keeps()], enable_checkpointing=False)
+    found = rows(tmp_path / "record" / "metrics.csv")
+    assert [(row["step"], row["epoch"], row["name"]) for row in found] == [(str(8 * i), str(i - 1), "val/loss") for i in (1, 2, 3)]  # fmt: skip
+    assert [float(row["value"]) for row in found] == logged
+
+
+def test_the_facts_of_a_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("PL_GLOBAL_SEED", "17")
+    monkeypatch.setattr("sys.argv", ["train.py", "x=1"])
+    fit(tmp_path, recorded(optimizer={"_target_": "adamw", "lr": 0.5}, scheduler=None, param_groups="no_decay"))
+    run = run_json(tmp_path)
+    assert run["spec"]["optimizer"]["lr"] == 0.5
+    assert run["spec"]["optimizer"]["betas"] == [0.9, 0.999]
+    assert run["spec"]["optim_callbacks"]["Record"] == {
+        "every_n_steps": N,
+        "diverged_above": 10.0,
+        "stop_diverged": False,
+    }
+    assert (run["optimizers"], run["seed"], run["command"]) == (["AdamW"], 17, ["train.py", "x=1"])
+    assert {*run["versions"]} == {"python", "torch", "lightning", "lit_optim", "hydra"}
+    assert all(run["versions"].values())
+    assert run["hardware"]["cores"] > 0
+    assert "hydra" not in run
+    assert run["parameters"] == {"all": 65, "trained": 65}
+    assert run["state_bytes"] == 2 * 65 * 4 + 6 * 4  # two moments, and a step counter for each tensor
+    assert (run["outcome"], run["steps"], run["switches"], run["divergence"]) == ("finished", TOTAL, [], None)
+    measured = run["measured"]
+    assert measured["step_seconds"]["steps"] == TOTAL - 1
+    assert 0 < measured["step_seconds"]["median"] <= measured["step_seconds"]["p90"]
+    assert measured["peak_memory"] > 10**7
+
+
+def test_the_commit_and_whether_it_is_what_ran(tmp_path):
+    assert git_state(tmp_path) is None
+    name = ["-c", "user.name=x", "-c", "user.email=x@x"]
+    (tmp_path / "a.py").write_text("1")
+    for words in (["init", "-q"], ["add", "a.py"], [*name, "commit", "-q", "-m", "x"]):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
+    (tmp_path / "log.txt").write_text("not tracked")
+    found = git_state(tmp_path)
+    assert (len(found["commit"]), found["dirty"]) == (40, False)
+    (tmp_path / "a.py").write_text("2")
+    assert git_state(tmp_path)["dirty"] is True
+
+
+def test_two_runs_of_a_seed_differ_in_times_alone(tmp_path):
+    for name in ("a", "b"):
+        fit(tmp_path / name, recorded(param_groups="no_decay"))
+    assert without_times(tmp_path / "a") == without_times(tmp_path / "b")
+
+
+def test_what_is_no_run_writes_nothing(tmp_path):
+    fit(tmp_path, recorded(), fast_dev_run=True)
+    run = trainer(tmp_path)
+    run.validate(recorded(), loader(8), verbose=False)
+    run.test(
+        type("Tested", (Seeded,), {"test_step": lambda *_: None})(optim_callbacks="record"), loader(8), verbose=False
+    )
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_the_sanity_check_leaves_no_metric_but_its_failure(tmp_path):
+    class Fails(Seeded):
+        def validation_step(self, batch, batch_idx):
+            raise RuntimeError("no such validation")
+
+    with pytest.raises(RuntimeError, match="no such validation"):
+        fit(tmp_path, recorded(Fails))
+    run = run_json(tmp_path)
+    assert (run["outcome"], run["error"], run["steps"]) == ("crashed", "RuntimeError: no such validation", 0)
+    assert rows(tmp_path / "record" / "metrics.csv") == []
+
+
+def test_a_module_without_the_mixin_has_no_spec(tmp_path):
+    class Plain(L.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 1)
+
+        def training_step(self, batch, batch_idx):
+            return (self.layer(batch[0]) - batch[1]).square().mean()
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    trainer(tmp_path, callbacks=[Record(every_n_steps=N)], enable_checkpointing=False).fit(Plain(), loader())
+    run = run_json(tmp_path)
+    assert "spec" not in run
+    assert run["optimizers"] == ["SGD"]
+    assert numbers(tmp_path / "record" / "steps.csv", "lr") == [0.1] * 4
+
+
+def test_several_optimizers_in_manual_optimization(tmp_path):
+    class Two(Net):
+        def __init__(self):
+            named = {
+                "a": {"_target_": "sgd", "lr": 0.1, "of": "layer.0"},
+                "b": {"_target_": "sgd", "lr": 0.2, "of": ["layer.1", "layer.2"]},
+            }
+            super().__init__(named)
+            self.automatic_optimization = False
+
+        def training_step(self, batch, batch_idx):
+            loss = self.loss(batch)
+            for optimizer in self.optimizers():
+                optimizer.zero_grad()
+            self.manual_backward(loss)
+            for optimizer in self.optimizers():
+                optimizer.step()
+            return {"loss": loss}
+
+        optimizer_step = L.LightningModule.optimizer_step
+
+    fit(tmp_path, Two(), callbacks=[Record(every_n_steps=N)], enable_checkpointing=False, max_epochs=1)
+    path = tmp_path / "record" / "steps.csv"
+    assert numbers(path, "step") == [6, 10, 16]  # two a batch
+    assert {*rows(path)[0]} >= {"lr/0/pg1", "lr/1/pg1"} or {*rows(path)[0]} >= {"lr/a", "lr/b"}
+    assert len(numbers(path, "loss")) == len(numbers(path, "grad_norm")) == 3
+
+
+def test_between_two_rows_there_is_no_hook_before_a_step_and_no_operation_on_tensors(tmp_path):
+    operations, hooks = {}, {}
+
+    class Counts(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            operations.setdefault(step, []).append(func)
+            return func(*args, **(kwargs or {}))
+
+    class Watched(Record):
+        def on_train_batch_end(self, trainer, *args):
+            nonlocal step
+            step = trainer.global_step
+            hooks[step] = self.on_before_optimizer_step is not None
+            with Counts():
+                super().on_train_batch_end(trainer, *args)
+
+    step = 0
+    fit(tmp_path, Seeded(), callbacks=[Watched(every_n_steps=N)], enable_checkpointing=False)
+    assert [*operations] == [5, 10, 15, 20]
+    assert [step for step, has_hook in hooks.items() if has_hook] == [5, 10, 15, 20]
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"every_n_steps": 0}, "optim_callbacks.record.every_n_steps=0: must be at least 1"),
+        ({"diverged_above": 1}, "optim_callbacks.record.diverged_above=1.0: must be above 1"),
+        ({"diverged_above": float("nan")}, "optim_callbacks.record.diverged_above=nan: "),
+        ({"folder": " "}, "optim_callbacks.record.folder=' ': must be the path of a folder"),
+    ],
+)
+def test_wrong_settings_name_their_key(tmp_path, settings, problem):
+    with pytest.raises(ConfigError) as error:
+        fit(tmp_path, recorded(settings=settings))
+    assert str(error.value).startswith(problem)
+
+
+def test_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="must be the path of a folder"):
+        Record(folder=tmp_path / "file")
