@@ -38,10 +38,10 @@ def draw_health(steps: Sequence[int], values: Values, title: str = "", warnings:
     """
     shown = [name for name in PANELS if any(map(_known, values.get(name, {}).values()))]
     groups = [*dict.fromkeys(group for name in shown for group in values[name])]
-    rows = math.ceil(len(shown) / 2)
+    rows = max(math.ceil(len(shown) / 2), 1)
     figure = new_figure(11, 2.6 * rows + 0.6 + 0.2 * len(warnings))
     panels = figure.subplots(rows, 2, squeeze=False).flat
-    for axes, name in zip(panels, shown, strict=False):
+    for name, axes in zip(shown, panels, strict=False):
         if name == "update_ratio":
             axes.axhspan(*USUAL, color=LIGHT.bands[0])
         for group, series in values[name].items():

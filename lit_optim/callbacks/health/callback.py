@@ -50,7 +50,7 @@ def group_names(optimizers: Sequence[Optimizer]) -> list[list[str]]:
 class Health(Callback):
     """Measures how healthy the training of each param group is, and warns in words that say what to try.
 
-    In every n-th optimizer step, and in the 5th, 10th and 20th: the gradient's norm before and after clipping, update /
+    In every n-th optimizer step, and in the 2nd, 5th, 10th and 20th: the gradient's norm before and after clipping, update /
     weight, effective lr, cosine of update and descent, second moments below eps (`quantities`), and the steps that a
     gradient scaler has skipped since. A warning comes once per kind and group, when two measured steps in a row agree.
     Values go to the loggers as ``health/<quantity>/<group>``, the whole model's without a group; ``health.csv`` and,

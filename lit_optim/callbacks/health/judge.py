@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+EARLY = (2, 5, 10, 20)  # steps
 USUAL_RATIO = 1e-3  # of update and weights
-HIGH_RATIO, LOW_RATIO = 0.05, 1e-6
+HIGH_RATIO, LOW_RATIO = 0.1, 1e-6
 LEAST_RMS = 0.03  # that weights count with: what begins at 0, as biases and adapters do, is small for a while
 UPHILL = -0.3  # cosine
 MOST_SATURATED = 0.5
@@ -43,9 +44,9 @@ def is_due(step: int, every: int) -> bool:
 
     Example:
         >>> [step for step in range(1, 101) if is_due(step, 50)]
-        [5, 10, 20, 50, 100]
+        [2, 5, 10, 20, 50, 100]
     """
-    return step % every == 0 or (step < every and step in (5, 10, 20))
+    return step % every == 0 or (step < every and step in EARLY)
 
 
 def high_ratio(r: Reading) -> str | None:
@@ -58,7 +59,7 @@ def high_ratio(r: Reading) -> str | None:
     ratio = _of(r, "update_ratio")
     if not HIGH_RATIO < ratio * min(r.rms / LEAST_RMS, 1.0) < math.inf:
         return None
-    return f"update/weight {ratio:.2g}; 1e-3 is usual: lower its lr about {_power(ratio / USUAL_RATIO)}x"
+    return f"update/weight {ratio:.2g}; 1e-3 is usual: lower its lr about {min(_power(ratio / USUAL_RATIO), 1000)}x"
 
 
 def low_ratio(r: Reading) -> str | None:
@@ -110,7 +111,7 @@ def saturation(r: Reading) -> str | None:
         '80 % of the second moments are below eps, which takes their place: lower optimizer.eps, e.g. 10000x'
     """
     share = _of(r, "saturation")
-    if not share > MOST_SATURATED:
+    if not MOST_SATURATED < share <= 1:
         return None
     found = f"{100 * share:.0f} % of the second moments are below eps, which takes their place"
     return f"{found}: lower optimizer.eps, e.g. 10000x"

@@ -35,7 +35,7 @@ class StepProbe:
         >>> optimizer = torch.optim.SGD([p], lr=0.1)
         >>> probe = StepProbe(optimizer, lambda sums: print(round(sums[0].update, 6)), print)
         >>> p.grad = torch.ones(2)
-        >>> probe.arm(); probe.begin(at=0, every=50)
+        >>> probe.arm(); probe.begin(at=0, every=1)
         True
         >>> probe.read_gradients(); optimizer.step(); probe.detach()
         0.02
@@ -47,6 +47,7 @@ class StepProbe:
         self.optimizer, self.measured, self.refused = optimizer, measured, refused
         self.steps = 0  # that were begun
         self.at = -1  # the Trainer's count at the last of them
+        self.pending = False  # whether a step that is due has not been measured yet: a scaler may skip it
         self.hooks: list[RemovableHandle] = []
         self.flag: Any = None  # of this object, for a gradient scaler
         self.counter: RemovableHandle | None = None
@@ -66,20 +67,19 @@ class StepProbe:
             Whether this step is measured.
         """
         if at == self.at:
-            return bool(self.hooks)
+            return self.pending
         self.at, self.steps = at, self.steps + 1
-        due = is_due(self.steps + 1, every)
-        if self.done and not due:
-            self.disarm()
         self._reset()
-        measures = bool(self.hooks)
-        if due and not self.hooks:
+        self.pending = self.pending or is_due(self.steps, every)
+        if not (self.pending or is_due(self.steps + 1, every)):
+            self.disarm()
+        measures = self.pending and bool(self.hooks)
+        if not self.hooks and is_due(self.steps + 1, every):
             self.arm()
         return measures
 
     def arm(self) -> None:
         """Measure the next step that is taken after `read_gradients`."""
-        self._reset()
         self.flag = vars(self.optimizer).get(AMP_FLAG)
         if getattr(self.optimizer, AMP_FLAG, False):  # the scaler unscales before the step, not within
             setattr(self.optimizer, AMP_FLAG, False)
@@ -105,6 +105,7 @@ class StepProbe:
     def detach(self) -> None:
         """Remove all hooks."""
         self.disarm()
+        self._reset()
         if self.counter is not None:
             self.counter.remove()
 
@@ -116,7 +117,6 @@ class StepProbe:
                 setattr(self.optimizer, AMP_FLAG, self.flag)
         while self.hooks:
             self.hooks.pop().remove()
-        self._reset()
 
     @torch.no_grad()
     def read_gradients(self) -> None:
@@ -125,7 +125,6 @@ class StepProbe:
         self.evaluations += bool(self.before)  # which the first has copied
 
     def _reset(self) -> None:
-        self.done = False
         self.raw: dict[Tensor, Tensor] = {}
         self.before: dict[Tensor, tuple[Tensor, Tensor, Tensor]] = {}  # weights, gradients, and squares of these
         self.evaluations = 1
@@ -152,7 +151,7 @@ class StepProbe:
             return
         before, raw, evaluations = self.before, self.raw, self.evaluations
         self._reset()
-        self.done = True  # the hooks stay until the next step begins: torch is iterating over them
+        self.pending = False  # the hooks stay until the next step begins: torch is iterating over them
         if evaluations > 1:
             self.refused(evaluations)
             return
