@@ -50,11 +50,11 @@ def group_names(optimizers: Sequence[Optimizer]) -> list[list[str]]:
 class Health(Callback):
     """Measures how healthy the training of each param group is, and warns in words that say what to try.
 
-    In every n-th optimizer step, and in the 2nd, 5th, 10th and 20th: the gradient's norm before and after clipping, update /
-    weight, effective lr, cosine of update and descent, second moments below eps (`quantities`), and the steps that a
-    gradient scaler has skipped since. A warning comes once per kind and group, when two measured steps in a row agree.
-    Values go to the loggers as ``health/<quantity>/<group>``, the whole model's without a group; ``health.csv`` and,
-    with matplotlib, ``health.png`` are written when a fit ends or fails, by rank 0.
+    In every n-th optimizer step, and in the 2nd, 5th, 10th and 20th: the gradient's norm before and after clipping,
+    update / weight, effective lr, cosine of update and descent, second moments below eps (`quantities`), and the steps
+    that a gradient scaler has skipped since. A warning comes once per kind and group, when two measured steps in a row
+    agree. Values go to the loggers as ``health/<quantity>/<group>``, the whole model's without a group; ``health.csv``
+    and, with matplotlib, ``health.png`` are written when a fit ends or fails, by rank 0.
 
     The weights are those that are trained, not those of an average or of `Lookahead`, whose interpolation is no part
     of the update. Sharded sums are added up in one all-reduce; in other steps nothing is read and the host does not

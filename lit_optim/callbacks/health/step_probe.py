@@ -161,17 +161,19 @@ class StepProbe:
             weight = local_real_tensor(p.detach())
             nothing = torch.zeros((), dtype=torch.float64, device=weight.device)
             size = nothing + weight.numel()
-            sums = [nothing] * 3 + [square(weight)] + [nothing] * 4 + [size]
-            if p in before:
-                weights, gradient, consumed = before.pop(p)
-                update, product = step_sums(weights, weight, gradient)
-                sums = [raw[p], consumed, square(gradient), square(weights), update, product, nothing, nothing, size]
-                moments = saturated(state.get(p, {}), groups[i])
-                if moments is not None:
-                    v = local_real_tensor(moments[0])
-                    zeros = (v == 0).sum()
-                    sums[6:8] = [(v.numel() - zeros).double(), ((v <= moments[1]).sum() - zeros).double()]
-            parts.append((i, p, tuple(sums)))
+            if p not in before:
+                parts.append((i, p, (nothing, nothing, nothing, square(weight), *[nothing] * 4, size)))
+                continue
+            weights, gradient, consumed = before.pop(p)
+            update, product = step_sums(weights, weight, gradient)
+            seen = at_eps = nothing
+            moments = saturated(state.get(p, {}), groups[i])
+            if moments is not None:
+                v = local_real_tensor(moments[0])
+                zeros = (v == 0).sum()
+                seen, at_eps = (v.numel() - zeros).double(), ((v <= moments[1]).sum() - zeros).double()
+            squares = raw[p], consumed, square(gradient), square(weights)
+            parts.append((i, p, (*squares, update, product, seen, at_eps, size)))
         sums_of = sum_over_ranks(parts, len(groups), [p for _, p in trained]).tolist()
         with_gradient = {i for i, p in trained if p in raw}
         found = [Sums(*sums) if i in with_gradient else None for i, sums in enumerate(sums_of)]
