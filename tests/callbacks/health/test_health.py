@@ -213,15 +213,42 @@ class Overflows(Net):
         return super().training_step(batch, batch_idx) * (1e38 * 1e38 if batch_idx in (1, 3, 4) else 1.0)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", {**TORCH, "fused": True}])
-def test_steps_that_a_scaler_skips_are_counted_and_not_measured(tmp_path, optimizer):
-    scaler = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=2.0))
-    module = Overflows(optimizer=optimizer, optim_callbacks=HEALTH)
-    quietly(lambda: fit(tmp_path, module, max_epochs=1, plugins=[scaler]))
+class Fused(L.LightningModule):
+    """Without the mixin, which has the scaler unscale before the step."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 1))
+
+    def training_step(self, batch, batch_idx):
+        return (self.layer(batch[0]) - batch[1]).square().mean() * (1e38 * 1e38 if batch_idx in (1, 3, 4) else 1.0)
+
+    validation_step = training_step
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), fused=True)
+
+
+@pytest.mark.parametrize("net", [Overflows, Fused])
+def test_steps_that_a_scaler_skips_are_counted_and_not_measured(tmp_path, net):
+    scaler = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=4096.0))
+    options = dict(plugins=[scaler], callbacks=[Health(every_n_steps=1)], enable_checkpointing=False)
+    quietly(lambda: fit(tmp_path, net(), max_epochs=1, **options))
     rows = read(tmp_path / "optim" / "health.csv")
     assert [int(row["step"]) for row in rows] == [0, 2, 5, 6, 7]
     assert [float(row["amp_skips"]) for row in rows] == [0, 1, 2, 0, 0]
-    assert all(float(row["gradient_norm"]) < 100 for row in rows)  # unscaled
+    assert all(0.1 < float(row["gradient_norm"]) < 100 for row in rows)  # unscaled
+    assert all(row["gradient_norm_clipped"] == row["gradient_norm"] for row in rows)
+
+
+def test_a_fused_kernel_is_left_to_unscale_in_other_steps(tmp_path):
+    scaler = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=4096.0))
+    options = dict(plugins=[scaler], callbacks=[Health(every_n_steps=4)], enable_checkpointing=False)
+    module, _ = quietly(lambda: fit(tmp_path, Fused(), max_epochs=1, **options))
+    rows = read(tmp_path / "optim" / "health.csv")
+    assert [int(row["step"]) for row in rows] == [2, 5, 7]  # the 2nd is skipped, and so are the 4th and 5th
+    assert [float(row["amp_skips"]) for row in rows] == [1, 2, 0]
+    assert module.trainer.optimizers[0]._step_supports_amp_scaling
 
 
 def test_a_step_that_the_finite_guard_leaves_out_is_not_measured(tmp_path):
