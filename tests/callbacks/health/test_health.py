@@ -160,7 +160,15 @@ def test_swats_on_both_sides_of_its_switch(tmp_path):
     assert [bool(row["saturation"]) for row in rows] == [i < at - 1 for i in range(2 * BATCHES)]
 
 
-@pytest.mark.filterwarnings("ignore:optim_callbacks.unfreeze|unfreeze")
+def test_a_planned_change_of_optimizer(tmp_path):
+    spec = {"switch": {"_target_": "lit_optim.callbacks.Switch", "to": "momentum", "at": 6}, **HEALTH}
+    module = Copies(optimizer="adamw", param_groups="no_decay", optim_callbacks=spec)
+    quietly(lambda: fit(tmp_path, module, max_epochs=2))
+    rows = read(tmp_path / "optim" / "health.csv")
+    assert_equal_to_reference(rows, module.taken)
+    assert [bool(row["saturation/default"]) for row in rows] == [i < 6 for i in range(2 * BATCHES)]
+
+
 def test_groups_that_are_frozen_have_no_values(tmp_path):
     stages = {"unfreeze": {"_target_": "lit_optim.callbacks.Unfreeze", "stages": {"body": {"match": {"module": "layer.0"}, "at": 6}}}}  # fmt: skip
     module = Net("sgd", optim_callbacks={**stages, **HEALTH})
