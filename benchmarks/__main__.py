@@ -13,6 +13,7 @@ ALL = (
     "gradient_transforms",
     "swats",
     "finite_guard",
+    "health",
     "validate",
     "param_groups",
     "cli_cost",

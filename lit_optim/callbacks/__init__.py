@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lit_optim.callbacks.finite_guard.non_finite_warning import NonFiniteWarning
     from lit_optim.callbacks.gradient_noise import GradientNoise
     from lit_optim.callbacks.gradient_transform import GradientTransform
+    from lit_optim.callbacks.health.callback import Health
     from lit_optim.callbacks.lookahead import Lookahead
     from lit_optim.callbacks.metric_feeder import MetricFeeder
     from lit_optim.callbacks.plateau_feeder import PlateauFeeder
@@ -36,6 +37,7 @@ __all__ = [
     "FiniteGuard",
     "GradientNoise",
     "GradientTransform",
+    "Health",
     "Lookahead",
     "MetricFeeder",
     "NonFiniteWarning",

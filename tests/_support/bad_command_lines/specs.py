@@ -138,6 +138,7 @@ CALLBACKS = [
     ("+optim_callbacks.x=3", "optim_callbacks.x=3: not a callback"),
     ("optim_callbacks=schedule_report +optim_callbacks.schedule_report.x=3", "optim_callbacks.schedule_report.x=3: ScheduleReport has no argument 'x'"),
     ("optim_callbacks=schedule_report optim_callbacks.schedule_report._target_=torch.nn.Linear", "optim_callbacks.schedule_report._target_=torch.nn.Linear: not a lightning"),
+    ("optim_callbacks=health optim_callbacks.health.every_n_steps=0", "optim_callbacks.health.every_n_steps=0: must be a whole number, at least 1"),
     ("model.optim_callbacks=[nope]", "model.optim_callbacks[0]='nope': no preset of that name"),
     ("+callbacks.x=3", "callbacks.x=3: not a Callback; give it a _target_"),
     ("+callbacks.x._target_=lightning.pytorch.callbacks.EarlyStoping", "callbacks.x: ImportError: Error loading 'lightning.pytorch.callbacks.EarlyStoping'"),
