@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lit_optim.errors.override_grammar import grammar_message, quoted, several_values_message
 from lit_optim.errors.wording import cut, did_you_mean, wrong
 
 HYDRA_NOTES = r"\n\s*(?:full_key: |object_type=|Available options|Config search path:|See https:)"
@@ -99,7 +98,10 @@ def hydra_message(error: BaseException, *, before_main: bool = False) -> str:
 
 
 def _of_the_command_line(text: str, key: str) -> str:
-    """Word what the grammar rejects, and a group that ``null`` has left out; empty for other errors."""
+    """Word what the grammar rejects, and a group that is left out; empty for other errors."""
+    # an app that does not use lit_optim imports this module
+    from lit_optim.errors.override_grammar import grammar_message, quoted, several_values_message
+
     if several := re.search(r"Ambiguous value for argument '(.+)'\s+1\. ", text):
         return several_values_message(several[1])
     if "is not in struct" in text and {f"{key}=null", f"~{key}"} & {*sys.argv}:

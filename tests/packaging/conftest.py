@@ -17,7 +17,7 @@ import pytest
 import lit_optim
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SOURCES = ["lit_optim", "conf", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"]
+SOURCES = ["hatch_build.py", "lit_optim", "conf", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"]
 OURS = ("lit_optim", "_lit_optim", "hydra_plugins", "__pycache__")  # what the development environment has of us
 
 APP = """

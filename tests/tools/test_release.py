@@ -100,6 +100,7 @@ def test_prepare_writes_the_address_once():
 
 
 def test_links_of_the_readme_on_a_package_index():
+    pytest.importorskip("hatchling", reason="hatchling is among the tools of .venv only")
     from hatch_build import readme_of_package
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
