@@ -22,8 +22,7 @@ from lit_optim.plots.palette import DARK, LIGHT, Palette
 from lit_optim.preview.curves import preview
 from lit_optim.preview.downsample import downsample
 
-SIZE = (5.0, 2.8)  # inches: text of 10 points can be read on a phone
-MOST_LABELS = 6  # of phases, side by side at this size
+WIDTH = 5.0  # inches of a curve: text of 10 points can be read on a phone
 STEPS = ("total_steps=1000", "steps_per_epoch=100")
 GROUPS = ("optimizer", "scheduler")
 FACTS = ("paper", "source", "untested", "missing")
@@ -74,10 +73,8 @@ def draw(file: Path, overrides: list[str]) -> None:
 
     file.parent.mkdir(parents=True, exist_ok=True)
     one = preview(choices(overrides)[0])
-    figure = draw_preview([one], {curve: downsample(curve, one.total_steps) for curve in one.curves})
-    figure.set_size_inches(SIZE)
-    for label in figure.axes[0].texts if len(figure.axes[0].texts) > MOST_LABELS else []:
-        label.remove()
+    points = {curve: downsample(curve, one.total_steps) for curve in one.curves}
+    figure = draw_preview([one], points, width=WIDTH)
     figure.savefig(file, metadata={"Date": None})
     dark_file(file).write_text(in_the_dark(file.read_text(encoding="utf-8")), encoding="utf-8")
 
