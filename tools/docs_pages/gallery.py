@@ -25,7 +25,7 @@ from lit_optim.preview.downsample import downsample
 WIDTH = 5.0  # inches of a curve: text of 10 points can be read on a phone
 STEPS = ("total_steps=1000", "steps_per_epoch=100")
 GROUPS = ("optimizer", "scheduler")
-FACTS = ("paper", "source", "untested", "missing")
+FACTS = ("paper", "source", "search", "untested", "missing")
 MEASURED = {
     "sparse": "sparse gradients",
     "complex": "complex parameters",
