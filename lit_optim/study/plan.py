@@ -1,0 +1,160 @@
+"""Declares a comparison of optimizers, and the folder that holds it.
+
+DIR/plan.json                    what was declared
+DIR/runs/adamw/trial-03/         job.json; record/ of `optim_callbacks=record`; error.txt of a run that failed
+DIR/runs/adamw/seed-1/           of the final runs
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lit_optim.errors import ConfigError
+
+FORMAT = 1
+PLAN, JOB, ERROR, RECORD, RUNS = "plan.json", "job.json", "error.txt", "record", "runs"
+T = TypeVar("T", "Plan", "Job")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Holds one optimizer of a comparison.
+
+    Args:
+        name: as typed: ``adamw``, ``swats``.
+        overrides: of the app, which choose it: ``optimizer=adamw``.
+        space: its search space, the text of a preset's ``# search:`` field.
+        source: of the space.
+    """
+
+    name: str
+    overrides: tuple[str, ...]
+    space: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Declares a comparison, before its first run.
+
+    Args:
+        script: of the user's app.
+        overrides: of every run, as typed.
+        contenders: in the order in which they were typed.
+        metric: the validation metric by which trials are selected, at the end of the full schedule.
+        mode: ``min`` or ``max``.
+        tier: quick, default or paper.
+        search: grid or quasi-random.
+        budget: trials of each contender, extensions included.
+        studies: into how many the trials are divided.
+        tuning_seed: of every trial.
+        seeds: of the final runs, the same for every contender, none of them the tuning seed.
+        baseline: the contender whose best values are the target.
+        test_metric: of the final runs, read once; '' where they are scored by `metric`.
+        command: the words that made the plan.
+        version: of lit-optim.
+    """
+
+    script: str
+    overrides: tuple[str, ...]
+    contenders: tuple[Contender, ...]
+    metric: str
+    mode: str
+    tier: str = "default"
+    search: str = "quasi-random"
+    budget: int = 15
+    studies: int = 1
+    tuning_seed: int = 1
+    seeds: tuple[int, ...] = ()
+    baseline: str = ""
+    test_metric: str = ""
+    command: tuple[str, ...] = ()
+    version: str = ""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Job:
+    """Holds one run of a comparison.
+
+    Args:
+        contender: its name.
+        kind: ``trial`` or ``seed``.
+        number: from 0, in the order of the contender's trials or of the plan's seeds.
+        seed: of the run.
+        values: what is tried, by the keys of the search space; of a final run, those of the best trial.
+        overrides: all of the run, as on the app's command line.
+        study: the number of the study that a trial belongs to.
+        extends: ``low`` or ``high`` where a trial goes beyond that edge of the declared space.
+    """
+
+    contender: str
+    kind: str
+    number: int
+    seed: int
+    values: Mapping[str, float]
+    overrides: tuple[str, ...] = field(default=())
+    study: int = 0
+    extends: str = ""
+
+    @property
+    def folder(self) -> str:
+        """The folder of the run, relative to that of the comparison.
+
+        Example:
+            >>> Job("adamw", "trial", 3, seed=1, values={"lr": 0.1}).folder
+            'runs/adamw/trial-03'
+        """
+        return f"{RUNS}/{self.contender}/{self.kind}-{self.number:0{2 if self.kind == 'trial' else 1}d}"
+
+
+def as_json(each: Plan | Job) -> str:
+    """Return a plan or a job as text; equal ones as equal bytes."""
+    return json.dumps(asdict(each), indent=1) + "\n"
+
+
+def read_plan(folder: str | Path) -> Plan:
+    """Read the plan of a comparison.
+
+    Raises:
+        ConfigError: for a folder without one, and for one that is damaged or of a newer version.
+    """
+    found = _read(Path(folder) / PLAN, Plan)
+    if found.format != FORMAT:
+        raise ConfigError(
+            f"{folder}: {PLAN} has format {found.format}, and this lit-optim reads {FORMAT}; update lit-optim"
+        )
+    return found
+
+
+def read_job(folder: str | Path) -> Job:
+    """Read what one run is.
+
+    Raises:
+        ConfigError: for a damaged file.
+    """
+    return _read(Path(folder) / JOB, Job)
+
+
+def _read(path: Path, kind: type[T]) -> T:
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+        known = {each.name for each in fields(kind)}
+        values: dict[str, Any] = {key: _tuples(value) for key, value in given.items() if key in known}
+        if "contenders" in values:
+            values["contenders"] = tuple(
+                Contender(**{k: _tuples(v) for k, v in each.items()}) for each in given["contenders"]
+            )
+        return kind(**values)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: not there; `lit-optim compare` writes it") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path}: damaged ({error}); restore the file, or move the folder away") from error
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
