@@ -104,7 +104,7 @@ def check_folder(folder: Path, typed: str) -> None:
 
 
 def _run_and_report(args: argparse.Namespace, plan: Plan, app: ComparedApp, folder: Path) -> int:
-    from lit_optim.cli.compare.run import run_comparison
+    from lit_optim.cli.compare.run_comparison import run_comparison
 
     try:
         results = run_comparison(plan, app, folder)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -47,21 +48,26 @@ class ComparedApp:
             ConfigError: with Hydra's message, where Hydra raises.
         """
         if more not in self._composed:
-            try:
+            with _one_setting():
                 self._composed[more] = app_config(self.app.folder, self.app.name, [*self.overrides, *more]).values
-            except ConfigError as error:
-                raise ConfigError(*map(_without_multirun, error.problems)) from error
         return self._composed[more]
 
-    @property
+    @cached_property
     def config(self) -> dict[str, Any]:
-        """The app's config with the overrides of every run."""
-        return self.compose()
+        """The app's own config, with the overrides that do not depend on the optimizer."""
+        with _one_setting():
+            return app_config(self.app.folder, self.app.name, self._of_the_app).values
 
     @cached_property
     def hydra(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The choices of the config groups, and the settings of the launcher."""
-        return app_hydra(self.app.folder, self.app.name, self.overrides)
+        with _one_setting():
+            return app_hydra(self.app.folder, self.app.name, self._of_the_app)
+
+    @property
+    def _of_the_app(self) -> list[str]:
+        specs = re.compile(r"[+~]*(model\.)?(optimizer|optim_callbacks)\.")
+        return [word for word in self.overrides if not specs.match(word)]
 
     @property
     def parallel(self) -> int:
@@ -125,7 +131,8 @@ def read_app(words: Sequence[str], seed_key: str) -> ComparedApp:
 
 def tuning_seed(app: ComparedApp, words: Sequence[str]) -> int:
     """Return the seed of the trials: the app's own, or the one on the command line; 1 where there is none."""
-    seed = dotted(app.compose(*(word for word in words[1:] if _key(word) == app.seed_key)), app.seed_key)
+    typed = [word for word in words[1:] if _key(word) == app.seed_key]
+    seed = dotted(replace(app, overrides=(*app.overrides, *typed)).config, app.seed_key)
     return seed if type(seed) is int else 1
 
 
@@ -175,5 +182,11 @@ def _key(word: str) -> str:
     return word.partition("=")[0].lstrip("+~")
 
 
-def _without_multirun(problem: str) -> str:
-    return problem.replace(", or add --multirun", ", or start a comparison for each of them")
+@contextlib.contextmanager
+def _one_setting() -> Iterator[None]:
+    """Word Hydra's message about several values for a comparison, which is one multirun by itself."""
+    try:
+        yield
+    except ConfigError as error:
+        hint = ", or start a comparison for each of them"
+        raise ConfigError(*(each.replace(", or add --multirun", hint) for each in error.problems)) from error
