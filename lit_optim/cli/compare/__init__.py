@@ -26,7 +26,7 @@ from pathlib import Path
 from lit_optim.cli.compare.app import ComparedApp, read_app
 from lit_optim.cli.compare.contenders import complete
 from lit_optim.cli.compare.cost import cost_of_runs, probe
-from lit_optim.cli.compare.declare import check_contenders, declare, settle
+from lit_optim.cli.compare.declare import check_contenders, check_goes_on, declare, write_plan
 from lit_optim.cli.compare.outcome import declaration_blocks, outcome_blocks
 from lit_optim.cli.model import import_path
 from lit_optim.cli.rendering import show
@@ -71,9 +71,10 @@ def run(args: argparse.Namespace) -> int:
     app = read_app(words, args.seed_key)
     with import_path(app.app.import_from):
         plan = declare(args, app, words)
+        check_folder(folder, args.dir)
         check_contenders(plan, app)
-    check_folder(folder, args.dir)
     results = read_results(folder, plan)
+    check_goes_on(plan, folder, results)
     cost = cost_of_runs(plan, results, app.parallel)
     if cost.seconds is None and args.dry_run:
         cost = probe(plan, app)
@@ -85,8 +86,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not args.json:
         show(blocks)
-    folder.mkdir(parents=True, exist_ok=True)
-    settle(plan, folder, results)
+    write_plan(plan, folder, results)
     return _run_and_report(args, plan, app, folder)
 
 

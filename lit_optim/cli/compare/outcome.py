@@ -26,7 +26,8 @@ def declaration_blocks(plan: Plan, first: Sequence[str], parallel: int, cost: Co
         cost: what all of it takes.
     """
     rows = [[each.name, each.space, each.source] for each in plan.contenders]
-    tuned = f"{plan.budget} {plan.search} ones of each optimizer, seed {plan.tuning_seed}"
+    points = "on a grid" if plan.search == "grid" else plan.search
+    tuned = f"{plan.budget} of each optimizer, {points}, seed {plan.tuning_seed}"
     studies = f", in {plan.studies} studies" if plan.studies > 1 else ""
     final = (
         f"the best of each, {_counted(len(plan.seeds), 'fresh seed')}" if plan.seeds else "none: screening, no ranking"
