@@ -79,7 +79,8 @@ def _contender_row(each: ContenderSummary) -> Row:
 
 
 def _interval(name: str, each: Interval) -> Row:
-    return {name: each.center, f"{name}_low": each.low, f"{name}_high": each.high}
+    low, high = (math.nan, math.nan) if math.isnan(each.center) else (each.low, each.high)
+    return {name: each.center, f"{name}_low": low, f"{name}_high": high}
 
 
 def comparison_rows(summary: Summary) -> list[Row]:
