@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -55,8 +56,8 @@ def next_steps(contenders: Sequence[ContenderSummary], comparisons: Sequence[Com
             yield f"{each.name}: no trial trains; search a lower {each.sensitivity_key}, or add a warmup or clipping"
         if any(run.outcome == "diverged" for run in each.finals):
             yield (
-                f"{each.name}: try a lower lr than the selected {_values(each)}, a warmup, or "
-                "trainer.gradient_clip_val=1: with these values it does not train from every seed"
+                f"{each.name} does not train from every seed: try a lower lr{_selected(each)}, a longer warmup, or "
+                "trainer.gradient_clip_val=1"
             )
     ranked = [each for each in contenders if each.place]
     if len(ranked) > 1:
@@ -69,12 +70,12 @@ def next_steps(contenders: Sequence[ContenderSummary], comparisons: Sequence[Com
         yield "compare the optimizers with equal tuning: lit-optim compare train.py optimizer=..."
     elif fewest < FEWEST_SEEDS and not any(each.missing_seeds for each in contenders if not each.failure):
         yield f"run the final runs with more seeds: a ranking needs {FEWEST_SEEDS}, 5 are usual"
-    if ranked and (words := _words(ranked[0], plan)):
+    if ranked and (words := _words(ranked[0])):
         yield f"train with {ranked[0].name}: python {plan.script} {' '.join(words)}"
 
 
 def _wider(each: ContenderSummary, mode: str) -> str:
-    """Say which values to search beyond the edge at which the best trial lies."""
+    """Say which space reaches beyond the edge at which the best trial lies."""
     if not each.why_not_tuned or each.best_trial is None:
         return ""
     dimensions = parse_search_space(each.space).dimensions
@@ -84,18 +85,25 @@ def _wider(each: ContenderSummary, mode: str) -> str:
     if first.choices or not side:
         return ""
     tried = [1 - run.values[first.key] if first.complement else run.values[first.key] for run in each.trials]
-    beyond = extended_space(SearchSpace((replace(first, low=min(tried), high=max(tried)),)), side)
-    return f"{each.name} is not tuned: search {beyond.dimensions[0]} too" if beyond else ""
+    whole = replace(first, low=min(tried), high=max(tried))
+    beyond = extended_space(SearchSpace((whole,)), side)
+    if beyond is None:
+        return ""
+    wider = replace(whole, **{side: getattr(beyond.dimensions[0], side)})
+    text = "; ".join(str(wider if dimension is first else dimension) for dimension in dimensions)
+    return f"{each.name} is not tuned: give it a wider space, --space '{each.name.partition(' (')[0]}: {text}'"
 
 
-def _values(each: ContenderSummary) -> str:
-    return " ".join(f"{key}={value:g}" for key, value in each.best_values.items())
+def _selected(each: ContenderSummary) -> str:
+    values = " ".join(f"{key}={value:g}" for key, value in each.best_values.items())
+    return f" than the selected {values}" if values else ""
 
 
-def _words(each: ContenderSummary, plan: Plan) -> list[str]:
-    """Return the overrides that all final runs share, without those of the comparison."""
+def _words(each: ContenderSummary) -> list[str]:
+    """Return the overrides that all final runs share, without the record of the comparison."""
     shared = [word for word in each.finals[0].overrides if all(word in run.overrides for run in each.finals)]
-    return [*plan.overrides, *(word for word in shared if word not in plan.overrides and "record" not in word)]
+    words = [re.sub(r"\[record,?", "[", word) for word in shared if ".record." not in word]
+    return [word for word in words if not word.endswith("=[]")]
 
 
 def _choice(one: ContenderSummary, other: ContenderSummary, pair: Comparison) -> str:

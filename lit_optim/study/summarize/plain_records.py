@@ -35,13 +35,13 @@ def plan_of_records(
     labels = labels_of([record.run for record in over])
     found: dict[tuple[str, int], RunRecord] = {}
     warnings = [
-        f"{record.folder.parent.as_posix()}: left out: {record.run.get('outcome')}" for record in records
+        f"{record.folder.as_posix()}: left out: {record.run.get('outcome')}" for record in records
         if record.run.get("outcome") not in OVER
     ]  # fmt: skip
     for label, record in zip(labels, over, strict=True):
         place = label, int(record.run.get("seed", 0))
         if place in found:
-            one, other = found[place].folder.parent.as_posix(), record.folder.parent.as_posix()
+            one, other = found[place].folder.as_posix(), record.folder.as_posix()
             warnings.append(f"{label}: {one} and {other} have the same seed, {place[1]}; the second counts")
         found[place] = record
     results = [_result(label, seed, record, metric) for (label, seed), record in sorted(found.items(), key=_by_label)]
@@ -66,7 +66,8 @@ def _result(label: str, seed: int, record: RunRecord, metric: str) -> RunResult:
     words = tuple((record.run.get("hydra") or {}).get("overrides", ()))
     job = Job(label, "seed", 0, seed, {}, words)
     error = str(record.run.get("error", ""))
-    return RunResult(job, record.run["outcome"], values[-1] if values else math.nan, record, error)
+    score = values[-1] if values else math.nan
+    return RunResult(job, record.run["outcome"], score, record, error, record.folder.as_posix())
 
 
 def _metric(records: Sequence[RunRecord], metric: str, mode: str) -> str:
@@ -74,15 +75,15 @@ def _metric(records: Sequence[RunRecord], metric: str, mode: str) -> str:
     there = f"logged are: {', '.join(logged)}" if logged else "no metric was logged; validate, and self.log a metric"
     name = metric or (logged[0] if len(logged) == 1 else "")
     if name not in logged:
-        what = f"metric={metric}: no run has logged it" if metric else "metric: missing"
+        what = f"--metric {metric}: no run has logged it" if metric else "--metric: missing"
         raise ConfigError(f"{what}; {there}" + ("; write e.g. " + _example(logged[0]) if logged else ""))
     if mode not in ("min", "max"):
-        raise ConfigError(f"mode: missing for {name}; write {_example(name)}, or --mode max where higher is better")
+        raise ConfigError(f"--mode: missing for {name}; write {_example(name)}")
     return name
 
 
 def _example(name: str) -> str:
-    return f"--metric {name} --mode min"
+    return f"--metric {name} --mode min, or max where higher is better"
 
 
 def labels_of(runs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -35,7 +35,7 @@ def summarize_run(result: RunResult, plan: Plan, target: float) -> RunSummary:
     best = max if plan.mode == "max" else min
     by_step, by_seconds = ([(p.step, p.value) for p in curve], [(p.seconds, p.value) for p in curve])
     return RunSummary(
-        folder=record.folder.parent.as_posix() if record else job.folder,
+        folder=result.folder or job.folder,
         kind=job.kind,
         number=job.number,
         seed=job.seed,

@@ -33,7 +33,7 @@ def summarize(plan: Plan, results: Sequence[RunResult], problems: Sequence[str] 
         >>> from lit_optim.study.plan import Contender
         >>> adam = Contender("adam", (), "lr log 1e-4..1e-2")
         >>> summarize(Plan("train.py", (), (adam,), "val/loss", "min"), []).no_ranking
-        'no ranking: adam has 0 seeds; at least 3 are needed'
+        'no ranking: no final run is over, and trials choose values, with one seed'
     """
     names = [each.name for each in plan.contenders]
     target = _target(plan, final_runs_of(results, plan.baseline).values())
@@ -90,6 +90,10 @@ def _no_ranking(plan: Plan, contenders: Sequence[ContenderSummary]) -> str:
     if plan.tier == RECORDS:
         return "no ranking: no study was declared, so how often each optimizer was tuned is not known"
     trained = [each for each in contenders if each.finals or not each.failure]  # others have nothing to rank
+    if not any(each.finals for each in trained):
+        return "no ranking: no final run is over, and trials choose values, with one seed"
+    if missing := [f"{each.name} {', '.join(map(str, each.missing_seeds))}" for each in trained if each.missing_seeds]:
+        return f"no ranking: final runs are missing: seeds of {'; '.join(missing)}"
     scores: Scores = {each.name: _scores(each) for each in trained}
     if reason := why_no_ranking(scores, {each.name: len(each.trials) for each in trained}):
         return reason
