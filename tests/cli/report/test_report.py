@@ -11,7 +11,7 @@ from _support.fake_comparison import FAKES, PLANTED, Fake, write_comparison
 from lit_optim.cli.main import main
 from lit_optim.study.plan import PLAN
 
-FILES = ("report.md", "runs.csv", "summary.csv", "comparisons.csv")
+FILES = ("index.html", "report.md", "runs.csv", "summary.csv", "comparisons.csv")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_the_same_runs_have_the_same_report(folder, tmp_path, capsys):
 
 def test_other_times_change_measured_columns_alone(folder, tmp_path, capsys):
     main(["report", str(folder)])
-    before = {name: table(folder / "report" / name) for name in FILES[1:]}
+    before = {name: table(folder / "report" / name) for name in FILES[2:]}
     text = (folder / "report" / "report.md").read_text()
     for run in folder.glob("runs/*/*/record"):
         for name in ("metrics.csv", "steps.csv"):

@@ -45,7 +45,7 @@ def test_a_module_without_specs_has_the_name_of_its_class():
 
 
 def test_two_runs_of_the_same_seed():
-    plan, results, warnings = plan_of_records([record("x", value=0.1), record("y", value=0.2)], mode="min")
+    _, results, warnings = plan_of_records([record("x", value=0.1), record("y", value=0.2)], mode="min")
     assert [each.score for each in results] == [0.2]
     assert warnings == ["AdamW: x and y have the same seed, 1; the second counts"]
 
