@@ -2,7 +2,7 @@
 
 examples:
   lit-optim compare train.py optimizer=sgd,adam,adamw --dry-run
-  lit-optim compare train.py optimizer=sgd,adamw,swats,lookahead trainer.max_epochs=5 --quick
+  lit-optim compare train.py optimizer=sgd,adamw,lookahead trainer.max_epochs=5 --quick
   lit-optim compare train.py optimizer=sgd,adam,adamw --budget 15 --seeds 5 --dir compare
   lit-optim compare train.py optimizer=adamw,muon_adamw hydra/launcher=joblib hydra.launcher.n_jobs=2
   lit-optim compare train.py optimizer=adamw,mine --space 'mine: lr log 1e-4..1e-2; beta linear 0..1'
