@@ -74,7 +74,7 @@ def test_a_comparison_that_is_interrupted_goes_on_to_its_report(command, tmp_pat
 
 @pytest.mark.slow
 def test_a_dry_run_starts_no_run_of_the_comparison(command, tmp_path):
-    out, err = command("optimizer=sgd,adamw", *SHORT, "--dry-run", "--json").communicate(timeout=120)
+    out, _ = command("optimizer=sgd,adamw", *SHORT, "--dry-run", "--json").communicate(timeout=120)
     found = json.loads(out)
     assert (found["runs"], found["parallel"]) == (40, 1)
     assert found["cost"]["seconds"] > 0, found["cost"]["source"]
