@@ -16,7 +16,7 @@ from lit_optim.cli.compare.contenders import complete, find_contenders, is_of_hy
 from lit_optim.cli.compare.metric import choose_metric
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.study.plan import PLAN, Contender, Plan, as_json, read_plan
-from lit_optim.study.results import RunResult
+from lit_optim.study.results import RunResult, read_results
 from lit_optim.study.rounds import SOUND, first_trials
 
 TIERS = {"quick": (5, 0, 1, "grid"), "default": (15, 5, 1, "quasi-random"), "paper": (15, 10, 3, "quasi-random")}
@@ -124,6 +124,11 @@ def check_contenders(plan: Plan, app: ComparedApp) -> None:
             problems += [f"{each.name}: {problem}" for problem in error.problems]
     if problems:
         raise ConfigError(*problems)
+
+
+def results_there(plan: Plan, folder: Path) -> list[RunResult]:
+    """Return the runs that a folder holds, as its own plan declares them."""
+    return read_results(folder, read_plan(folder) if (folder / PLAN).exists() else plan)
 
 
 def check_goes_on(plan: Plan, folder: Path, results: Sequence[RunResult]) -> None:
