@@ -87,20 +87,21 @@ def test_an_optimum_outside_of_the_range_is_found_or_marked(best_lr):
     assert bool(why) == (best_lr == 1.0)
 
 
-@pytest.mark.parametrize("best_lr", [1e-3, 1.0])
-def test_a_comparison_that_was_killed_at_any_moment_comes_to_the_same_runs(best_lr):
-    _, whole = rounds_of(PLAN, at_most(best_lr))
+@pytest.mark.parametrize(("best_lr", "budget"), [(1e-3, 5), (1.0, 5), (0.03, 15)])
+def test_a_comparison_that_was_killed_at_any_moment_comes_to_the_same_runs(best_lr, budget):
+    plan = replace(PLAN, budget=budget)
+    _, whole = rounds_of(plan, at_most(best_lr))
     source = random.Random(1)
     for _ in range(30):
         results = []
-        while jobs := next_jobs(PLAN, in_order(PLAN, results)):
+        while jobs := next_jobs(plan, in_order(plan, results)):
             over = source.sample(jobs, source.randint(0, len(jobs)))  # in whatever order a launcher ran them
             results = [r for r in results if r.outcome != "running"]
             assert not {*folders(jobs)} & {*folders(r.job for r in results)}
             killed = [job for job in jobs if job not in over]
             results += [result(job, at_most(best_lr)(job)) for job in over]
             results += [RunResult(job, "running", NAN, None) for job in killed[:1]]
-        assert in_order(PLAN, results) == whole
+        assert in_order(plan, results) == whole
 
 
 def test_a_first_contender_that_cannot_train_stands_for_itself_alone():
