@@ -137,7 +137,7 @@ def _provenance(summary: Summary) -> Table:
             f"`{' '.join(w if w == '&&' else shlex.quote(w) for w in given.command)}`" if given.command else "",
         ],
         ["script", given.script],
-        ["overrides of every run", " ".join(given.overrides)],
+        ["overrides of every run", shlex.join(given.overrides)],
         ["hash of the configuration", given.config_hash],
         ["seed of the trials", str(given.tuning_seed) if summary.budget else ""],
         ["seeds of the final runs", ", ".join(map(str, given.seeds))],
