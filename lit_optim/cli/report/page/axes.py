@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 FEW = 1.5  # decades, below which a logarithmic axis has ticks at 1, 2 and 5
+SPAN = 1e6  # of a logarithmic axis; an lr ends at nearly 0
 FAR = 8.0  # spans of the middle values beyond which a value is cut off
 
 
@@ -78,6 +79,7 @@ def scale_of(
         if low < first - FAR * (last - first) and not log:
             low = first - (last - first) / 2
     if log:
+        low = max(low, high / SPAN)
         room = max((high / low) ** 0.04, 1.02)
         return Scale(low / room, high * room, start, end, log=True)
     low = min(low, 0.0) if zero else low

@@ -105,7 +105,7 @@ def line_chart(
     drawn = [axis_y(y, left, right), axis_x(x, TOP, BOTTOM, x_title)]
     ends = spread([_end(each, y) for each in lines], 13.0, TOP + 4, BOTTOM)
     drawn += [_draw(each, x, y, end, right) for each, end in zip(lines, ends, strict=True)]
-    beyond = [f"{each.name} leaves the axis" for each in lines if any(v > y.high or v < y.low for v in each.y)]
+    beyond = [f"{each.name} leaves the axis" for each in lines if _leaves(each, y)]
     alt = f"{alt}; {'; '.join(beyond)}" if beyond else alt
     note = " ".join(filter(None, (note, f"Cut off: {'; '.join(beyond)}." if beyond else "")))
     return figure(title, alt, HEIGHT, joined(drawn), _stops(lines, x, unit or x_title), note)
@@ -117,6 +117,10 @@ def _with_bands(y: Scale, lines: Sequence[Line]) -> Scale:
     span = y.high - y.low
     low, high = min((y.low, *known)), max((y.high, *known))
     return y._replace(low=max(low, y.low / 2 if y.log else y.low - span / 2), high=min(high, y.high + span / 2))
+
+
+def _leaves(line: Line, y: Scale) -> bool:
+    return any(v > y.high or (v < y.low and not y.log) for v in line.y)  # an lr ends at 0
 
 
 def _end(line: Line, y: Scale) -> float:

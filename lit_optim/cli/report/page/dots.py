@@ -111,7 +111,7 @@ def _row(row: Dots, x: Scale, y: float, bar: bool) -> Markup:
                 "path", d=f"M{place(x.start)} {place(y - 6)}H{place(x.at(row.center))}v12H{place(x.start)}z", class_="b"
             )
         )
-    if not (math.isnan(row.low) or math.isnan(row.high)):
+    if math.isfinite(row.low) and math.isfinite(row.high):
         low, high = x.at(row.low), x.at(row.high)
         parts.append(tag("path", d=f"M{place(low)} {place(y)}H{place(high)}", class_="i"))
         ends = [place(e) for e, v in ((low, row.low), (high, row.high)) if x.holds(v)]  # an end beyond has no stroke

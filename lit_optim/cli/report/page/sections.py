@@ -95,7 +95,9 @@ def _runs(summary: Summary) -> Iterable[Markup]:
 
 
 def _pairs(summary: Summary) -> Markup:
-    return _folded("Every pair", tables.pair_table(summary)) if summary.comparisons else Markup()
+    if summary.no_ranking or not summary.comparisons:
+        return Markup()
+    return _folded("Every pair", tables.pair_table(summary))
 
 
 def _finals(summary: Summary) -> Iterable[Markup]:

@@ -42,8 +42,8 @@ def difference_chart(summary: Summary) -> Markup:
             said.append(f"{each.name} {words}")
     if not rows:
         return Markup()
-    title = f"Worse than {summary.contenders[0].name} by"
-    note = "Paired by seed, with 95 % intervals that are not corrected for the number of pairs. 0 is no difference."
+    title = f"Difference to {summary.contenders[0].name}"
+    note = "Above 0: worse. Paired by seed; 95 % intervals, not corrected for the number of pairs."
     alt = alts.listed(said, "not compared")
     return dot_chart(rows, title, alt, f"difference in {summary.score_metric}", zero=True, note=note)
 

@@ -18,22 +18,15 @@ def ranking_table(summary: Summary) -> Markup:
     """Write mean, IQM, difference to the best and verdict of each contender."""
     rows = [
         (
-            each.name, str(each.place or NONE), interval_words(each.mean), interval_words(each.iqm),
-            *_difference(summary, each), _marks(summary, each),
+            f"{each.place}. {each.name}" if each.place else each.name, _marks(summary, each), interval_words(each.mean),
+            interval_words(each.iqm), *_difference(summary, each),
         )
         for each in summary.contenders
     ]  # fmt: skip
-    head = (
-        "Contender",
-        "Place",
-        "Mean [95 % interval]",
-        "IQM [95 % interval]",
-        "Worse than the best by",
-        "p (Holm)",
-        "Verdict",
-    )
+    best = summary.contenders[0].name if summary.contenders else NONE
+    head = ("Contender", "Verdict", "Mean [95 % interval]", "IQM [95 % interval]", f"Difference to {best}", "p (Holm)")
     caption = f"{summary.score_metric} of the final runs; {'higher' if summary.mode == 'max' else 'lower'} is better"
-    return table(caption, head, rows, numeric=(1, 2, 3, 4, 5))
+    return table(caption, head, rows, numeric=(2, 3, 4, 5))
 
 
 def difference_to_best(summary: Summary, each: ContenderSummary) -> Comparison | None:
