@@ -126,7 +126,7 @@ def _comparisons(runs: Table, plan: dict[str, Any]) -> Table:
     scores = {name: each for name, each in scores.items() if all(map(math.isfinite, each.values()))}
     seeds = sorted(set.intersection(*(set(each) for each in scores.values()))) if scores else []
     found = []
-    for pair in combinations(scores, 2):
+    for pair in combinations(scores if len(seeds) > 1 else (), 2):
         values = [np.array([scores[name][seed] for seed in seeds]) for name in pair]
         better, other = pair if (values[0].mean() > values[1].mean()) == (plan["mode"] == "max") else pair[::-1]
         by_better = (better == pair[0]) == (plan["mode"] == "max")

@@ -15,7 +15,6 @@ declared comparison are shown, and not ranked: how often each optimizer was tune
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from lit_optim.errors import ConfigError
 from lit_optim.study.summarize import joined, summarize
 from lit_optim.study.summary import Summary
 
-PAGE = "lit_optim.cli.report.page"
+FILES = ("index.html", "report.png", "report.md", "runs.csv", "summary.csv", "comparisons.csv")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,13 +63,10 @@ def write_report(summary: Summary, folder: Path) -> list[Path]:
     write_csv(folder / "runs.csv", run_rows(summary))
     write_csv(folder / "summary.csv", contender_rows(summary))
     write_csv(folder / "comparisons.csv", comparison_rows(summary))
-    files = [folder / name for name in ("report.md", "runs.csv", "summary.csv", "comparisons.csv")]
-    if find_spec(PAGE) is None:
-        return files
-    from lit_optim.cli.report.page import write_page
+    from lit_optim.cli.report.page import write_page  # late: not for --help
 
     write_page(summary, folder)
-    return [folder / name for name in ("index.html", "report.png") if (folder / name).exists()] + files
+    return [path for path in (folder / name for name in FILES) if path.exists()]
 
 
 def _blocks(summary: Summary, files: list[Path]) -> list[Block]:

@@ -90,6 +90,8 @@ def _no_ranking(plan: Plan, contenders: Sequence[ContenderSummary]) -> str:
     if plan.tier == RECORDS:
         return "no ranking: no study was declared, so how often each optimizer was tuned is not known"
     trained = [each for each in contenders if each.finals or not each.failure]  # others have nothing to rank
+    if not trained:
+        return "no ranking: no optimizer has trained"
     if not any(each.finals for each in trained):
         return "no ranking: no final run is over, and trials choose values, with one seed"
     if missing := [f"{each.name} {', '.join(map(str, each.missing_seeds))}" for each in trained if each.missing_seeds]:
