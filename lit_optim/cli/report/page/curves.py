@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lit_optim.cli.report.page.axes import Scale, scale_of
-from lit_optim.cli.report.page.markup import Markup, figure_of, joined, place, tag
+from lit_optim.cli.report.page.markup import Markup, concat, figure_of, place, tag
 from lit_optim.cli.report.page.picture import (
     LETTER,
     LONGEST,
@@ -108,7 +108,7 @@ def line_chart(
     beyond = [f"{each.name} leaves the axis" for each in lines if _leaves(each, y)]
     alt = f"{alt}; {'; '.join(beyond)}" if beyond else alt
     note = " ".join(filter(None, (note, f"Cut off: {'; '.join(beyond)}." if beyond else "")))
-    return figure(title, alt, HEIGHT, joined(drawn), _stops(lines, x, unit or x_title), note)
+    return figure(title, alt, HEIGHT, concat(drawn), _stops(lines, x, unit or x_title), note)
 
 
 def _with_bands(y: Scale, lines: Sequence[Line]) -> Scale:
@@ -145,7 +145,7 @@ def _draw(line: Line, x: Scale, y: Scale, end: float, right: float) -> Markup:
 
 
 def _runs(line: Line) -> list[list[int]]:
-    """Return the numbers of the points that are joined: a line ends where a value is not finite."""
+    """Return the numbers of the points that are concat: a line ends where a value is not finite."""
     runs: list[list[int]] = [[]]
     for i, value in enumerate(line.y):
         if math.isfinite(value):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lit_optim.cli.report.page.axes import Scale, scale_of
-from lit_optim.cli.report.page.markup import Markup, figure_of, joined, place, tag
+from lit_optim.cli.report.page.markup import Markup, concat, figure_of, place, tag
 from lit_optim.cli.report.page.picture import (
     LETTER,
     WIDTH,
@@ -86,7 +86,7 @@ def dot_chart(
             Stop(_place(v, x), y, label, [(row.look, f"{row.name} {figure_of(v)}")])
             for v, label in zip(row.values, row.labels, strict=True)
         ]
-    return figure(title, alt, bottom + 38, joined(drawn), stops, note)
+    return figure(title, alt, bottom + 38, concat(drawn), stops, note)
 
 
 def _failed(rows: Sequence[Dots]) -> bool:
@@ -176,4 +176,4 @@ def trial_chart(
             )
         )
         stops += [Stop(a, b, label, [(each.look, f"{each.name} {figure_of(v)}")]) for a, b, v, label in places]
-    return figure(title, alt, bottom + 38, joined(drawn), sorted(stops, key=lambda each: (each.x, each.parts)), note)
+    return figure(title, alt, bottom + 38, concat(drawn), sorted(stops, key=lambda each: (each.x, each.parts)), note)

@@ -10,7 +10,7 @@ import pytest
 from lit_optim.cli.report.page.axes import Scale, linear_ticks, log_ticks, scale_of
 from lit_optim.cli.report.page.curves import MOST, Line, line_chart, thinned
 from lit_optim.cli.report.page.dots import Dots, Trials, dot_chart, trial_chart
-from lit_optim.cli.report.page.markup import Markup, figure_of, joined, table, tag
+from lit_optim.cli.report.page.markup import Markup, concat, figure_of, html_table, tag
 from lit_optim.cli.report.page.picture import WIDTH, dashes_of, look_of, marker, spread
 
 NAN, INF = math.nan, math.inf
@@ -105,8 +105,8 @@ def test_text_is_escaped_wherever_it_is_put():
     assert "\ud800" not in made
     assert "\x1b" not in made
     assert parsed(made).find("b").text == parsed(made).get("title") == "<script>alert('\"&\ufffd[31m\ufffd')</script>"
-    assert joined(("<", Markup("<br>"))) == "&lt;<br>"
-    shown = parsed(table(HOSTILE, [HOSTILE], [[HOSTILE, HOSTILE]]))
+    assert concat(("<", Markup("<br>"))) == "&lt;<br>"
+    shown = parsed(html_table(HOSTILE, [HOSTILE], [[HOSTILE, HOSTILE]]))
     assert len(list(shown.iter())) == 11  # box, table, caption, span, thead, tr, th, tbody, tr, th and td
     assert [each.get("scope") for each in shown.iter("th")] == ["col", "row"]
 
