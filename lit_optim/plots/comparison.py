@@ -58,7 +58,7 @@ def draw_comparison(optimizers: Sequence[ComparedOptimizer], metric: str, score_
     scores.xaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
     scores.set_xlabel("final runs (dots), mean and its 95 % interval", color=INK)
     scores.set_yticks(range(len(optimizers)), [_label(each) for each in optimizers])
-    scores.set_ylim(len(optimizers) - 0.5, -0.5)
+    scores.set_ylim(max(len(optimizers), 1) - 0.5, -0.5)
     scores.set_title(_plain(score_metric), loc="left", fontsize=10, color=INK)
     if curves.get_legend_handles_labels()[0]:
         curves.legend(loc="upper left", bbox_to_anchor=(1.005, 1), frameon=False, labelcolor=INK, fontsize=9)
