@@ -9,6 +9,7 @@ import torch
 from omegaconf import OmegaConf
 
 import lit_optim
+from _support.fake_comparison import FAKES, write_comparison
 from _support.pages import EXAMPLES, PAGES, ROOT, blocks, check_overrides, commands
 from docs_pages import gallery, recipes
 from lit_optim.cli.main import VERBS, main
@@ -124,7 +125,12 @@ def test_yaml(page, text, tmp_path):
 def lit_optim_command(words, tmp_path, monkeypatch):
     """Run a verb where it writes nothing into the repository."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.chdir(tmp_path if words[0] == "preview" else EXAMPLES)
+    monkeypatch.chdir(tmp_path if words[0] in ("preview", "report") else EXAMPLES)
+    for word in words[1:] if words[0] == "report" else ():
+        if word.endswith("/"):
+            write_comparison(tmp_path / word, FAKES[:2])
+            if "--metric" in words:
+                (tmp_path / word / "plan.json").unlink()
     return main(list(words))
 
 
