@@ -105,6 +105,7 @@ def figure_of(value: float, digits: int = 4) -> str:
         return NONE
     if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
+    value += 0.0  # no sign of a zero
     size = abs(value)
     if size >= 1e7 or 0 < size < 1e-3:
         mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")

@@ -49,7 +49,8 @@ def controls(summary: Summary) -> Markup:
     )
     axes = concat((_switch("x", "against", ("steps", "seconds")), _switch("y", "values", ("linear", "log"))))
     how = "Point at, tap or focus a chart to read its values; the arrow keys move along it. The names hide and show."
-    bar = tag("nav", tag("div", names), tag("div", axes), aria_label="Contenders and axes")
+    what = {"class_": "bar", "role": "group", "aria_label": "Contenders and axes"}
+    bar = tag("div", tag("div", names), tag("div", axes), **what)
     return concat((tag("p", how, class_="note js"), bar))
 
 
@@ -139,7 +140,7 @@ def provenance(summary: Summary) -> Markup:
         "Versions": "; ".join(f"{name} {', '.join(found)}" for name, found in source.versions.items()),
         "Hardware": bullets(source.hardware),
         "Commits of the app": ", ".join(source.commits),
-        "Raw files": "runs.csv and summary.csv beside this page; record/steps.csv and record/metrics.csv of each run",
+        "Raw files": "runs.csv, summary.csv and comparisons.csv beside this page; record/steps.csv and record/metrics.csv of each run",
         "Picture": picture_missing(),
         "To compute it again": tag("pre", "lit-optim report DIR"),
     }

@@ -129,7 +129,8 @@ def sensitivity_charts(summary: Summary) -> Markup:
             if each.sensitivity_key == key
         ]
         title = f"{summary.metric} of every trial over {key}"
-        found.append(trial_chart(trials, title, alt, key, note="A cross in the top lane: a trial that failed."))
+        note = "A cross in the top lane: a trial that failed."
+        found.append(trial_chart(trials, title, alt, key, lines=summary.search == "grid", note=note))
     return concat(found)
 
 

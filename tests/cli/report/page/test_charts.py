@@ -66,6 +66,7 @@ def test_logarithmic_ticks_are_round(low, high, expected):
 def test_a_scale_shows_what_is_finite_and_cuts_off_what_is_far():
     assert scale_of([], 0.0, 1.0)[:2] == (0.0, 1.0)
     assert scale_of([NAN, INF, -INF, 3.0], 0.0, 1.0).holds(3.0)
+    assert all(map(math.isfinite, scale_of([-1.7e308, 1e299, 1.7e308], 0.0, 1.0)[:2]))
     assert scale_of([3.0], 0.0, 1.0).low < 3.0 < scale_of([3.0], 0.0, 1.0).high
     assert scale_of([0.0], 0.0, 1.0).low < 0.0
     assert scale_of([-1.0, 0.0, NAN], 0.0, 1.0, log=True)[:2] == (1.0, 10.0)
@@ -183,6 +184,19 @@ def test_misses_and_failures_are_beyond_the_axis():
     assert sum(path.get("class") == "x" for path in parsed(made).iter("path")) == 1
     failed = trial_chart([Trials("sgd", 1, [0.1, 1.0], [0.5, NAN])], "t", "a", "lr")
     assert [stop[3] for stop in stops_of(failed)] == [[[1, "sgd 0.5"]], [[1, "sgd \u2013"]]]
+
+
+def test_the_trials_of_a_grid_are_joined_in_their_order():
+    trials = Trials("sgd", 1, [1.0, 0.01, 0.1, 10.0], [0.5, 0.75, 0.25, NAN])
+    joints = [
+        path
+        for path in parsed(trial_chart([trials], "t", "a", "lr", lines=True)).iter("path")
+        if path.get("class") == "j"
+    ]
+    x = [float(place.split()[0]) for place in joints[0].get("d")[1:].split("L")]
+    assert len(x) == 3
+    assert x == sorted(x)
+    assert 'class="j"' not in trial_chart([trials], "t", "a", "lr")
 
 
 def test_a_long_line_is_thinned_and_keeps_its_peaks():
