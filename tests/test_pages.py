@@ -143,7 +143,7 @@ COMMANDS = [
 @pytest.mark.parametrize("words", COMMANDS)
 def test_command(words, tmp_path, monkeypatch):
     program, *rest = words
-    if program == "lit-optim" and ("NAME" in rest or rest in (["card"], ["info"], ["preview"])):
+    if program == "lit-optim" and ("NAME" in rest or rest in (["card"], ["info"], ["preview"], ["report"])):
         assert rest[0] in VERBS  # the name of a verb, no command
     elif program == "lit-optim":
         assert lit_optim_command(rest, tmp_path, monkeypatch) in ((0, 2) if rest[0] == "doctor" else (0,))

@@ -185,3 +185,9 @@ def test_studies_are_joined():
     assert found.baseline == "a (one)"
     assert found.warnings[0] == "a problem"
     assert found.no_ranking == ""
+
+
+def test_one_whose_final_runs_are_not_there_is_before_one_that_failed():
+    results = [*runs(bad=(1, 2, math.nan, 4, 5), a=range(5)), *trials("later"), *trials("dead", outcome="diverged")]
+    found = summarize(declared("dead", "bad", "later", "a"), results)
+    assert [each.name for each in found.contenders] == ["a", "later", "bad", "dead"]
