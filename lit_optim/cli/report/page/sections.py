@@ -140,7 +140,7 @@ def provenance(summary: Summary) -> Markup:
         "Versions": "; ".join(f"{name} {', '.join(found)}" for name, found in source.versions.items()),
         "Hardware": bullets(source.hardware),
         "Commits of the app": ", ".join(source.commits),
-        "Raw files": "runs.csv, summary.csv and comparisons.csv beside this page; record/steps.csv and record/metrics.csv of each run",
+        "Raw files": "runs.csv, summary.csv, comparisons.csv beside this page; record/*.csv of each run",
         "Picture": picture_missing(),
         "To compute it again": tag("pre", "lit-optim report DIR"),
     }
