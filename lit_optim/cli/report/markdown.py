@@ -25,6 +25,7 @@ def report_lines(summary: Summary) -> Iterator[str]:
     yield from _section("Tuning", _tuning(summary))
     yield from _section("Trials", _trials(summary))
     yield from _section("Final runs", _finals(summary))
+    yield from _section("Param groups", _groups(summary))
     yield from _section("Measured: other runs have other numbers", _measured(summary))
     yield from _listed("How the numbers are made", summary.notes)
     yield from _section("Where they come from", _provenance(summary))
@@ -112,6 +113,13 @@ def _finals(summary: Summary) -> Table:
     return Table(
         ["optimizer", "seed", "outcome", summary.score_metric, f"best {summary.metric}", "steps to target"], rows
     )
+
+
+def _groups(summary: Summary) -> Table:
+    found = [(each.name, group) for each in summary.contenders if each.model for group in each.model.groups]
+    keys = list(dict.fromkeys(key for _, group in found for key in group))
+    rows = [[name, *("" if group.get(key) is None else str(group[key]) for key in keys)] for name, group in found]
+    return Table(["optimizer", *keys], rows)
 
 
 def _measured(summary: Summary) -> Table:
