@@ -12,6 +12,7 @@ import lit_optim
 from _support.fake_comparison import FAKES, write_comparison
 from _support.pages import EXAMPLES, PAGES, ROOT, blocks, check_overrides, commands
 from docs_pages import gallery, recipes
+from lit_optim.cli.compare.cost import Cost
 from lit_optim.cli.main import VERBS, main
 from lit_optim.config.read.compose import compose_app
 from lit_optim.config.read.presets import GROUPS
@@ -131,6 +132,9 @@ def lit_optim_command(words, tmp_path, monkeypatch):
             write_comparison(tmp_path / word, FAKES[:2])
             if "--metric" in words:
                 (tmp_path / word / "plan.json").unlink()
+    if words[0] == "compare":  # declared, and not run
+        monkeypatch.setattr("lit_optim.cli.compare.probe", lambda *_: Cost(None, ""))
+        words = [*words, "--dry-run"]
     return main(list(words))
 
 
@@ -143,7 +147,9 @@ COMMANDS = [
 @pytest.mark.parametrize("words", COMMANDS)
 def test_command(words, tmp_path, monkeypatch):
     program, *rest = words
-    if program == "lit-optim" and ("NAME" in rest or rest in (["card"], ["info"], ["preview"], ["report"])):
+    if program == "lit-optim" and (
+        "NAME" in rest or rest in (["card"], ["compare"], ["info"], ["preview"], ["report"])
+    ):
         assert rest[0] in VERBS  # the name of a verb, no command
     elif program == "lit-optim":
         assert lit_optim_command(rest, tmp_path, monkeypatch) in ((0, 2) if rest[0] == "doctor" else (0,))
