@@ -44,7 +44,7 @@ def test_the_wheel_holds_the_package_and_its_types(in_wheel):
 
 def test_the_plugin_lies_in_hydras_namespace(in_wheel):
     plugin = {name for name in in_wheel if name.startswith("hydra_plugins/")}
-    assert plugin == {"hydra_plugins/lit_optim/__init__.py", "hydra_plugins/lit_optim/searchpath.py"}
+    assert plugin == {f"hydra_plugins/lit_optim/{name}.py" for name in ("__init__", "job_sweeper", "searchpath")}
 
 
 def test_the_wheel_holds_nothing_else(in_wheel):

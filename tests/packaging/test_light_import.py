@@ -28,7 +28,10 @@ def test_an_unrelated_hydra_app_loads_a_few_small_files():
     assert loaded - {"hydra_plugins"} == {*ours, *plugin}
 
 
-@pytest.mark.parametrize("module", ["lit_optim", "lit_optim.conf", "hydra_plugins.lit_optim.searchpath"])
+@pytest.mark.parametrize(
+    "module",
+    ["lit_optim", "lit_optim.conf", "hydra_plugins.lit_optim.searchpath", "hydra_plugins.lit_optim.job_sweeper"],
+)
 def test_neither_torch_nor_lightning_is_imported(module):
     code = f"import sys, {module}; print(*sorted({{'torch', 'lightning', 'numpy'}} & {{*sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

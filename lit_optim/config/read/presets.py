@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 GROUPS = ("optimizer", "scheduler", "param_groups", "optim_callbacks", "resume")  # in the order of a configuration
 REPORT = "report"  # the key of the schedule report, beside the specs
 RECIPE = "recipe"  # a group whose presets set the others
+SWEEP = "hparams_search"  # a group that configures Hydra's sweeper, no part of a run
 _TARGET = re.compile(r"^ *_target_: *(\S+)", re.MULTILINE)
 
 
@@ -36,6 +37,7 @@ def conf_folder() -> Path:
 def preset_groups() -> tuple[str, ...]:
     """List the groups that have presets: those of a configuration in its order, then others."""
     found = {entry.name for entry in conf_folder().iterdir() if entry.is_dir() and not entry.name.startswith("_")}
+    found.discard(SWEEP)
     return (*(group for group in GROUPS if group in found), *sorted(found - {*GROUPS}))
 
 
