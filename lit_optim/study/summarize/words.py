@@ -142,5 +142,6 @@ def notes(plan: Plan, target: float) -> Iterator[str]:
     if plan.tier != RECORDS:
         yield (
             f"Each optimizer had {plan.budget} trials ({plan.search}), all of the full schedule, selected by the last "
-            f"{plan.metric}; final runs have other seeds, the same for every optimizer."
+            f"{plan.metric}; final runs have other seeds, the same for every optimizer. The expected best of k trials "
+            "takes all of them as drawn at random, those beyond an edge of the space too."
         )
