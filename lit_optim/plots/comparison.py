@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MARKERS = "os^Dv"
 STYLES = 6
+LONGEST = 36  # characters of a name
 LINE = 140  # characters of the title's lines
 
 
@@ -57,17 +58,17 @@ def draw_comparison(optimizers: Sequence[ComparedOptimizer], metric: str, score_
     scores.xaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
     scores.set_xlabel("final runs (dots), mean and its 95 % interval", color=INK)
     scores.set_yticks(range(len(optimizers)), [_label(each) for each in optimizers])
-    scores.set_ylim(len(optimizers) - 0.5, -0.5)
+    scores.set_ylim(max(len(optimizers), 1) - 0.5, -0.5)
     scores.set_title(_plain(score_metric), loc="left", fontsize=10, color=INK)
     if curves.get_legend_handles_labels()[0]:
         curves.legend(loc="upper left", bbox_to_anchor=(1.005, 1), frameon=False, labelcolor=INK, fontsize=9)
-    figure.suptitle(_plain(textwrap.fill(title, LINE)), x=0.01, ha="left", fontsize=11, color=INK)
+    figure.suptitle(_plain(textwrap.fill(title, LINE), 3 * LINE), x=0.01, ha="left", fontsize=11, color=INK)
     return figure
 
 
-def _plain(text: str) -> str:
-    """Return a text in which matplotlib finds no formula."""
-    return text.replace("$", r"\$")
+def _plain(text: str, most: int = LONGEST) -> str:
+    """Return a text of limited length in which matplotlib finds no formula."""
+    return (text if len(text) <= most else f"{text[: most - 1]}…").replace("$", r"\$")
 
 
 def _label(each: ComparedOptimizer) -> str:

@@ -163,6 +163,11 @@ def run_json(
         "command": ["train.py"],
         "parameters": {"all": 100_000, "trained": 100_000},
         "state_bytes": state_bytes,
+        "start": {"parameters": seed, "batch": 7 * seed},
+        "groups": [
+            {"name": "decay", "tensors": 4, "parameters": 90_000, "lr": lr, "weight_decay": 0.01},
+            {"name": "no_decay", "tensors": 6, "parameters": 10_000, "lr": lr, "weight_decay": None},
+        ],
         "every_n_steps": 10,
         "diverged_above": 10.0,
         "resumed_at": [],

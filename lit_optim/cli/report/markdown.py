@@ -25,6 +25,7 @@ def report_lines(summary: Summary) -> Iterator[str]:
     yield from _section("Tuning", _tuning(summary))
     yield from _section("Trials", _trials(summary))
     yield from _section("Final runs", _finals(summary))
+    yield from _section("Param groups", _groups(summary))
     yield from _section("Measured: other runs have other numbers", _measured(summary))
     yield from _listed("How the numbers are made", summary.notes)
     yield from _section("Where they come from", _provenance(summary))
@@ -114,6 +115,13 @@ def _finals(summary: Summary) -> Table:
     )
 
 
+def _groups(summary: Summary) -> Table:
+    found = [(each.name, group) for each in summary.contenders if each.model for group in each.model.groups]
+    keys = list(dict.fromkeys(key for _, group in found for key in group))
+    rows = [[name, *("" if group.get(key) is None else str(group[key]) for key in keys)] for name, group in found]
+    return Table(["optimizer", *keys], rows)
+
+
 def _measured(summary: Summary) -> Table:
     head = ["optimizer", "step, ms", "seconds to target", "tuning, s", "tuning runs", "peak memory, MB", "state, MB"]
     return Table(head, [_measured_row(each) for each in summary.contenders])
@@ -137,7 +145,7 @@ def _provenance(summary: Summary) -> Table:
             f"`{' '.join(w if w == '&&' else shlex.quote(w) for w in given.command)}`" if given.command else "",
         ],
         ["script", given.script],
-        ["overrides of every run", " ".join(given.overrides)],
+        ["overrides of every run", shlex.join(given.overrides)],
         ["hash of the configuration", given.config_hash],
         ["seed of the trials", str(given.tuning_seed) if summary.budget else ""],
         ["seeds of the final runs", ", ".join(map(str, given.seeds))],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def _run_row(contender: str, run: RunSummary) -> Row:
         "state_bytes": run.state_bytes,
         "error": run.error,
         "folder": run.folder,
-        "overrides": " ".join(run.overrides),
+        "overrides": shlex.join(run.overrides),
         "measured_seconds": run.seconds,
         "measured_step_seconds": run.step_seconds,
         "measured_seconds_to_target": run.seconds_to_target,
@@ -70,7 +71,7 @@ def _contender_row(each: ContenderSummary) -> Row:
         "state_bytes": each.state_bytes,
         "space": each.space,
         "source": each.source,
-        "overrides": " ".join(each.overrides),
+        "overrides": shlex.join(each.overrides),
         "measured_step_seconds": each.step_seconds,
         "measured_seconds_to_target": each.seconds_to_target,
         "measured_tuning_seconds": each.tuning_seconds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -71,7 +72,7 @@ def next_steps(contenders: Sequence[ContenderSummary], comparisons: Sequence[Com
     elif fewest < FEWEST_SEEDS and not any(each.missing_seeds for each in contenders if not each.failure):
         yield f"run the final runs with more seeds: a ranking needs {FEWEST_SEEDS}, 5 are usual"
     if ranked and (words := _words(ranked[0])):
-        yield f"train with {ranked[0].name}: python {plan.script} {' '.join(words)}"
+        yield f"train with {ranked[0].name}: {shlex.join(('python', plan.script, *words))}"
 
 
 def _wider(each: ContenderSummary, mode: str) -> str:
@@ -85,7 +86,7 @@ def _wider(each: ContenderSummary, mode: str) -> str:
     if first.choices or not side:
         return ""
     tried = [1 - run.values[first.key] if first.complement else run.values[first.key] for run in each.trials]
-    whole = replace(first, low=min(tried), high=max(tried))
+    whole = replace(first, low=min(first.low, *tried), high=max(first.high, *tried))
     beyond = extended_space(SearchSpace((whole,)), side)
     if beyond is None:
         return ""
@@ -112,7 +113,9 @@ def _choice(one: ContenderSummary, other: ContenderSummary, pair: Comparison) ->
     more = f"about {needed:.0f} seeds" if needed <= MOST_SEEDS else f"more than {MOST_SEEDS} seeds"
     small, large = sorted((one, other), key=lambda each: each.state_bytes)
     simple, rich = sorted((one, other), key=lambda each: len(each.best_values))
-    if small.state_bytes < 0.95 * large.state_bytes:
+    if untuned := [each.name for each in (one, other) if each.why_not_tuned]:
+        why = f"{' and '.join(untuned)} can still gain by tuning"
+    elif small.state_bytes < 0.95 * large.state_bytes:
         why = f"take {small.name}, whose state is smaller ({_bytes(small.state_bytes)}, {_bytes(large.state_bytes)})"
     elif len(simple.best_values) < len(rich.best_values):
         why = f"take {simple.name}, which has fewer values to tune"

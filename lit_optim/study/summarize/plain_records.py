@@ -87,7 +87,7 @@ def _example(name: str) -> str:
 
 
 def labels_of(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name runs by their optimizer, and whatever differs in the specs of those with the same.
+    """Name runs by their optimizer and the callbacks that others have not, and by what differs in the specs of these.
 
     Args:
         runs: the contents of ``run.json``.
@@ -95,17 +95,25 @@ def labels_of(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     Example:
         >>> adam = [{"optimizers": ["Adam"], "spec": {"optimizer": {"lr": lr}}} for lr in (0.1, 0.1, 0.2)]
         >>> labels_of([*adam, {"optimizers": ["SGD"], "spec": {"optimizer": {"lr": 0.1}}}])
-        ['Adam optimizer.lr=0.1', 'Adam optimizer.lr=0.1', 'Adam optimizer.lr=0.2', 'SGD']
+        ['Adam lr=0.1', 'Adam lr=0.1', 'Adam lr=0.2', 'SGD']
     """
-    names = ["+".join(run.get("optimizers", ())) or "optimizer" for run in runs]
-    specs = [_flat(run.get("spec") or {}) for run in runs]
-    labels = []
-    for name, spec in zip(names, specs, strict=True):
-        alike = [other for other_name, other in zip(names, specs, strict=True) if other_name == name]
-        keys = dict.fromkeys(key for other in alike for key in other)
-        differing = [key for key in keys if len({json.dumps(other.get(key)) for other in alike}) > 1]
-        labels.append(" ".join([name, *(f"{key}={json.dumps(spec[key])}" for key in differing if key in spec)]))
-    return labels
+    specs = [run.get("spec") or {} for run in runs]
+    callbacks = [[*(spec.get("optim_callbacks") or {})] for spec in specs]
+    shared = set.intersection(*map(set, callbacks)) if callbacks else set()
+    names = [
+        "+".join([*run.get("optimizers", ()), *(name for name in own if name not in shared)]) or "optimizer"
+        for run, own in zip(runs, callbacks, strict=True)
+    ]
+    values = [_flat(spec) for spec in specs]
+    return [f"{name}{_differing(name, own, names, values)}" for name, own in zip(names, values, strict=True)]
+
+
+def _differing(name: str, own: Mapping[str, Any], names: Sequence[str], values: Sequence[Mapping[str, Any]]) -> str:
+    """Return the values in which a run differs from others of its name."""
+    alike = [other for other_name, other in zip(names, values, strict=True) if other_name == name]
+    differing = [key for key in own if len({json.dumps(other.get(key)) for other in alike}) > 1]
+    short = {key: key.removeprefix("optimizer.").removeprefix("optim_callbacks.") for key in differing}
+    return "".join(f" {short[key]}={json.dumps(own[key])}" for key in differing)
 
 
 def _flat(value: Any, key: str = "") -> dict[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from lit_optim.study.intervals import Interval
+from lit_optim.study.pairing import why_not_paired
 from lit_optim.study.plan import Plan
 from lit_optim.study.ranking import Comparison, sentence
 from lit_optim.study.results import OVER, RunResult
@@ -92,6 +94,9 @@ def warnings_of(contenders: Sequence[ContenderSummary], plan: Plan, results: Seq
         if silent:
             metric = plan.test_metric or plan.metric
             yield f"{each.name}: {len(silent)} runs finished without a finite {metric}, the first is {silent[0].folder}"
+    unpaired = why_not_paired(_starts(results)) if plan.tier != RECORDS else []
+    if unpaired:
+        yield unpaired[0] + (f"; {len(unpaired) - 1} more like it" if len(unpaired) > 1 else "")
     runs = [each.record.run for each in results if each.record and each.outcome in OVER]
     for package in sorted({name for run in runs for name in run.get("versions", {})}):
         found = sorted({run["versions"][package] for run in runs if run.get("versions", {}).get(package)})
@@ -99,6 +104,15 @@ def warnings_of(contenders: Sequence[ContenderSummary], plan: Plan, results: Seq
             yield f"the runs had several versions of {package}: {', '.join(found)}"
     if len({str(run.get("hardware")) for run in runs}) > 1:
         yield "the runs had different hardware, so their times do not compare"
+
+
+def _starts(results: Sequence[RunResult]) -> dict[str, dict[int, dict[str, Any]]]:
+    """Return what the final runs have recorded, by contender and seed."""
+    found: dict[str, dict[int, dict[str, Any]]] = {}
+    for each in results:
+        if each.job.kind == "seed" and each.record:
+            found.setdefault(each.job.contender, {})[each.job.seed] = each.record.run
+    return found
 
 
 def _missing(each: ContenderSummary, plan: Plan) -> list[str]:
@@ -128,5 +142,6 @@ def notes(plan: Plan, target: float) -> Iterator[str]:
     if plan.tier != RECORDS:
         yield (
             f"Each optimizer had {plan.budget} trials ({plan.search}), all of the full schedule, selected by the last "
-            f"{plan.metric}; final runs have other seeds, the same for every optimizer."
+            f"{plan.metric}; final runs have other seeds, the same for every optimizer. The expected best of k trials "
+            "takes all of them as drawn at random, those beyond an edge of the space too."
         )

@@ -125,7 +125,7 @@ def test_records_without_a_plan(folder, capsys):
     assert main(["report", str(folder), "--metric", "val/acc", "--mode", "max"]) == 0
     shown = capsys.readouterr().out
     assert "no ranking: no study was declared, so how often each optimizer was tuned is not known" in shown
-    assert "planted optimizer.lr=0.001" in shown
+    assert "planted lr=0.001" in shown
     assert "better than" not in shown
     assert re.search(r"left out: .*adam/seed-1/record/run.json: damaged", shown)
 

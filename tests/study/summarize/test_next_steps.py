@@ -22,7 +22,8 @@ def steps_of(plan, results):
     [
         ("lr log 1e-4..1e-2", (0.1, 0.2, 0.3), "--space 'a: lr log 0.0001..0.1'"),
         ("lr log 1e-4..1e-2", (0.3, 0.2, 0.1), "--space 'a: lr log 1e-05..0.01'"),
-        ("lr 1-x log 0.9..0.9999", (0.3, 0.2, 0.1), "--space 'a: lr 1-x log 0.99..1'"),
+        ("lr log 1e-5..1e-2", (0.1, 0.2, 0.3), "--space 'a: lr log 1e-05..0.1'"),
+        ("lr 1-x log 0.9..0.9999", (0.3, 0.2, 0.1), "--space 'a: lr 1-x log 0.9..1'"),
         ("lr log 1e-4..1e-2; k in 5, 10", (0.1, 0.2, 0.3), "--space 'a: lr log 0.0001..0.1; k in 5, 10'"),
         ("lr log 1e-4..1e-2", (0.1, 0.3, 0.2), ""),
         ("lr linear 0.0001..0.01", (0.1, 0.2, 0.3), ""),
@@ -40,8 +41,14 @@ def test_not_distinguishable():
     assert first == "b and a are not distinguishable: either will do; to tell them apart takes about 23 seeds"
 
 
+def test_one_of_two_that_is_not_tuned():
+    results = [*runs(a=(1, 2, 3, 4, 5)), *trials("b", (0.1, 0.2, 0.3)), *finals("b", (1, 2, 3, 4, 6))]
+    found = steps_of(declared("a", "b"), results)
+    assert any("are not distinguishable: b can still gain by tuning; to tell" in each for each in found)
+
+
 def test_the_one_with_fewer_values_to_tune():
-    two = [each._replace(job=Job("b", each.job.kind, each.job.number, each.job.seed, {"lr": 1e-3, "k": 1}))
+    two = [each._replace(job=Job("b", each.job.kind, each.job.number, each.job.seed, {**each.job.values, "k": 1}))
            for each in (*trials("b"), *finals("b", (1, 2, 3, 4, 6)))]  # fmt: skip
     found = steps_of(declared("a", "b"), [*runs(a=(1, 2, 3, 4, 5)), *two])
     assert any("take a, which has fewer values to tune" in each for each in found)
@@ -70,7 +77,7 @@ def test_the_command_that_trains_with_the_best():
             )
         )
     assert steps_of(declared("a", "b"), results)[-1] == (
-        "train with a: python train.py data.n=3 optimizer=a optim_callbacks=[ema]"
+        "train with a: python train.py data.n=3 optimizer=a 'optim_callbacks=[ema]'"
     )
 
 

@@ -18,9 +18,9 @@ def record(folder, optimizer="AdamW", seed=1, lr=0.1, outcome="finished", value=
 def test_an_optimizer_with_its_settings_is_a_contender():
     records = [record(f"{lr}/{seed}", lr=lr, seed=seed) for lr in (0.1, 0.2) for seed in (1, 2, 3)]
     plan, results, warnings = plan_of_records([*records, record("s", "SGD")], mode="min")
-    assert [each.name for each in plan.contenders] == ["AdamW optimizer.lr=0.1", "AdamW optimizer.lr=0.2", "SGD"]
+    assert [each.name for each in plan.contenders] == ["AdamW lr=0.1", "AdamW lr=0.2", "SGD"]
     assert [each.job.number for each in results] == [0, 1, 2, 0, 1, 2, 0]
-    assert (plan.metric, plan.baseline, warnings) == ("val/loss", "AdamW optimizer.lr=0.1", [])
+    assert (plan.metric, plan.baseline, warnings) == ("val/loss", "AdamW lr=0.1", [])
     found = summarize(plan, results)
     assert found.no_ranking == "no ranking: no study was declared, so how often each optimizer was tuned is not known"
     assert found.next_steps == ("compare the optimizers with equal tuning: lit-optim compare train.py optimizer=...",)
@@ -31,7 +31,8 @@ def test_an_optimizer_with_its_settings_is_a_contender():
     ("callbacks", "labels"),
     [
         (({}, {}), ["Adam", "Adam"]),
-        (({"Lookahead": {"k": 5}}, {}), ["Adam optim_callbacks.Lookahead.k=5", "Adam optim_callbacks={}"]),
+        (({"Lookahead": {"k": 5}}, {}), ["Adam+Lookahead", "Adam"]),
+        (({"Ema": {"decay": 0.9}}, {"Ema": {"decay": 0.99}}), ["Adam Ema.decay=0.9", "Adam Ema.decay=0.99"]),
         (({"Record": {"n": 5}}, {"Record": {"n": 5}}), ["Adam", "Adam"]),
     ],
 )

@@ -1,6 +1,7 @@
 """What a summary says of simulated studies, and of studies that are planted by hand."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -165,6 +166,16 @@ def test_runs_on_several_versions_and_machines_are_warned_about(tmp_path):
     assert "the runs had several versions of torch: 2.8.0, 2.9.0" in found.warnings
     assert "the runs had different hardware, so their times do not compare" in found.warnings
     assert found.provenance.versions["torch"] == ("2.8.0", "2.9.0")
+
+
+def test_runs_of_a_seed_that_began_differently_are_warned_about(tmp_path):
+    folder = write_comparison(tmp_path / "c", (Fake("a"), Fake("b")))
+    for seed in (0, 1):
+        file = folder / f"runs/a/seed-{seed}/record/run.json"
+        file.write_text(re.sub(r'"parameters": 10\d\b', '"parameters": 5', file.read_text()))
+    (words,) = summary_of(folder).warnings
+    assert words.startswith("seed 101: the initial weights of a and b differ; seed the app before")
+    assert words.endswith("; 1 more like it")
 
 
 def test_a_metric_that_some_runs_did_not_log(tmp_path):

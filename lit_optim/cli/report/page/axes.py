@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 FEW = 1.5  # decades, below which a logarithmic axis has ticks at 1, 2 and 5
+LARGEST = 1e300  # beyond, a span is infinite
+SPAN = 1e6  # of a logarithmic axis; an lr ends at nearly 0
 FAR = 8.0  # spans of the middle values beyond which a value is cut off
 
 
@@ -67,7 +69,7 @@ def scale_of(
         >>> scale_of([float("nan")], 0.0, 1.0)[:2]
         (0.0, 1.0)
     """
-    known = sorted(v for v in values if math.isfinite(v) and (v > 0 or not log))
+    known = sorted(v for v in values if abs(v) < LARGEST and (v > 0 or not log))
     if not known:
         return Scale(1.0, 10.0, start, end, log) if log else Scale(0.0, 1.0, start, end)
     low, high = known[0], known[-1]
@@ -78,6 +80,7 @@ def scale_of(
         if low < first - FAR * (last - first) and not log:
             low = first - (last - first) / 2
     if log:
+        low = max(low, high / SPAN)
         room = max((high / low) ** 0.04, 1.02)
         return Scale(low / room, high * room, start, end, log=True)
     low = min(low, 0.0) if zero else low

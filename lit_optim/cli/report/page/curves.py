@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lit_optim.cli.report.page.axes import Scale, scale_of
-from lit_optim.cli.report.page.markup import Markup, figure_of, joined, place, tag
+from lit_optim.cli.report.page.markup import Markup, concat, figure_of, place, tag
 from lit_optim.cli.report.page.picture import (
     LETTER,
     LONGEST,
@@ -105,10 +105,10 @@ def line_chart(
     drawn = [axis_y(y, left, right), axis_x(x, TOP, BOTTOM, x_title)]
     ends = spread([_end(each, y) for each in lines], 13.0, TOP + 4, BOTTOM)
     drawn += [_draw(each, x, y, end, right) for each, end in zip(lines, ends, strict=True)]
-    beyond = [f"{each.name} leaves the axis" for each in lines if any(v > y.high or v < y.low for v in each.y)]
+    beyond = [f"{each.name} leaves the axis" for each in lines if _leaves(each, y)]
     alt = f"{alt}; {'; '.join(beyond)}" if beyond else alt
     note = " ".join(filter(None, (note, f"Cut off: {'; '.join(beyond)}." if beyond else "")))
-    return figure(title, alt, HEIGHT, joined(drawn), _stops(lines, x, unit or x_title), note)
+    return figure(title, alt, HEIGHT, concat(drawn), _stops(lines, x, unit or x_title), note)
 
 
 def _with_bands(y: Scale, lines: Sequence[Line]) -> Scale:
@@ -117,6 +117,10 @@ def _with_bands(y: Scale, lines: Sequence[Line]) -> Scale:
     span = y.high - y.low
     low, high = min((y.low, *known)), max((y.high, *known))
     return y._replace(low=max(low, y.low / 2 if y.log else y.low - span / 2), high=min(high, y.high + span / 2))
+
+
+def _leaves(line: Line, y: Scale) -> bool:
+    return any(v > y.high or (v < y.low and not y.log) for v in line.y)  # an lr ends at 0
 
 
 def _end(line: Line, y: Scale) -> float:
@@ -141,7 +145,7 @@ def _draw(line: Line, x: Scale, y: Scale, end: float, right: float) -> Markup:
 
 
 def _runs(line: Line) -> list[list[int]]:
-    """Return the numbers of the points that are joined: a line ends where a value is not finite."""
+    """Return the numbers of the points that are concat: a line ends where a value is not finite."""
     runs: list[list[int]] = [[]]
     for i, value in enumerate(line.y):
         if math.isfinite(value):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lit_optim.cli.report.page.axes import Scale, scale_of
-from lit_optim.cli.report.page.markup import Markup, figure_of, joined, place, tag
+from lit_optim.cli.report.page.markup import Markup, concat, figure_of, place, tag
 from lit_optim.cli.report.page.picture import (
     LETTER,
     WIDTH,
@@ -15,6 +15,7 @@ from lit_optim.cli.report.page.picture import (
     axis_x,
     axis_y,
     figure,
+    line_of,
     look_of,
     marker,
     named,
@@ -86,7 +87,7 @@ def dot_chart(
             Stop(_place(v, x), y, label, [(row.look, f"{row.name} {figure_of(v)}")])
             for v, label in zip(row.values, row.labels, strict=True)
         ]
-    return figure(title, alt, bottom + 38, joined(drawn), stops, note)
+    return figure(title, alt, bottom + 38, concat(drawn), stops, note)
 
 
 def _failed(rows: Sequence[Dots]) -> bool:
@@ -111,7 +112,7 @@ def _row(row: Dots, x: Scale, y: float, bar: bool) -> Markup:
                 "path", d=f"M{place(x.start)} {place(y - 6)}H{place(x.at(row.center))}v12H{place(x.start)}z", class_="b"
             )
         )
-    if not (math.isnan(row.low) or math.isnan(row.high)):
+    if math.isfinite(row.low) and math.isfinite(row.high):
         low, high = x.at(row.low), x.at(row.high)
         parts.append(tag("path", d=f"M{place(low)} {place(y)}H{place(high)}", class_="i"))
         ends = [place(e) for e, v in ((low, row.low), (high, row.high)) if x.holds(v)]  # an end beyond has no stroke
@@ -140,7 +141,7 @@ class Trials(NamedTuple):
 
 
 def trial_chart(
-    trials: Sequence[Trials], title: str, alt: str, x_title: str, *, log: bool = False, note: str = ""
+    trials: Sequence[Trials], title: str, alt: str, x_title: str, *, lines: bool = False, note: str = ""
 ) -> Markup:
     """Draw the score of every trial over what was tried; trials that failed are in a lane at the top.
 
@@ -149,11 +150,11 @@ def trial_chart(
         title: of the chart.
         alt: what it shows, in words.
         x_title: of the horizontal axis, which is logarithmic.
-        log: whether scores are on a logarithmic axis.
+        lines: whether the trials of a contender are joined: those of a grid, which differ in nothing else.
         note: below the chart.
     """
     top, bottom = TOP + LANE, 226.0
-    y = scale_of((v for each in trials for v in each.y), bottom, top, log=log, cut=True)
+    y = scale_of((v for each in trials for v in each.y), bottom, top, cut=True)
     left = max(tick_room(y), LETTER * 6)
     x = scale_of((v for each in trials for v in each.x), left, WIDTH - 12, log=True)
     drawn = [axis_y(y, left, WIDTH - 12), axis_x(x, TOP, bottom, x_title)]
@@ -163,17 +164,14 @@ def trial_chart(
     ]
     stops = list[Stop]()
     for each in trials:
-        places = [
-            (x.at(a), TOP + 7 if math.isnan(b) else y.at(b), b, f"lr {figure_of(a)}")
-            for a, b in zip(each.x, each.y, strict=True)
-            if a > 0
+        tried = sorted((a, b) for a, b in zip(each.x, each.y, strict=True) if a > 0)
+        places = [(x.at(a), TOP + 7 if math.isnan(b) else y.at(b)) for a, b in tried]
+        known = [place for place, (_, b) in zip(places, tried, strict=True) if not math.isnan(b)]
+        shown = [marker(each.look, *at, failed=math.isnan(b)) for at, (_, b) in zip(places, tried, strict=True)]
+        joint = line_of(each.look, known, "j") if lines else ""
+        drawn.append(tag("g", joint, *shown, class_=look_of(each.look)))
+        stops += [
+            Stop(*at, f"{x_title} {figure_of(a)}", [(each.look, f"{each.name} {figure_of(b)}")])
+            for at, (a, b) in zip(places, tried, strict=True)
         ]
-        drawn.append(
-            tag(
-                "g",
-                *(marker(each.look, a, b, failed=math.isnan(v)) for a, b, v, _ in places),
-                class_=look_of(each.look),
-            )
-        )
-        stops += [Stop(a, b, label, [(each.look, f"{each.name} {figure_of(v)}")]) for a, b, v, label in places]
-    return figure(title, alt, bottom + 38, joined(drawn), sorted(stops, key=lambda each: (each.x, each.parts)), note)
+    return figure(title, alt, bottom + 38, concat(drawn), sorted(stops, key=lambda each: (each.x, each.parts)), note)

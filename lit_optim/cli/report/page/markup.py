@@ -29,7 +29,7 @@ def escaped(text: object) -> Markup:
     return text if isinstance(text, Markup) else Markup(html.escape(CONTROLS.sub("\ufffd", str(text))))
 
 
-def joined(parts: Iterable[object]) -> Markup:
+def concat(parts: Iterable[object]) -> Markup:
     """Join parts to one markup."""
     return Markup("".join(map(escaped, parts)))
 
@@ -51,7 +51,7 @@ def tag(name: str, /, *children: object, **attributes: object) -> Markup:
         f' {key.rstrip("_").replace("_", "-")}="{_attribute(v)}"' for key, v in attributes.items() if v is not None
     ]
     head = f"<{name}{''.join(parts)}>"
-    return Markup(head if name in VOID else f"{head}{joined(children)}</{name}>")
+    return Markup(head if name in VOID else f"{head}{concat(children)}</{name}>")
 
 
 def place(value: float) -> str:
@@ -68,7 +68,9 @@ def _attribute(value: object) -> str:
     return place(value) if isinstance(value, float) else escaped(value)
 
 
-def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]], numeric: Iterable[int] = ()) -> Markup:
+def html_table(
+    caption: str, head: Sequence[str], rows: Iterable[Sequence[object]], numeric: Iterable[int] = ()
+) -> Markup:
     """Write a table that scrolls within its box; the first cell of a row is its header.
 
     Args:
@@ -78,10 +80,10 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[object]], n
         numeric: columns that are aligned at the right.
     """
     right = frozenset(numeric)
-    body = joined(
+    body = concat(
         tag("tr", *(_cell(cell, i, i in right) for i, cell in enumerate(row))) for row in rows
     )  # fmt: skip
-    heads = joined(tag("th", text, scope="col", class_="n" if i in right else None) for i, text in enumerate(head))
+    heads = concat(tag("th", text, scope="col", class_="n" if i in right else None) for i, text in enumerate(head))
     inside = tag("table", tag("caption", tag("span", caption)), tag("thead", tag("tr", heads)), tag("tbody", body))
     return tag("div", inside, class_="box", tabindex="0", role="region", aria_label=caption)
 
@@ -103,6 +105,7 @@ def figure_of(value: float, digits: int = 4) -> str:
         return NONE
     if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
+    value += 0.0  # no sign of a zero
     size = abs(value)
     if size >= 1e7 or 0 < size < 1e-3:
         mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lit_optim.cli.report.page.axes import Scale
-from lit_optim.cli.report.page.markup import Markup, figure_of, joined, place, tag
+from lit_optim.cli.report.page.markup import Markup, concat, figure_of, place, tag
 from lit_optim.plots.line_looks import DASHES
 from lit_optim.plots.palette import LIGHT
 
@@ -81,7 +81,7 @@ def shortened(name: str, most: int = LONGEST) -> str:
 def named(contender: int, text: str, x: float, y: float, most: int) -> Markup:
     """Write a text behind the marker of a contender, at most so many characters of it."""
     full = tag("title", text) if len(text) > most else ""
-    return joined((marker(contender, x, y - 4), text_at(x + 8, y, joined((shortened(text, most), full)))))
+    return concat((marker(contender, x, y - 4), text_at(x + 8, y, concat((shortened(text, most), full)))))
 
 
 def axis_x(scale: Scale, top: float, bottom: float, title: str, count: int = 5) -> Markup:
@@ -93,7 +93,7 @@ def axis_x(scale: Scale, top: float, bottom: float, title: str, count: int = 5) 
         anchor = "end" if x > WIDTH - 14 else "middle"
         marks.append(text_at(min(x, WIDTH - 1), bottom + 15, figure_of(tick), anchor))
     middle = (scale.start + scale.end) / 2
-    return joined((*marks, text_at(middle, bottom + 31, title, "middle")))
+    return concat((*marks, text_at(middle, bottom + 31, title, "middle")))
 
 
 def axis_y(scale: Scale, left: float, right: float, count: int = 5) -> Markup:
@@ -103,7 +103,7 @@ def axis_y(scale: Scale, left: float, right: float, count: int = 5) -> Markup:
         y = scale.at(tick)
         marks.append(tag("path", d=f"M{place(left)} {place(y)}H{place(right)}", class_="g"))
         marks.append(text_at(left - 5, y + 4, figure_of(tick), "end"))
-    return joined(marks)
+    return concat(marks)
 
 
 def tick_room(scale: Scale, count: int = 5) -> float:

@@ -24,7 +24,7 @@ for (const button of all("button")) {
 settle();
 
 function make(name, attributes, parent, text) {
-  const made = name === "path" ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
+  const made = document.createElementNS(parent.namespaceURI, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   if (text) made.textContent = text;
   parent.append(made);

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable
 
 from lit_optim.cli.report.page import summary_charts, tables
-from lit_optim.cli.report.page.markup import Markup, figure_of, joined, tag
+from lit_optim.cli.report.page.markup import Markup, concat, figure_of, tag
 from lit_optim.cli.report.page.picture import dashes_of, look_of, marker
 from lit_optim.cli.report.page.png import picture_missing
 from lit_optim.study.summary import Summary
@@ -16,7 +16,7 @@ SHOWN = 20  # failed runs at most that are not folded
 
 def body_of(summary: Summary) -> Markup:
     """Write all that is between ``<main>`` and ``</main>``."""
-    return joined(
+    return concat(
         (
             answer(summary),
             controls(summary),
@@ -38,26 +38,27 @@ def answer(summary: Summary) -> Markup:
     first, *rest = (*summary.sentences, "")[: max(len(summary.sentences), 1)]
     missing = tag("div", bullets(summary.warnings), class_="warnings") if summary.warnings else ""
     why = tag("p", summary.no_ranking) if summary.no_ranking and summary.no_ranking not in summary.sentences else ""
-    return joined((tag("h1", summary.title), tag("p", first, class_="answer"), why, bullets(rest), missing))
+    return concat((tag("h1", summary.title), tag("p", first, class_="answer"), why, bullets(rest), missing))
 
 
 def controls(summary: Summary) -> Markup:
     """Write the legend, whose entries hide and show a contender, and the switches of the axes."""
-    names = joined(
+    names = concat(
         tag("button", _sample(look), each.name, type="button", disabled="", aria_pressed="true", data_contender=look)
         for look, each in enumerate(summary.contenders)
     )
-    axes = joined((_switch("x", "against", ("steps", "seconds")), _switch("y", "values", ("linear", "log"))))
+    axes = concat((_switch("x", "against", ("steps", "seconds")), _switch("y", "values", ("linear", "log"))))
     how = "Point at, tap or focus a chart to read its values; the arrow keys move along it. The names hide and show."
-    bar = tag("nav", tag("div", names), tag("div", axes), aria_label="Contenders and axes")
-    return joined((tag("p", how, class_="note js"), bar))
+    what = {"class_": "bar", "role": "group", "aria_label": "Contenders and axes"}
+    bar = tag("div", tag("div", names), tag("div", axes), **what)
+    return concat((tag("p", how, class_="note js"), bar))
 
 
 def _switch(key: str, label: str, values: Iterable[str]) -> Markup:
     """Write a label and a button for each value of an attribute of the page."""
     kind = {"type": "button", "disabled": "", "aria_pressed": "false", "class_": "js"}
-    buttons = joined(tag("button", value, data_set=f"{key}={value}", **kind) for value in values)
-    return joined((tag("span", label, class_="js"), buttons))
+    buttons = concat(tag("button", value, data_set=f"{key}={value}", **kind) for value in values)
+    return concat((tag("span", label, class_="js"), buttons))
 
 
 def _sample(look: int) -> Markup:
@@ -80,7 +81,7 @@ def grid(*parts: object) -> Markup:
 
 def bullets(texts: Iterable[str]) -> Markup:
     """Write a list; nothing for an empty one."""
-    items = joined(tag("li", text) for text in texts)
+    items = concat(tag("li", text) for text in texts)
     return tag("ul", items) if items else items
 
 
@@ -95,7 +96,9 @@ def _runs(summary: Summary) -> Iterable[Markup]:
 
 
 def _pairs(summary: Summary) -> Markup:
-    return _folded("Every pair", tables.pair_table(summary)) if summary.comparisons else Markup()
+    if summary.no_ranking or not summary.comparisons:
+        return Markup()
+    return _folded("Every pair", tables.pair_table(summary))
 
 
 def _finals(summary: Summary) -> Iterable[Markup]:
@@ -120,7 +123,7 @@ def _groups(summary: Summary) -> Markup:
     switches = [
         f"{c.name}: step {step:,}: {words}" for c in summary.contenders if c.model for step, words in c.model.switches
     ]
-    return joined((bullets(switches), tables.group_table(summary)))
+    return concat((bullets(switches), tables.group_table(summary)))
 
 
 def provenance(summary: Summary) -> Markup:
@@ -137,9 +140,9 @@ def provenance(summary: Summary) -> Markup:
         "Versions": "; ".join(f"{name} {', '.join(found)}" for name, found in source.versions.items()),
         "Hardware": bullets(source.hardware),
         "Commits of the app": ", ".join(source.commits),
-        "Raw files": "runs.csv and summary.csv beside this page; record/steps.csv and record/metrics.csv of each run",
+        "Raw files": "runs.csv, summary.csv, comparisons.csv beside this page; record/*.csv of each run",
         "Picture": picture_missing(),
         "To compute it again": tag("pre", "lit-optim report DIR"),
     }
-    pairs = joined(joined((tag("dt", name), tag("dd", text))) for name, text in facts.items() if text)
-    return joined((tag("dl", pairs), tag("h3", "How the numbers are made"), bullets(summary.notes)))
+    pairs = concat(concat((tag("dt", name), tag("dd", text))) for name, text in facts.items() if text)
+    return concat((tag("dl", pairs), tag("h3", "How the numbers are made"), bullets(summary.notes)))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from lit_optim.cli.report.page import alts, tables
 from lit_optim.cli.report.page.curves import Line, line_chart
 from lit_optim.cli.report.page.dots import Dots, Trials, dot_chart, trial_chart
-from lit_optim.cli.report.page.markup import Markup, figure_of, joined, tag
+from lit_optim.cli.report.page.markup import Markup, concat, figure_of, tag
 from lit_optim.study.intervals import Interval
 from lit_optim.study.summary import ContenderSummary, Summary
 
@@ -42,8 +42,8 @@ def difference_chart(summary: Summary) -> Markup:
             said.append(f"{each.name} {words}")
     if not rows:
         return Markup()
-    title = f"Worse than {summary.contenders[0].name} by"
-    note = "Paired by seed, with 95 % intervals that are not corrected for the number of pairs. 0 is no difference."
+    title = f"Difference to {summary.contenders[0].name}"
+    note = "Above 0: worse. Paired by seed; 95 % intervals, not corrected for the number of pairs."
     alt = alts.listed(said, "not compared")
     return dot_chart(rows, title, alt, f"difference in {summary.score_metric}", zero=True, note=note)
 
@@ -58,12 +58,12 @@ def switched(draw: Callable[[str, bool], Markup], values: Sequence[float]) -> Ma
     known = [value for value in values if math.isfinite(value)]
 
     def both(log: bool) -> Markup:
-        return joined(tag("div", draw(unit, log), data_at=unit) for unit in UNITS)
+        return concat(tag("div", draw(unit, log), data_at=unit) for unit in UNITS)
 
     if not known or min(known) <= 0:
         return both(False)
     logs = tag("details", tag("summary", "The same on a logarithmic axis"), both(True), class_="log")
-    return joined((tag("div", both(False), class_="linear"), logs))
+    return concat((tag("div", both(False), class_="linear"), logs))
 
 
 def band_charts(summary: Summary) -> Markup:
@@ -116,7 +116,7 @@ def target_charts(summary: Summary) -> Markup:
         note = "Dots: final runs. Bar: their median. A run that misses the target is a cross at ∞."
         return dot_chart(rows, title, alts.target_alt(summary, unit), UNITS[unit], zero=True, note=note)
 
-    return joined(map(draw, UNITS))
+    return concat(map(draw, UNITS))
 
 
 def sensitivity_charts(summary: Summary) -> Markup:
@@ -129,8 +129,9 @@ def sensitivity_charts(summary: Summary) -> Markup:
             if each.sensitivity_key == key
         ]
         title = f"{summary.metric} of every trial over {key}"
-        found.append(trial_chart(trials, title, alt, key, note="A cross in the top lane: a trial that failed."))
-    return joined(found)
+        note = "A cross in the top lane: a trial that failed."
+        found.append(trial_chart(trials, title, alt, key, lines=summary.search == "grid", note=note))
+    return concat(found)
 
 
 def best_of_chart(summary: Summary) -> Markup:
@@ -159,7 +160,7 @@ def cost_charts(summary: Summary) -> Markup:
         rows = [Dots(name, look, (), (), v, text=f"{figure_of(v, 3)} {unit}") for look, name, v in known]
         if rows:
             found.append(dot_chart(rows, title, alt, unit, zero=True))
-    return joined(found)
+    return concat(found)
 
 
 def schedule_charts(summary: Summary) -> Markup:
@@ -178,4 +179,4 @@ def schedule_charts(summary: Summary) -> Markup:
         title = f"{key} against optimizer steps{', logarithmic' if log else ''}"
         alt = alts.listed(said, "not recorded")
         found.append(line_chart(lines, title, alt, UNITS["steps"], log=log, zero=not log, unit="step"))
-    return joined(found)
+    return concat(found)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lit_optim.cli.report.page.alts import interval_words
-from lit_optim.cli.report.page.markup import NONE, Markup, figure_of, joined, table, tag
+from lit_optim.cli.report.page.markup import NONE, Markup, concat, figure_of, html_table, tag
 from lit_optim.study.ranking import Comparison
 from lit_optim.study.summary import ContenderSummary, RunSummary, Summary
 
@@ -18,22 +18,15 @@ def ranking_table(summary: Summary) -> Markup:
     """Write mean, IQM, difference to the best and verdict of each contender."""
     rows = [
         (
-            each.name, str(each.place or NONE), interval_words(each.mean), interval_words(each.iqm),
-            *_difference(summary, each), _marks(summary, each),
+            f"{each.place}. {each.name}" if each.place else each.name, _marks(summary, each), interval_words(each.mean),
+            interval_words(each.iqm), *_difference(summary, each),
         )
         for each in summary.contenders
     ]  # fmt: skip
-    head = (
-        "Contender",
-        "Place",
-        "Mean [95 % interval]",
-        "IQM [95 % interval]",
-        "Worse than the best by",
-        "p (Holm)",
-        "Verdict",
-    )
+    best = summary.contenders[0].name if summary.contenders else NONE
+    head = ("Contender", "Verdict", "Mean [95 % interval]", "IQM [95 % interval]", f"Difference to {best}", "p (Holm)")
     caption = f"{summary.score_metric} of the final runs; {'higher' if summary.mode == 'max' else 'lower'} is better"
-    return table(caption, head, rows, numeric=(1, 2, 3, 4, 5))
+    return html_table(caption, head, rows, numeric=(2, 3, 4, 5))
 
 
 def difference_to_best(summary: Summary, each: ContenderSummary) -> Comparison | None:
@@ -60,7 +53,7 @@ def _difference(summary: Summary, each: ContenderSummary) -> tuple[str, str]:
 def _marks(summary: Summary, each: ContenderSummary) -> Markup:
     """Write the verdict on a contender, and why it failed or was not tuned."""
     words = (_verdict(summary, each), each.failure, each.why_not_tuned)
-    return joined(tag("div", word) for word in words if word)
+    return concat(tag("div", word) for word in words if word)
 
 
 def _verdict(summary: Summary, each: ContenderSummary) -> str:
@@ -85,14 +78,16 @@ def pair_table(summary: Summary) -> Markup:
         for pair in summary.comparisons
     ]  # fmt: skip
     head = ("Pair", "Mean difference", "95 % interval, not corrected", "p (Holm)", "Verdict")
-    return table("Paired differences of the final runs: by how much the first is better", head, rows, numeric=(1, 2, 3))
+    return html_table(
+        "Paired differences of the final runs: by how much the first is better", head, rows, numeric=(1, 2, 3)
+    )
 
 
 def tuning_table(summary: Summary) -> Markup:
     """Write the search space of each contender and what was found in it."""
     rows = [
         (
-            each.name, joined((each.space, tag("div", each.source, class_="note") if each.source else "")),
+            each.name, concat((each.space, tag("div", each.source, class_="note") if each.source else "")),
             values_words(each.best_values), figure_of(each.mean_loss_of_lr, 3), str(each.tuning_runs),
             each.why_not_tuned or ("tuned" if each.tuning_runs else NONE),
         )
@@ -100,7 +95,7 @@ def tuning_table(summary: Summary) -> Markup:
     ]  # fmt: skip
     head = ("Contender", "Search space", "Best values", "Mean loss by the lr", "Trials", "Tuned")
     caption = "Search spaces. Mean loss by the lr: how much worse a trial is on average than the best one"
-    return table(caption, head, rows, numeric=(3, 4))
+    return html_table(caption, head, rows, numeric=(3, 4))
 
 
 def cost_table(summary: Summary) -> Markup:
@@ -118,7 +113,7 @@ def cost_table(summary: Summary) -> Markup:
         "Steps to target", "Seconds to target", "Steps to target, fastest trial",
     )  # fmt: skip
     caption = "Cost. To target: median over the final runs, and of the fastest trial over the studies; ∞: missed"
-    return table(caption, head, rows, numeric=range(1, 9))
+    return html_table(caption, head, rows, numeric=range(1, 9))
 
 
 def _mib(size: int) -> str:
@@ -139,7 +134,7 @@ def run_table(summary: Summary) -> Markup:
     """Write every run: what was tried, how it ended."""
     rows = [_run_row(each.name, run) for each in summary.contenders for run in (*each.trials, *each.finals)]
     head = ("Folder", "Contender", "Seed", "Values", "Outcome", summary.metric, "Best", "Steps", "Seconds", "Error")
-    found = table("All runs that are over", head, rows, numeric=(2, 5, 6, 7, 8))
+    found = html_table("All runs that are over", head, rows, numeric=(2, 5, 6, 7, 8))
     return tag("div", found, class_="long")
 
 
@@ -160,7 +155,7 @@ def failed_table(summary: Summary) -> tuple[Markup, int]:
         if run.outcome != "finished"
     ]
     head = ("Folder", "Outcome", "Steps", "Values", "Error")
-    return (table("Runs that failed", head, rows, numeric=(2,)) if rows else Markup()), len(rows)
+    return (html_table("Runs that failed", head, rows, numeric=(2,)) if rows else Markup()), len(rows)
 
 
 def group_table(summary: Summary) -> Markup:
@@ -168,7 +163,7 @@ def group_table(summary: Summary) -> Markup:
     found = [(c.name, group) for c in summary.contenders if c.model for group in c.model.groups]
     keys = [*dict.fromkeys(key for _, group in found for key in group)]
     rows = [[name, *(_cell(group.get(key, NONE)) for key in keys)] for name, group in found]
-    return table("Param groups", ["Contender", *keys], rows) if rows else Markup()
+    return html_table("Param groups", ["Contender", *keys], rows) if rows else Markup()
 
 
 def _cell(value: Any) -> str:
