@@ -88,3 +88,10 @@ def hydra_run() -> dict[str, Any] | None:
     cfg = module.HydraConfig.get()
     choices = {group: name for group, name in cfg.runtime.choices.items() if not group.startswith("hydra/")}
     return {"overrides": [str(word) for word in cfg.overrides.task], "choices": choices}
+
+
+def output_dir() -> str:
+    """Return the folder of the running job of a Hydra app."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return str(HydraConfig.get().runtime.output_dir)

@@ -25,6 +25,7 @@ from lit_optim.errors import ConfigError, hydra_message
 MOST_JOBS = 500  # all of which are checked; each takes Hydra some hundredths of a second to compose
 MOST_LINES = 20
 BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+COMPARE = "hydra_plugins.lit_optim.job_sweeper.JobSweeper"
 
 
 class ValidateSweep(Callback):
@@ -41,6 +42,8 @@ class ValidateSweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Validate the jobs; Hydra would turn an exception into a warning, so it exits."""
+        if config.hydra.sweeper.get("_target_") == COMPARE:
+            return  # jobs of a comparison: one that cannot run is its result
         loader = GlobalHydra.instance().config_loader()
         try:
             values, groups = sweep_values(overrides_of(config), loader)
