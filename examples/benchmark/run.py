@@ -25,14 +25,10 @@ def command(each: Comparison, folder: str, words: Sequence[str] = ()) -> list[st
         each: the comparison.
         folder: that holds all of them.
         words: further overrides and options.
-
-    Example:
-        >>> print(*command(Comparison("lstm-b", ("sgd",), ("scheduler=cosine",)), "logs")[5:])
-        optimizer=sgd task=lstm scheduler=cosine --dir logs/lstm-b --budget 5 --seeds 5 --space sgd: lr log 0.1..10
     """
     spaces = [word for name in each.optimizers for word in ("--space", f"{name}: {SPACES[name]}")]
     start = [sys.executable, "-m", "lit_optim", "compare", str(TRAIN), f"optimizer={','.join(each.optimizers)}"]
-    return [*start, f"task={each.task}", *each.overrides, "--dir", f"{folder}/{each.name}", *SIZE, *spaces, *words]
+    return [*start, f"task={each.task}", *each.overrides, *words, "--dir", f"{folder}/{each.name}", *SIZE, *spaces]
 
 
 def main(folder: str, *words: str) -> int:
