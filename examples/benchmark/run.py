@@ -5,6 +5,7 @@ python examples/benchmark/run.py logs/folklore hydra/launcher=joblib hydra.launc
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmark.claims import COMPARISONS, SPACES, Comparison
 
-TRAIN = Path(__file__).with_name("train.py")
+TRAIN = os.path.relpath(Path(__file__).with_name("train.py"))
 SIZE = ("--budget", "5", "--seeds", "5")
 
 
@@ -27,7 +28,7 @@ def command(each: Comparison, folder: str, words: Sequence[str] = ()) -> list[st
         words: further overrides and options.
     """
     spaces = [word for name in each.optimizers for word in ("--space", f"{name}: {SPACES[name]}")]
-    start = [sys.executable, "-m", "lit_optim", "compare", str(TRAIN), f"optimizer={','.join(each.optimizers)}"]
+    start = [sys.executable, "-m", "lit_optim", "compare", TRAIN, f"optimizer={','.join(each.optimizers)}"]
     return [*start, f"task={each.task}", *each.overrides, *words, "--dir", f"{folder}/{each.name}", *SIZE, *spaces]
 
 
