@@ -26,14 +26,14 @@ from pathlib import Path
 from lit_optim.cli.compare.app import ComparedApp, read_app
 from lit_optim.cli.compare.contenders import complete
 from lit_optim.cli.compare.cost import cost_of_runs, probe
-from lit_optim.cli.compare.declare import check_contenders, declare, settle
-from lit_optim.cli.compare.outcome import declaration_blocks, outcome_blocks
+from lit_optim.cli.compare.declaration import declaration_blocks
+from lit_optim.cli.compare.declare import check_contenders, check_goes_on, declare, write_plan
 from lit_optim.cli.model import import_path
 from lit_optim.cli.rendering import show
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.study.intervals import student_t
 from lit_optim.study.plan import Plan
-from lit_optim.study.results import OVER, RunResult, read_results
+from lit_optim.study.results import OVER, read_results
 from lit_optim.study.rounds import first_trials, total_runs
 
 INTERRUPTED = 130
@@ -71,9 +71,10 @@ def run(args: argparse.Namespace) -> int:
     app = read_app(words, args.seed_key)
     with import_path(app.app.import_from):
         plan = declare(args, app, words)
+        check_folder(folder, args.dir)
         check_contenders(plan, app)
-    check_folder(folder, args.dir)
     results = read_results(folder, plan)
+    check_goes_on(plan, folder, results)
     cost = cost_of_runs(plan, results, app.parallel)
     if cost.seconds is None and args.dry_run:
         cost = probe(plan, app)
@@ -85,8 +86,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not args.json:
         show(blocks)
-    folder.mkdir(parents=True, exist_ok=True)
-    settle(plan, folder, results)
+    write_plan(plan, folder, results)
     return _run_and_report(args, plan, app, folder)
 
 
@@ -104,18 +104,13 @@ def check_folder(folder: Path, typed: str) -> None:
 
 
 def _run_and_report(args: argparse.Namespace, plan: Plan, app: ComparedApp, folder: Path) -> int:
+    from lit_optim.cli import report
     from lit_optim.cli.compare.run_comparison import run_comparison
 
     try:
-        results = run_comparison(plan, app, folder)
+        run_comparison(plan, app, folder)
     except KeyboardInterrupt:
         over = sum(each.outcome in OVER for each in read_results(folder, plan))
         print(f"\nstopped: {over} of {total_runs(plan)} runs are over; the same command goes on", file=sys.stderr)
         return INTERRUPTED
-    show([*outcome_blocks(plan, results), f"all runs: {folder}"], data=_data(plan, folder, results), as_json=args.json)
-    return 0
-
-
-def _data(plan: Plan, folder: Path, results: list[RunResult]) -> dict[str, object]:
-    runs = [{**asdict(each.job), "outcome": each.outcome, "score": each.score, "error": each.error} for each in results]
-    return {"plan": asdict(plan), "folder": str(folder), "runs": runs}
+    return report.run(argparse.Namespace(folders=[Path(args.dir)], out=None, metric="", mode="", json=args.json))

@@ -160,10 +160,8 @@ def _checked(app: ComparedApp) -> ComparedApp:
             problems.append(f"{name}: no such config group in {app.app.name}.yaml; add {entry} to its defaults list")
     if not _has(app.config, app.seed_key):
         near = did_you_mean(app.seed_key, app.config)
-        problems.append(
-            f"{app.seed_key}: no such key in {app.app.name}.yaml{near or ';'} Add it and seed everything with it, "
-            "or name the key of your seed: --seed-key model.seed"
-        )
+        remedy = "add it and seed everything with it, or name the key of your seed: --seed-key model.seed"
+        problems.append(f"{app.seed_key}: no such key in {app.app.name}.yaml{near or f'; {remedy}'}")
     if choices.get(RECIPE) not in (None, "null", "none"):
         rule = "sets the optimizer too; write its schedule and groups in its place: scheduler=... param_groups=..."
         problems.append(f"{RECIPE}={choices[RECIPE]}: {rule}")

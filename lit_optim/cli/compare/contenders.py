@@ -86,12 +86,15 @@ def as_named(name: str, optimizers: Mapping[str, str], callbacks: Mapping[str, s
     space = parse_search_space(text, f"--space {name}" if given else f"{name}: search")
     if not is_callback:
         return Named(name, "", space)
-    if not optimizers.get(space.base):
+    base = space.base or parse_search_space(callbacks[name]).base
+    if not optimizers.get(base):
         rule = (
             f"needs `optimizer=NAME` of an optimizer with a search space, e.g. 'optimizer=adam; {space.dimensions[0]}'"
         )
         raise ConfigError(f"optimizer={name}: its search space {rule}")
-    return Named(space.base, name, joined_spaces(parse_search_space(optimizers[space.base]), space))
+    if any(each.key == _full_key(each.key) for each in space.dimensions):  # as a plan has it
+        return Named(base, name, space)
+    return Named(base, name, joined_spaces(parse_search_space(optimizers[base]), space))
 
 
 def complete(job: Job, app: ComparedApp, contender: Contender, folder: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from lit_optim.study.rounds import SOUND, first_trials
 
 TIERS = {"quick": (5, 0, 1, "grid"), "default": (15, 5, 1, "quasi-random"), "paper": (15, 10, 3, "quasi-random")}
 SEARCHES = {"grid": "grid", "random": "quasi-random"}
-MAY_DIFFER = ("tier", "command", "version")  # without another run
+MAY_DIFFER = ("tier", "baseline", "command", "version")  # without another run
 OF_SCORES = ("metric", "mode", "test_metric")
 
 
@@ -125,8 +126,8 @@ def check_contenders(plan: Plan, app: ComparedApp) -> None:
         raise ConfigError(*problems)
 
 
-def settle(plan: Plan, folder: Path, results: Sequence[RunResult]) -> None:
-    """Write the plan of a comparison that begins, or goes on.
+def check_goes_on(plan: Plan, folder: Path, results: Sequence[RunResult]) -> None:
+    """Check that the runs of a folder, if there are any, are those of a plan.
 
     Args:
         plan: as declared now.
@@ -134,14 +135,25 @@ def settle(plan: Plan, folder: Path, results: Sequence[RunResult]) -> None:
         results: of the runs that are there.
 
     Raises:
-        ConfigError: where the folder's runs were declared in another way.
+        ConfigError: where they were declared in another way.
     """
     if any(each.outcome in SOUND for each in results):
         old = read_plan(folder)
-        if found := differences(old, plan, scored=any(each.score == each.score for each in results)):
+        if found := differences(old, plan, scored=not all(math.isnan(each.score) for each in results)):
             rule = f"{folder}: holds runs of another comparison; give another --dir, or move the folder away"
             raise ConfigError(rule, *found)
-    else:  # the app may have been mended
+
+
+def write_plan(plan: Plan, folder: Path, results: Sequence[RunResult]) -> None:
+    """Write the plan of a comparison that begins or goes on; where all runs have failed, they are removed.
+
+    Args:
+        plan: as declared now.
+        folder: of the comparison.
+        results: of the runs that are there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(each.outcome in SOUND for each in results):  # the app may have been mended
         for each in results:
             shutil.rmtree(folder / each.job.folder)
     temporary = folder / f"{PLAN}.tmp"

@@ -149,6 +149,7 @@ def _wait_until_free(folder: Path, batch: Sequence[Job], on_poll: Callable[[], N
 def _prepare(folder: Path, job: Job) -> None:
     """Empty the folder of a job, and write down what it is."""
     if folder.exists():
+        (folder / RECORD / "run.json").unlink(missing_ok=True)  # first: a kill must not leave half a record
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     _replace(folder / JOB, as_json(job))

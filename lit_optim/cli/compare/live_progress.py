@@ -90,7 +90,8 @@ class LiveProgress:
     def _seconds_left(self, done: int) -> float | None:
         """Estimate from the runs that have ended since the start, which went on beside each other as the rest will."""
         since = done - (self._before or 0)
-        return (self.clock() - self._began) / since * (total_runs(self.plan) - done) if since > 0 else None
+        left = total_runs(self.plan) - done
+        return (self.clock() - self._began) / since * left if since > 0 and left > 0 else None
 
 
 def progress_line(plan: Plan, results: Sequence[RunResult], seconds_left: float | None) -> str:
