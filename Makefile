@@ -102,7 +102,7 @@ test-hydra-next: .venv  ## what touches Hydra, with its newest pre-release, in .
 
 gpu: $(if $(filter .venv/%,$(PY)),.venv)  ## what needs a CUDA device: tests, then figures; says so where there is none
 	@if $(PY) -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
-	then $(PY) -m pytest -m gpu tests/gpu $(RUN_ARGS) && $(PY) -m benchmarks.gpu; \
+	then $(PY) -m pytest -m gpu tests/gpu $(RUN_ARGS) && $(PY) -m benchmarks.gpu && $(PY) -m benchmarks.gpu_callbacks; \
 	else echo 'no CUDA device: nothing was tested or measured'; fi
 
 cov: .venv  ## all tests with coverage; report in htmlcov/

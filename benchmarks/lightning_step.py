@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -60,8 +60,8 @@ class Configured(lit_optim.ConfigureOptimizersMixin, Plain):
 class Batches:
     """Batches that are there already: collating them would cost more than the step."""
 
-    def __init__(self, steps: int) -> None:
-        self.batches = [[torch.randn(32, 64)]] * steps
+    def __init__(self, steps: int, batch: torch.Tensor | None = None) -> None:
+        self.batches = [[torch.randn(32, 64) if batch is None else batch]] * steps
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -70,28 +70,37 @@ class Batches:
         return iter(self.batches)
 
 
-class Clock(L.Callback):
-    """CPU times of the steps after the first tenth, where nothing is set up any more; between two steps others may run."""
+def elapsed_on_gpu() -> float:
+    """Seconds, once the GPU has done all that it was given."""
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
-    def __init__(self, steps: int, wait: Callable[[], None] = lambda: None) -> None:
-        self.skipped, self.wait, self.times = steps // 10, wait, list[float]()
+
+class Clock(L.Callback):
+    """Times of the steps after the first tenth, where nothing is set up any more; between two steps others may run."""
+
+    def __init__(
+        self, steps: int, wait: Callable[[], None] = lambda: None, now: Callable[[], float] = time.thread_time
+    ) -> None:
+        self.skipped, self.wait, self.now, self.times = steps // 10, wait, now, list[float]()
         self.begin = 0.0
 
     def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
-        now = time.thread_time()
+        now = self.now()
         if trainer.global_step > self.skipped:
             self.times.append(now - self.begin)
         self.wait()
-        self.begin = time.thread_time()
+        self.begin = self.now()
 
 
-def fit(module: L.LightningModule, steps: int, *callbacks: L.Callback) -> None:
+def fit(module: L.LightningModule, steps: int, *callbacks: L.Callback, batch: torch.Tensor | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:  # for callbacks that write
         trainer = L.Trainer(
-            max_epochs=1, accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, default_root_dir=folder,
-            enable_progress_bar=False, enable_model_summary=False, callbacks=[*callbacks],
+            max_epochs=1, accelerator="cpu" if batch is None or batch.device.type == "cpu" else "gpu", devices=1,
+            logger=False, enable_checkpointing=False, default_root_dir=folder, enable_progress_bar=False,
+            enable_model_summary=False, callbacks=[*callbacks],
         )  # fmt: skip
-        trainer.fit(module, Batches(steps))
+        trainer.fit(module, Batches(steps, batch))
 
 
 def seconds_a_step(module: L.LightningModule, *callbacks: L.Callback) -> float:
@@ -100,10 +109,16 @@ def seconds_a_step(module: L.LightningModule, *callbacks: L.Callback) -> float:
     return statistics.median(clock.times)  # what interrupts single steps is not the code's
 
 
-def in_turn(modules: dict[str, L.LightningModule], steps: int) -> list[Timing]:
+def in_turn(
+    modules: Mapping[str, L.LightningModule],
+    steps: int,
+    *,
+    batch: torch.Tensor | None = None,
+    now: Callable[[], float] = time.thread_time,
+) -> list[Timing]:
     """Fits all modules at once, a step of each in turn; the first is the baseline, a pair is two steps of one round."""
     turns = [threading.Semaphore(0) for _ in modules]
-    clocks = [Clock(steps) for _ in modules]
+    clocks = [Clock(steps, now=now) for _ in modules]
 
     def give(i: int) -> None:
         turns[(i + 1) % len(turns)].release()
@@ -116,7 +131,7 @@ def in_turn(modules: dict[str, L.LightningModule], steps: int) -> list[Timing]:
         clocks[i].wait = partial(take, i)
         turns[i].acquire()
         try:
-            fit(module, steps, clocks[i])
+            fit(module, steps, clocks[i], batch=batch)
         finally:
             for _ in range(steps):
                 give(i)  # the others finish without waiting

@@ -20,6 +20,9 @@ RUNS = {
     "swats by its criterion": ("adam", {"swats": {"_target_": "lit_optim.callbacks.SWATS", "switch_rtol": 0.5}}),
     "lookahead and ema": ("adamw", ["lookahead", "ema"]),
     "agc, centralize and noise": ("momentum", ["agc", "centralize", "gradient_noise"]),
+    "muon_adamw": ("muon_adamw", None),
+    "switch": ("adamw", {"switch": {"_target_": "lit_optim.callbacks.Switch", "to": "momentum", "at": 10}}),
+    "finite, record and health": ("adamw", ["finite", "record", "health"]),
 }
 
 
@@ -90,7 +93,10 @@ class Watched(Net):
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize(
     ("optimizer", "callbacks"),
-    [("adamw", None), ("swats", None), ("adabound", ["lookahead", "ema"]), ("momentum", ["agc", "centralize", "gradient_noise"])],
+    [
+        ("adamw", None), ("swats", None), ("adabound", ["lookahead", "ema"]), ("muon_adamw", None), ("adamw", ["switch"]),
+        ("momentum", ["agc", "centralize", "gradient_noise"]), ("adamw", ["record"]),
+    ],
 )  # fmt: skip
 def test_no_step_waits_for_the_gpu(optimizer, callbacks, precision, tmp_path):
     module = Watched(optimizer, "warmup_cosine", optim_callbacks=callbacks)

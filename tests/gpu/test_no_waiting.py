@@ -9,7 +9,20 @@ from _support.references.rule_cases import CASES
 from lit_optim.gradients import Agc, Centralize, Noise
 from lit_optim.optimizers import SWATS, ExponentialMovingAverage, Lookahead
 
-TORCHS = ("adam", "adamw", "amsgrad", "adagrad", "sgd", "momentum", "nesterov", "nadam", "radam", "rmsprop", "adadelta")
+TORCHS = (
+    "muon_adamw",
+    "adam",
+    "adamw",
+    "amsgrad",
+    "adagrad",
+    "sgd",
+    "momentum",
+    "nesterov",
+    "nadam",
+    "radam",
+    "rmsprop",
+    "adadelta",
+)
 
 
 def net():
