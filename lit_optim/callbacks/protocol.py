@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from torch.optim import Optimizer
@@ -84,3 +84,8 @@ def reject_schedules_that_undo_a_switch(
 
         others = [scheduler for scheduler in schedulers if scheduler is not None]
         reject_other_schedules(others, total_steps, follow=switching[0]["follow_schedule"])
+
+
+def callbacks_with_phases(callbacks: Iterable[Any]) -> list[OptimizerCallback]:
+    """Return the callbacks that name phases of the optimizer."""
+    return [c for c in callbacks if isinstance(c, OptimizerCallback) and type(c).phase is not OptimizerCallback.phase]

@@ -2,41 +2,44 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
-import torch
 from torch.optim import Optimizer
 
-from lit_optim.callbacks.protocol import OptimizerCallback
+from lit_optim.callbacks.protocol import callbacks_with_phases
+from lit_optim.callbacks.record.arguments import check_arguments
 from lit_optim.callbacks.record.facts import facts_of_start, facts_of_training
-from lit_optim.callbacks.record.losses import Losses
+from lit_optim.callbacks.record.losses import Losses, mean_over_ranks, metrics_of
 from lit_optim.callbacks.record.outcome import outcome_of, reason_of_divergence
-from lit_optim.callbacks.record.record_folder import RecordFolder
+from lit_optim.callbacks.record.record_folder import RecordFolder, add_metrics
+from lit_optim.callbacks.record.start import checksum_of_batch, facts_of_new_run, total_steps
 from lit_optim.callbacks.record.step_clock import StepClock, time_summary
 from lit_optim.callbacks.record.step_meter import StepMeter
-from lit_optim.errors import ConfigError, wrong
-from lit_optim.lightning_api import Callback, LightningModule, Trainer, rank_zero_warn
+from lit_optim.lightning_api import Callback, LightningModule, Trainer, end_at_step, rank_zero_warn
+
+_ended = WeakKeyDictionary[Trainer, tuple[Path, int, int, float]]()  # a test has another callback
 
 
 class Record(Callback):
     """Writes a record of the run, one folder a run, which a kill at any moment leaves readable.
 
-    ``run.json``: spec, seed, versions, hardware, git state, command line; parameters, bytes of optimizer state, peak
-    memory, times of steps; switches of the optimizer, divergence, and the outcome: ``running`` until the end, then
-    ``finished``, ``diverged`` (the last loss was), ``crashed`` or ``interrupted``. ``steps.csv``: a row every n
-    optimizer steps with the mean of the losses since the row before, the values that the groups used, and the norms of
-    the gradient (before clipping) and of the update. ``metrics.csv``: each metric that a validation has logged. Seconds
-    are those of training since its start, validations included. Rank 0 writes. A resumed run goes on in the same files;
-    one from the start replaces them, with a warning. Between two rows the host waits for no device.
+    ``run.json``: spec, seed, versions, hardware, git state, command; planned steps, groups, checksums of first weights
+    and batch; parameters, bytes of optimizer state, peak memory, times of steps; switches, divergence, outcome:
+    ``running`` until the end, then ``finished``, ``stopped``, ``diverged`` (the last loss was), ``crashed`` or
+    ``interrupted``. ``steps.csv``: a row every n optimizer steps: mean of the losses since the row before, values that
+    the groups used, norms of the gradient (before clipping) and of the update. ``metrics.csv``: each metric of a
+    validation or a test. Seconds are those of training since its start, validations included. Rank 0 writes. A resumed
+    run goes on in the same files; one from the start replaces them, with a warning. The host waits only at a row.
 
     Args:
         folder: where to write; a relative one lies in the Trainer's ``default_root_dir``.
         every_n_steps: optimizer steps between two rows, at least 1.
         diverged_above: a loss above this many times the first one, if that is positive, has diverged; above 1.
         stop_diverged: whether divergence ends the fit.
+        stop_after: optimizer steps after which the fit ends, for an estimate of its time; 0: none.
 
     Raises:
         ConfigError: for values out of range, and for a damaged record that cannot go on.
@@ -48,8 +51,9 @@ class Record(Callback):
 
     single: ClassVar[bool] = True
     # Lightning takes a dozen function calls for each hook of a step, but none for what it cannot call
-    on_train_batch_start = on_before_zero_grad = on_before_backward = on_after_backward = None  # type: ignore[assignment]
+    on_before_zero_grad = on_before_backward = on_after_backward = None  # type: ignore[assignment]
     on_before_optimizer_step: Any = None  # but in a step that is measured
+    on_train_batch_start: Any = None  # but for the first batch
 
     def __init__(
         self,
@@ -57,21 +61,16 @@ class Record(Callback):
         every_n_steps: int = 50,
         diverged_above: float = 10.0,
         stop_diverged: bool = False,
+        stop_after: int = 0,
     ) -> None:
-        if not isinstance(folder, (str, Path)) or not str(folder).strip() or Path(folder).is_file():
-            raise ConfigError(wrong("folder", folder, "must be the path of a folder"))
-        if every_n_steps < 1:
-            raise ConfigError(wrong("every_n_steps", every_n_steps, "must be at least 1"))
-        if not diverged_above > 1:
-            raise ConfigError(wrong("diverged_above", diverged_above, "must be above 1"))
+        check_arguments(folder, every_n_steps, diverged_above, stop_after)
         self.folder, self.every_n_steps = Path(folder), every_n_steps
-        self.diverged_above, self.stop_diverged = diverged_above, stop_diverged
+        self.diverged_above, self.stop_diverged, self.stop_after = diverged_above, stop_diverged, stop_after
         self._files: RecordFolder | None = None  # of rank 0, within a fit
         self._active = False
         self._forget()
 
     def _forget(self) -> None:
-        """Begin a run."""
         self._row: int | None = None  # the step of the last row
         self._seconds = 0.0  # of earlier sessions
         self._losses, self._phases = Losses(), dict[str, str]()
@@ -83,6 +82,8 @@ class Record(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the files, and start the time."""
         self._begin(trainer, pl_module)
+        if self._files is not None:
+            self._files.update(total_steps=total_steps(trainer))
         self._started = time.perf_counter() - self._seconds
 
     def _begin(self, trainer: Trainer, module: LightningModule) -> None:
@@ -94,15 +95,15 @@ class Record(Callback):
         self._active, self._diverged, self._started = True, False, time.perf_counter() - self._seconds
         self._clock = StepClock(cuda=module.device.type == "cuda")
         self._meter = StepMeter(trainer, module.device)
-        callbacks: Sequence[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set by a connector
-        own = OptimizerCallback.phase
-        self._phased = [c for c in callbacks if isinstance(c, OptimizerCallback) and type(c).phase is not own]
+        self._phased = callbacks_with_phases(trainer.callbacks)  # type: ignore[attr-defined]  # set by a connector
         if trainer.is_global_zero:
-            facts = {**facts_of_start(trainer, module), **facts_of_training(trainer, module)}
+            facts = facts_of_start(trainer, module) | facts_of_training(trainer, module)
             facts |= {"every_n_steps": self.every_n_steps, "diverged_above": self.diverged_above}
-            folder = Path(trainer.default_root_dir) / self.folder
-            began = datetime.now(timezone.utc).isoformat(timespec="seconds")
-            self._files = RecordFolder(folder, facts, began, self._step, self._row)
+            if not self._step:
+                facts |= facts_of_new_run(trainer, module)
+                self.on_train_batch_start = self._first_batch
+            folder, now = Path(trainer.default_root_dir) / self.folder, datetime.now(timezone.utc)
+            self._files = RecordFolder(folder, facts, now.isoformat(timespec="seconds"), self._step, self._row)
         self._arm(trainer)
 
     def _arm(self, trainer: Trainer) -> None:
@@ -110,6 +111,12 @@ class Record(Callback):
         n, after = self.every_n_steps, self._step + len(trainer.optimizers)
         self._due = after // n > self._step // n
         self.on_before_optimizer_step = self._before_step if self._due or self._phased else None
+
+    def _first_batch(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self.on_train_batch_start = None
+        if self._files is not None:
+            self._files.run["start"]["batch"] = checksum_of_batch(batch)
+            self._files.update()
 
     def _before_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Note the phases of the optimizer, and begin to measure a step."""
@@ -128,27 +135,20 @@ class Record(Callback):
         if not self._active:
             return
         self._losses.add(outputs)
-        step = trainer.global_step
-        if step == self._step:
+        if (step := trainer.global_step) == self._step:
             return
         self._step = step
         self._clock.tick()
         if self._meter.has_measured:
             self._write_row(trainer, pl_module)
         self._arm(trainer)
+        if 0 < self.stop_after <= step:
+            end_at_step(trainer, step)
 
     def _write_row(self, trainer: Trainer, module: LightningModule) -> None:
         """Write a row, and judge the loss; all ranks take part."""
         measured = self._meter.take()
-        scale = trainer.accumulate_grad_batches if module.automatic_optimization else 1  # Lightning divides by it
-
-        def mean_over_ranks(values: list[float]) -> list[float]:
-            if trainer.world_size > 1:
-                own = torch.tensor(values, dtype=torch.float64, device=module.device)
-                values = trainer.strategy.reduce(own, reduce_op="mean").tolist()
-            return [scale * value for value in values]
-
-        loss = self._losses.take(mean_over_ranks)
+        loss = self._losses.take(lambda values: mean_over_ranks(values, trainer, module))
         self._clock.settle()
         self._row = self._step
         if self._files is not None:
@@ -172,10 +172,14 @@ class Record(Callback):
         if not self._active or trainer.sanity_checking:
             return
         if self._files is not None:
-            results = trainer.fit_loop.epoch_loop.val_loop._results.metrics(on_step=False)
-            for name, value in results["callback"].items():
-                self._files.add_metric({**self._place(trainer), "name": name, "value": float(value)})
+            for name, value in metrics_of(trainer.fit_loop.epoch_loop.val_loop):
+                self._files.add_metric({**self._place(trainer), "name": name, "value": value})
         self._clock.restart()
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the metrics of a test after the fit."""
+        if trainer in _ended:
+            add_metrics(*_ended[trainer], metrics_of(trainer.test_loop))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave out of the times of steps what was between two epochs."""
@@ -195,7 +199,8 @@ class Record(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the outcome."""
         if self._active:
-            self._end(trainer, pl_module, "diverged" if self._diverged else "finished")
+            outcome = "stopped" if 0 < self.stop_after <= self._step else "finished"
+            self._end(trainer, pl_module, "diverged" if self._diverged else outcome)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Write what has ended the run; Lightning raises it again."""
@@ -216,7 +221,8 @@ class Record(Callback):
 
     def _end(self, trainer: Trainer, module: LightningModule, outcome: str, **error: str) -> None:
         """Write the outcome and close the files; a failure to do so hides no error that has ended the run."""
-        files, self._active, self.on_before_optimizer_step = self._files, False, None
+        files, self._active = self._files, False
+        self.on_before_optimizer_step = self.on_train_batch_start = None
         self._seconds = time.perf_counter() - self._started
         try:
             self._update(trainer, module, outcome=outcome, **error)
@@ -224,6 +230,7 @@ class Record(Callback):
             rank_zero_warn(f"the record could not be written to its end: {problem}")
         if files is not None:
             files.close()
+            _ended[trainer] = files.path.parent, self._step, self._epoch, self._seconds
         self._files = None
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""Collect the losses between two rows of a record."""
+"""Collect the losses between two rows of a record, and what Lightning's loops have logged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from lit_optim.lightning_api import LightningModule, Trainer
 
 
 class Losses:
@@ -53,3 +55,18 @@ class Losses:
         mean, first = reduce([sum(found) / len(found), found[0]])
         self.first = first if self.first is None else self.first
         return mean
+
+
+def mean_over_ranks(values: list[float], trainer: Trainer, module: LightningModule) -> list[float]:
+    """Return losses as the training step has computed them, averaged over the ranks, which must all call it."""
+    scale = trainer.accumulate_grad_batches if module.automatic_optimization else 1  # Lightning divides by it
+    if trainer.world_size > 1:
+        own = torch.tensor(values, dtype=torch.float64, device=module.device)
+        values = trainer.strategy.reduce(own, reduce_op="mean").tolist()
+    return [scale * value for value in values]
+
+
+def metrics_of(loop: Any) -> Iterator[tuple[str, float]]:
+    """Yield the metrics that a validation or a test has logged at its end."""
+    for name, value in loop._results.metrics(on_step=False)["callback"].items():
+        yield name, float(value)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from lit_optim.lightning_api import rank_zero_warn
 FORMAT = 1
 RUN, STEPS, METRICS = "run.json", "steps.csv", "metrics.csv"
 OF_STEPS = (STEP, "epoch", "seconds", "loss", "grad_norm", "update_norm")
+OF_START = ("groups", "start")  # keys of a run that goes on, which are those of its first session
 OF_METRICS = (STEP, "epoch", "seconds", "name", "value")
 
 
@@ -47,6 +49,7 @@ class RecordFolder:
         self.run: dict[str, Any] = {
             "format": FORMAT,
             "outcome": "running",
+            **{key: old[key] for key in OF_START if key in old},
             **facts,
             "resumed_at": [*old.get("resumed_at", ()), *([step] if step else [])],
             "switches": [switch for switch in old.get("switches", ()) if switch[STEP] <= step],
@@ -88,3 +91,11 @@ class RecordFolder:
         """Close the files."""
         self.steps.close()
         self.metrics.close()
+
+
+def add_metrics(folder: Path, step: int, epoch: int, seconds: float, metrics: Iterable[tuple[str, float]]) -> None:
+    """Add metrics to the record of a run that has ended."""
+    file = CsvRows(folder / METRICS, OF_METRICS, rows_until(folder / METRICS, sys.maxsize))
+    for name, value in metrics:
+        file.append({STEP: step, "epoch": epoch, "seconds": round(seconds, 6), "name": name, "value": value})
+    file.close()

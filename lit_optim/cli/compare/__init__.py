@@ -2,7 +2,7 @@
 
 examples:
   lit-optim compare train.py optimizer=sgd,adam,adamw --dry-run
-  lit-optim compare train.py optimizer=sgd,adamw,swats,lookahead trainer.max_epochs=5 --quick
+  lit-optim compare train.py optimizer=sgd,adamw,lookahead trainer.max_epochs=5 --quick
   lit-optim compare train.py optimizer=sgd,adam,adamw --budget 15 --seeds 5 --dir compare
   lit-optim compare train.py optimizer=adamw,muon_adamw hydra/launcher=joblib hydra.launcher.n_jobs=2
   lit-optim compare train.py optimizer=adamw,mine --space 'mine: lr log 1e-4..1e-2; beta linear 0..1'
@@ -27,7 +27,7 @@ from lit_optim.cli.compare.app import ComparedApp, read_app
 from lit_optim.cli.compare.contenders import complete
 from lit_optim.cli.compare.cost import cost_of_runs, probe
 from lit_optim.cli.compare.declaration import declaration_blocks
-from lit_optim.cli.compare.declare import check_contenders, check_goes_on, declare, write_plan
+from lit_optim.cli.compare.declare import check_contenders, check_goes_on, declare, results_there, write_plan
 from lit_optim.cli.model import import_path
 from lit_optim.cli.rendering import show
 from lit_optim.errors import ConfigError, wrong
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         plan = declare(args, app, words)
         check_folder(folder, args.dir)
         check_contenders(plan, app)
-    results = read_results(folder, plan)
+    results = results_there(plan, folder)
     check_goes_on(plan, folder, results)
     cost = cost_of_runs(plan, results, app.parallel)
     if cost.seconds is None and args.dry_run:

@@ -16,7 +16,7 @@ from lit_optim.cli.compare.contenders import complete, find_contenders, is_of_hy
 from lit_optim.cli.compare.metric import choose_metric
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.study.plan import PLAN, Contender, Plan, as_json, read_plan
-from lit_optim.study.results import RunResult
+from lit_optim.study.results import RunResult, read_results
 from lit_optim.study.rounds import SOUND, first_trials
 
 TIERS = {"quick": (5, 0, 1, "grid"), "default": (15, 5, 1, "quasi-random"), "paper": (15, 10, 3, "quasi-random")}
@@ -126,6 +126,11 @@ def check_contenders(plan: Plan, app: ComparedApp) -> None:
         raise ConfigError(*problems)
 
 
+def results_there(plan: Plan, folder: Path) -> list[RunResult]:
+    """Return the runs that a folder holds, as its own plan declares them."""
+    return read_results(folder, read_plan(folder) if (folder / PLAN).exists() else plan)
+
+
 def check_goes_on(plan: Plan, folder: Path, results: Sequence[RunResult]) -> None:
     """Check that the runs of a folder, if there are any, are those of a plan.
 
@@ -139,7 +144,7 @@ def check_goes_on(plan: Plan, folder: Path, results: Sequence[RunResult]) -> Non
     """
     if any(each.outcome in SOUND for each in results):
         old = read_plan(folder)
-        if found := differences(old, plan, scored=not all(math.isnan(each.score) for each in results)):
+        if found := plan_differences(old, plan, scored=not all(math.isnan(each.score) for each in results)):
             rule = f"{folder}: holds runs of another comparison; give another --dir, or move the folder away"
             raise ConfigError(rule, *found)
 
@@ -161,7 +166,7 @@ def write_plan(plan: Plan, folder: Path, results: Sequence[RunResult]) -> None:
     temporary.replace(folder / PLAN)
 
 
-def differences(old: Plan, new: Plan, *, scored: bool) -> list[str]:
+def plan_differences(old: Plan, new: Plan, *, scored: bool) -> list[str]:
     """Return in words what of a comparison that has runs is declared in another way.
 
     Optimizers and seeds may be added; the metric may change until a run has been scored by it.
@@ -174,9 +179,9 @@ def differences(old: Plan, new: Plan, *, scored: bool) -> list[str]:
     Example:
         >>> from dataclasses import replace
         >>> old = Plan("train.py", ("seed=1",), (), "val/loss", "min", budget=5, seeds=(2, 3))
-        >>> differences(old, replace(old, budget=6, seeds=(2, 3, 4), tier="paper"), scored=True)
+        >>> plan_differences(old, replace(old, budget=6, seeds=(2, 3, 4), tier="paper"), scored=True)
         ['budget: 5 in its plan, 6 now']
-        >>> differences(old, replace(old, metric="val/acc"), scored=False)
+        >>> plan_differences(old, replace(old, metric="val/acc"), scored=False)
         []
     """
     skipped = {*MAY_DIFFER, "contenders", "seeds", *(() if scored else OF_SCORES)}

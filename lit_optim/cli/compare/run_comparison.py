@@ -77,6 +77,6 @@ def _unlogged(plan: Plan, result: RunResult) -> str:
     for option, name in (("--metric", plan.metric), ("--test-metric", plan.test_metric)):
         if name and name not in logged:
             near = did_you_mean(name, logged) or f"; write {option} NAME"
-            names = ", ".join(sorted(logged)) or "none: a validation has to log it"
-            return f"{name}: no validation of {result.job.folder} has logged it{near} Logged: {names}"
+            names = ", ".join(sorted(logged)) or "none, so add self.log(...) to the validation step"
+            return f"{name}: {result.job.folder} has not logged it{near} Logged: {names}"
     return ""

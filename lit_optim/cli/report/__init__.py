@@ -23,7 +23,7 @@ from lit_optim.cli.report.markdown import report_lines, result_table
 from lit_optim.cli.report.read import read_study
 from lit_optim.cli.report.tables import comparison_rows, contender_rows, for_json, run_rows, write_csv
 from lit_optim.errors import ConfigError
-from lit_optim.study.summarize import joined, summarize
+from lit_optim.study.summarize import join_studies, summarize
 from lit_optim.study.summary import Summary
 
 FILES = ("index.html", "report.png", "report.md", "runs.csv", "summary.csv", "comparisons.csv")
@@ -41,14 +41,14 @@ def run(args: argparse.Namespace) -> int:
     """Write the report, and show what it says."""
     if len(args.folders) > 1 and args.out is None:
         raise ConfigError("--out: missing; several folders are joined into one report, name a folder for it")
-    study = joined([read_study(folder, args.metric, args.mode) for folder in args.folders])
+    study = join_studies([read_study(folder, args.metric, args.mode) for folder in args.folders])
     summary = summarize(study.plan, study.results, study.problems)
-    files = write_report(summary, args.out or args.folders[0] / "report")
+    files = write_summary(summary, args.out or args.folders[0] / "report")
     show(_blocks(summary, files), data=_data(summary, files), as_json=args.json)
     return 0
 
 
-def write_report(summary: Summary, folder: Path) -> list[Path]:
+def write_summary(summary: Summary, folder: Path) -> list[Path]:
     """Write all files of a report.
 
     Args:

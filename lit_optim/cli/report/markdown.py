@@ -40,16 +40,16 @@ def result_table(summary: Summary) -> Table:
         seeds = f"{len(each.finals)}, {failed} failed" if failed else str(len(each.finals))
         values = ", ".join(f"{key}={value:g}" for key, value in each.best_values.items())
         best = math.nan if each.best_trial is None else each.trials[each.best_trial].score
-        shown = [number(best)] if screening else [_score(each.mean), _score(each.iqm)]
-        rows.append([str(each.place or ""), marked(each), *shown, seeds, number(each.steps_to_target), values])
+        shown = [cell_number(best)] if screening else [_score(each.mean), _score(each.iqm)]
+        rows.append([str(each.place or ""), marked(each), *shown, seeds, cell_number(each.steps_to_target), values])
     return Table(["", "optimizer", *scores, "seeds", "steps to target", "tuned values"], rows)
 
 
-def number(value: float, digits: int = 4) -> str:
+def cell_number(value: float, digits: int = 4) -> str:
     """Return a number for a table.
 
     Example:
-        >>> number(0.123456), number(200.0), number(float("inf")), number(float("nan"))
+        >>> cell_number(0.123456), cell_number(200.0), cell_number(float("inf")), cell_number(float("nan"))
         ('0.1235', '200', 'never', '')
     """
     if math.isnan(value):
@@ -90,8 +90,8 @@ def _tuning(summary: Summary) -> Table:
     for each in summary.contenders:
         if each.trials:
             failed = str(sum(math.isnan(run.score) for run in each.trials))
-            best = [number(each.best_of[k - 1]) if k <= len(each.best_of) else "" for k in shown]
-            lost = number(each.mean_loss_of_lr, 3)
+            best = [cell_number(each.best_of[k - 1]) if k <= len(each.best_of) else "" for k in shown]
+            lost = cell_number(each.mean_loss_of_lr, 3)
             rows.append([each.name, each.space, each.source, str(len(each.trials)), failed, lost, *best])
     return Table(head, rows)
 
@@ -104,7 +104,7 @@ def _trials(summary: Summary) -> Table:
 def _run(run: RunSummary) -> list[str]:
     values = ", ".join(f"{key}={value:g}" for key, value in run.values.items())
     outcome = f"{run.outcome}: {run.error}" if run.error else run.outcome
-    return [values, outcome, number(run.score), number(run.best), number(run.steps_to_target)]
+    return [values, outcome, cell_number(run.score), cell_number(run.best), cell_number(run.steps_to_target)]
 
 
 def _finals(summary: Summary) -> Table:
@@ -120,8 +120,12 @@ def _measured(summary: Summary) -> Table:
 
 
 def _measured_row(each: ContenderSummary) -> list[str]:
-    memory = [number(size / 1e6, 3) if each.model else "" for size in (each.peak_memory, each.state_bytes)]
-    times = [number(1000 * each.step_seconds, 3), number(each.seconds_to_target, 3), number(each.tuning_seconds, 3)]
+    memory = [cell_number(size / 1e6, 3) if each.model else "" for size in (each.peak_memory, each.state_bytes)]
+    times = [
+        cell_number(1000 * each.step_seconds, 3),
+        cell_number(each.seconds_to_target, 3),
+        cell_number(each.tuning_seconds, 3),
+    ]
     return [each.name, *times, str(each.tuning_runs), *memory]
 
 

@@ -29,7 +29,7 @@ class Study(NamedTuple):
     problems: list[str]
 
 
-def joined(studies: Sequence[Study]) -> Study:
+def join_studies(studies: Sequence[Study]) -> Study:
     """Join studies; contenders of the same name get that of their folder too, the baseline is that of the first study.
 
     Raises:

@@ -1,6 +1,7 @@
 """The record of a run against what an independent callback has measured, and what it leaves alone."""
 
 import subprocess
+import zlib
 
 import lightning as L
 import pytest
@@ -95,6 +96,7 @@ def test_the_facts_of_a_run(tmp_path, monkeypatch):
         "every_n_steps": N,
         "diverged_above": 10.0,
         "stop_diverged": False,
+        "stop_after": 0,
     }
     assert (run["optimizers"], run["seed"], run["command"]) == (["AdamW"], 17, ["train.py", "x=1"])
     assert {*run["versions"]} == {"python", "torch", "lightning", "lit_optim", "hydra"}
@@ -239,3 +241,59 @@ def test_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="must be the path of a folder"):
         Record(folder=tmp_path / "file")
+
+
+def crc32(arrays):
+    return zlib.crc32(b"".join(array.detach().numpy().tobytes() for array in arrays))
+
+
+def test_what_the_run_starts_from(tmp_path):
+    module = recorded(optimizer="sgd", scheduler="warmup_cosine", param_groups="no_decay")
+    weights, batch = crc32(module.parameters()), crc32(next(iter(loader())))
+    fit(tmp_path, module)
+    run = run_json(tmp_path)
+    assert run["start"] == {"parameters": weights, "batch": batch}
+    assert run["total_steps"] == TOTAL
+    named = [{k: g[k] for k in ("name", "tensors", "parameters", "lr")} for g in run["groups"]]
+    lr = module.optimizers().param_groups[0]["initial_lr"]
+    assert named == [
+        {"name": "default", "tensors": 2, "parameters": 40, "lr": lr},
+        {"name": "no_decay", "tensors": 4, "parameters": 25, "lr": lr},
+    ]
+    assert run["groups"][1]["weight_decay"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "total"),
+    [
+        ({"max_epochs": -1, "max_steps": 5}, 5),
+        ({"accumulate_grad_batches": 3}, 9),
+        ({"max_epochs": -1, "max_time": "00:01:00:00"}, None),
+    ],
+)
+def test_the_planned_length_of_the_run(tmp_path, options, total):
+    fit(tmp_path, recorded(scheduler=None, settings={"stop_after": 6}), **options)
+    assert run_json(tmp_path)["total_steps"] == total
+
+
+def test_a_run_that_stops_for_an_estimate(tmp_path):
+    module, run = fit(tmp_path, recorded(settings={"stop_after": 5}))
+    found = run_json(tmp_path)
+    assert (found["outcome"], found["steps"], found["total_steps"], run.global_step) == ("stopped", 5, TOTAL, 5)
+    assert module.validations == 0
+
+
+def test_metrics_of_a_test_join_those_of_the_validations(tmp_path):
+    module, run = fit(tmp_path, recorded())
+    before = rows(tmp_path / "record" / "metrics.csv")
+    module.test_step = lambda batch, batch_idx: module.log("test/loss", torch.tensor(0.25))
+    run.test(module, loader(), verbose=False)
+    after = rows(tmp_path / "record" / "metrics.csv")
+    assert after[:-1] == before
+    assert [after[-1][key] for key in ("step", "epoch", "name", "value")] == [str(TOTAL), "2", "test/loss", "0.25"]
+
+
+def test_all_wrong_arguments_at_once():
+    with pytest.raises(ConfigError) as error:
+        Record("", 0, 1.0, stop_after=-1)
+    assert len(error.value.problems) == 4

@@ -81,7 +81,7 @@ def test_a_whole_comparison_and_one_that_goes_on(launched, tmp_path, capsys):
     assert "20 of 21 runs over" in capsys.readouterr().err
 
 
-MISSING = "val/loss: no validation of runs/a/trial-00 has logged it"
+MISSING = "val/loss: runs/a/trial-00 has not logged it"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,12 @@ MISSING = "val/loss: no validation of runs/a/trial-00 has logged it"
     [
         ({"a": {"val/los": 1.0}}, PLAN, f"{MISSING}; did you mean 'val/los'? Logged: val/los", 1),
         ({"a": {}}, PLAN, f"{MISSING}; write --metric NAME Logged: none", 1),
-        ({"a": {"val/loss": 1.0, "x": 2.0}}, replace(PLAN, test_metric="test/acc"), "test/acc: no validation", 1),
+        (
+            {"a": {"val/loss": 1.0, "x": 2.0}},
+            replace(PLAN, test_metric="test/acc"),
+            "test/acc: runs/a/trial-00 has not",
+            1,
+        ),
         ({"a": "NoRecord: no mixin"}, PLAN, "the first run failed: NoRecord: no mixin; more in", 1),
         (dict.fromkeys("abc", "OSError: no data"), PLAN, "the first run failed: OSError: no data", 2),
         ({"a": "Error: 1", "b": "Error: 2", "c": "Error: 3"}, PLAN, "the first run failed: Error: 3", 3),

@@ -9,7 +9,7 @@ import pytest
 from _support.fake_comparison import Fake, write_comparison
 from lit_optim.study.plan import Contender, Job, Plan, read_plan
 from lit_optim.study.results import RunResult, read_results
-from lit_optim.study.summarize import joined, summarize
+from lit_optim.study.summarize import join_studies, summarize
 from lit_optim.study.summarize.joined import Study
 
 SEEDS = (11, 12, 13, 14, 15)
@@ -179,9 +179,15 @@ def test_a_metric_that_some_runs_did_not_log(tmp_path):
 def test_studies_are_joined():
     one = Study("one", declared("a", "b"), runs(a=range(5), b=range(1, 6)), [])
     other = Study("other", declared("a"), runs(a=range(2, 7)), ["a problem"])
-    both = joined([one, other])
+    both = join_studies([one, other])
     found = summarize(both.plan, both.results, both.problems)
     assert [each.name for each in found.contenders] == ["a (other)", "b", "a (one)"]
     assert found.baseline == "a (one)"
     assert found.warnings[0] == "a problem"
     assert found.no_ranking == ""
+
+
+def test_one_whose_final_runs_are_not_there_is_before_one_that_failed():
+    results = [*runs(bad=(1, 2, math.nan, 4, 5), a=range(5)), *trials("later"), *trials("dead", outcome="diverged")]
+    found = summarize(declared("dead", "bad", "later", "a"), results)
+    assert [each.name for each in found.contenders] == ["a", "later", "bad", "dead"]
