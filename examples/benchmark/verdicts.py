@@ -178,6 +178,7 @@ def rendered(verdicts: Sequence[Verdict], rows: Sequence[Sequence[str]]) -> str:
         lines.append(f"| {each.claim.text} ({each.claim.source}) | **{each.verdict}** (p = {each.p:.2g}) | {numbers} |")
     lines += ["", "| run | lr | tuned | test, mean [95 %] | switched at | s |", "|---|---|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
+    lines += ["", "Every run, from which all numbers are computed: [folklore.csv](_static/folklore.csv)."]
     return "\n".join(lines) + "\n"
 
 

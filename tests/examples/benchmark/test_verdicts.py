@@ -245,7 +245,7 @@ def test_all_claims_are_decided_on_runs_of_the_whole_benchmark():
     verdicts = judged(CLAIMS, from_csv(to_csv(table)))
     assert {each.verdict for each in verdicts} == {HOLDS, OPPOSITE}
     assert not [result.problem for each in verdicts for result in each.results if result.problem]
-    assert len(rendered(verdicts, contenders(table)).splitlines()) == len(CLAIMS) + len(names) + 5
+    assert len(rendered(verdicts, contenders(table)).splitlines()) == len(CLAIMS) + len(names) + 7
 
 
 @pytest.mark.parametrize("each", COMPARISONS, ids=lambda each: each.name)
