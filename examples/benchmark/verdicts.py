@@ -38,7 +38,7 @@ class CheckResult(NamedTuple):
     """A check with its numbers: mean difference in favour of ``one`` and its 95 % interval; or why there are none."""
 
     check: Check
-    values: tuple[float, float]  # medians of one and of the other
+    values: tuple[float, float]  # means of one and of the other
     difference: float = math.nan
     low: float = -math.inf
     high: float = math.inf
@@ -86,7 +86,7 @@ def compared(check: Check, runs: Sequence[Run]) -> CheckResult:
     if check.beyond:
         sides += measured(check._replace(one=check.beyond[0], other=check.beyond[1], beyond=None), runs)
     seeds = sorted(set.intersection(*map(set, sides)))
-    middles = _median(one), _median(other)
+    middles = _mean(one), _mean(other)
     if len(seeds) < 3:
         return CheckResult(check, middles, problem=f"{len(seeds)} common seeds; at least 3 are needed")
     if not all(math.isfinite(side[seed]) for side in sides for seed in seeds):
@@ -97,8 +97,8 @@ def compared(check: Check, runs: Sequence[Run]) -> CheckResult:
     return CheckResult(check, middles, center, low, high, float(paired_t_test(differences + check.margin)))
 
 
-def _median(side: dict[int, float]) -> float:
-    return float(np.median([*side.values()])) if side else math.nan
+def _mean(side: dict[int, float]) -> float:
+    return float(np.mean([*side.values()])) if side else math.nan
 
 
 def judged(claims: Sequence[Claim], runs: Sequence[Run]) -> list[Verdict]:
@@ -131,23 +131,21 @@ def _verdict(tests: Sequence[CheckResult], p: float) -> str:
 
 def in_words(each: CheckResult) -> str:
     """Says what a check has found."""
-    check, numbers = each.check, (each.difference, each.low, each.high)
+    check, ahead = each.check, each.difference >= 0
     if each.problem:
         return f"{check.one} against {check.other}: {each.problem}"
+    low, high = (each.low, each.high) if ahead else (-each.high, -each.low)
     if check.measure == "steps":
-        times, low, high = (2**number for number in numbers)
-        numbered = f"{times:.3g} times fewer steps [{low:.3g}, {high:.3g}], p = {each.p:.2g}"
-        return f"{check.one} against {check.other}: {numbered}"
+        times, least, most = (2**number for number in (abs(each.difference), low, high))
+        numbers = f"{times:.3g} times {'fewer' if ahead else 'more'} steps [{least:.3g}, {most:.3g}], p = {each.p:.2g}"
+        return f"{check.one} against {check.other}: {numbers}"
     where = "at the end" if check.measure == "end" else "at 10 to 20 % of the steps"
-    word = "better" if each.difference >= 0 else "worse"
-    low, high = sorted((each.low, each.high) if each.difference >= 0 else (-each.high, -each.low))
     one, other = (abs(value) for value in each.values)
     margin = f" (equal within {check.margin:g})" if check.margin else ""
     beyond = f" beyond that of {check.beyond[0]} and {check.beyond[1]}" if check.beyond else ""
-    return (
-        f"{check.one} {one:.4g} against {check.other} {other:.4g} in {check.metric} {where}: "
-        f"{word} by {abs(each.difference):.2g} [{low:.2g}, {high:.2g}]{beyond}{margin}, p = {each.p:.2g}"
-    )
+    numbers = f"{'better' if ahead else 'worse'} by {abs(each.difference):.2g} [{low:.2g}, {high:.2g}]{beyond}{margin}"
+    sides = f"{check.one} {one:.4g} against {check.other} {other:.4g} in {check.metric} {where}"
+    return f"{sides}: {numbers}, p = {each.p:.2g}"
 
 
 def contenders(runs: Sequence[Run]) -> list[list[str]]:

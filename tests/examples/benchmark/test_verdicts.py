@@ -138,6 +138,8 @@ def test_steps_are_those_to_the_best_of_the_other():
     found = compared(END._replace(measure="steps", metric="val/loss"), table)
     assert (found.difference, found.p) == pytest.approx((2.0, 0.0))  # four times fewer
     assert in_words(found) == "images/a against images/b: 4 times fewer steps [4, 4], p = 0"
+    swapped = in_words(compared(Check("images/b", "images/a", "steps", "val/loss"), table))
+    assert swapped.startswith("images/b against images/a: 2 times more steps [2, 2]")  # which reaches 0.9 at step 500
     never = [
         each._replace(curves={**each.curves, "val/loss": (3.0,) * 10}) if each.name == "images/a" else each
         for each in table
