@@ -13,6 +13,8 @@ SPACES = {
     "adamw": ADAPTIVE,
     "adabound": ADAPTIVE,
     "radam": ADAPTIVE,
+    "rmsprop": ADAPTIVE,
+    "muon_adamw": ADAPTIVE,
 }
 
 
@@ -40,7 +42,7 @@ SWATS = (
     *(f"optim_callbacks.swats.{setting}" for setting in ("normalize_by_lr=true", "switch_tol=0.1", "min_steps=100")),
 )
 LOOKAHEAD = ("optim_callbacks=[lookahead]",)
-ALL = ("sgd", "momentum", "adam", "adamw", "adabound", "radam")
+ALL = ("sgd", "momentum", "adam", "adamw", "adabound", "radam", "rmsprop", "muon_adamw")
 COMPARISONS = (
     Comparison("images", ALL),
     Comparison("images-swats", ("adam",), SWATS),
@@ -163,5 +165,15 @@ CLAIMS = (
         "A cyclic lr beats a plain cosine, on images",
         "Smith 2017, arXiv:1506.01186",
         (Check("images-cyclic/momentum", "images/momentum", "end", "test/acc"),),
+    ),
+    Claim(
+        "Momentum improves SGD, on images",
+        "Sutskever et al. 2013, ICML",
+        (Check("images/momentum", "images/sgd", "end", "test/acc"),),
+    ),
+    Claim(
+        "Muon ends lower than AdamW on a transformer",
+        "Liu et al. 2025, arXiv:2502.16982",
+        (Check("transformer/muon_adamw", "transformer/adamw", "end", "test/loss"),),
     ),
 )

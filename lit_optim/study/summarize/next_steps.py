@@ -38,7 +38,9 @@ def seeds_needed(each: Comparison, seeds: int) -> float:
     deviation = (each.high - each.low) / 2 * math.sqrt(seeds) / float(quantile(seeds - 1, 0.975))
     if not each.difference:
         return math.inf
-    return math.ceil(((NORMAL + POWER) * deviation / each.difference) ** 2 + NORMAL**2 / 2)  # Guenther's term for t in place of z
+    return math.ceil(
+        ((NORMAL + POWER) * deviation / each.difference) ** 2 + NORMAL**2 / 2
+    )  # Guenther's term for t in place of z
 
 
 def next_steps(contenders: Sequence[ContenderSummary], comparisons: Sequence[Comparison], plan: Plan) -> Iterator[str]:

@@ -88,6 +88,6 @@ def test_so_many_seeds_have_the_power():
     (found,) = compare_all(scores, "max")
     needed = seeds_needed(found, 5)
     shift = differences.mean() / differences.std(ddof=1) * math.sqrt(needed)
-    critical = stats.t.ppf(0.975, needed - 1)
+    critical = stats.t.ppf(0.99, needed - 1)
     power = 1 - stats.nct.cdf(critical, needed - 1, shift)
     assert power == pytest.approx(0.8, abs=0.06)
