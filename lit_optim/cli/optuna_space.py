@@ -29,9 +29,7 @@ def suggest(cfg: Any, trial: Any) -> None:
         name = str(given.get(key, chosen))
         text = header("optimizer", name).search
         if not text:
-            rule = (
-                "its preset has no `# search:` line; sweep e.g. 'optimizer.lr=interval(1e-3,1)'"
-            )
+            rule = "its preset has no `# search:` line; sweep e.g. 'optimizer.lr=interval(1e-3,1)'"
             raise ConfigError(f"{key}={name}: {rule}")
         for dimension in parse_search_space(text, f"{name}: search").dimensions:
             whole, _, index = f"{package or group}.{dimension.key}".partition("[")

@@ -89,6 +89,8 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "training.py").write_text(TRAINING)
     (folder / "app.py").write_text(APP)
     shutil.copytree(Path(lit_optim.__file__).parent / "_hydra_plugin", tmp_path / "plugin/hydra_plugins/lit_optim")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "plugin"), str(ROOT)]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(tmp_path / "plugin"), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    )
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return folder / "app.py"
