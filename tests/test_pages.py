@@ -9,8 +9,10 @@ import torch
 from omegaconf import OmegaConf
 
 import lit_optim
+from _support.fake_comparison import FAKES, write_comparison
 from _support.pages import EXAMPLES, PAGES, ROOT, blocks, check_overrides, commands
 from docs_pages import gallery, recipes
+from lit_optim.cli.compare.cost import Cost
 from lit_optim.cli.main import VERBS, main
 from lit_optim.config.read.compose import compose_app
 from lit_optim.config.read.presets import GROUPS
@@ -124,7 +126,15 @@ def test_yaml(page, text, tmp_path):
 def lit_optim_command(words, tmp_path, monkeypatch):
     """Run a verb where it writes nothing into the repository."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.chdir(tmp_path if words[0] == "preview" else EXAMPLES)
+    monkeypatch.chdir(tmp_path if words[0] in ("preview", "report") else EXAMPLES)
+    for word in words[1:] if words[0] == "report" else ():
+        if word.endswith("/"):
+            write_comparison(tmp_path / word, FAKES[:2])
+            if "--metric" in words:
+                (tmp_path / word / "plan.json").unlink()
+    if words[0] == "compare":  # declared, and not run
+        monkeypatch.setattr("lit_optim.cli.compare.probe", lambda *_: Cost(None, ""))
+        words = [*words, "--dry-run"]
     return main(list(words))
 
 
@@ -137,7 +147,9 @@ COMMANDS = [
 @pytest.mark.parametrize("words", COMMANDS)
 def test_command(words, tmp_path, monkeypatch):
     program, *rest = words
-    if program == "lit-optim" and ("NAME" in rest or rest in (["card"], ["info"], ["preview"])):
+    if program == "lit-optim" and (
+        "NAME" in rest or rest in (["card"], ["compare"], ["info"], ["preview"], ["report"])
+    ):
         assert rest[0] in VERBS  # the name of a verb, no command
     elif program == "lit-optim":
         assert lit_optim_command(rest, tmp_path, monkeypatch) in ((0, 2) if rest[0] == "doctor" else (0,))

@@ -18,6 +18,8 @@ VERBS = {
     "preview": "the curve of every hyper-parameter that a schedule drives, as picture, text and csv",
     "card": "which rule puts which parameter into which group, with lr, decay, schedule and memory",
     "recommend": "which recipe fits a module, with reasons; it prints a configuration and changes none",
+    "compare": "tunes several optimizers on your app with equal budgets, and compares them on fresh seeds",
+    "report": "what a comparison of optimizers, or any recorded runs, show: tables, pictures, words",
     "doctor": "looks for what is wrong with the installation and with a configuration",
 }
 WRONG = 2  # exit code, as of argparse and of exit_on_config_error

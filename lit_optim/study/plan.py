@@ -25,7 +25,7 @@ class Contender:
     """Holds one optimizer of a comparison.
 
     Args:
-        name: as typed: ``adamw``, ``swats``.
+        name: as typed: ``adamw``, ``lookahead``.
         overrides: of the app, which choose it: ``optimizer=adamw``.
         space: its search space, the text of a preset's ``# search:`` field.
         source: of the space.

@@ -84,6 +84,18 @@ def read_records(folder: str | Path) -> tuple[RunRecord, ...]:
     Raises:
         ConfigError: for a folder without a record, and for damaged files: all of them at once.
     """
+    found, problems = read_sound_records(folder)
+    if problems:
+        raise ConfigError(*problems)
+    return found
+
+
+def read_sound_records(folder: str | Path) -> tuple[tuple[RunRecord, ...], list[str]]:
+    """Read the records in a folder and those below it that are sound, sorted by path; and say which are damaged.
+
+    Raises:
+        ConfigError: for a folder without a record.
+    """
     found, problems = list[RunRecord](), list[str]()
     for file in sorted(Path(folder).rglob(RUN)):
         if (file.parent / STEPS).exists():  # else a file of the same name that another program has written
@@ -91,11 +103,9 @@ def read_records(folder: str | Path) -> tuple[RunRecord, ...]:
                 found.append(read_record(file.parent))
             except ConfigError as error:
                 problems += error.problems
-    if problems:
-        raise ConfigError(*problems)
-    if not found:
+    if not found and not problems:
         raise ConfigError(f"{folder}: holds no record of a run; add optim_callbacks=record to the command that trains")
-    return tuple(found)
+    return tuple(found), problems
 
 
 def _read_run(path: Path) -> dict[str, Any]:

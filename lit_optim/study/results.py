@@ -24,6 +24,7 @@ class RunResult(NamedTuple):
         score: the last value of the metric; nan where none was logged.
         record: None where the run failed before its training began.
         error: the first line of what ended it.
+        folder: relative to that of the comparison, with /.
     """
 
     job: Job
@@ -31,6 +32,7 @@ class RunResult(NamedTuple):
     score: float
     record: RunRecord | None
     error: str = ""
+    folder: str = ""
 
     def trial(self) -> TrialResult:
         """Return what selection needs of it."""
@@ -43,17 +45,25 @@ def read_results(folder: str | Path, plan: Plan) -> list[RunResult]:
     Raises:
         ConfigError: for damaged files, with all of them.
     """
+    found, problems = read_sound_results(folder, plan)
+    if problems:
+        raise ConfigError(*problems)
+    return found
+
+
+def read_sound_results(folder: str | Path, plan: Plan) -> tuple[list[RunResult], list[str]]:
+    """Read all runs whose files are sound, in the same order; and say which are damaged."""
     order = [each.name for each in plan.contenders]
     found, problems = list[RunResult](), list[str]()
     for file in Path(folder, RUNS).glob(f"*/*/{JOB}"):
         try:
-            found.append(read_result(file.parent, plan))
+            place = file.parent.relative_to(folder).as_posix()
+            found.append(read_result(file.parent, plan)._replace(folder=place))
         except ConfigError as error:
             problems += error.problems
-    if problems:
-        raise ConfigError(*sorted(problems))
     known = [each for each in found if each.job.contender in order]
-    return sorted(known, key=lambda each: (order.index(each.job.contender), each.job.kind != "trial", each.job.number))
+    known.sort(key=lambda each: (order.index(each.job.contender), each.job.kind != "trial", each.job.number))
+    return known, sorted(problems)
 
 
 def read_result(folder: Path, plan: Plan) -> RunResult:

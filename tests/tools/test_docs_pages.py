@@ -19,7 +19,8 @@ from docs_pages import api, config_keys, equations, error_kinds, errors, gallery
 from lit_optim.config.read.presets import load_preset
 
 PACKAGE = Path(lit_optim.__file__).parent
-INTERNAL = {"lit_optim.config.pitfalls", "lit_optim.errors"}  # what the doctor calls, and what words messages
+# what the doctor calls, what words messages, what the report calls
+INTERNAL = {"lit_optim.config.pitfalls", "lit_optim.errors", "lit_optim.study.summarize"}
 ROWS = [(str(typed), message) for area in AREAS for typed, message, *_ in area]
 
 

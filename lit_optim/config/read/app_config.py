@@ -65,6 +65,24 @@ def app_config(folder: str | Path, name: str, overrides: Sequence[str]) -> Compo
     return _composed(name, overrides, str(folder))
 
 
+def app_hydra(folder: str | Path, name: str, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Compose what Hydra itself does for a user's app: the choice of each group, and the settings of its launcher.
+
+    A group that is chosen by a list is not among the choices.
+
+    Args:
+        folder: its config folder.
+        name: of the primary config.
+        overrides: as on the app's command line.
+
+    Raises:
+        ConfigError: with Hydra's message, where Hydra raises.
+    """
+    hydra = compose_app(name.removesuffix(".yaml"), overrides, str(Path(folder).resolve()), with_hydra=True).hydra
+    choices, launcher = (drop_unresolvable(each, {}) for each in (hydra.runtime.choices, hydra.launcher))
+    return choices, launcher
+
+
 def _composed(name: str, overrides: Sequence[str], folder: str | None = None) -> Composed:
     """Compose a config, without what cannot be resolved."""
     lost: dict[str, str] = {}

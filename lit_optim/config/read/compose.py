@@ -30,13 +30,16 @@ def compose(overrides: Sequence[str] = ("optimizer=adamw", "scheduler=warmup_cos
     return compose_app("lit_optim", overrides)
 
 
-def compose_app(name: str, overrides: Sequence[str], folder: str | None = None) -> DictConfig:
+def compose_app(
+    name: str, overrides: Sequence[str], folder: str | None = None, *, with_hydra: bool = False
+) -> DictConfig:
     """Compose a primary config beside a Hydra app that may be running.
 
     Args:
         name: of the primary config.
         overrides: as on the command line.
         folder: absolute path of the config folder; default: the one of this package.
+        with_hydra: whether to keep Hydra's own configuration, at the key ``hydra``.
 
     Raises:
         ConfigError: for what Hydra rejects.
@@ -52,7 +55,7 @@ def compose_app(name: str, overrides: Sequence[str], folder: str | None = None) 
         module = "lit_optim.conf"
         app = hydra.initialize_config_dir(folder, **base) if folder else hydra.initialize_config_module(module, **base)
         with app:
-            return hydra.compose(name, overrides=list(overrides))
+            return hydra.compose(name, overrides=list(overrides), return_hydra_config=with_hydra)
     except Exception as error:
         raise ConfigError(hydra_message(error) or f"{' '.join(overrides)}: {error}") from error
     finally:

@@ -1,0 +1,170 @@
+"""Lays a summary out as Markdown that reads by itself; measured numbers are in one section, at the end."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterator, Sequence
+
+from lit_optim.cli.rendering import Table
+from lit_optim.study.intervals import Interval
+from lit_optim.study.summarize.words import marked, with_interval
+from lit_optim.study.summary import ContenderSummary, RunSummary, Summary
+
+MOST_OF_BEST = (1, 2, 3, 5, 10, 15, 25, 50)  # trials of which the expected best is shown
+
+
+def report_lines(summary: Summary) -> Iterator[str]:
+    """Yield the lines of report.md."""
+    yield f"# {summary.title}"
+    yield from _listed("What it shows", summary.sentences)
+    yield from _listed("Warnings", summary.warnings)
+    yield from _listed("Try next", summary.next_steps)
+    yield from _section("Results", result_table(summary))
+    yield from _section("Pairs", _pairs(summary))
+    yield from _section("Tuning", _tuning(summary))
+    yield from _section("Trials", _trials(summary))
+    yield from _section("Final runs", _finals(summary))
+    yield from _section("Param groups", _groups(summary))
+    yield from _section("Measured: other runs have other numbers", _measured(summary))
+    yield from _listed("How the numbers are made", summary.notes)
+    yield from _section("Where they come from", _provenance(summary))
+
+
+def result_table(summary: Summary) -> Table:
+    """Return the optimizers with their scores, the best first."""
+    screening = not any(each.finals for each in summary.contenders)
+    scores = [f"best trial, {summary.metric}"] if screening else [f"mean {summary.score_metric}", "IQM"]
+    rows = []
+    for each in summary.contenders:
+        failed = sum(math.isnan(run.score) for run in each.finals)
+        seeds = f"{len(each.finals)}, {failed} failed" if failed else str(len(each.finals))
+        values = ", ".join(f"{key}={value:g}" for key, value in each.best_values.items())
+        best = math.nan if each.best_trial is None else each.trials[each.best_trial].score
+        shown = [cell_number(best)] if screening else [_score(each.mean), _score(each.iqm)]
+        rows.append([str(each.place or ""), marked(each), *shown, seeds, cell_number(each.steps_to_target), values])
+    return Table(["", "optimizer", *scores, "seeds", "steps to target", "tuned values"], rows)
+
+
+def cell_number(value: float, digits: int = 4) -> str:
+    """Return a number for a table.
+
+    Example:
+        >>> cell_number(0.123456), cell_number(200.0), cell_number(float("inf")), cell_number(float("nan"))
+        ('0.1235', '200', 'never', '')
+    """
+    if math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "never"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.{digits}g}"
+
+
+def _score(interval: Interval) -> str:
+    return "" if math.isnan(interval.center) else with_interval(interval)
+
+
+def _pairs(summary: Summary) -> Table:
+    head = ["better mean", "other", "difference", "95 % interval", "p (Holm)", "verdict"]
+    names, rows = {each.name: marked(each) for each in summary.contenders}, []
+    for each in summary.comparisons:
+        sound = each.verdict != "not compared"
+        interval = f"[{each.low:.3g}, {each.high:.3g}]" if sound else ""
+        difference, p = (f"{each.difference:.3g}", f"{each.p:.2g}") if sound else ("", "")
+        rows.append([names[each.better], names[each.other], difference, interval, p, each.verdict])
+    return Table(head, rows)
+
+
+def _tuning(summary: Summary) -> Table:
+    most = max((len(each.best_of) for each in summary.contenders), default=0)
+    shown = [k for k in MOST_OF_BEST if k <= most]
+    head = [
+        "optimizer",
+        "space",
+        "source",
+        "trials",
+        "failed",
+        "mean loss of a trial",
+        *(f"best of {k}" for k in shown),
+    ]
+    rows = []
+    for each in summary.contenders:
+        if each.trials:
+            failed = str(sum(math.isnan(run.score) for run in each.trials))
+            best = [cell_number(each.best_of[k - 1]) if k <= len(each.best_of) else "" for k in shown]
+            lost = cell_number(each.mean_loss_of_lr, 3)
+            rows.append([each.name, each.space, each.source, str(len(each.trials)), failed, lost, *best])
+    return Table(head, rows)
+
+
+def _trials(summary: Summary) -> Table:
+    rows = [[each.name, *_run(run)] for each in summary.contenders for run in each.trials]
+    return Table(["optimizer", "values", "outcome", summary.metric, "best", "steps to target"], rows)
+
+
+def _run(run: RunSummary) -> list[str]:
+    values = ", ".join(f"{key}={value:g}" for key, value in run.values.items())
+    outcome = f"{run.outcome}: {run.error}" if run.error else run.outcome
+    return [values, outcome, cell_number(run.score), cell_number(run.best), cell_number(run.steps_to_target)]
+
+
+def _finals(summary: Summary) -> Table:
+    rows = [[each.name, str(run.seed), *_run(run)[1:]] for each in summary.contenders for run in each.finals]
+    return Table(
+        ["optimizer", "seed", "outcome", summary.score_metric, f"best {summary.metric}", "steps to target"], rows
+    )
+
+
+def _groups(summary: Summary) -> Table:
+    found = [(each.name, group) for each in summary.contenders if each.model for group in each.model.groups]
+    keys = list(dict.fromkeys(key for _, group in found for key in group))
+    rows = [[name, *("" if group.get(key) is None else str(group[key]) for key in keys)] for name, group in found]
+    return Table(["optimizer", *keys], rows)
+
+
+def _measured(summary: Summary) -> Table:
+    head = ["optimizer", "step, ms", "seconds to target", "tuning, s", "tuning runs", "peak memory, MB", "state, MB"]
+    return Table(head, [_measured_row(each) for each in summary.contenders])
+
+
+def _measured_row(each: ContenderSummary) -> list[str]:
+    memory = [cell_number(size / 1e6, 3) if each.model else "" for size in (each.peak_memory, each.state_bytes)]
+    times = [
+        cell_number(1000 * each.step_seconds, 3),
+        cell_number(each.seconds_to_target, 3),
+        cell_number(each.tuning_seconds, 3),
+    ]
+    return [each.name, *times, str(each.tuning_runs), *memory]
+
+
+def _provenance(summary: Summary) -> Table:
+    given = summary.provenance
+    rows = [
+        [
+            "command",
+            f"`{' '.join(w if w == '&&' else shlex.quote(w) for w in given.command)}`" if given.command else "",
+        ],
+        ["script", given.script],
+        ["overrides of every run", shlex.join(given.overrides)],
+        ["hash of the configuration", given.config_hash],
+        ["seed of the trials", str(given.tuning_seed) if summary.budget else ""],
+        ["seeds of the final runs", ", ".join(map(str, given.seeds))],
+        ["versions", ", ".join(f"{name} {' and '.join(each)}" for name, each in given.versions.items())],
+        ["hardware", "; ".join(given.hardware)],
+        ["commit", "; ".join(given.commits)],
+    ]
+    return Table(["", ""], [row for row in rows if row[1]])
+
+
+def _listed(title: str, words: Sequence[str]) -> Iterator[str]:
+    if words:
+        yield from ("", f"## {title}", "", *(f"- {each}" for each in words))
+
+
+def _section(title: str, table: Table) -> Iterator[str]:
+    if table.rows:
+        yield from ("", f"## {title}", "", _line(table.head), _line(["---"] * len(table.head)), *map(_line, table.rows))
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

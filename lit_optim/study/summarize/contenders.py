@@ -1,0 +1,133 @@
+"""Summarizes the runs of one optimizer, and puts the optimizers in order."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from lit_optim.study.intervals import IQM, Interval, trimmed_interval
+from lit_optim.study.plan import Contender, Plan
+from lit_optim.study.search_space import Dimension, SearchSpace, parse_search_space
+from lit_optim.study.selection import TrialResult, best_trial, why_not_tuned
+from lit_optim.study.summary import Band, ContenderSummary, RunSummary
+from lit_optim.study.targets import median_of_fastest
+from lit_optim.study.tuning_cost import expected_best_of, lr_sensitivity
+
+NO_RUN = Interval(math.nan, -math.inf, math.inf)
+
+
+def worst_of_finished(trials: Sequence[RunSummary], mode: str) -> float:
+    """Return the worst value that a finished trial has logged first or last; nan where there is none.
+
+    It stands for the score of a trial that failed, which no record has.
+    """
+    curves = [[p.value for p in run.curve if math.isfinite(p.value)] for run in trials if run.outcome == "finished"]
+    found = [value for curve in curves if curve for value in (curve[0], curve[-1])]
+    worst = min if mode == "max" else max
+    return worst(found) if found else math.nan
+
+
+def summarize_contender(
+    given: Contender, trials: Sequence[RunSummary], finals: Sequence[RunSummary], plan: Plan, worst: float
+) -> ContenderSummary:
+    """Summarize the runs of an optimizer; its place is not known yet.
+
+    Args:
+        given: the optimizer.
+        trials: that are over.
+        finals: final runs that are over.
+        plan: of the comparison.
+        worst: the score that counts for a trial that failed.
+    """
+    results = [TrialResult(run.values, run.score, run.outcome) for run in trials]
+    best = best_trial(results, plan.mode)
+    first = _first_dimension(given, trials)
+    key = first.key if first else ""
+    tried = sorted((run.values[key], run.score, run.outcome) for run in trials if key)
+    scores = [run.score for run in finals if math.isfinite(run.score)]
+    sound = best is not None and math.isfinite(worst)
+    shown = finals or trials
+    times = [run.step_seconds for run in shown if math.isfinite(run.step_seconds)]
+    studies = [[run.steps_to_target for run in trials if run.study == i] for i in sorted({r.study for r in trials})]
+    selected = [] if best is None else [trials[best]]
+    model = next(iter([*(run for run in finals if math.isfinite(run.score)), *selected, *finals]), None)
+    return ContenderSummary(
+        name=given.name,
+        overrides=given.overrides,
+        space=given.space,
+        source=given.source or (parse_search_space(given.space).source if given.space else ""),
+        place=0,
+        trials=tuple(trials),
+        finals=tuple(finals),
+        missing_trials=max(0, plan.budget - len(trials)),
+        missing_seeds=tuple(seed for seed in plan.seeds if seed not in {run.seed for run in finals}),
+        best_trial=best,
+        best_values=dict(trials[best].values) if best is not None else {},
+        why_not_tuned=why_not_tuned(SearchSpace((first,)), results, plan.mode) if first else "",
+        failure=_failure(trials, finals, plan),
+        mean=_interval(scores, 0.0),
+        iqm=_interval(scores, IQM),
+        band=_band([run for run in finals if math.isfinite(run.score)]),
+        steps_to_target=statistics.median([run.steps_to_target for run in finals] or [math.nan]),
+        seconds_to_target=statistics.median([run.seconds_to_target for run in finals] or [math.nan]),
+        steps_of_studies=median_of_fastest(studies) if studies else math.nan,
+        sensitivity_key=key,
+        sensitivity=tuple(tried),
+        mean_loss_of_lr=lr_sensitivity(results, plan.mode, worst) if sound else math.nan,
+        best_of=tuple(expected_best_of(results, plan.mode, worst)) if sound else (),
+        step_seconds=statistics.median(times or [math.nan]),
+        peak_memory=max((run.peak_memory for run in shown), default=0),
+        state_bytes=max((run.state_bytes for run in shown), default=0),
+        tuning_runs=len(trials),
+        tuning_seconds=math.fsum(run.seconds for run in trials),
+        model=model,
+    )
+
+
+def _first_dimension(given: Contender, trials: Sequence[RunSummary]) -> Dimension | None:
+    """Return the first entry of the space that all trials have a value of."""
+    if not trials or not given.space:
+        return None
+    dimensions = parse_search_space(given.space, f"{given.name}: space").dimensions
+    return next((each for each in dimensions if all(each.key in run.values for run in trials)), None)
+
+
+def _interval(scores: Sequence[float], trim: float) -> Interval:
+    found = trimmed_interval(scores, trim) if scores else NO_RUN
+    return Interval(*map(float, found))
+
+
+def _band(runs: Sequence[RunSummary]) -> tuple[Band, ...]:
+    """Return the mean curve over the steps that all runs have."""
+    by_step = [{point.step: point for point in run.curve} for run in runs]
+    steps = sorted(set.intersection(*map(set, by_step))) if by_step else []
+    if not steps:
+        return ()
+    points = [[curve[step] for curve in by_step] for step in steps]
+    means = trimmed_interval([[point.value for point in each] for each in points])
+    seconds = [statistics.fmean(point.seconds for point in each) for each in points]
+    centers, lows, highs = (_listed(each, len(steps)) for each in means)
+    return tuple(map(Band, steps, seconds, centers, lows, highs))
+
+
+def _listed(values: object, count: int) -> list[float]:
+    return [values] * count if isinstance(values, float) else values.tolist()  # type: ignore[attr-defined]
+
+
+def _failure(trials: Sequence[RunSummary], finals: Sequence[RunSummary], plan: Plan) -> str:
+    if trials and all(math.isnan(run.score) for run in trials):
+        return f"all {len(trials)} trials {_how(trials, plan.metric)}" if len(trials) > 1 else _how(trials, plan.metric)
+    failed = [run for run in finals if math.isnan(run.score)]
+    if not failed:
+        return ""
+    seeds = ", ".join(str(run.seed) for run in failed)
+    which = f"seed{'s' if len(failed) > 1 else ''} {seeds}"
+    return f"{len(failed)} of {len(finals)} final runs {_how(failed, plan.test_metric or plan.metric)} ({which})"
+
+
+def _how(runs: Sequence[RunSummary], metric: str) -> str:
+    """Say how runs failed, with the first error."""
+    found = sorted({f"have no finite {metric}" if run.outcome == "finished" else run.outcome for run in runs})
+    error = next((run.error for run in runs if run.outcome == "crashed" and run.error), "")
+    return " or ".join(found) + (f": {error}" if error else "")

@@ -1,0 +1,205 @@
+"""What `lit-optim compare` declares from a command line and an app, and what it rejects before the first run."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from lit_optim.cli.compare import add_arguments
+from lit_optim.cli.compare.app import read_app
+from lit_optim.cli.compare.contenders import complete
+from lit_optim.cli.compare.declare import check_contenders, declare
+from lit_optim.errors import ConfigError
+from lit_optim.study.plan import Job
+
+SCRIPT = """
+import hydra
+raise RuntimeError("only read, never run")
+
+@hydra.main(config_path="conf", config_name="train")
+def main(cfg):
+    pass
+"""
+CONFIG = """
+defaults: [lit_optim, _self_]
+seed: 7
+monitor: val/acc
+trainer: {max_epochs: 3}
+"""
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    """Write an app, and return a function that declares a comparison of it."""
+    (tmp_path / "conf/optimizer").mkdir(parents=True)
+    (tmp_path / "train.py").write_text(SCRIPT)
+    (tmp_path / "conf/train.yaml").write_text(CONFIG)
+    monkeypatch.chdir(tmp_path)
+
+    def declared(*words, check=True):
+        parser = argparse.ArgumentParser()
+        add_arguments(parser)
+        args = parser.parse_intermixed_args(["train.py", *words])
+        found = read_app(args.overrides, args.seed_key)
+        plan = declare(args, found, args.overrides)
+        if check:
+            check_contenders(plan, found)
+        return plan, found
+
+    return declared
+
+
+def rewrite(config):
+    Path("conf/train.yaml").write_text(config)
+
+
+def overrides_of(plan, found, index=0, **values):
+    contender = plan.contenders[index]
+    return complete(Job(contender.name, "trial", 3, 5, values["values"]), found, contender, "/my runs/it's")
+
+
+def test_a_declared_comparison(app):
+    plan, found = app("optimizer=sgd,adamw", "trainer.max_epochs=1", "hydra/launcher=basic", "seed=3")
+    assert [each.name for each in plan.contenders] == ["sgd", "adamw"]
+    assert plan.contenders[1].space == "lr log 0.0001..0.01; weight_decay log 0.005..1; betas[0] 1-x log 0.02..0.5"
+    assert "Dahl et al. 2023" in plan.contenders[1].source
+    assert (plan.metric, plan.mode, plan.baseline) == ("val/acc", "max", "adamw")
+    assert (plan.tier, plan.search, plan.budget, plan.studies) == ("default", "quasi-random", 15, 1)
+    assert (plan.tuning_seed, plan.seeds) == (3, (4, 5, 6, 7, 8))
+    assert plan.overrides == ("trainer.max_epochs=1", "hydra/launcher=basic")
+    assert found.parallel == 1
+    assert overrides_of(plan, found, 1, values={"lr": 0.01, "betas[0]": 0.95}) == (
+        "trainer.max_epochs=1",
+        "optimizer=adamw",
+        "optim_callbacks=[record]",
+        "optim_callbacks.record.stop_diverged=true",
+        "optimizer.lr=0.01",
+        "optimizer.betas=[0.95, 0.999]",
+        "seed=5",
+        r"optim_callbacks.record.folder='/my runs/it\'s/runs/adamw/trial-03/record'",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [(["--quick"], (5, 0, 1, "grid")), (["--paper"], (15, 10, 3, "quasi-random")),
+     (["--budget", "4", "--seeds", "2", "--search", "grid"], (4, 2, 1, "grid"))],
+)  # fmt: skip
+def test_tiers(words, expected, app):
+    plan, _ = app("optimizer=sgd", *words, check=False)
+    assert (plan.budget, len(plan.seeds), plan.studies, plan.search) == expected
+    assert plan.tuning_seed == 7
+    assert 7 not in plan.seeds
+
+
+def test_a_callback_goes_around_its_optimizer(app):
+    plan, found = app("optimizer=swats,lookahead", "optim_callbacks=[ema]", check=False)
+    swats, lookahead = plan.contenders
+    assert swats.overrides[:2] == ("optimizer=adam", "optim_callbacks=[record,ema,swats]")
+    assert lookahead.overrides[:2] == ("optimizer=momentum", "optim_callbacks=[record,ema,lookahead]")
+    keys = ["optimizer.lr", "optimizer.betas[0]", "optim_callbacks.swats.switch_tol"]
+    assert [each.partition(" ")[0] for each in swats.space.split("; ")] == keys
+    words = overrides_of(plan, found, values=dict(zip(keys, (0.1, 0.8, 1e-5), strict=True)))
+    assert {"optimizer.betas=[0.8, 0.999]", "optim_callbacks.swats.switch_tol=1e-5"} < {*words}
+    again, _ = app("optimizer=swats", "optim_callbacks=[ema]", "--space", f"swats: {swats.space}", check=False)
+    assert again.contenders[0].space == swats.space
+
+
+@pytest.mark.parametrize("choice", ["ema", "[ema,finite]"])
+def test_the_callbacks_of_the_app_stay(choice, app):
+    rewrite(CONFIG.replace("[lit_optim,", f"[lit_optim, override optim_callbacks: {choice},"))
+    if choice.startswith("["):
+        rewrite("defaults: [optimizer: adam, optim_callbacks: [ema, finite], _self_]\nseed: 1\nmonitor: loss")
+    plan, _ = app("optimizer=sgd")
+    assert plan.contenders[0].overrides[1] == f"optim_callbacks=[record,{choice.strip('[]')}]"
+
+
+def test_specs_below_model(app):
+    groups = "optimizer@model.optimizer: adam, optim_callbacks@model.optim_callbacks: none"
+    rewrite(f"defaults: [{groups}, _self_]\nmodel: {{seed: 2}}\nmonitor: loss")
+    plan, found = app("optimizer=adamw", "--seed-key", "model.seed")
+    assert plan.contenders[0].overrides[0] == "optimizer@model.optimizer=adamw"
+    words = overrides_of(plan, found, values={"betas[0]": 0.5})
+    assert words[3:5] == ("model.optimizer.betas=[0.5, 0.999]", "model.seed=5")
+    assert words[5].startswith("model.optim_callbacks.record.folder=")
+    assert plan.seeds == (3, 4, 5, 6, 7)
+
+
+def test_a_preset_of_the_app(app):
+    own = "# Mine.\n# search: lr log 1e-3..1; from us\n_target_: torch.optim.SGD\n_partial_: true\nlr: 0.1\n"
+    Path("conf/optimizer/mine.yaml").write_text(own)
+    plan, _ = app("optimizer=mine,timm/lamb", check=False)
+    assert [(each.name, each.overrides[0]) for each in plan.contenders] == [
+        ("mine", "optimizer=mine"), ("timm-lamb", "optimizer=timm/lamb"),
+    ]  # fmt: skip
+    assert (plan.contenders[0].space, plan.contenders[0].source) == ("lr log 0.001..1", "us")
+
+
+MUON = "optimizer=muon: its preset declares no search space; write one, e.g. --space 'muon: lr log 1e-4..1e-2'"
+WRONG = [
+    (["trainer.max_epochs=1"], "optimizer=: missing; write e.g. `lit-optim compare train.py optimizer=sgd,adamw`"),
+    (["optimizer="], "optimizer=: empty; write the optimizers to compare, e.g. optimizer=sgd,adamw"),
+    (["optimizer=sgd,adamww"], "optimizer=adamww: no preset of that name; did you mean 'adamw'?"),
+    (["optimizer=sgd,sgd"], "optimizer=sgd: named twice"),
+    (["optimizer=muon,sgd"], MUON),
+    (["optimizer=sgd", "--space", "adamw: lr log 1..2"], "--space 'adamw: lr log 1..2': names none of the optimizers"),
+    (["optimizer=sgd", "--space", "sgd: lr log 2..1"], "--space sgd='lr log 2..1': 2 is not below 1"),
+    (["optimizer=sgd", "--space", "sgd: lrr log 1..2"], "sgd: optimizer.lrr=1.425: no such key; did you mean 'lr'?"),
+    (["optimizer=swats", "--space", "swats: optimizer=muon; swats.switch_tol log 1e-9..1"], "needs `optimizer=NAME`"),
+    (["optimizer=sgd", "trainer.max_epochs=1,2"], "or start a comparison for each of them"),
+    (["optimizer=sgd", "optimizer.lr=0.1"], "optimizer.lr=0.1: is tuned for sgd; leave it out"),
+    (["optimizer=sgd", "recipe=cnn"], "recipe=cnn: sets the optimizer too; write its schedule and groups"),
+    (["optimizer=sgd", "scheduler=warmup_cosine", "scheduler.warmup=-5"], "sgd: scheduler.warmup"),
+    (["optimizer=sgd", "--seed-key", "sed"], "sed: no such key in train.yaml; did you mean 'seed'?"),
+    (["optimizer=sgd,adam", "--baseline", "adamw"], "--baseline=adamw: none of the optimizers that are compared"),
+    (["optimizer=sgd", "--budget", "0"], "--budget=0: must be at least 1 trial"),
+    (["optimizer=sgd", "--seeds", "-1"], "--seeds=-1: must be at least 0"),
+    (["optimizer=sgd", "--paper", "--budget", "16"], "--budget=16: must be a multiple of 3"),
+    (["optimizer=sgd", "--paper", "--search", "grid"], "--search=grid: the studies of --paper differ"),
+    (["optimizer=sgd", "--quick", "--seeds", "2"], "--seeds=2: --quick has no final runs"),
+    (["optimizer=sgd", "--metric", "val/score"], "val/score: whether it is to fall or to rise is not known"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG)
+def test_what_is_wrong_on_the_command_line(words, message, app):
+    with pytest.raises(ConfigError) as error:
+        app(*words)
+    assert any(message in problem for problem in error.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            "seed: 1",
+            "optim_callbacks: no such config group in train.yaml; add `- optim_callbacks: none` to its default",
+        ),
+        ("defaults: [lit_optim, _self_]", "seed: no such key in train.yaml; add it and seed everything with it"),
+        ("defaults: [lit_optim, _self_]\nseed: 1", "--metric: the app names none"),
+        (
+            "defaults: [optimizer: sgd, optim_callbacks: [mine, ema], _self_]\nseed: 1",
+            "where own is no preset of ours; write",
+        ),
+    ],
+)
+def test_what_an_app_lacks(config, message, app):
+    Path("conf/optim_callbacks").mkdir()
+    Path("conf/optim_callbacks/mine.yaml").write_text("own: {_target_: lit_optim.callbacks.Lookahead}")
+    rewrite(config)
+    with pytest.raises(ConfigError) as error:
+        app("optimizer=sgd")
+    assert any(message in problem for problem in error.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "SCRIPT: not the script"),
+        (["optimizer=sgd"], "optimizer=sgd: not the script"),
+        (["no.py"], "cannot be read"),
+    ],
+)
+def test_what_is_no_script(words, message):
+    with pytest.raises(ConfigError, match=message):
+        read_app(words, "seed")

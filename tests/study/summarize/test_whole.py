@@ -1,0 +1,204 @@
+"""What a summary says of simulated studies, and of studies that are planted by hand."""
+
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from _support.fake_comparison import Fake, write_comparison
+from lit_optim.study.plan import Contender, Job, Plan, read_plan
+from lit_optim.study.results import RunResult, read_results
+from lit_optim.study.summarize import join_studies, summarize
+from lit_optim.study.summarize.joined import Study
+
+SEEDS = (11, 12, 13, 14, 15)
+LRS = (1e-4, 1e-3, 1e-2)
+
+
+def declared(*names, **settings):
+    contenders = tuple(Contender(name, (f"optimizer={name}",), "lr log 1e-4..1e-2") for name in names)
+    plan = Plan("train.py", (), contenders, "val/acc", "max", budget=3, seeds=SEEDS, baseline=names[0])
+    return replace(plan, **settings)
+
+
+def trials(name, scores=(0.1, 0.3, 0.2), outcome="finished"):
+    return [
+        RunResult(Job(name, "trial", i, 1, {"lr": lr}), outcome, score, None)
+        for i, (lr, score) in enumerate(zip(LRS, scores, strict=True))
+    ]
+
+
+def finals(name, scores, seeds=SEEDS):
+    return [
+        RunResult(Job(name, "seed", i, seed, {"lr": 1e-3}), "diverged" if score != score else "finished", score, None)  # noqa: PLR0124
+        for i, (seed, score) in enumerate(zip(seeds, scores, strict=True))
+    ]
+
+
+def runs(**scores):
+    return [run for name, each in scores.items() for run in (*trials(name), *finals(name, each))]
+
+
+def simulated(draw):
+    of_seed = draw.normal(0.8, 0.02, size=5)
+    shifts = {"adam": 0.0, "twin": 0.0, "planted": 0.08, "wild": 0.2}
+    scores = {name: of_seed + shift + 0.01 * draw.normal(size=5) for name, shift in shifts.items()}
+    scores["wild"][draw.integers(5)] = math.nan
+    return scores
+
+
+def test_simulated_studies():
+    """In 100 of them: who is first and last, in words too; two identical ones are told apart in 5 of 100."""
+    draw, told_apart = np.random.default_rng(0), 0
+    for _ in range(100):
+        found = summarize(declared("adam", "twin", "planted", "wild"), runs(**simulated(draw)))
+        assert [each.name for each in found.contenders][::3] == ["planted", "wild"]
+        assert found.sentences[0].startswith("planted has the best mean val/acc")
+        assert found.sentences[-1].startswith("wild is last: 1 of 5 final runs diverged (seed")
+        assert [each.place for each in found.contenders] == [1, 2, 3, 0]
+        (pair,) = (each for each in found.comparisons if {each.better, each.other} == {"adam", "twin"})
+        told_apart += pair.verdict == "better"
+    assert told_apart <= 0.05 * 100 + 2 * math.sqrt(100 * 0.05 * 0.95)
+
+
+def test_two_identical_optimizers_alone_are_told_apart_in_five_of_a_hundred_at_most():
+    draw, told_apart = np.random.default_rng(1), 0
+    for _ in range(200):
+        scores = {name: draw.normal(size=5) for name in ("adam", "twin")}
+        found = summarize(declared(*scores), runs(**scores))
+        said = "are not distinguishable" in found.sentences[1]
+        assert said == ("is not distinguishable from it" in found.sentences[0])
+        told_apart += not said
+    assert told_apart <= 0.05 * 200 + 2 * math.sqrt(200 * 0.05 * 0.95)
+
+
+@pytest.mark.parametrize(
+    ("plan", "results", "words"),
+    [
+        (declared("a", "b", seeds=SEEDS[:2]), [], "no final run is over"),
+        (
+            declared("a", "b", seeds=SEEDS[:2]),
+            [*trials("a"), *finals("a", (1, 2), SEEDS[:2]), *trials("b"), *finals("b", (1, 2), SEEDS[:2])],
+            "a has 2 seeds, b has 2 seeds; at least 3 are needed",
+        ),
+        (
+            declared("a", "b"),
+            [*trials("a"), *finals("a", range(5)), *trials("b")[:2], *finals("b", range(5))],
+            "unequal budgets: a 3, b 2 trials",
+        ),
+        (declared("a"), runs(a=range(5)), "there are not two optimizers to compare"),
+        (declared("a", "b"), [*runs(a=range(5)), *trials("b", outcome="crashed")], "there are not two optimizers"),
+        (
+            declared("a", "b"),
+            [*runs(a=range(5)), *trials("b")],
+            "final runs are missing: seeds of b 11, 12, 13, 14, 15",
+        ),
+    ],
+)
+def test_no_ranking(plan, results, words):
+    found = summarize(plan, results)
+    assert words in found.no_ranking
+    assert found.sentences[0] == found.no_ranking
+    assert not any("better than" in each or "best" in each for each in found.sentences)
+    assert {each.place for each in found.contenders} == {0}
+    assert "better" not in [each.verdict for each in found.comparisons]
+
+
+def test_an_optimizer_that_cannot_train_keeps_the_others_from_no_ranking():
+    found = summarize(declared("a", "b", "muon"), [*runs(a=range(5), b=range(5)), *trials("muon", outcome="crashed")])
+    assert found.no_ranking == ""
+    assert found.contenders[-1].failure == "all 3 trials crashed"
+
+
+def test_a_run_that_diverged_with_a_finite_score_has_failed():
+    results = [*runs(a=range(5), b=range(5))]
+    results[-1] = results[-1]._replace(outcome="diverged", score=99.0)
+    found = summarize(declared("a", "b"), results)
+    assert found.contenders[-1].name == "b"
+    assert found.contenders[-1].mean.center == 1.5  # of the four that finished
+
+
+def test_runs_that_are_not_over_are_missing():
+    results = [*runs(a=range(5), b=range(5))]
+    results[2] = results[2]._replace(outcome="interrupted")
+    found = summarize(declared("a", "b"), results)
+    assert found.contender("a").missing_trials == 1
+    assert any("a 1 of 3 trials" in each for each in found.warnings)
+
+
+def summary_of(folder):
+    plan = read_plan(folder)
+    return summarize(plan, read_results(folder, plan))
+
+
+def test_curves_bands_and_targets_by_hand(tmp_path):
+    found = summary_of(write_comparison(tmp_path / "c", (Fake("a"), Fake("b", 0.5)), noise=0.0, seeds=(1, 2, 3)))
+    end = 0.8 * (1 - math.exp(-6))  # the curve of the fake at its last step
+    best, other = found.contenders
+    assert found.target == pytest.approx(end)
+    assert [band.step for band in best.band] == [*range(20, 201, 20)]
+    assert best.band[-1].center == pytest.approx(end)
+    assert best.band[-1].high - best.band[-1].low == pytest.approx(0.0, abs=1e-9)
+    assert best.steps_to_target == 200
+    assert other.steps_to_target == math.inf
+    assert best.model is not None
+    assert [step for step, _ in best.model.driven["lr"]] == [*range(10, 201, 10)]
+    assert best.sensitivity_key == "lr"
+    assert [value for value, _, _ in best.sensitivity] == [1e-4, 3.162e-4, 1e-3, 3.162e-3, 1e-2]
+
+
+def test_the_score_of_algoperf(tmp_path):
+    """The median over 3 studies of the fastest trial: the lrs of the first and the last study miss the target."""
+    found = summary_of(write_comparison(tmp_path / "c", (Fake("a"),), noise=0.0, budget=9, studies=3))
+    assert {run.study for run in found.contenders[0].trials} == {0, 1, 2}
+    assert found.contenders[0].steps_of_studies == math.inf
+    fast = summary_of(write_comparison(tmp_path / "d", (Fake("a", 0.5), Fake("b", 0.9)), budget=9, studies=3))
+    assert fast.contender("b").steps_of_studies < 100
+
+
+def test_runs_on_several_versions_and_machines_are_warned_about(tmp_path):
+    folder = write_comparison(tmp_path / "c", (Fake("a"), Fake("b")))
+    file = folder / "runs/a/seed-0/record/run.json"
+    file.write_text(file.read_text().replace("2.9.0", "2.8.0").replace("A processor", "Another"))
+    found = summary_of(folder)
+    assert "the runs had several versions of torch: 2.8.0, 2.9.0" in found.warnings
+    assert "the runs had different hardware, so their times do not compare" in found.warnings
+    assert found.provenance.versions["torch"] == ("2.8.0", "2.9.0")
+
+
+def test_runs_of_a_seed_that_began_differently_are_warned_about(tmp_path):
+    folder = write_comparison(tmp_path / "c", (Fake("a"), Fake("b")))
+    for seed in (0, 1):
+        file = folder / f"runs/a/seed-{seed}/record/run.json"
+        file.write_text(re.sub(r'"parameters": 10\d\b', '"parameters": 5', file.read_text()))
+    (words,) = summary_of(folder).warnings
+    assert words.startswith("seed 101: the initial weights of a and b differ; seed the app before")
+    assert words.endswith("; 1 more like it")
+
+
+def test_a_metric_that_some_runs_did_not_log(tmp_path):
+    folder = write_comparison(tmp_path / "c", (Fake("a"), Fake("b")))
+    file = folder / "runs/a/seed-0/record/metrics.csv"
+    file.write_text(file.read_text().replace("val/acc", "val/f1"))
+    found = summary_of(folder)
+    assert "a: 1 runs finished without a finite val/acc, the first is runs/a/seed-0" in found.warnings
+    assert found.contenders[-1].failure == "1 of 5 final runs have no finite val/acc (seed 101)"
+
+
+def test_studies_are_joined():
+    one = Study("one", declared("a", "b"), runs(a=range(5), b=range(1, 6)), [])
+    other = Study("other", declared("a"), runs(a=range(2, 7)), ["a problem"])
+    both = join_studies([one, other])
+    found = summarize(both.plan, both.results, both.problems)
+    assert [each.name for each in found.contenders] == ["a (other)", "b", "a (one)"]
+    assert found.baseline == "a (one)"
+    assert found.warnings[0] == "a problem"
+    assert found.no_ranking == ""
+
+
+def test_one_whose_final_runs_are_not_there_is_before_one_that_failed():
+    results = [*runs(bad=(1, 2, math.nan, 4, 5), a=range(5)), *trials("later"), *trials("dead", outcome="diverged")]
+    found = summarize(declared("dead", "bad", "later", "a"), results)
+    assert [each.name for each in found.contenders] == ["a", "later", "bad", "dead"]
