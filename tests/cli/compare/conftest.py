@@ -23,6 +23,7 @@ def main(cfg):
     folder = Path(cfg.output_dir)
     with open(cfg.log, "a") as file:
         print(cfg.name, os.getpid(), file=file)
+    time.sleep(cfg.seconds)
     if cfg.wait_for:
         while not Path(cfg.wait_for).exists():
             time.sleep(0.01)
@@ -73,6 +74,7 @@ output_dir: ${hydra:runtime.output_dir}
 log: ???
 name: ???
 what: record
+seconds: 0
 wait_for: null
 hydra:
   callbacks: {validate_sweep: {_target_: lit_optim.ValidateSweep}}
