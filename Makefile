@@ -32,7 +32,7 @@ $(tests): export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: .venv help train $(tests) test-portable $(portable) gpu lint types format wheel test-wheel release bench docs capabilities check clean
+.PHONY: .venv help train $(tests) test-portable $(portable) gpu lint types format wheel test-wheel release bench benchmark docs capabilities check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z.][a-z -.]*:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -135,6 +135,10 @@ release: .venv  ## what a release needs: a clean tree, version and date, wheel a
 
 bench: .venv  ## the figures of docs/evidence.md, measured here
 	$(PY) -m benchmarks $(RUN_ARGS)
+
+benchmark: .venv  ## docs/folklore.md: 290 runs, hours on one core; goes on where it was stopped (examples/benchmark/README.md)
+	$(PY) examples/benchmark/run.py logs/folklore $(RUN_ARGS)
+	$(PY) examples/benchmark/verdicts.py logs/folklore --write
 
 docs: .venv  ## the site, in build/docs: warnings are errors, and no network is needed
 	$(PY) -m sphinx -W --keep-going -q -j auto -d build/doctrees docs build/docs $(RUN_ARGS)

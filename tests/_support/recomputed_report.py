@@ -141,7 +141,7 @@ def _comparisons(runs: Table, plan: dict[str, Any]) -> Table:
     for rank, index in enumerate(order):
         largest = max(largest, min(1.0, found[index]["p"] * (len(order) - rank)))
         found[index]["p"] = largest
-        verdict = "better" if largest < 0.05 else "not distinguishable"
+        verdict = "better" if largest < 0.02 else "not distinguishable"
         found[index]["verdict"] = verdict if whole else "not ranked"
     return found
 

@@ -10,14 +10,14 @@ from dataclasses import replace
 
 from lit_optim.study.intervals import student_t
 from lit_optim.study.plan import Plan
-from lit_optim.study.ranking import FEWEST_SEEDS, LEVEL, Comparison
+from lit_optim.study.ranking import FEWEST_SEEDS, Comparison
 from lit_optim.study.search_space import SearchSpace, parse_search_space
 from lit_optim.study.selection import TrialResult, edge_of_best
 from lit_optim.study.summarize.plain_records import RECORDS
 from lit_optim.study.summary import ContenderSummary
 from lit_optim.study.trial_values import extended_space
 
-NORMAL = 1.96 + 0.84  # quantiles of a two-sided test at 5 % with a power of 80 %
+NORMAL, POWER = 2.33, 0.84  # quantiles of a two-sided test at 2 %, with a power of 80 %
 MOST_SEEDS = 100
 
 
@@ -30,15 +30,17 @@ def seeds_needed(each: Comparison, seeds: int) -> float:
 
     Example:
         >>> round(seeds_needed(Comparison("a", "b", 0.01, -0.00242, 0.02242, 0.09, "not distinguishable"), 5))
-        10
+        13
         >>> seeds_needed(Comparison("a", "b", 0.0, -0.1, 0.1, 1.0, "not distinguishable"), 5)
         inf
     """
     _, quantile = student_t()
-    deviation = (each.high - each.low) / 2 * math.sqrt(seeds) / float(quantile(seeds - 1, 1 - LEVEL / 2))
+    deviation = (each.high - each.low) / 2 * math.sqrt(seeds) / float(quantile(seeds - 1, 0.975))
     if not each.difference:
         return math.inf
-    return math.ceil((NORMAL * deviation / each.difference) ** 2 + 1.96**2 / 2)  # Guenther's term for t in place of z
+    return math.ceil(
+        ((NORMAL + POWER) * deviation / each.difference) ** 2 + NORMAL**2 / 2
+    )  # Guenther's term for t in place of z
 
 
 def next_steps(contenders: Sequence[ContenderSummary], comparisons: Sequence[Comparison], plan: Plan) -> Iterator[str]:

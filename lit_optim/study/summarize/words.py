@@ -132,7 +132,7 @@ def notes(plan: Plan, target: float) -> Iterator[str]:
     )
     yield (
         "Pairs are compared by the paired t test on the same seeds, p corrected by Holm for all pairs; the interval of "
-        "a difference is not corrected. Not distinguishable: p is not below 0.05."
+        "a difference is not corrected. Not distinguishable: p is not below 0.02."
     )
     if math.isfinite(target):
         yield (

@@ -12,7 +12,8 @@ from _support.recipe_tasks import ActorCritic, Diffuser, Generator, SegFormer, g
 from _support.zoo import GPT, LSTM, Bert, Llama, ResNet, UNet, ViT, lazy_conv, lazy_mlp, mlp
 from conftest import preset_names
 from lit_optim.cli.main import main
-from lit_optim.cli.recommend.choose import recommend
+from lit_optim.cli.recommend import COMPARE, recommendation_blocks
+from lit_optim.cli.recommend.choose import Recommendation, recommend
 from lit_optim.cli.recommend.facts import Facts, facts_of
 
 
@@ -178,9 +179,15 @@ def test_a_model_by_path(capsys):
     assert lines[:2] == ["Try first", "  python train.py recipe=lm ++trainer.gradient_clip_val=1.0"]
     assert "because  2 attention layers, predicts one of 50 tokens, from scratch" in lines
     assert "second   lm_muon" in lines
+    assert [line for line in lines if line.startswith("test ")] == [f"test     {COMPARE}"]
     assert main(["recommend", "_support.zoo:UNet", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["recipe"], found["facts"]["convolutions"]) == ("segmentation", 11)
+
+
+def test_a_comparison_is_named_where_one_optimizer_trains():
+    named = {name: str(recommendation_blocks(Recommendation(name, "", (), ()))) for name in ("cnn", "gan", "sac")}
+    assert {name for name, text in named.items() if "lit-optim compare train.py optimizer=" in text} == {"cnn"}
 
 
 def test_the_model_of_an_app(tmp_path, capsys):

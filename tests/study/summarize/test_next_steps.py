@@ -36,9 +36,9 @@ def test_an_edge_of_the_space(space, scores, words):
 
 
 def test_not_distinguishable():
-    b = (0.15, 0.19, 0.35, 0.2, 0.1)  # differences 0.05, -0.01, 0.05, 0, 0: 7.84 (0.0295 / 0.018)^2 + 1.92 = 22.97
+    b = (0.15, 0.19, 0.35, 0.2, 0.1)  # differences 0.05, -0.01, 0.05, 0, 0: 10.05 (0.0295 / 0.018)^2 + 2.71 = 29.7
     (first, *_) = steps_of(declared("a", "b"), runs(a=(0.1, 0.2, 0.3, 0.2, 0.1), b=b))
-    assert first == "b and a are not distinguishable: either will do; to tell them apart takes about 23 seeds"
+    assert first == "b and a are not distinguishable: either will do; to tell them apart takes about 30 seeds"
 
 
 def test_one_of_two_that_is_not_tuned():
@@ -88,6 +88,6 @@ def test_so_many_seeds_have_the_power():
     (found,) = compare_all(scores, "max")
     needed = seeds_needed(found, 5)
     shift = differences.mean() / differences.std(ddof=1) * math.sqrt(needed)
-    critical = stats.t.ppf(0.975, needed - 1)
+    critical = stats.t.ppf(0.99, needed - 1)
     power = 1 - stats.nct.cdf(critical, needed - 1, shift)
     assert power == pytest.approx(0.8, abs=0.06)
