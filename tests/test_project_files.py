@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 import lit_optim
+from lit_optim.config.read.presets import preset_groups
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -77,10 +78,7 @@ def test_forms_ask_for_the_doctor_and_for_groups_that_exist():
     doctor, group = (FORMS[form]["body"][0] for form in ("bug", "preset"))
     assert "lit-optim doctor" in doctor["attributes"]["label"]
     assert doctor["validations"]["required"]
-    groups = {
-        folder.name for folder in (ROOT / "conf").iterdir() if folder.is_dir() and not folder.name.startswith("_")
-    }
-    assert groups <= {*group["attributes"]["options"]}
+    assert {*preset_groups()} <= {*group["attributes"]["options"]}
 
 
 def test_the_citation():

@@ -5,7 +5,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -44,8 +44,10 @@ class JobSweeper(Sweeper):
                 write_error(folder, error)
         returns = self.launcher.launch([*jobs.values()], initial_job_idx=0) if jobs else []
         for folder, each in zip(jobs, returns, strict=True):
-            if each.status == JobStatus.FAILED:  # outside of the app's function
-                write_error(folder, each._return_value)
+            try:
+                _ = each.return_value  # raises what has failed outside of the app's function
+            except Exception as error:
+                write_error(folder, error)
         return returns
 
 

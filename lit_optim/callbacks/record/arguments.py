@@ -8,7 +8,7 @@ from typing import Any
 from lit_optim.errors import ConfigError, wrong
 
 
-def check_arguments(folder: Any, every_n_steps: int, diverged_above: float, stop_after: int) -> None:
+def check_record_arguments(folder: Any, every_n_steps: int, diverged_above: float, stop_after: int) -> None:
     """Check the arguments of `Record`.
 
     Raises:

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from torch.optim import Optimizer
 
 from lit_optim.callbacks.protocol import callbacks_with_phases
-from lit_optim.callbacks.record.arguments import check_arguments
+from lit_optim.callbacks.record.arguments import check_record_arguments
 from lit_optim.callbacks.record.facts import facts_of_start, facts_of_training
 from lit_optim.callbacks.record.losses import Losses, mean_over_ranks, metrics_of
 from lit_optim.callbacks.record.outcome import outcome_of, reason_of_divergence
@@ -63,7 +63,7 @@ class Record(Callback):
         stop_diverged: bool = False,
         stop_after: int = 0,
     ) -> None:
-        check_arguments(folder, every_n_steps, diverged_above, stop_after)
+        check_record_arguments(folder, every_n_steps, diverged_above, stop_after)
         self.folder, self.every_n_steps = Path(folder), every_n_steps
         self.diverged_above, self.stop_diverged, self.stop_after = diverged_above, stop_diverged, stop_after
         self._files: RecordFolder | None = None  # of rank 0, within a fit

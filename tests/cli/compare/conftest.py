@@ -23,6 +23,7 @@ def main(cfg):
     folder = Path(cfg.output_dir)
     with open(cfg.log, "a") as file:
         print(cfg.name, os.getpid(), file=file)
+    time.sleep(cfg.seconds)
     if cfg.wait_for:
         while not Path(cfg.wait_for).exists():
             time.sleep(0.01)
@@ -73,6 +74,7 @@ output_dir: ${hydra:runtime.output_dir}
 log: ???
 name: ???
 what: record
+seconds: 0
 wait_for: null
 hydra:
   callbacks: {validate_sweep: {_target_: lit_optim.ValidateSweep}}
@@ -89,6 +91,8 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "training.py").write_text(TRAINING)
     (folder / "app.py").write_text(APP)
     shutil.copytree(Path(lit_optim.__file__).parent / "_hydra_plugin", tmp_path / "plugin/hydra_plugins/lit_optim")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "plugin"), str(ROOT)]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(tmp_path / "plugin"), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    )
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return folder / "app.py"

@@ -154,10 +154,13 @@ def finished(folder, jobs):
 
 @pytest.mark.slow
 def test_killed_at_random_and_started_again_no_job_is_lost_and_none_repeated(app, tmp_path):
-    folder, log, count = tmp_path / "c", tmp_path / "log.txt", 5
+    folder, log, count = tmp_path / "c", tmp_path / "log.txt", 7
     before: dict[int, int] = {}  # how often a job had begun when it was seen finished
     for kill in (os.killpg, os.kill, os.killpg):  # the process group; the comparison alone
-        process, enough = start(app, folder, log, "basic", count, "what=train"), len(lines(log)) + 1 + chance() % 2
+        process, enough = (
+            start(app, folder, log, "basic", count, "what=train", "seconds=0.3"),
+            len(lines(log)) + 1 + chance() % 2,
+        )
         wait_until(lambda n=enough: len(lines(log)) >= n, 60, process)
         time.sleep(chance() / 1000)
         kill(process.pid, signal.SIGKILL)
@@ -166,7 +169,7 @@ def test_killed_at_random_and_started_again_no_job_is_lost_and_none_repeated(app
         names = [name for name, _ in lines(log)]
         for i in finished(folder, count):
             assert before.setdefault(i, names.count(f"job{i}")) == names.count(f"job{i}")
-    assert start(app, folder, log, "basic", count, "what=train").wait(60) == 0
+    assert start(app, folder, log, "basic", count, "what=train", "seconds=0.3").wait(60) == 0
     names = [name for name, _ in lines(log)]
     assert finished(folder, count) == {*range(count)}
     assert all(names.count(f"job{i}") == times for i, times in before.items())
