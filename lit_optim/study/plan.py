@@ -17,7 +17,7 @@ from lit_optim.errors import ConfigError
 
 FORMAT = 1
 PLAN, JOB, ERROR, RECORD, RUNS = "plan.json", "job.json", "error.txt", "record", "runs"
-T = TypeVar("T", "Plan", "Job")
+T = TypeVar("T", "ComparisonPlan", "Job")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonPlan:
     """Declares a comparison, before its first run.
 
     Args:
@@ -112,18 +112,18 @@ class Job:
         return f"{RUNS}/{self.contender}/{self.kind}-{self.number:0{2 if self.kind == 'trial' else 1}d}"
 
 
-def as_json(each: Plan | Job) -> str:
+def as_json(each: ComparisonPlan | Job) -> str:
     """Return a plan or a job as text; equal ones as equal bytes."""
     return json.dumps(asdict(each), indent=1) + "\n"
 
 
-def read_plan(folder: str | Path) -> Plan:
+def read_plan(folder: str | Path) -> ComparisonPlan:
     """Read the plan of a comparison.
 
     Raises:
         ConfigError: for a folder without one, and for one that is damaged or of a newer version.
     """
-    found = _read(Path(folder) / PLAN, Plan)
+    found = _read(Path(folder) / PLAN, ComparisonPlan)
     if found.format != FORMAT:
         raise ConfigError(
             f"{folder}: {PLAN} has format {found.format}, and this lit-optim reads {FORMAT}; update lit-optim"

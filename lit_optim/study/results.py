@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import ERROR, JOB, RECORD, RUNS, Job, Plan, read_job
+from lit_optim.study.plan import ERROR, JOB, RECORD, RUNS, ComparisonPlan, Job, read_job
 from lit_optim.study.record_files import RunRecord, read_record
 from lit_optim.study.selection import TrialResult
 
@@ -39,7 +39,7 @@ class RunResult(NamedTuple):
         return TrialResult(self.job.values, self.score, self.outcome)
 
 
-def read_results(folder: str | Path, plan: Plan) -> list[RunResult]:
+def read_results(folder: str | Path, plan: ComparisonPlan) -> list[RunResult]:
     """Read all runs that were begun, in the order of the plan: contenders, then trials, then final runs.
 
     Raises:
@@ -51,7 +51,7 @@ def read_results(folder: str | Path, plan: Plan) -> list[RunResult]:
     return found
 
 
-def read_sound_results(folder: str | Path, plan: Plan) -> tuple[list[RunResult], list[str]]:
+def read_sound_results(folder: str | Path, plan: ComparisonPlan) -> tuple[list[RunResult], list[str]]:
     """Read all runs whose files are sound, in the same order; and say which are damaged."""
     order = [each.name for each in plan.contenders]
     found, problems = list[RunResult](), list[str]()
@@ -66,7 +66,7 @@ def read_sound_results(folder: str | Path, plan: Plan) -> tuple[list[RunResult],
     return known, sorted(problems)
 
 
-def read_result(folder: Path, plan: Plan) -> RunResult:
+def read_result(folder: Path, plan: ComparisonPlan) -> RunResult:
     """Read one run."""
     job, error = read_job(folder), folder / ERROR
     text = error.read_text(encoding="utf-8").strip().partition("\n")[0] if error.exists() else ""

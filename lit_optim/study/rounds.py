@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lit_optim.study.plan import Contender, Job, Plan
+from lit_optim.study.plan import ComparisonPlan, Contender, Job
 from lit_optim.study.results import OVER, RunResult, trials_of
 from lit_optim.study.search_space import SearchSpace, parse_search_space
 from lit_optim.study.selection import best_trial, edge_of_best
@@ -17,7 +17,7 @@ from lit_optim.study.trial_values import extended_space, grid_trials, quasi_rand
 SOUND = ("finished", "diverged")  # such a run shows that the app works
 
 
-def next_jobs(plan: Plan, results: Sequence[RunResult]) -> list[Job]:
+def next_jobs(plan: ComparisonPlan, results: Sequence[RunResult]) -> list[Job]:
     """Return the runs that can start now, without the overrides of the app; none where the comparison is over.
 
     Args:
@@ -26,7 +26,7 @@ def next_jobs(plan: Plan, results: Sequence[RunResult]) -> list[Job]:
 
     Example:
         >>> adamw = Contender("adamw", ("optimizer=adamw",), "lr log 1e-4..1e-2")
-        >>> plan = Plan("train.py", (), (adamw,), "val/loss", "min", search="grid", budget=3, seeds=(2, 3))
+        >>> plan = ComparisonPlan("train.py", (), (adamw,), "val/loss", "min", search="grid", budget=3, seeds=(2, 3))
         >>> [(job.folder, job.values) for job in next_jobs(plan, [])]
         [('runs/adamw/trial-00', {'lr': 0.0001})]
         >>> done = [RunResult(job, "finished", 0.5, None) for job in next_jobs(plan, [])]
@@ -46,28 +46,28 @@ def next_jobs(plan: Plan, results: Sequence[RunResult]) -> list[Job]:
     return next(filter(None, left), [])
 
 
-def total_runs(plan: Plan) -> int:
+def total_runs(plan: ComparisonPlan) -> int:
     """Return the number of runs of a comparison in which no contender fails."""
     return len(plan.contenders) * (plan.budget + len(plan.seeds))
 
 
-def last_fifth(plan: Plan) -> int:
+def last_fifth(plan: ComparisonPlan) -> int:
     """Return how many trials of each study are placed after the others are over.
 
     Example:
-        >>> [last_fifth(Plan("", (), (), "", "", budget=budget)) for budget in (4, 5, 15)]
+        >>> [last_fifth(ComparisonPlan("", (), (), "", "", budget=budget)) for budget in (4, 5, 15)]
         [0, 1, 3]
     """
     trials = plan.budget // plan.studies
     return trials // 5 if plan.search == "quasi-random" else 0
 
 
-def first_trials(plan: Plan, contender: Contender) -> list[Job]:
+def first_trials(plan: ComparisonPlan, contender: Contender) -> list[Job]:
     """Return the trials that depend on no other."""
     return [job for job in _declared_trials(plan, contender) if not _is_last(plan, job)]
 
 
-def last_trials(plan: Plan, contender: Contender, results: Sequence[RunResult]) -> list[Job]:
+def last_trials(plan: ComparisonPlan, contender: Contender, results: Sequence[RunResult]) -> list[Job]:
     """Return the trials of the last fifth: beyond the edge at which the best lies, else as declared."""
     space = parse_search_space(contender.space, f"{contender.name}: search")
     declared = [job for job in _declared_trials(plan, contender) if _is_last(plan, job)]
@@ -83,7 +83,7 @@ def last_trials(plan: Plan, contender: Contender, results: Sequence[RunResult]) 
     return [_trial(plan, contender, job.number, each, side) for job, each in zip(declared, values, strict=True)]
 
 
-def final_runs(plan: Plan, contender: Contender, results: Sequence[RunResult]) -> list[Job]:
+def final_runs(plan: ComparisonPlan, contender: Contender, results: Sequence[RunResult]) -> list[Job]:
     """Return the runs of the best trial's values with the fresh seeds; none where all trials have failed."""
     trials = [each.trial() for each in trials_of(results, contender.name)]
     best = best_trial(trials, plan.mode)
@@ -93,12 +93,12 @@ def final_runs(plan: Plan, contender: Contender, results: Sequence[RunResult]) -
     return [Job(contender.name, "seed", number, seed, values) for number, seed in enumerate(plan.seeds)]
 
 
-def _declared_trials(plan: Plan, contender: Contender) -> list[Job]:
+def _declared_trials(plan: ComparisonPlan, contender: Contender) -> list[Job]:
     space = parse_search_space(contender.space, f"{contender.name}: search")
     return [_trial(plan, contender, number, values) for number, values in enumerate(_values(plan, space))]
 
 
-def _values(plan: Plan, space: SearchSpace) -> Iterator[dict[str, float]]:
+def _values(plan: ComparisonPlan, space: SearchSpace) -> Iterator[dict[str, float]]:
     if plan.search == "grid":
         yield from grid_trials(space, plan.budget)
     else:
@@ -106,11 +106,11 @@ def _values(plan: Plan, space: SearchSpace) -> Iterator[dict[str, float]]:
             yield from quasi_random_trials(space, plan.budget // plan.studies, study)
 
 
-def _trial(plan: Plan, contender: Contender, number: int, values: dict[str, float], side: str = "") -> Job:
+def _trial(plan: ComparisonPlan, contender: Contender, number: int, values: dict[str, float], side: str = "") -> Job:
     study = number // (plan.budget // plan.studies)
     return Job(contender.name, "trial", number, plan.tuning_seed, values, study=study, extends=side)
 
 
-def _is_last(plan: Plan, job: Job) -> bool:
+def _is_last(plan: ComparisonPlan, job: Job) -> bool:
     trials = plan.budget // plan.studies
     return job.number % trials >= trials - last_fifth(plan)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lit_optim.study.plan import JOB, PLAN, RECORD, Contender, Job, Plan, as_json
+from lit_optim.study.plan import JOB, PLAN, RECORD, ComparisonPlan, Contender, Job, as_json
 
 SEEDS = (101, 102, 103, 104, 105)
 SPACE, SOURCE = "lr log 1e-4..1e-2", "Dahl et al. 2023"
@@ -64,7 +64,7 @@ def write_comparison(
     fakes = tuple(fakes)
     writer = _Writer(folder, mode, noise, start, validations, steps)
     lrs = [float(f"{1e-4 * 10 ** (2 * i / max(budget - 1, 1)):.4g}") for i in range(budget)]
-    given = Plan(
+    given = ComparisonPlan(
         script="train.py",
         overrides=("trainer.max_epochs=10",),
         contenders=tuple(Contender(f.name, (f"optimizer={f.name}",), SPACE, SOURCE) for f in fakes),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lit_optim.study.plan import Contender, Plan
+from lit_optim.study.plan import ComparisonPlan, Contender
 from lit_optim.study.results import RunResult, trials_of
 from lit_optim.study.rounds import last_fifth, next_jobs, total_runs
 from lit_optim.study.search_space import parse_search_space
@@ -15,7 +15,7 @@ from lit_optim.study.selection import why_not_tuned
 NAN = float("nan")
 SPACE = "lr log 1e-4..1e-2; weight_decay log 1e-3..1"
 A, B = (Contender(name, (f"optimizer={name}",), SPACE) for name in ("a", "b"))
-PLAN = Plan("train.py", (), (A, B), "val/loss", "min", budget=5, seeds=(2, 3))
+PLAN = ComparisonPlan("train.py", (), (A, B), "val/loss", "min", budget=5, seeds=(2, 3))
 
 
 def at_most(best_lr):

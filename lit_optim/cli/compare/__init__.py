@@ -32,7 +32,7 @@ from lit_optim.cli.model import import_path
 from lit_optim.cli.rendering import show
 from lit_optim.errors import ConfigError, wrong
 from lit_optim.study.intervals import student_t
-from lit_optim.study.plan import Plan
+from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.results import OVER, read_results
 from lit_optim.study.rounds import first_trials, total_runs
 
@@ -103,7 +103,7 @@ def check_folder(folder: Path, typed: str) -> None:
         raise ConfigError(wrong("--dir", typed, f"{parent} cannot be written; choose another folder"))
 
 
-def _run_and_report(args: argparse.Namespace, plan: Plan, app: ComparedApp, folder: Path) -> int:
+def _run_and_report(args: argparse.Namespace, plan: ComparisonPlan, app: ComparedApp, folder: Path) -> int:
     from lit_optim.cli import report
     from lit_optim.cli.compare.run_comparison import run_comparison
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lit_optim.cli.compare.app import CALLBACKS, ComparedApp
 from lit_optim.cli.compare.contenders import complete
-from lit_optim.study.plan import Plan
+from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.results import OVER, RunResult
 from lit_optim.study.rounds import first_trials, total_runs
 
@@ -27,7 +27,7 @@ class Cost(NamedTuple):
     source: str
 
 
-def cost_of_runs(plan: Plan, results: Sequence[RunResult], parallel: int) -> Cost:
+def cost_of_runs(plan: ComparisonPlan, results: Sequence[RunResult], parallel: int) -> Cost:
     """Estimate the time that is left from the runs that have finished.
 
     Args:
@@ -44,7 +44,7 @@ def cost_of_runs(plan: Plan, results: Sequence[RunResult], parallel: int) -> Cos
     return Cost(sum(seconds) / len(seconds) * left / parallel, text)
 
 
-def probe(plan: Plan, app: ComparedApp) -> Cost:
+def probe(plan: ComparisonPlan, app: ComparedApp) -> Cost:
     """Estimate the time of all runs from a few steps of the first one."""
     contender = plan.contenders[0]
     with tempfile.TemporaryDirectory() as folder:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from lit_optim.cli.compare.cost import Cost, in_words
 from lit_optim.cli.rendering import Block, Code, Heading, Table
-from lit_optim.study.plan import Plan
+from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.rounds import total_runs
 
 
-def declaration_blocks(plan: Plan, first: Sequence[str], parallel: int, cost: Cost) -> list[Block]:
+def declaration_blocks(plan: ComparisonPlan, first: Sequence[str], parallel: int, cost: Cost) -> list[Block]:
     """Lay out what is going to be run.
 
     Args:

@@ -15,7 +15,7 @@ from lit_optim.cli.compare.app import ComparedApp, tuning_seed
 from lit_optim.cli.compare.contenders import complete, find_contenders, is_of_hydra, searched_keys
 from lit_optim.cli.compare.metric import choose_metric
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.study.plan import PLAN, Contender, Plan, as_json, read_plan
+from lit_optim.study.plan import PLAN, ComparisonPlan, Contender, as_json, read_plan
 from lit_optim.study.results import RunResult, read_results
 from lit_optim.study.rounds import SOUND, first_trials
 
@@ -25,7 +25,7 @@ MAY_DIFFER = ("tier", "baseline", "command", "version")  # without another run
 OF_SCORES = ("metric", "mode", "test_metric")
 
 
-def declare(args: argparse.Namespace, app: ComparedApp, words: Sequence[str]) -> Plan:
+def declare(args: argparse.Namespace, app: ComparedApp, words: Sequence[str]) -> ComparisonPlan:
     """Return the plan of a command line.
 
     Args:
@@ -45,7 +45,7 @@ def declare(args: argparse.Namespace, app: ComparedApp, words: Sequence[str]) ->
     check_numbers(tier, budget, seeds, studies, search)
     metric, mode = choose_metric(app.config, args.metric, args.mode)
     seed = tuning_seed(app, words)
-    return Plan(
+    return ComparisonPlan(
         script=str(app.script),
         overrides=app.overrides,
         contenders=contenders,
@@ -103,7 +103,7 @@ def check_numbers(tier: str, budget: int, seeds: int, studies: int, search: str)
         raise ConfigError(*problems)
 
 
-def check_contenders(plan: Plan, app: ComparedApp) -> None:
+def check_contenders(plan: ComparisonPlan, app: ComparedApp) -> None:
     """Compose and validate the first trial of every contender.
 
     Raises:
@@ -126,12 +126,12 @@ def check_contenders(plan: Plan, app: ComparedApp) -> None:
         raise ConfigError(*problems)
 
 
-def results_there(plan: Plan, folder: Path) -> list[RunResult]:
+def results_there(plan: ComparisonPlan, folder: Path) -> list[RunResult]:
     """Return the runs that a folder holds, as its own plan declares them."""
     return read_results(folder, read_plan(folder) if (folder / PLAN).exists() else plan)
 
 
-def check_goes_on(plan: Plan, folder: Path, results: Sequence[RunResult]) -> None:
+def check_goes_on(plan: ComparisonPlan, folder: Path, results: Sequence[RunResult]) -> None:
     """Check that the runs of a folder, if there are any, are those of a plan.
 
     Args:
@@ -149,7 +149,7 @@ def check_goes_on(plan: Plan, folder: Path, results: Sequence[RunResult]) -> Non
             raise ConfigError(rule, *found)
 
 
-def write_plan(plan: Plan, folder: Path, results: Sequence[RunResult]) -> None:
+def write_plan(plan: ComparisonPlan, folder: Path, results: Sequence[RunResult]) -> None:
     """Write the plan of a comparison that begins or goes on; where all runs have failed, they are removed.
 
     Args:
@@ -166,7 +166,7 @@ def write_plan(plan: Plan, folder: Path, results: Sequence[RunResult]) -> None:
     temporary.replace(folder / PLAN)
 
 
-def plan_differences(old: Plan, new: Plan, *, scored: bool) -> list[str]:
+def plan_differences(old: ComparisonPlan, new: ComparisonPlan, *, scored: bool) -> list[str]:
     """Return in words what of a comparison that has runs is declared in another way.
 
     Optimizers and seeds may be added; the metric may change until a run has been scored by it.
@@ -178,7 +178,7 @@ def plan_differences(old: Plan, new: Plan, *, scored: bool) -> list[str]:
 
     Example:
         >>> from dataclasses import replace
-        >>> old = Plan("train.py", ("seed=1",), (), "val/loss", "min", budget=5, seeds=(2, 3))
+        >>> old = ComparisonPlan("train.py", ("seed=1",), (), "val/loss", "min", budget=5, seeds=(2, 3))
         >>> plan_differences(old, replace(old, budget=6, seeds=(2, 3, 4), tier="paper"), scored=True)
         ['budget: 5 in its plan, 6 now']
         >>> plan_differences(old, replace(old, metric="val/acc"), scored=False)
@@ -186,7 +186,7 @@ def plan_differences(old: Plan, new: Plan, *, scored: bool) -> list[str]:
     """
     skipped = {*MAY_DIFFER, "contenders", "seeds", *(() if scored else OF_SCORES)}
     problems = []
-    for name in (each.name for each in fields(Plan) if each.name not in skipped):
+    for name in (each.name for each in fields(ComparisonPlan) if each.name not in skipped):
         before, now = (_comparable(name, getattr(plan, name)) for plan in (old, new))
         if before != now:
             problems.append(f"{name}: {before or 'none'} in its plan, {now or 'none'} now")

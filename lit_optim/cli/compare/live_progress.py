@@ -12,7 +12,7 @@ from typing import Any
 
 from lit_optim.cli.compare.cost import in_words
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import JOB, Job, Plan
+from lit_optim.study.plan import JOB, ComparisonPlan, Job
 from lit_optim.study.results import OVER, RunResult, read_result, trials_of
 from lit_optim.study.rounds import total_runs
 from lit_optim.study.selection import best_trial
@@ -30,7 +30,7 @@ class LiveProgress:
         clock: seconds.
     """
 
-    def __init__(self, plan: Plan, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, plan: ComparisonPlan, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.plan, self.folder, self.clock = plan, folder, clock
         self.results: dict[str, RunResult] = {}  # of runs that are over, by folder
         self.pending: list[Job] = []
@@ -94,7 +94,7 @@ class LiveProgress:
         return (self.clock() - self._began) / since * left if since > 0 and left > 0 else None
 
 
-def progress_line(plan: Plan, results: Sequence[RunResult], seconds_left: float | None) -> str:
+def progress_line(plan: ComparisonPlan, results: Sequence[RunResult], seconds_left: float | None) -> str:
     """Say how far a comparison is, and the best trial of each contender so far.
 
     Args:
@@ -104,7 +104,7 @@ def progress_line(plan: Plan, results: Sequence[RunResult], seconds_left: float 
 
     Example:
         >>> from lit_optim.study.plan import Contender
-        >>> plan = Plan("", (), (Contender("sgd", (), ""),), "val/loss", "min", budget=3)
+        >>> plan = ComparisonPlan("", (), (Contender("sgd", (), ""),), "val/loss", "min", budget=3)
         >>> progress_line(plan, [RunResult(Job("sgd", "trial", 0, 1, {}), "finished", 0.25, None)], 90.0)
         '1 of 3 runs over, about 90 s left; best val/loss so far: sgd 0.25'
     """

@@ -11,14 +11,14 @@ from lit_optim.cli.compare.contenders import complete
 from lit_optim.cli.compare.launch import run_jobs
 from lit_optim.cli.compare.live_progress import LiveProgress
 from lit_optim.errors import ConfigError, did_you_mean
-from lit_optim.study.plan import ERROR, Plan
+from lit_optim.study.plan import ERROR, ComparisonPlan
 from lit_optim.study.results import OVER, RunResult, read_results
 from lit_optim.study.rounds import SOUND, next_jobs
 
 NO_RECORD = "NoRecord"
 
 
-def run_comparison(plan: Plan, app: ComparedApp, folder: Path) -> list[RunResult]:
+def run_comparison(plan: ComparisonPlan, app: ComparedApp, folder: Path) -> list[RunResult]:
     """Run what is left of a comparison, and return the results of all runs.
 
     Args:
@@ -49,7 +49,7 @@ def run_comparison(plan: Plan, app: ComparedApp, folder: Path) -> list[RunResult
             run_jobs(app.script, folder, jobs, app.overrides, on_poll=progress.poll)
 
 
-def start_problem(plan: Plan, results: Sequence[RunResult], folder: Path) -> str:
+def start_problem(plan: ComparisonPlan, results: Sequence[RunResult], folder: Path) -> str:
     """Return in words why no other run can succeed; '' where nothing shows it.
 
     One optimizer may fail with a module that others can train, so the same error of two, or of all, is one of the app.
@@ -69,7 +69,7 @@ def start_problem(plan: Plan, results: Sequence[RunResult], folder: Path) -> str
     return next(filter(None, (_unlogged(plan, each) for each in results)), "")
 
 
-def _unlogged(plan: Plan, result: RunResult) -> str:
+def _unlogged(plan: ComparisonPlan, result: RunResult) -> str:
     """Return in words which metric a finished run has not logged."""
     if result.outcome != "finished" or result.record is None:
         return ""

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import PLAN, Plan, read_plan
+from lit_optim.study.plan import PLAN, ComparisonPlan, read_plan
 from lit_optim.study.record_files import read_sound_records
 from lit_optim.study.results import OVER, RunResult, read_sound_results
 from lit_optim.study.summarize import Study, plan_of_records
@@ -46,7 +46,7 @@ def _left_out(problem: str) -> str:
     return f"left out: {problem}"
 
 
-def _check(folder: Path, plan: Plan, results: list[RunResult], problems: list[str]) -> None:
+def _check(folder: Path, plan: ComparisonPlan, results: list[RunResult], problems: list[str]) -> None:
     over = [each for each in results if each.outcome in OVER]
     if not over:
         begun = f"{len(results)} were begun" if results else "none was begun"

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from lit_optim.study.intervals import IQM, Interval, trimmed_interval
-from lit_optim.study.plan import Contender, Plan
+from lit_optim.study.plan import ComparisonPlan, Contender
 from lit_optim.study.search_space import Dimension, SearchSpace, parse_search_space
 from lit_optim.study.selection import TrialResult, best_trial, why_not_tuned
 from lit_optim.study.summary import Band, ContenderSummary, RunSummary
@@ -29,7 +29,7 @@ def worst_of_finished(trials: Sequence[RunSummary], mode: str) -> float:
 
 
 def summarize_contender(
-    given: Contender, trials: Sequence[RunSummary], finals: Sequence[RunSummary], plan: Plan, worst: float
+    given: Contender, trials: Sequence[RunSummary], finals: Sequence[RunSummary], plan: ComparisonPlan, worst: float
 ) -> ContenderSummary:
     """Summarize the runs of an optimizer; its place is not known yet.
 
@@ -115,7 +115,7 @@ def _listed(values: object, count: int) -> list[float]:
     return [values] * count if isinstance(values, float) else values.tolist()  # type: ignore[attr-defined]
 
 
-def _failure(trials: Sequence[RunSummary], finals: Sequence[RunSummary], plan: Plan) -> str:
+def _failure(trials: Sequence[RunSummary], finals: Sequence[RunSummary], plan: ComparisonPlan) -> str:
     if trials and all(math.isnan(run.score) for run in trials):
         return f"all {len(trials)} trials {_how(trials, plan.metric)}" if len(trials) > 1 else _how(trials, plan.metric)
     failed = [run for run in finals if math.isnan(run.score)]

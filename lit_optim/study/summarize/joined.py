@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import Contender, Plan
+from lit_optim.study.plan import ComparisonPlan, Contender
 from lit_optim.study.results import RunResult
 from lit_optim.study.summarize.plain_records import RECORDS
 
@@ -24,7 +24,7 @@ class Study(NamedTuple):
     """
 
     folder: str
-    plan: Plan
+    plan: ComparisonPlan
     results: list[RunResult]
     problems: list[str]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lit_optim.study.intervals import student_t
-from lit_optim.study.plan import Plan
+from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.ranking import FEWEST_SEEDS, Comparison
 from lit_optim.study.search_space import SearchSpace, parse_search_space
 from lit_optim.study.selection import TrialResult, edge_of_best
@@ -43,7 +43,9 @@ def seeds_needed(each: Comparison, seeds: int) -> float:
     )  # Guenther's term for t in place of z
 
 
-def next_steps(contenders: Sequence[ContenderSummary], comparisons: Sequence[Comparison], plan: Plan) -> Iterator[str]:
+def next_steps(
+    contenders: Sequence[ContenderSummary], comparisons: Sequence[Comparison], plan: ComparisonPlan
+) -> Iterator[str]:
     """Yield what to try next, the most important first.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import Contender, Job, Plan
+from lit_optim.study.plan import ComparisonPlan, Contender, Job
 from lit_optim.study.record_files import RunRecord
 from lit_optim.study.results import OVER, RunResult
 
@@ -17,7 +17,7 @@ RECORDS = "records"  # the tier of a plan that was never declared
 
 def plan_of_records(
     records: Sequence[RunRecord], metric: str = "", mode: str = ""
-) -> tuple[Plan, list[RunResult], list[str]]:
+) -> tuple[ComparisonPlan, list[RunResult], list[str]]:
     """Return a plan, its runs, and warnings: a contender for each optimizer with its settings, and a run for each seed.
 
     Args:
@@ -53,7 +53,7 @@ def plan_of_records(
     ]
     baseline = next((name for name in names if name.lower().startswith("adamw")), names[0])
     contenders = tuple(Contender(name, (), "") for name in names)
-    plan = Plan("", (), contenders, metric, mode, tier=RECORDS, search="", budget=0, baseline=baseline)
+    plan = ComparisonPlan("", (), contenders, metric, mode, tier=RECORDS, search="", budget=0, baseline=baseline)
     return plan, numbered, warnings
 
 

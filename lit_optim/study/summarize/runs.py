@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lit_optim.study.plan import Plan
+from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.record_files import MetricRow, StepRow
 from lit_optim.study.results import RunResult
 from lit_optim.study.summary import Point, RunSummary
@@ -18,7 +18,7 @@ def curve_of(result: RunResult, metric: str) -> tuple[Point, ...]:
     return tuple(Point(row.step, row.seconds, row.value) for row in rows if row.name == metric)
 
 
-def summarize_run(result: RunResult, plan: Plan, target: float) -> RunSummary:
+def summarize_run(result: RunResult, plan: ComparisonPlan, target: float) -> RunSummary:
     """Summarize a run.
 
     Args:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lit_optim.study.plan import Plan, as_json
+from lit_optim.study.plan import ComparisonPlan, as_json
 from lit_optim.study.ranking import Scores, compare_all, why_no_ranking
 from lit_optim.study.results import RunResult, final_runs_of, trials_of
 from lit_optim.study.summarize.contenders import summarize_contender, worst_of_finished
@@ -21,7 +21,7 @@ from lit_optim.study.summary import ContenderSummary, Provenance, Summary
 from lit_optim.study.targets import baseline_target
 
 
-def summarize(plan: Plan, results: Sequence[RunResult], problems: Sequence[str] = ()) -> Summary:
+def summarize(plan: ComparisonPlan, results: Sequence[RunResult], problems: Sequence[str] = ()) -> Summary:
     """Summarize a comparison, whole or in part.
 
     Args:
@@ -32,7 +32,7 @@ def summarize(plan: Plan, results: Sequence[RunResult], problems: Sequence[str] 
     Example:
         >>> from lit_optim.study.plan import Contender
         >>> adam = Contender("adam", (), "lr log 1e-4..1e-2")
-        >>> summarize(Plan("train.py", (), (adam,), "val/loss", "min"), []).no_ranking
+        >>> summarize(ComparisonPlan("train.py", (), (adam,), "val/loss", "min"), []).no_ranking
         'no ranking: no final run is over, and trials choose values, with one seed'
     """
     names = [each.name for each in plan.contenders]
@@ -76,7 +76,7 @@ def summarize(plan: Plan, results: Sequence[RunResult], problems: Sequence[str] 
     )
 
 
-def _target(plan: Plan, baseline: Iterable[RunResult]) -> float:
+def _target(plan: ComparisonPlan, baseline: Iterable[RunResult]) -> float:
     curves = [[(point.step, point.value) for point in curve_of(each, plan.metric)] for each in baseline]
     target = baseline_target(curves, plan.mode) if curves else math.nan
     return target if math.isfinite(target) else math.nan
@@ -86,7 +86,7 @@ def _scores(each: ContenderSummary) -> dict[int, float]:
     return {run.seed: run.score for run in each.finals}
 
 
-def _no_ranking(plan: Plan, contenders: Sequence[ContenderSummary]) -> str:
+def _no_ranking(plan: ComparisonPlan, contenders: Sequence[ContenderSummary]) -> str:
     if plan.tier == RECORDS:
         return "no ranking: no study was declared, so how often each optimizer was tuned is not known"
     trained = [each for each in contenders if each.finals or not each.failure]  # others have nothing to rank
@@ -121,7 +121,7 @@ def _in_order(contenders: Sequence[ContenderSummary], mode: str, *, is_ranked: b
     ]
 
 
-def _provenance(plan: Plan, results: Sequence[RunResult]) -> Provenance:
+def _provenance(plan: ComparisonPlan, results: Sequence[RunResult]) -> Provenance:
     runs: list[Mapping[str, Any]] = [each.record.run for each in results if each.record]
     declared = as_json(plan) if plan.tier != RECORDS else json.dumps([run.get("spec") for run in runs], sort_keys=True)
     packages = sorted({name for run in runs for name in run.get("versions", {})})

@@ -9,7 +9,7 @@ from typing import Any
 
 from lit_optim.study.intervals import Interval
 from lit_optim.study.pairing import why_not_paired
-from lit_optim.study.plan import Plan
+from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.ranking import Comparison, sentence
 from lit_optim.study.results import OVER, RunResult
 from lit_optim.study.summarize.plain_records import RECORDS
@@ -79,7 +79,9 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def warnings_of(contenders: Sequence[ContenderSummary], plan: Plan, results: Sequence[RunResult]) -> Iterator[str]:
+def warnings_of(
+    contenders: Sequence[ContenderSummary], plan: ComparisonPlan, results: Sequence[RunResult]
+) -> Iterator[str]:
     """Yield what is missing, not tuned, or differs between runs."""
     missing = [f"{each.name} {', '.join(parts)}" for each in contenders if (parts := _missing(each, plan))]
     if missing:
@@ -115,7 +117,7 @@ def _starts(results: Sequence[RunResult]) -> dict[str, dict[int, dict[str, Any]]
     return found
 
 
-def _missing(each: ContenderSummary, plan: Plan) -> list[str]:
+def _missing(each: ContenderSummary, plan: ComparisonPlan) -> list[str]:
     trials = [f"{each.missing_trials} of {plan.budget} trials"] if each.missing_trials else []
     if each.failure and not each.finals:  # no trial that final runs could repeat
         return trials
@@ -123,7 +125,7 @@ def _missing(each: ContenderSummary, plan: Plan) -> list[str]:
     return trials + ([f"seed{'s' if len(each.missing_seeds) > 1 else ''} {seeds}"] if seeds else [])
 
 
-def notes(plan: Plan, target: float) -> Iterator[str]:
+def notes(plan: ComparisonPlan, target: float) -> Iterator[str]:
     """Yield how the numbers are made."""
     yield (
         "Scores are of the final runs: the last value of the metric. Intervals are 95 % Student t intervals, that of "

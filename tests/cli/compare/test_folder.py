@@ -8,7 +8,7 @@ import pytest
 from lit_optim.cli.compare import check_folder
 from lit_optim.cli.compare.declare import check_goes_on, results_there, write_plan
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import Contender, Job, Plan, as_json, read_plan
+from lit_optim.study.plan import ComparisonPlan, Contender, Job, as_json, read_plan
 from lit_optim.study.results import RunResult
 
 
@@ -24,7 +24,9 @@ def test_folders_that_cannot_hold_a_comparison(tmp_path, monkeypatch):
 
 
 SGD = Contender("sgd", ("optimizer=sgd",), "lr log 1e-4..1")
-PLAN = Plan("train.py", ("a=1", "hydra/launcher=basic"), (SGD,), "val/loss", "min", seeds=(2, 3), baseline="sgd")
+PLAN = ComparisonPlan(
+    "train.py", ("a=1", "hydra/launcher=basic"), (SGD,), "val/loss", "min", seeds=(2, 3), baseline="sgd"
+)
 ADAM = replace(SGD, name="adam")
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from lit_optim.cli.compare.launch import run_jobs
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import Job, Plan, read_job
+from lit_optim.study.plan import ComparisonPlan, Job, read_job
 from lit_optim.study.results import read_result
 
-PLAN = Plan("app.py", (), (), "loss", "min")
+PLAN = ComparisonPlan("app.py", (), (), "loss", "min")
 LAUNCHERS = {
     "basic": None,
     "joblib": "hydra_plugins.hydra_joblib_launcher",
@@ -105,11 +105,11 @@ COMPARE = """
 import sys
 from pathlib import Path
 from lit_optim.cli.compare.launch import run_jobs
-from lit_optim.study.plan import Job, Plan
+from lit_optim.study.plan import Job, ComparisonPlan
 from lit_optim.study.results import OVER, read_result
 
 app, folder, log, launcher, number, *words = sys.argv[1:]
-plan = Plan("app.py", (), (), "loss", "min")
+plan = ComparisonPlan("app.py", (), (), "loss", "min")
 jobs = [
     Job("sgd", "trial", i, 1, {}, (f"name=job{i}", f"log='{log}'", *words)) for i in range(int(number))
 ]

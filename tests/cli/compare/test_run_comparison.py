@@ -14,11 +14,11 @@ from lit_optim.cli.compare.cost import cost_of_runs
 from lit_optim.cli.compare.live_progress import LiveProgress
 from lit_optim.cli.compare.run_comparison import run_comparison
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import Contender, Plan, as_json
+from lit_optim.study.plan import ComparisonPlan, Contender, as_json
 from lit_optim.study.results import read_results
 
 A, B, C = (Contender(name, (f"optimizer={name}",), "lr log 1e-4..1") for name in "abc")
-PLAN = Plan("train.py", (), (A, B, C), "val/loss", "min", budget=5, seeds=(2, 3))
+PLAN = ComparisonPlan("train.py", (), (A, B, C), "val/loss", "min", budget=5, seeds=(2, 3))
 APP = SimpleNamespace(
     script=Path("train.py"), overrides=("data=small", "hydra/launcher=joblib"), prefix="", seed_key="seed", parallel=2
 )

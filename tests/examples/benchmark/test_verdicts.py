@@ -23,7 +23,7 @@ from benchmark.verdicts import (
     put,
     rendered,
 )
-from lit_optim.study.plan import Contender, Job, Plan, as_json
+from lit_optim.study.plan import ComparisonPlan, Contender, Job, as_json
 from lit_optim.study.record_files import MetricRow, RunRecord
 from lit_optim.study.results import RunResult
 from lit_optim.study.search_space import parse_search_space
@@ -213,7 +213,7 @@ def test_folders_are_read(tmp_path):
     job = Job("adam", "seed", 0, 7, {"lr": 0.1})
     folder = tmp_path / "lstm" / job.folder
     folder.mkdir(parents=True)
-    plan = Plan("train.py", (), (Contender("adam", (), "lr log 1e-3..1e-1"),), "val/loss", "min")
+    plan = ComparisonPlan("train.py", (), (Contender("adam", (), "lr log 1e-3..1e-1"),), "val/loss", "min")
     (tmp_path / "lstm" / "plan.json").write_text(as_json(plan))
     (folder / "job.json").write_text(as_json(job))
     (folder / "error.txt").write_text("RuntimeError: no\n")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from _support.fake_comparison import Fake, write_comparison
-from lit_optim.study.plan import Contender, Job, Plan, read_plan
+from lit_optim.study.plan import ComparisonPlan, Contender, Job, read_plan
 from lit_optim.study.results import RunResult, read_results
 from lit_optim.study.summarize import join_studies, summarize
 from lit_optim.study.summarize.joined import Study
@@ -19,7 +19,7 @@ LRS = (1e-4, 1e-3, 1e-2)
 
 def declared(*names, **settings):
     contenders = tuple(Contender(name, (f"optimizer={name}",), "lr log 1e-4..1e-2") for name in names)
-    plan = Plan("train.py", (), contenders, "val/acc", "max", budget=3, seeds=SEEDS, baseline=names[0])
+    plan = ComparisonPlan("train.py", (), contenders, "val/acc", "max", budget=3, seeds=SEEDS, baseline=names[0])
     return replace(plan, **settings)
 
 
