@@ -149,11 +149,28 @@ def _read(path: Path, kind: type[T]) -> T:
             values["contenders"] = tuple(
                 Contender(**{k: _tuples(v) for k, v in each.items()}) for each in given["contenders"]
             )
-        return kind(**values)
+        return _checked(kind(**values))
     except FileNotFoundError:
         raise ConfigError(f"{path}: not there; `lit-optim compare` writes it") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path}: damaged ({error}); restore the file, or move the folder away") from error
+
+
+def _checked(found: T) -> T:
+    """Return what has the types that are declared; the message of the error is a phrase."""
+    integers = (
+        ("budget", "studies", "tuning_seed") if isinstance(found, ComparisonPlan) else ("number", "seed", "study")
+    )
+    wrong = [name for name in integers if type(getattr(found, name)) is not int]
+    if isinstance(found, ComparisonPlan):
+        wrong += [] if found.mode in ("min", "max") else ["mode"]
+        sound = isinstance(found.seeds, tuple) and all(type(seed) is int for seed in found.seeds)
+        wrong += [] if sound else ["seeds"]
+    elif not all(isinstance(value, (int, float)) for value in found.values.values()):
+        wrong.append("values")
+    if wrong:
+        raise ValueError(f"{wrong[0]} is {getattr(found, wrong[0])!r}")
+    return found
 
 
 def _tuples(value: Any) -> Any:

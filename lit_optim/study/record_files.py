@@ -12,6 +12,11 @@ from lit_optim.errors import ConfigError
 
 RUN, STEPS, METRICS = "run.json", "steps.csv", "metrics.csv"
 FORMAT = 1
+KINDS = {  # of what is read of run.json, where it is there
+    **dict.fromkeys(("measured", "versions", "hardware", "git", "spec", "start", "hydra"), dict),
+    **dict.fromkeys(("groups", "switches", "optimizers"), list),
+    **dict.fromkeys(("steps", "state_bytes", "seed"), int),
+}
 MEASURED = ("step", "epoch", "seconds", "loss", "grad_norm", "update_norm")  # the other columns are values
 T = TypeVar("T")
 
@@ -117,6 +122,9 @@ def _read_run(path: Path) -> dict[str, Any]:
         raise _damaged(path, "is not what a record has there") from error
     if version != FORMAT:
         raise ConfigError(f"{path}: has format {version!r}, and this lit-optim reads {FORMAT}; update lit-optim")
+    for key, kind in KINDS.items():
+        if key in run and not isinstance(run[key], kind):
+            raise _damaged(path, f"its {key!r} is {run[key]!r:.80}")
     return dict(run)
 
 

@@ -26,13 +26,15 @@ def baseline_target(curves: Sequence[Curve], mode: str) -> float:
 
 
 def time_to_target(curve: Curve, target: float, mode: str) -> float:
-    """Return the steps or seconds at which a run first reaches the target; infinite where it never does.
+    """Return the steps or seconds at which a run first reaches the target; infinite if it never does, nan without one.
 
     Example:
         >>> curve = [(10, 0.5), (20, 0.3), (30, 0.35)]
         >>> time_to_target(curve, 0.3, "min"), time_to_target(curve, 0.2, "min")
         (20, inf)
     """
+    if math.isnan(target):
+        return math.nan
     return next((time for time, value in curve if (value >= target if mode == "max" else value <= target)), math.inf)
 
 

@@ -30,7 +30,9 @@ def recompute(folder: Path) -> dict[str, Table]:
     target = float(np.median([run["best"] for run in of_baseline])) if of_baseline else NAN
     for run in runs:
         reached = [p for p in run["curve"] if (p[2] >= target if largest else p[2] <= target)]
-        run["steps_to_target"], run["measured_seconds_to_target"] = reached[0][:2] if reached else (math.inf, math.inf)
+        run["steps_to_target"], run["measured_seconds_to_target"] = (
+            reached[0][:2] if reached else (math.inf, math.inf) if math.isfinite(target) else (NAN, NAN)
+        )
     ends = [
         value for run in runs if run["kind"] == "trial" and run["outcome"] == "finished"
         for value in (run["curve"][0][2], run["curve"][-1][2])

@@ -59,3 +59,7 @@ def test_a_harder_target_takes_longer(values, target):
     assert time_to_target(curve, target - 1, "min") >= time_to_target(curve, target, "min")
     flipped = [(time, -value) for time, value in curve]
     assert time_to_target(flipped, -target, "max") == time_to_target(curve, target, "min")
+
+
+def test_no_target_is_not_missed():
+    assert math.isnan(time_to_target([(10, 0.5)], NAN, "min"))

@@ -15,6 +15,7 @@ declared comparison are shown, and not ranked: how often each optimizer was tune
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from lit_optim.cli.report.markdown import report_lines, result_table
 from lit_optim.cli.report.read import read_study
 from lit_optim.cli.report.tables import comparison_rows, contender_rows, for_json, run_rows, write_csv
 from lit_optim.errors import ConfigError
-from lit_optim.study.summarize import join_studies, summarize
+from lit_optim.study.summarize import Study, join_studies, summarize
 from lit_optim.study.summary import Summary
 
 FILES = ("index.html", "report.png", "report.md", "runs.csv", "summary.csv", "comparisons.csv")
@@ -41,11 +42,21 @@ def run(args: argparse.Namespace) -> int:
     """Write the report, and show what it says."""
     if len(args.folders) > 1 and args.out is None:
         raise ConfigError("--out: missing; several folders are joined into one report, name a folder for it")
-    study = join_studies([read_study(folder, args.metric, args.mode) for folder in args.folders])
+    study = join_studies(_studies(args.folders, args.metric, args.mode))
     summary = summarize(study.plan, study.results, study.problems)
     files = write_summary(summary, args.out or args.folders[0] / "report")
     show(_blocks(summary, files), data=_data(summary, files), as_json=args.json)
     return 0
+
+
+def _studies(folders: Sequence[Path], metric: str, mode: str) -> list[Study]:
+    """Read all folders; those of equal names go by their paths."""
+    studies = [read_study(folder, metric, mode) for folder in folders]
+    names = [study.folder for study in studies]
+    return [
+        study._replace(folder=folder.as_posix()) if names.count(study.folder) > 1 else study
+        for folder, study in zip(folders, studies, strict=True)
+    ]
 
 
 def write_summary(summary: Summary, folder: Path) -> list[Path]:
@@ -58,7 +69,10 @@ def write_summary(summary: Summary, folder: Path) -> list[Path]:
     Returns:
         The files, the page first.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {folder}: no folder can be made there ({error.strerror}); name another") from error
     (folder / "report.md").write_text("\n".join(report_lines(summary)) + "\n", encoding="utf-8")
     write_csv(folder / "runs.csv", run_rows(summary))
     write_csv(folder / "summary.csv", contender_rows(summary))

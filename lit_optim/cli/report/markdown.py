@@ -146,7 +146,10 @@ def _provenance(summary: Summary) -> Table:
         ],
         ["script", given.script],
         ["overrides of every run", shlex.join(given.overrides)],
-        ["hash of the configuration", given.config_hash],
+        [
+            "SHA-256 of plan.json, first digits" if summary.budget else "SHA-256 of the specs, first digits",
+            given.config_hash,
+        ],
         ["seed of the trials", str(given.tuning_seed) if summary.budget else ""],
         ["seeds of the final runs", ", ".join(map(str, given.seeds))],
         ["versions", ", ".join(f"{name} {' and '.join(each)}" for name, each in given.versions.items())],

@@ -33,7 +33,7 @@ def join_studies(studies: Sequence[Study]) -> Study:
     """Join studies; contenders of the same name get that of their folder too, the baseline is that of the first study.
 
     Raises:
-        ConfigError: where the metric or its mode differs.
+        ConfigError: where metric, mode, script or overrides differ, and for a folder that is named twice.
     """
     if len(studies) == 1:
         return studies[0]
@@ -42,6 +42,16 @@ def join_studies(studies: Sequence[Study]) -> Study:
     if len(set(scores.values())) > 1:
         given = "; ".join(f"{folder}: {' '.join(filter(None, each))}" for folder, each in scores.items())
         raise ConfigError(f"the comparisons have different metrics ({given}); report them one by one")
+    if repeated := [name for name, count in Counter(study.folder for study in studies).items() if count > 1]:
+        raise ConfigError(f"{repeated[0]}: named twice; name each folder once")
+    ran = {
+        study.folder: " ".join((study.plan.script, *study.plan.overrides))
+        for study in studies
+        if study.plan.tier != RECORDS
+    }
+    if len(set(ran.values())) > 1:
+        given = "; ".join(f"{folder}: {words}" for folder, words in ran.items())
+        raise ConfigError(f"the comparisons trained in different ways ({given}); report them one by one")
     counts = Counter(each.name for study in studies for each in study.plan.contenders)
     contenders, results, problems = list[Contender](), list[RunResult](), list[str]()
     for study in studies:

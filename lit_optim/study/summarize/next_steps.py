@@ -11,7 +11,7 @@ from dataclasses import replace
 from lit_optim.study.intervals import student_t
 from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.ranking import FEWEST_SEEDS, Comparison
-from lit_optim.study.search_space import SearchSpace, parse_search_space
+from lit_optim.study.search_space import Dimension, SearchSpace, parse_search_space
 from lit_optim.study.selection import TrialResult, edge_of_best
 from lit_optim.study.summarize.plain_records import RECORDS
 from lit_optim.study.summary import ContenderSummary
@@ -19,6 +19,7 @@ from lit_optim.study.trial_values import extended_space
 
 NORMAL, POWER = 2.33, 0.84  # quantiles of a two-sided test at 2 %, with a power of 80 %
 MOST_SEEDS = 100
+MOST_NOT_TRIED = 0.15  # share of a range between its edge and the value nearest to it
 
 
 def seeds_needed(each: Comparison, seeds: int) -> float:
@@ -65,18 +66,20 @@ def next_steps(
                 "trainer.gradient_clip_val=1"
             )
     ranked = [each for each in contenders if each.place]
+    chosen = ranked[0] if ranked else None
     if len(ranked) > 1:
         names = (ranked[0].name, ranked[1].name)
         first = next((c for c in comparisons if {c.better, c.other} == {*names}), None)
         if first and first.verdict == "not distinguishable":
-            yield _choice(ranked[0], ranked[1], first)
+            chosen, words = _choice(ranked[0], ranked[1], first)
+            yield words
     fewest = min((len(each.finals) for each in contenders if not each.failure), default=0)
     if plan.tier == RECORDS:
         yield "compare the optimizers with equal tuning: lit-optim compare train.py optimizer=..."
     elif fewest < FEWEST_SEEDS and not any(each.missing_seeds for each in contenders if not each.failure):
         yield f"run the final runs with more seeds: a ranking needs {FEWEST_SEEDS}, 5 are usual"
-    if ranked and (words := _words(ranked[0])):
-        yield f"train with {ranked[0].name}: {shlex.join(('python', plan.script, *words))}"
+    if chosen and (overrides := _words(chosen)):
+        yield f"train with {chosen.name}: {shlex.join(('python', plan.script, *overrides))}"
 
 
 def _wider(each: ContenderSummary, mode: str) -> str:
@@ -90,6 +93,8 @@ def _wider(each: ContenderSummary, mode: str) -> str:
     if first.choices or not side:
         return ""
     tried = [1 - run.values[first.key] if first.complement else run.values[first.key] for run in each.trials]
+    if _share_not_tried(first, side, tried) > MOST_NOT_TRIED:
+        return f"{each.name} is not tuned: {len(results)} trials do not reach the edges of its space; raise --budget"
     whole = replace(first, low=min(first.low, *tried), high=max(first.high, *tried))
     beyond = extended_space(SearchSpace((whole,)), side)
     if beyond is None:
@@ -97,6 +102,14 @@ def _wider(each: ContenderSummary, mode: str) -> str:
     wider = replace(whole, **{side: getattr(beyond.dimensions[0], side)})
     text = "; ".join(str(wider if dimension is first else dimension) for dimension in dimensions)
     return f"{each.name} is not tuned: give it a wider space, --space '{each.name.partition(' (')[0]}: {text}'"
+
+
+def _share_not_tried(dimension: Dimension, side: str, tried: Sequence[float]) -> float:
+    """Return which share of a range lies between the outermost value tried and the edge on that side."""
+    scale = math.log if dimension.log else float
+    low, high = scale(dimension.low), scale(dimension.high)
+    gap = scale(min(tried)) - low if side == "low" else high - scale(max(tried))
+    return gap / (high - low)
 
 
 def _selected(each: ContenderSummary) -> str:
@@ -111,21 +124,24 @@ def _words(each: ContenderSummary) -> list[str]:
     return [word for word in words if not word.endswith("=[]")]
 
 
-def _choice(one: ContenderSummary, other: ContenderSummary, pair: Comparison) -> str:
-    """Say which of two that are not distinguishable to take, and how many seeds would tell them apart."""
+def _choice(one: ContenderSummary, other: ContenderSummary, pair: Comparison) -> tuple[ContenderSummary, str]:
+    """Choose one of two that are not distinguishable; say why, and how many seeds would tell them apart."""
     needed = seeds_needed(pair, len(one.finals))
     more = f"about {needed:.0f} seeds" if needed <= MOST_SEEDS else f"more than {MOST_SEEDS} seeds"
+    chosen = one
     small, large = sorted((one, other), key=lambda each: each.state_bytes)
     simple, rich = sorted((one, other), key=lambda each: len(each.best_values))
     if untuned := [each.name for each in (one, other) if each.why_not_tuned]:
         why = f"{' and '.join(untuned)} can still gain by tuning"
     elif small.state_bytes < 0.95 * large.state_bytes:
+        chosen = small
         why = f"take {small.name}, whose state is smaller ({_bytes(small.state_bytes)}, {_bytes(large.state_bytes)})"
     elif len(simple.best_values) < len(rich.best_values):
+        chosen = simple
         why = f"take {simple.name}, which has fewer values to tune"
     else:
         why = "either will do"
-    return f"{one.name} and {other.name} are not distinguishable: {why}; to tell them apart takes {more}"
+    return chosen, f"{one.name} and {other.name} are not distinguishable: {why}; to tell them apart takes {more}"
 
 
 def _bytes(count: int) -> str:

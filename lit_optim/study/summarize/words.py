@@ -130,7 +130,9 @@ def notes(plan: ComparisonPlan, target: float) -> Iterator[str]:
     yield (
         "Scores are of the final runs: the last value of the metric. Intervals are 95 % Student t intervals, that of "
         "the interquartile mean with winsorized variance. With so few seeds a percentile bootstrap is too narrow: at "
-        "5 seeds it covers the true mean in 83 of 100 studies, the t interval in 95."
+        "5 seeds it covers the true mean in 83 of 100 studies, the t interval in 95. "
+        "Of fewer than 4 seeds the interquartile mean is the mean. Where a final run failed, both are of the others, "
+        "and the optimizer is last."
     )
     yield (
         "Pairs are compared by the paired t test on the same seeds, p corrected by Holm for all pairs; the interval of "
@@ -141,9 +143,13 @@ def notes(plan: ComparisonPlan, target: float) -> Iterator[str]:
             f"The target, {target:.4g}, is the median over the final runs of {plan.baseline} of the best {plan.metric} "
             "of each; a run that misses it counts as infinite."
         )
+    else:
+        yield f"There is no target: no final run of {plan.baseline or 'a baseline'} has logged a finite {plan.metric}."
     if plan.tier != RECORDS:
         yield (
             f"Each optimizer had {plan.budget} trials ({plan.search}), all of the full schedule, selected by the last "
             f"{plan.metric}; final runs have other seeds, the same for every optimizer. The expected best of k trials "
-            "takes all of them as drawn at random, those beyond an edge of the space too."
+            "takes all of them as drawn at random, those beyond an edge of the space too; one that failed counts there "
+            "as the worst value that a finished trial has logged first or last."
         )
+    yield "Times are of the clock: runs that shared a machine with others are slower, and their times do not compare."

@@ -91,3 +91,21 @@ def test_so_many_seeds_have_the_power():
     critical = stats.t.ppf(0.99, needed - 1)
     power = 1 - stats.nct.cdf(critical, needed - 1, shift)
     assert power == pytest.approx(0.8, abs=0.06)
+
+
+def test_a_space_that_few_trials_do_not_reach_the_edges_of():
+    plan = declared("a", contenders=(Contender("a", (), "lr log 1e-6..1"),))
+    found = steps_of(plan, trials("a", (0.1, 0.2, 0.3)))
+    assert "a is not tuned: 3 trials do not reach the edges of its space; raise --budget" in found
+
+
+def test_the_command_is_that_of_the_one_chosen():
+    two = [each._replace(job=Job("b", each.job.kind, each.job.number, each.job.seed, {**each.job.values, "k": 1},
+                                 ("optimizer=b",)))
+           for each in (*trials("b"), *finals("b", (2, 3, 4, 5, 7)))]  # fmt: skip
+    one = [each._replace(job=Job("a", each.job.kind, each.job.number, each.job.seed, each.job.values, ("optimizer=a",)))
+           for each in runs(a=(1, 3, 4, 6, 6.5))]  # fmt: skip
+    summary = summarize(declared("a", "b"), [*one, *two])
+    assert summary.contenders[0].name == "b"
+    assert any("take a, which has fewer" in each for each in summary.next_steps)
+    assert summary.next_steps[-1] == "train with a: python train.py optimizer=a"

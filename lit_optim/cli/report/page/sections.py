@@ -136,7 +136,7 @@ def provenance(summary: Summary) -> Markup:
         "Script": tag("code", " ".join((source.script, *source.overrides))) if source.script else "",
         "Plan": f"tier {summary.tier}{trials}",
         "Seeds": f"{', '.join(map(str, source.seeds)) or 'none'} (final runs); {source.tuning_seed} (trials)",
-        "Configuration": f"SHA-256 {source.config_hash}",
+        "Configuration": f"SHA-256 of {'plan.json' if summary.budget else 'the specs'}: {source.config_hash}...",
         "Versions": "; ".join(f"{name} {', '.join(found)}" for name, found in source.versions.items()),
         "Hardware": bullets(source.hardware),
         "Commits of the app": ", ".join(source.commits),
