@@ -150,7 +150,8 @@ def sentence(each: Comparison, metric: str) -> str:
     numbers = f"by {each.difference:.3g} [{each.low:.3g}, {each.high:.3g}], p = {each.p:.2g}"
     if each.verdict == "better":
         return f"{each.better} is better than {each.other}: {metric} {numbers}"
-    return f"{each.better} and {each.other} are not distinguishable: {metric} differs {numbers}"
+    but = f"; the interval leaves 0 out, but p is not below {LEVEL:g}" if each.low > 0 else ""
+    return f"{each.better} and {each.other} are not distinguishable: {metric} differs {numbers}{but}"
 
 
 def why_no_ranking(scores: Scores, trials: Mapping[str, int]) -> str:

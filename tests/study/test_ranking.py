@@ -142,6 +142,11 @@ def test_why_no_ranking(scores, trials, words):
     assert why_no_ranking(scores, trials) == words
 
 
+def test_an_interval_without_0_where_p_is_too_high_is_explained():
+    pair = Comparison("adam", "sgd", 0.1, 0.01, 0.19, 0.03, "not distinguishable")
+    assert sentence(pair, "val/loss").endswith("p = 0.03; the interval leaves 0 out, but p is not below 0.02")
+
+
 def test_a_sentence_says_what_is_better_in_units_of_the_metric():
     each = Comparison("lion", "sgd", 0.0123456, 0.00111, 0.0235, 0.0123, "better")
     assert sentence(each, "val/acc") == "lion is better than sgd: val/acc by 0.0123 [0.00111, 0.0235], p = 0.012"

@@ -70,7 +70,8 @@ def _pairs(summary: Summary) -> Table:
     for each in summary.comparisons:
         sound = each.verdict != "not compared"
         interval = f"[{each.low:.3g}, {each.high:.3g}]" if sound else ""
-        difference, p = (f"{each.difference:.3g}", f"{each.p:.2g}") if sound else ("", "")
+        difference = f"{each.difference:.3g}" if sound else ""
+        p = f"{each.p:.2g}" if sound and not summary.no_ranking else ""
         rows.append([names[each.better], names[each.other], difference, interval, p, each.verdict])
     return Table(head, rows)
 

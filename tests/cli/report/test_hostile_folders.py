@@ -78,3 +78,16 @@ def test_a_place_where_nothing_can_be_written(folder, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["report", str(folder), "--out", str(tmp_path / "file")]) == 2
     assert "no folder can be made there" in capsys.readouterr().err
+
+
+def test_no_p_without_a_ranking(tmp_path, capsys):
+    folder = write_comparison(tmp_path / "c", (Fake("adam"), Fake("sgd", 0.75, missing=(105,))))
+    main(["report", str(folder)])
+    text = (folder / "report" / "report.md").read_text()
+    (row,) = [line for line in text.splitlines() if line.endswith("| not ranked |")]
+    assert row.split(" | ")[-2] == ""
+
+
+def test_a_letter_that_the_font_of_the_picture_has_not(tmp_path, capsys):
+    """No warning, which would be an error here."""
+    assert main(["report", str(write_comparison(tmp_path / "c", (Fake("\u96ea"), PLANTED)))]) == 0

@@ -33,7 +33,8 @@ def finals_alt(summary: Summary) -> str:
     word = "highest" if summary.mode == "max" else "lowest"
     best = [each for each in summary.contenders if math.isfinite(each.mean.center) and not each.failure]
     order = sorted(best, key=lambda each: each.mean.center, reverse=summary.mode == "max")
-    said = [f"{each.name} ends {word}, at {interval_words(each.mean)}" for each in order[:1]]
+    top = "ends at" if summary.no_ranking else f"ends {word}, at"
+    said = [f"{each.name} {top} {interval_words(each.mean)}" for each in order[:1]]
     said += [f"{each.name} {interval_words(each.mean)}" for each in order[1:]]
     return listed([*said, *_failures(summary)], "no final run has finished")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -35,4 +36,6 @@ def write_picture(summary: Summary, folder: str | Path) -> None:
         for each in summary.contenders
     ]
     figure = draw_comparison(shown, summary.metric, summary.score_metric, summary.title)
-    figure.savefig(Path(folder) / PICTURE, metadata={"Software": None})  # without the version of matplotlib
+    with warnings.catch_warnings():  # a font without a letter of a name draws a box in its place
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        figure.savefig(Path(folder) / PICTURE, metadata={"Software": None})  # without the version of matplotlib

@@ -20,7 +20,12 @@ def body_of(summary: Summary) -> Markup:
         (
             answer(summary),
             controls(summary),
-            section("Ranking", tables.ranking_table(summary), grid(*_finals(summary)), _pairs(summary)),
+            section(
+                "Final runs" if summary.no_ranking else "Ranking",
+                tables.ranking_table(summary),
+                grid(*_finals(summary)),
+                _pairs(summary),
+            ),
             section("Curves", grid(summary_charts.band_charts(summary), summary_charts.loss_charts(summary))),
             section("Time to the target", *_target(summary)),
             section("Tuning", *_tuning(summary)),

@@ -148,7 +148,7 @@ def cost_charts(summary: Summary) -> Markup:
     """Draw step time, memory and tuning time."""
     of: list[tuple[str, str, Callable[[ContenderSummary], float]]] = [
         ("Median time of a step", "ms", lambda each: each.step_seconds * 1e3),
-        ("State of the optimizer", "MiB", lambda each: each.state_bytes / MIB if each.state_bytes else math.nan),
+        ("State of the optimizer", "MiB", lambda each: each.state_bytes / MIB if each.model else math.nan),
         ("Peak memory", "MiB", lambda each: each.peak_memory / MIB if each.peak_memory else math.nan),
         ("Training time of all trials", "minutes", lambda each: each.tuning_seconds / 60),
     ]

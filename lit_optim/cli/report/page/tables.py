@@ -47,7 +47,7 @@ def _difference(summary: Summary, each: ContenderSummary) -> tuple[str, str]:
     if pair is None:
         return NONE, NONE
     words = f"{figure_of(pair.difference, 3)} [{figure_of(pair.low, 3)}, {figure_of(pair.high, 3)}]"
-    return words, figure_of(pair.p, 2)
+    return words, NONE if summary.no_ranking else figure_of(pair.p, 2)
 
 
 def _marks(summary: Summary, each: ContenderSummary) -> Markup:
@@ -102,7 +102,7 @@ def cost_table(summary: Summary) -> Markup:
     """Write time and memory of each contender."""
     rows = [
         (
-            each.name, figure_of(each.step_seconds * 1e3, 3), _mib(each.state_bytes), _mib(each.peak_memory),
+            each.name, figure_of(each.step_seconds * 1e3, 3), _state(each), _mib(each.peak_memory),
             str(each.tuning_runs), figure_of(each.tuning_seconds, 3), figure_of(each.steps_to_target),
             figure_of(each.seconds_to_target, 3), figure_of(each.steps_of_studies),
         )
@@ -114,6 +114,11 @@ def cost_table(summary: Summary) -> Markup:
     )  # fmt: skip
     caption = "Cost. To target: median over the final runs, and of the fastest trial over the studies; ∞: missed"
     return html_table(caption, head, rows, numeric=range(1, 9))
+
+
+def _state(each: ContenderSummary) -> str:
+    """Write the bytes of an optimizer's state, of which plain SGD has none."""
+    return "0" if each.model and not each.state_bytes else _mib(each.state_bytes)
 
 
 def _mib(size: int) -> str:
