@@ -19,6 +19,7 @@ from lit_optim.study.trial_values import extended_space
 
 NORMAL, POWER = 2.33, 0.84  # quantiles of a two-sided test at 2 %, with a power of 80 %
 MOST_SEEDS = 100
+FEWEST_TRIALS = 3  # of which a best one may be enclosed
 
 
 def seeds_needed(each: Comparison, seeds: int) -> float:
@@ -86,6 +87,8 @@ def _wider(each: ContenderSummary, mode: str) -> str:
     dimensions = parse_search_space(each.space).dimensions
     first = next(dimension for dimension in dimensions if dimension.key == each.sensitivity_key)
     results = [TrialResult(run.values, run.score, run.outcome) for run in each.trials]
+    if len(results) < FEWEST_TRIALS:
+        return f"{each.name} is not tuned: give it more trials, --budget 15, with another --dir"
     side = edge_of_best(first, results, mode)
     if first.choices or not side:
         return ""

@@ -88,7 +88,7 @@ MISSING = "val/loss: runs/a/trial-00 has not logged it"
     ("behaviour", "plan", "message", "runs"),
     [
         ({"a": {"val/los": 1.0}}, PLAN, f"{MISSING}; did you mean 'val/los'? Logged: val/los", 1),
-        ({"a": {}}, PLAN, f"{MISSING}; write --metric NAME Logged: none", 1),
+        ({"a": {}}, PLAN, f"{MISSING}; write --metric NAME. Logged: none", 1),
         (
             {"a": {"val/loss": 1.0, "x": 2.0}},
             replace(PLAN, test_metric="test/acc"),
