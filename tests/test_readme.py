@@ -16,6 +16,7 @@ import lit_optim
 from _support.pages import PAGES, ROOT, blocks, commands
 from conftest import CONF, TESTED, UNTESTED, preset_names
 from lit_optim.config.read.preset_header import header
+from lit_optim.config.read.presets import SWEEP
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TABLE = (ROOT / "docs" / "optimizers.md").read_text(encoding="utf-8")
@@ -50,7 +51,7 @@ def test_groups_and_callbacks_are_in_the_table():
     table = TABLE[: TABLE.index("##")]
     for group in ("param_groups", "optim_callbacks", "resume"):
         assert all(name in row(group) for name in preset_names(group))
-    groups = {folder.name for folder in CONF.iterdir() if folder.is_dir() and not folder.name.startswith("_")}
+    groups = {folder.name for folder in CONF.iterdir() if folder.is_dir() and not folder.name.startswith(("_", SWEEP))}
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == groups
 
 
@@ -60,7 +61,7 @@ def test_it_is_short():
 
 
 def test_it_counts_the_presets():
-    groups = {folder.name for folder in CONF.iterdir() if folder.is_dir() and not folder.name.startswith("_")}
+    groups = {folder.name for folder in CONF.iterdir() if folder.is_dir() and not folder.name.startswith(("_", SWEEP))}
     assert int(re.search(r"(\d+) commented presets", README)[1]) == sum(len(preset_names(group)) for group in groups)
 
 

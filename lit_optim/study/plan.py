@@ -17,6 +17,7 @@ from lit_optim.errors import ConfigError
 
 FORMAT = 1
 PLAN, JOB, ERROR, RECORD, RUNS = "plan.json", "job.json", "error.txt", "record", "runs"
+RUNNING = "running"  # in the folder of a job until its process has ended it, a test after training included
 T = TypeVar("T", "ComparisonPlan", "Job")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import ERROR, JOB, RECORD, RUNS, ComparisonPlan, Job, read_job
+from lit_optim.study.plan import ERROR, JOB, RECORD, RUNNING, RUNS, ComparisonPlan, Job, read_job
 from lit_optim.study.record_files import RunRecord, read_record
 from lit_optim.study.selection import TrialResult
 
@@ -76,7 +76,10 @@ def read_result(folder: Path, plan: ComparisonPlan) -> RunResult:
     name = plan.test_metric if job.kind == "seed" and plan.test_metric else plan.metric
     values = [row.value for row in record.metrics if row.name == name]
     outcome = str(record.run.get("outcome", "running"))
-    outcome = "crashed" if text and outcome == "running" else outcome
+    if text and outcome == "running":
+        outcome = "crashed"
+    elif not text and (folder / RUNNING).exists():  # what the app does after its fit goes on, or was killed
+        outcome = "running"
     return RunResult(job, outcome, values[-1] if values else math.nan, record, text or str(record.run.get("error", "")))
 
 

@@ -10,8 +10,7 @@ from lit_optim.config.read.preset_header import header
 from lit_optim.errors import ConfigError
 from lit_optim.study.search_space import Dimension, joined_spaces, parse_search_space, with_whole_lists
 
-# what trains no model alone: `any` is no optimizer yet, muon takes matrices only
-NOT_ALONE = {"any", "muon"}
+NOT_ALONE = {"any"}  # no optimizer yet
 WITH_SPACE = [name for name in preset_names("optimizer") if header("optimizer", name).search]
 CONTENDERS = ["lookahead", "swats"]
 

@@ -112,5 +112,19 @@ def _run_and_report(args: argparse.Namespace, plan: ComparisonPlan, app: Compare
     except KeyboardInterrupt:
         over = sum(each.outcome in OVER for each in read_results(folder, plan))
         print(f"\nstopped: {over} of {total_runs(plan)} runs are over; the same command goes on", file=sys.stderr)
+        _report_so_far(plan, folder)
         return INTERRUPTED
+    except ConfigError:
+        _report_so_far(plan, folder)
+        raise
     return report.run(argparse.Namespace(folders=[Path(args.dir)], out=None, metric="", mode="", json=args.json))
+
+
+def _report_so_far(plan: ComparisonPlan, folder: Path) -> None:
+    from lit_optim.cli.report import write_summary
+    from lit_optim.study.summarize import summarize
+
+    results = read_results(folder, plan)
+    if any(each.outcome in OVER for each in results):
+        page, *_ = write_summary(summarize(plan, results), folder / "report")
+        print(f"what there is so far: {page}", file=sys.stderr)

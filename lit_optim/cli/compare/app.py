@@ -159,7 +159,7 @@ def _checked(app: ComparedApp) -> ComparedApp:
             entry = f"`- {app.group(name)}: {first}`"
             problems.append(f"{name}: no such config group in {app.app.name}.yaml; add {entry} to its defaults list")
     if not _has(app.config, app.seed_key):
-        near = did_you_mean(app.seed_key, app.config)
+        near = did_you_mean(app.seed_key, app.config) if app.seed_key != "seed" else ""
         remedy = "add it and seed everything with it, or name the key of your seed: --seed-key model.seed"
         problems.append(f"{app.seed_key}: no such key in {app.app.name}.yaml{near or f'; {remedy}'}")
     if choices.get(RECIPE) not in (None, "null", "none"):

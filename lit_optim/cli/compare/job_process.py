@@ -17,10 +17,9 @@ from typing import Any, NamedTuple
 
 from lit_optim.config.hydra_main import output_dir, without_null
 from lit_optim.errors import config_error_in
-from lit_optim.study.plan import ERROR, RECORD
+from lit_optim.study.plan import ERROR, RECORD, RUNNING
 
 JOBS = "LIT_OPTIM_JOBS"  # of the environment: the file that holds a batch
-RUNNING = "running"  # a file in a job's folder, locked by the process that runs it
 WATCH_SECONDS = 0.5
 NO_RECORD = (
     "NoRecord: the run has ended without a record; its module needs lit_optim.ConfigureOptimizersMixin, and the app "
@@ -117,8 +116,10 @@ def was_interrupted(error: BaseException) -> bool:
         >>> was_interrupted(KeyboardInterrupt()), was_interrupted(SystemExit(143)), was_interrupted(SystemExit(2))
         (True, True, False)
     """
-    by_code = isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128
-    return by_code or isinstance(error, KeyboardInterrupt)
+    if isinstance(error, SystemExit):  # Lightning's Trainer exits with 1 from within a KeyboardInterrupt
+        by_code = isinstance(error.code, int) and error.code > 128
+        return by_code or isinstance(error.__context__, KeyboardInterrupt)
+    return isinstance(error, KeyboardInterrupt)
 
 
 def write_error(folder: str | Path, error: BaseException) -> None:

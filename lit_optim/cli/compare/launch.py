@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from lit_optim.cli.compare.job_process import JOBS, RUNNING, is_running
+from lit_optim.cli.compare.job_process import JOBS, is_running
 from lit_optim.errors import ConfigError
 from lit_optim.run_folder import claim_folder
-from lit_optim.study.plan import ERROR, JOB, RECORD, Job, as_json
+from lit_optim.study.plan import ERROR, JOB, RECORD, RUNNING, Job, as_json
 
 LOG = "compare.log"
 POLL_SECONDS = 0.5
@@ -168,6 +168,7 @@ def _is_over(folder: Path) -> bool:
 
 def _not_begun(script: Path, folder: Path, code: int) -> str:
     said = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-6:]
+    said = said[-1:] if "Traceback" in "".join(said) or "  File " in "".join(said) else said
     return f"{script}: ended (exit code {code}) before its first job; {LOG} in {folder} ends:\n" + "\n".join(said)
 
 

@@ -76,7 +76,7 @@ def _unlogged(plan: ComparisonPlan, result: RunResult) -> str:
     logged = {row.name for row in result.record.metrics}
     for option, name in (("--metric", plan.metric), ("--test-metric", plan.test_metric)):
         if name and name not in logged:
-            near = did_you_mean(name, logged) or f"; write {option} NAME"
+            near = did_you_mean(name, logged) or f"; write {option} NAME."
             names = ", ".join(sorted(logged)) or "none, so add self.log(...) to the validation step"
             return f"{name}: {result.job.folder} has not logged it{near} Logged: {names}"
     return ""

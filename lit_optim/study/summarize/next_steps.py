@@ -20,6 +20,7 @@ from lit_optim.study.trial_values import extended_space
 NORMAL, POWER = 2.33, 0.84  # quantiles of a two-sided test at 2 %, with a power of 80 %
 MOST_SEEDS = 100
 MOST_NOT_TRIED = 0.15  # share of a range between its edge and the value nearest to it
+FEWEST_TRIALS = 3  # of which a best one may be enclosed
 
 
 def seeds_needed(each: Comparison, seeds: int) -> float:
@@ -89,12 +90,14 @@ def _wider(each: ContenderSummary, mode: str) -> str:
     dimensions = parse_search_space(each.space).dimensions
     first = next(dimension for dimension in dimensions if dimension.key == each.sensitivity_key)
     results = [TrialResult(run.values, run.score, run.outcome) for run in each.trials]
+    if len(results) < FEWEST_TRIALS:
+        return f"{each.name} is not tuned: give it more trials, --budget 15, with another --dir"
     side = edge_of_best(first, results, mode)
     if first.choices or not side:
         return ""
     tried = [1 - run.values[first.key] if first.complement else run.values[first.key] for run in each.trials]
     if _share_not_tried(first, side, tried) > MOST_NOT_TRIED:
-        return f"{each.name} is not tuned: {len(results)} trials do not reach the edges of its space; raise --budget"
+        return f"{each.name} is not tuned: {len(results)} trials do not reach the edges of its space; raise --budget, with another --dir"
     whole = replace(first, low=min(first.low, *tried), high=max(first.high, *tried))
     beyond = extended_space(SearchSpace((whole,)), side)
     if beyond is None:

@@ -135,17 +135,17 @@ def test_a_preset_of_the_app(app):
     assert (plan.contenders[0].space, plan.contenders[0].source) == ("lr log 0.001..1", "us")
 
 
-MUON = "optimizer=muon: its preset declares no search space; write one, e.g. --space 'muon: lr log 1e-4..1e-2'"
+ANY = "optimizer=any: its preset declares no search space; write one, e.g. --space 'any: lr log 1e-4..1e-2'"
 WRONG = [
     (["trainer.max_epochs=1"], "optimizer=: missing; write e.g. `lit-optim compare train.py optimizer=sgd,adamw`"),
     (["optimizer="], "optimizer=: empty; write the optimizers to compare, e.g. optimizer=sgd,adamw"),
     (["optimizer=sgd,adamww"], "optimizer=adamww: no preset of that name; did you mean 'adamw'?"),
     (["optimizer=sgd,sgd"], "optimizer=sgd: named twice"),
-    (["optimizer=muon,sgd"], MUON),
+    (["optimizer=any,sgd"], ANY),
     (["optimizer=sgd", "--space", "adamw: lr log 1..2"], "--space 'adamw: lr log 1..2': names none of the optimizers"),
     (["optimizer=sgd", "--space", "sgd: lr log 2..1"], "--space sgd='lr log 2..1': 2 is not below 1"),
     (["optimizer=sgd", "--space", "sgd: lrr log 1..2"], "sgd: optimizer.lrr=1.425: no such key; did you mean 'lr'?"),
-    (["optimizer=swats", "--space", "swats: optimizer=muon; swats.switch_tol log 1e-9..1"], "needs `optimizer=NAME`"),
+    (["optimizer=swats", "--space", "swats: optimizer=any; swats.switch_tol log 1e-9..1"], "needs `optimizer=NAME`"),
     (["optimizer=sgd", "trainer.max_epochs=1,2"], "or start a comparison for each of them"),
     (["optimizer=sgd", "optimizer.lr=0.1"], "optimizer.lr=0.1: is tuned for sgd; leave it out"),
     (["optimizer=sgd", "recipe=cnn"], "recipe=cnn: sets the optimizer too; write its schedule and groups"),

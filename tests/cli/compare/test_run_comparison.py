@@ -1,5 +1,7 @@
 """The rounds of a comparison with folders, without the processes: what a first run shows, and what is on the screen."""
 
+import argparse
+import contextlib
 import csv
 import json
 import math
@@ -9,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from lit_optim.cli import compare
 from lit_optim.cli.compare import run_comparison as module
 from lit_optim.cli.compare.cost import cost_of_runs
 from lit_optim.cli.compare.live_progress import LiveProgress
@@ -88,7 +91,7 @@ MISSING = "val/loss: runs/a/trial-00 has not logged it"
     ("behaviour", "plan", "message", "runs"),
     [
         ({"a": {"val/los": 1.0}}, PLAN, f"{MISSING}; did you mean 'val/los'? Logged: val/los", 1),
-        ({"a": {}}, PLAN, f"{MISSING}; write --metric NAME Logged: none", 1),
+        ({"a": {}}, PLAN, f"{MISSING}; write --metric NAME. Logged: none", 1),
         (
             {"a": {"val/loss": 1.0, "x": 2.0}},
             replace(PLAN, test_metric="test/acc"),
@@ -148,3 +151,18 @@ def test_the_cost_of_what_is_left(launched, tmp_path):
     results = read_results(tmp_path, PLAN)
     assert cost_of_runs(PLAN, results, 2).seconds == 6 * 10.0 / 2
     assert not math.isnan(results[0].score)
+
+
+@pytest.mark.parametrize("ends", [ConfigError("the metric is not logged"), KeyboardInterrupt()])
+def test_what_ends_early_leaves_a_report_of_what_there_is(ends, tmp_path, monkeypatch, capsys):
+    (job, *_) = module.next_jobs(PLAN, [])
+    write_run(tmp_path, job, {"val/loss": 0.25})
+
+    def stopped(*_):
+        raise ends
+
+    monkeypatch.setattr(module, "run_comparison", stopped)
+    with pytest.raises(ConfigError) if isinstance(ends, ConfigError) else contextlib.nullcontext():
+        assert compare._run_and_report(argparse.Namespace(dir=str(tmp_path), json=False), PLAN, APP, tmp_path) == 130
+    assert ",0.25," in (tmp_path / "report" / "runs.csv").read_text(encoding="utf-8")
+    assert f"what there is so far: {tmp_path}/report/index.html" in capsys.readouterr().err

@@ -96,7 +96,7 @@ def test_so_many_seeds_have_the_power():
 def test_a_space_that_few_trials_do_not_reach_the_edges_of():
     plan = declared("a", contenders=(Contender("a", (), "lr log 1e-6..1"),))
     found = steps_of(plan, trials("a", (0.1, 0.2, 0.3)))
-    assert "a is not tuned: 3 trials do not reach the edges of its space; raise --budget" in found
+    assert "a is not tuned: 3 trials do not reach the edges of its space; raise --budget, with another --dir" in found
 
 
 def test_the_command_is_that_of_the_one_chosen():

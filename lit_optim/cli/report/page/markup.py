@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 NONE, MINUS = "\u2013", "\u2212"  # a number that is not known; the sign of numbers
+MEASURED = "measured"  # class of all elements with times or memory, which no other run repeats
 WORDY = 24  # characters of a cell that gets a wide column
 VOID = frozenset(("meta", "link", "br"))  # elements without an end tag
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")  # what HTML and UTF-8 cannot hold
@@ -69,7 +70,11 @@ def _attribute(value: object) -> str:
 
 
 def html_table(
-    caption: str, head: Sequence[str], rows: Iterable[Sequence[object]], numeric: Iterable[int] = ()
+    caption: str,
+    head: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    numeric: Iterable[int] = (),
+    measured: Iterable[int] = (),
 ) -> Markup:
     """Write a table that scrolls within its box; the first cell of a row is its header.
 
@@ -78,20 +83,22 @@ def html_table(
         head: of the columns.
         rows: of cells.
         numeric: columns that are aligned at the right.
+        measured: numeric columns that are times or memory, which no other run repeats.
     """
-    right = frozenset(numeric)
+    right, unlike = frozenset(numeric), frozenset(measured)
     body = concat(
-        tag("tr", *(_cell(cell, i, i in right) for i, cell in enumerate(row))) for row in rows
+        tag("tr", *(_cell(cell, i, i in right, i in unlike) for i, cell in enumerate(row))) for row in rows
     )  # fmt: skip
     heads = concat(tag("th", text, scope="col", class_="n" if i in right else None) for i, text in enumerate(head))
     inside = tag("table", tag("caption", tag("span", caption)), tag("thead", tag("tr", heads)), tag("tbody", body))
     return tag("div", inside, class_="box", tabindex="0", role="region", aria_label=caption)
 
 
-def _cell(cell: object, column: int, right: bool) -> Markup:
+def _cell(cell: object, column: int, right: bool, measured: bool) -> Markup:
     if column == 0:
         return tag("th", cell, scope="row")
-    return tag("td", cell, class_="n" if right else "t" if len(str(cell)) > WORDY else None)
+    number = f"n {MEASURED}" if measured else "n"
+    return tag("td", cell, class_=number if right else "t" if len(str(cell)) > WORDY else None)
 
 
 def figure_of(value: float, digits: int = 4) -> str:

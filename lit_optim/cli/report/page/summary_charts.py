@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from lit_optim.cli.report.page import alts, tables
 from lit_optim.cli.report.page.curves import Line, line_chart
 from lit_optim.cli.report.page.dots import Dots, Trials, dot_chart, trial_chart
-from lit_optim.cli.report.page.markup import Markup, concat, figure_of, tag
+from lit_optim.cli.report.page.markup import MEASURED, Markup, concat, figure_of, tag
 from lit_optim.study.intervals import Interval
 from lit_optim.study.summary import ContenderSummary, Summary
 
@@ -58,7 +58,7 @@ def switched(draw: Callable[[str, bool], Markup], values: Sequence[float]) -> Ma
     known = [value for value in values if math.isfinite(value)]
 
     def both(log: bool) -> Markup:
-        return concat(tag("div", draw(unit, log), data_at=unit) for unit in UNITS)
+        return concat(tag("div", draw(unit, log), data_at=unit, class_=_measured(unit)) for unit in UNITS)
 
     if not known or min(known) <= 0:
         return both(False)
@@ -116,7 +116,11 @@ def target_charts(summary: Summary) -> Markup:
         note = "Dots: final runs. Bar: their median. A run that misses the target is a cross at ∞."
         return dot_chart(rows, title, alts.target_alt(summary, unit), UNITS[unit], zero=True, note=note)
 
-    return concat(map(draw, UNITS))
+    return concat(tag("div", draw(unit), class_=_measured(unit)) for unit in UNITS)
+
+
+def _measured(unit: str) -> str | None:
+    return MEASURED if unit == "seconds" else None
 
 
 def sensitivity_charts(summary: Summary) -> Markup:
@@ -159,7 +163,8 @@ def cost_charts(summary: Summary) -> Markup:
         alt = alts.listed([f"{name} {figure_of(v, 3)} {unit}" for _, name, v in known], "not recorded")
         rows = [Dots(name, look, (), (), v, text=f"{figure_of(v, 3)} {unit}") for look, name, v in known]
         if rows:
-            found.append(dot_chart(rows, title, alt, unit, zero=True))
+            chart = dot_chart(rows, title, alt, unit, zero=True)
+            found.append(tag("div", chart, class_=None if title.startswith("State") else MEASURED))
     return concat(found)
 
 

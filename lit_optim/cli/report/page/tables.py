@@ -113,7 +113,7 @@ def cost_table(summary: Summary) -> Markup:
         "Steps to target", "Seconds to target", "Steps to target, fastest trial",
     )  # fmt: skip
     caption = "Cost. To target: median over the final runs, and of the fastest trial over the studies; ∞: missed"
-    return html_table(caption, head, rows, numeric=range(1, 9))
+    return html_table(caption, head, rows, numeric=range(1, 9), measured=(1, 3, 5, 7))
 
 
 def _state(each: ContenderSummary) -> str:
@@ -139,7 +139,7 @@ def run_table(summary: Summary) -> Markup:
     """Write every run: what was tried, how it ended."""
     rows = [_run_row(each.name, run) for each in summary.contenders for run in (*each.trials, *each.finals)]
     head = ("Folder", "Contender", "Seed", "Values", "Outcome", summary.metric, "Best", "Steps", "Seconds", "Error")
-    found = html_table("All runs that are over", head, rows, numeric=(2, 5, 6, 7, 8))
+    found = html_table("All runs that are over", head, rows, numeric=(2, 5, 6, 7, 8), measured=(8,))
     return tag("div", found, class_="long")
 
 

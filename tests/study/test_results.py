@@ -1,0 +1,37 @@
+"""What the files of a run say of it, at any moment of a kill."""
+
+import json
+
+import pytest
+
+from lit_optim.study.plan import ComparisonPlan, Job, as_json
+from lit_optim.study.results import OVER, read_result
+
+PLAN = ComparisonPlan("train.py", (), (), "val/loss", "min", test_metric="test/loss")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "running", "error", "expected"),
+    [
+        ("finished", False, "", "finished"),
+        ("finished", True, "", "running"),  # killed between the fit and the test
+        ("diverged", True, "", "running"),
+        ("running", False, "", "running"),
+        ("running", True, "ProcessDied: SIGSEGV", "crashed"),
+        ("finished", False, "KeyError: after the fit", "finished"),
+        ("interrupted", False, "", "interrupted"),
+    ],
+)
+def test_a_run_is_over_when_its_process_has_left_it(outcome, running, error, expected, tmp_path):
+    (tmp_path / "record").mkdir()
+    (tmp_path / "job.json").write_text(as_json(Job("sgd", "seed", 0, 2, {"lr": 0.1})))
+    (tmp_path / "record/run.json").write_text(json.dumps({"format": 1, "outcome": outcome}))
+    (tmp_path / "record/steps.csv").write_text("step,epoch,seconds,loss,grad_norm,update_norm\n")
+    (tmp_path / "record/metrics.csv").write_text("step,epoch,seconds,name,value\n4,0,1.0,test/loss,0.5\n")
+    if running:
+        (tmp_path / "running").touch()
+    if error:
+        (tmp_path / "error.txt").write_text(f"{error}\n")
+    result = read_result(tmp_path, PLAN)
+    assert (result.outcome, result.error, result.score) == (expected, error, 0.5)
+    assert (result.outcome in OVER) == (expected in ("finished", "crashed"))
