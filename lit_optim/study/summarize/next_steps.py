@@ -97,7 +97,8 @@ def _wider(each: ContenderSummary, mode: str) -> str:
         return ""
     tried = [1 - run.values[first.key] if first.complement else run.values[first.key] for run in each.trials]
     if _share_not_tried(first, side, tried) > MOST_NOT_TRIED:
-        return f"{each.name} is not tuned: {len(results)} trials do not reach the edges of its space; raise --budget, with another --dir"
+        few = f"{len(results)} trials do not reach the edges of its space"
+        return f"{each.name} is not tuned: {few}; raise --budget, with another --dir"
     whole = replace(first, low=min(first.low, *tried), high=max(first.high, *tried))
     beyond = extended_space(SearchSpace((whole,)), side)
     if beyond is None:
