@@ -125,6 +125,10 @@ def _read_run(path: Path) -> dict[str, Any]:
     for key, kind in KINDS.items():
         if key in run and not isinstance(run[key], kind):
             raise _damaged(path, f"its {key!r} is {run[key]!r:.80}")
+    if not all("step" in switch for switch in run.get("switches", ())):
+        raise _damaged(path, "one of its switches has no step")
+    if not all(isinstance(group, dict) for group in run.get("groups", ())):
+        raise _damaged(path, "one of its groups is none")
     return dict(run)
 
 

@@ -56,7 +56,7 @@ def summarize_run(result: RunResult, plan: ComparisonPlan, target: float) -> Run
         switches=tuple((s["step"], f"{s['callback']}: {s['from']} -> {s['to']}") for s in run.get("switches", ())),
         steps=int(run.get("steps", 0)),
         seconds=float(measured.get("seconds") or 0.0),
-        step_seconds=float(measured.get("step_seconds", {}).get("median") or math.nan),
+        step_seconds=float((measured.get("step_seconds") or {}).get("median") or math.nan),
         peak_memory=int(measured.get("peak_memory") or 0),
         state_bytes=int(run.get("state_bytes") or 0),
         steps_to_target=time_to_target(by_step, target, plan.mode),

@@ -29,6 +29,8 @@ def edited(file, **values):
         ("seed-0/record/run.json", {"measured": None}),
         ("seed-0/record/run.json", {"steps": None}),
         ("seed-0/record/run.json", {"groups": 5}),
+        ("seed-0/record/run.json", {"switches": [{}]}),
+        ("seed-0/record/run.json", {"groups": [5]}),
         ("trial-00/job.json", {"values": {"lr": "x"}}),
         ("trial-00/job.json", {"number": None}),
     ],
