@@ -58,6 +58,7 @@ class ComparisonPlan:
         test_metric: of the final runs, read once; '' where they are scored by `metric`.
         command: the words that made the plan.
         version: of lit-optim.
+        config: SHA-256 of the app's own config, as its files have it; '' where an older version made the plan.
     """
 
     script: str
@@ -75,6 +76,7 @@ class ComparisonPlan:
     test_metric: str = ""
     command: tuple[str, ...] = ()
     version: str = ""
+    config: str = ""
     format: int = FORMAT
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_optim.cli.own_app import App, app_of_script
-from lit_optim.config.read.app_config import app_config, app_hydra
+from lit_optim.config.read.app_config import app_config, app_hydra, config_hash
 from lit_optim.config.read.presets import RECIPE, preset_names
 from lit_optim.errors import ConfigError, did_you_mean
 
@@ -63,6 +63,12 @@ class ComparedApp:
         """The choices of the config groups, and the settings of the launcher."""
         with _one_setting():
             return app_hydra(self.app.folder, self.app.name, self._of_the_app)
+
+    @property
+    def config_hash(self) -> str:
+        """The SHA-256 of that config."""
+        with _one_setting():
+            return config_hash(self.app.folder, self.app.name, self._of_the_app)
 
     @property
     def _of_the_app(self) -> list[str]:

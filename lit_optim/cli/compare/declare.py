@@ -61,6 +61,7 @@ def declare(args: argparse.Namespace, app: ComparedApp, words: Sequence[str]) ->
         test_metric=args.test_metric or "",
         command=("lit-optim", "compare", *words, *typed_options(args)),
         version=lit_optim.__version__,
+        config=app.config_hash,
     )
 
 
@@ -183,9 +184,11 @@ def plan_differences(old: ComparisonPlan, new: ComparisonPlan, *, scored: bool) 
         ['budget: 5 in its plan, 6 now']
         >>> plan_differences(old, replace(old, metric="val/acc"), scored=False)
         []
+        >>> plan_differences(replace(old, config="1f"), replace(old, config="2e"), scored=True)
+        ["the app's config files have changed since"]
     """
-    skipped = {*MAY_DIFFER, "contenders", "seeds", *(() if scored else OF_SCORES)}
-    problems = []
+    skipped = {*MAY_DIFFER, "config", "contenders", "seeds", *(() if scored else OF_SCORES)}
+    problems = ["the app's config files have changed since"] if old.config not in ("", new.config) else []
     for name in (each.name for each in fields(ComparisonPlan) if each.name not in skipped):
         before, now = (_comparable(name, getattr(plan, name)) for plan in (old, new))
         if before != now:

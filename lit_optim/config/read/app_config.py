@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,6 +82,20 @@ def app_hydra(folder: str | Path, name: str, overrides: Sequence[str]) -> tuple[
     hydra = compose_app(name.removesuffix(".yaml"), overrides, str(Path(folder).resolve()), with_hydra=True).hydra
     choices, launcher = (drop_unresolvable(each, {}) for each in (hydra.runtime.choices, hydra.launcher))
     return choices, launcher
+
+
+def config_hash(folder: str | Path, name: str, overrides: Sequence[str]) -> str:
+    """Return the SHA-256 of an app's config with its interpolations as written, so that no time and no folder counts.
+
+    Args:
+        folder: its config folder.
+        name: of the primary config.
+        overrides: as on the app's command line.
+    """
+    from omegaconf import OmegaConf
+
+    text = OmegaConf.to_yaml(compose_app(name.removesuffix(".yaml"), overrides, str(folder)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _composed(name: str, overrides: Sequence[str], folder: str | None = None) -> Composed:

@@ -1,6 +1,7 @@
 """What `lit-optim compare` declares from a command line and an app, and what it rejects before the first run."""
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
@@ -203,3 +204,12 @@ def test_what_an_app_lacks(config, message, app):
 def test_what_is_no_script(words, message):
     with pytest.raises(ConfigError, match=message):
         read_app(words, "seed")
+
+
+def test_the_hash_of_the_config_is_that_of_its_files(app):
+    rewrite(CONFIG + "width: 8\nstarted: ${now:%f}\n")
+    (before, _), (again, _) = app("optimizer=sgd", "hydra/launcher=basic"), app("optimizer=adamw")
+    assert before.config == again.config
+    assert re.fullmatch("[0-9a-f]{64}", before.config)
+    rewrite(CONFIG + "width: 16\nstarted: ${now:%f}\n")
+    assert app("optimizer=sgd")[0].config != before.config
