@@ -14,7 +14,7 @@ from lit_optim.study.summary import ContenderSummary, Summary
 
 UNITS = {"steps": "optimizer steps", "seconds": "seconds of training"}
 FEWEST = 2  # points of a curve
-MIB = 2**20
+MB = 10**6
 
 
 def finals_chart(summary: Summary) -> Markup:
@@ -152,8 +152,8 @@ def cost_charts(summary: Summary) -> Markup:
     """Draw step time, memory and tuning time."""
     of: list[tuple[str, str, Callable[[ContenderSummary], float]]] = [
         ("Median time of a step", "ms", lambda each: each.step_seconds * 1e3),
-        ("State of the optimizer", "MiB", lambda each: each.state_bytes / MIB if each.model else math.nan),
-        ("Peak memory", "MiB", lambda each: each.peak_memory / MIB if each.peak_memory else math.nan),
+        ("State of the optimizer", "MB", lambda each: each.state_bytes / MB if each.model else math.nan),
+        ("Peak memory", "MB", lambda each: each.peak_memory / MB if each.peak_memory else math.nan),
         ("Training time of all trials", "minutes", lambda each: each.tuning_seconds / 60),
     ]
     found = []

@@ -11,7 +11,7 @@ from lit_optim.cli.report.page.markup import NONE, Markup, concat, figure_of, ht
 from lit_optim.study.ranking import Comparison
 from lit_optim.study.summary import ContenderSummary, RunSummary, Summary
 
-MIB = 2**20
+MB = 10**6
 
 
 def ranking_table(summary: Summary) -> Markup:
@@ -109,7 +109,7 @@ def cost_table(summary: Summary) -> Markup:
         for each in summary.contenders
     ]  # fmt: skip
     head = (
-        "Contender", "ms a step", "State, MiB", "Peak memory, MiB", "Trials", "Seconds of all trials",
+        "Contender", "ms a step", "State, MB", "Peak memory, MB", "Trials", "Seconds of all trials",
         "Steps to target", "Seconds to target", "Steps to target, fastest trial",
     )  # fmt: skip
     caption = "Cost. To target: median over the final runs, and of the fastest trial over the studies; ∞: missed"
@@ -122,7 +122,7 @@ def _state(each: ContenderSummary) -> str:
 
 
 def _mib(size: int) -> str:
-    return figure_of(size / MIB, 3) if size else NONE
+    return figure_of(size / MB, 3) if size else NONE
 
 
 def values_words(values: Mapping[str, float]) -> str:

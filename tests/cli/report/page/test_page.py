@@ -108,7 +108,7 @@ def test_the_page_of_a_comparison(summary):
     assert "sgd does not reach it in most runs" in labels
     assert "sgd is best at lr 0.01, not tuned" in labels
     assert "muon: 5 of 5 trials failed" in labels
-    assert "sgd 0 MiB" in labels
+    assert "sgd 0 MB" in labels
     assert "momentum against optimizer steps: sgd up to 0.9" in labels
     verdicts = page.said("div")
     for words in ("highest mean", "worse than planted", "1 of 5 final runs diverged (seed 103)"):
