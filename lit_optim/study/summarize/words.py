@@ -17,13 +17,19 @@ from lit_optim.study.summary import ContenderSummary
 
 
 def with_interval(each: Interval) -> str:
-    """Return a number with its interval.
+    """Return a number with its interval, in four digits, or in as many as show the interval's width.
 
     Example:
         >>> with_interval(Interval(0.80123, 0.79, 0.81)), with_interval(Interval(0.8, float("-inf"), float("inf")))
         ('0.8012 [0.79, 0.81]', '0.8')
+        >>> with_interval(Interval(0.9999, 0.99985, 0.99995))
+        '0.9999 [0.99985, 0.99995]'
     """
-    return f"{each.center:.4g}" + (f" [{each.low:.4g}, {each.high:.4g}]" if math.isfinite(each.high) else "")
+    if not math.isfinite(each.high):
+        return f"{each.center:.4g}"
+    width, size = each.high - each.low, max(abs(each.low), abs(each.high))
+    digits = min(max(4, math.ceil(math.log10(size / width)) + 2), 12) if width else 4
+    return f"{each.center:.{digits}g} [{each.low:.{digits}g}, {each.high:.{digits}g}]"
 
 
 def marked(each: ContenderSummary) -> str:
