@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from lit_optim.study.intervals import student_t, trimmed_interval
 
 FEWEST_SEEDS = 3
-LEVEL = 0.02  # of 100 pairs of identical optimizers 2 are told apart on average, and hardly ever more than 5
+LEVEL = 0.02  # two identical optimizers count as different in 2 of 100 comparisons
 Scores = Mapping[str, Mapping[int, float]]  # optimizer -> seed -> score; not finite where the run failed
 
 
