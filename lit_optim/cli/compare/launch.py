@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lit_optim.cli.compare.job_process import JOBS, is_running
+from lit_optim.config.sweep import COMPARE
 from lit_optim.errors import ConfigError
 from lit_optim.run_folder import claim_folder
 from lit_optim.study.plan import ERROR, JOB, RECORD, RUNNING, Job, as_json
@@ -22,7 +23,6 @@ LOG = "compare.log"
 POLL_SECONDS = 0.5
 STOP_SECONDS = 10.0  # for what is asked to end
 FREE_SECONDS = 60.0  # for jobs of an earlier attempt, perhaps on another machine
-SWEEPER = "hydra_plugins.lit_optim.job_sweeper.JobSweeper"
 
 
 def run_jobs(
@@ -68,7 +68,7 @@ def child_command(script: Path, folder: Path, overrides: Sequence[str]) -> list[
         >>> child_command(Path("train.py"), Path("/tmp/it's"), ["hydra/launcher=joblib"])[1:4]
         ['train.py', '--multirun', 'hydra/sweeper=lit_optim_jobs']
     """
-    ours = ["hydra/sweeper=lit_optim_jobs", f"hydra.sweeper._target_={SWEEPER}", f"hydra.sweep.dir={_text(folder)}"]
+    ours = ["hydra/sweeper=lit_optim_jobs", f"hydra.sweeper._target_={COMPARE}", f"hydra.sweep.dir={_text(folder)}"]
     return [sys.executable, str(script), "--multirun", *ours, *overrides]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from lit_optim.cli.report.page.markup import figure_of
 from lit_optim.study.intervals import Interval
+from lit_optim.study.summarize.words import with_interval
 from lit_optim.study.summary import ContenderSummary, Summary
 
 
@@ -19,8 +20,7 @@ def interval_words(each: Interval) -> str:
     """
     if math.isnan(each.center):
         return "no score"
-    known = math.isfinite(each.low) and math.isfinite(each.high)
-    return figure_of(each.center) + (f" [{figure_of(each.low)}, {figure_of(each.high)}]" if known else "")
+    return with_interval(each)
 
 
 def listed(parts: Iterable[str], none: str) -> str:
