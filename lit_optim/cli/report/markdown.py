@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 
@@ -11,11 +12,16 @@ from lit_optim.study.intervals import Interval
 from lit_optim.study.summarize.words import marked, with_interval
 from lit_optim.study.summary import ContenderSummary, RunSummary, Summary
 
+TAG = re.compile(r"(`[^`]*`)|<(?=[A-Za-z/!?])")  # or code, which stays as it is
 MOST_OF_BEST = (1, 2, 3, 5, 10, 15, 25, 50)  # trials of which the expected best is shown
 
 
 def report_lines(summary: Summary) -> Iterator[str]:
-    """Yield the lines of report.md."""
+    """Yield the lines of report.md; what would be HTML in them is text."""
+    yield from (TAG.sub(lambda found: found[1] or r"\<", line) for line in _lines(summary))
+
+
+def _lines(summary: Summary) -> Iterator[str]:
     yield f"# {summary.title}"
     yield from _listed("What it shows", summary.sentences)
     yield from _listed("Warnings", summary.warnings)

@@ -145,7 +145,7 @@ def _draw(line: Line, x: Scale, y: Scale, end: float, right: float) -> Markup:
 
 
 def _runs(line: Line) -> list[list[int]]:
-    """Return the numbers of the points that are concat: a line ends where a value is not finite."""
+    """Return the numbers of the points that are joined: a line ends where a value is not finite."""
     runs: list[list[int]] = [[]]
     for i, value in enumerate(line.y):
         if math.isfinite(value):
