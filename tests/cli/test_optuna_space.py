@@ -75,9 +75,7 @@ def test_a_preset_without_a_space(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    importlib.util.find_spec("optuna") is None, reason="hydra-optuna-sweeper is in the extra dev alone"
-)
+@pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason="hydra-optuna-sweeper is in the extra dev alone")
 def test_a_study_goes_on_in_its_database(tmp_path):
     words = ["+hparams_search=optuna", "optimizer=adamw", "trainer.max_epochs=1", "hydra.sweeper.n_trials=1"]
     for trials in (1, 2):
