@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from lit_optim.config.read.preset_header import header
+from lit_optim.config.read.preset_header import fields, header
+from lit_optim.config.read.presets import preset_names
 from lit_optim.errors import ConfigError
 from lit_optim.study.search_space import Dimension, parse_search_space
 
@@ -19,15 +21,18 @@ def suggest(cfg: Any, trial: Any) -> None:
         trial: Optuna's; its user attributes are the fixed overrides, its parameters those that are swept.
 
     Raises:
-        ConfigError: for an optimizer without a search space.
+        ConfigError: for an optimizer without a search space, and for a sweep over optimizers.
     """
-    given = {**trial.user_attrs, **trial.params}
+    given = {key.lstrip("+") for key in (*trial.user_attrs, *trial.params)}
     for key, chosen in cfg.hydra.runtime.choices.items():
         group, _, package = str(key).partition("@")
         if group != "optimizer":
             continue
-        name = str(given.get(key, chosen))
-        text = header("optimizer", name).search
+        if key in trial.params:
+            rule = "a study searches the space of one optimizer; to compare several: lit-optim compare"
+            raise ConfigError(f"{key}={trial.params[key]}: {rule}")
+        name = str(trial.user_attrs.get(key, chosen))
+        text = _space(cfg, name)
         if not text:
             rule = "its preset has no `# search:` line; sweep e.g. 'optimizer.lr=interval(1e-3,1)'"
             raise ConfigError(f"{key}={name}: {rule}")
@@ -36,6 +41,19 @@ def suggest(cfg: Any, trial: Any) -> None:
             word = f"{whole}.{index.removesuffix(']')}" if index else whole
             if word not in given and whole not in given:
                 _suggest(trial, word, dimension)
+
+
+def _space(cfg: Any, name: str) -> str:
+    """Return the ``# search:`` line of a preset, of the app's config folder before ours."""
+    for source in cfg.hydra.runtime.config_sources:
+        file = Path(source.path, "optimizer", f"{name}.yaml")
+        if (
+            source.schema == "file"
+            and file.exists()
+            and (text := fields(file.read_text(encoding="utf-8"))[1].get("search"))
+        ):
+            return text
+    return header("optimizer", name).search if name in preset_names("optimizer") else ""
 
 
 def _suggest(trial: Any, word: str, dimension: Dimension) -> None:

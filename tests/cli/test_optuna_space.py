@@ -29,9 +29,10 @@ class Trial:
         self.asked[name] = choices
 
 
-def asked(choices, fixed=(), swept=()):
+def asked(choices, fixed=(), swept=(), sources=()):
     trial = Trial(fixed, swept)
-    suggest(OmegaConf.create({"hydra": {"runtime": {"choices": choices}}}), trial)
+    runtime = {"choices": choices, "config_sources": [*sources]}
+    suggest(OmegaConf.create({"hydra": {"runtime": runtime}}), trial)
     return trial.asked
 
 
@@ -47,7 +48,7 @@ def test_the_space_of_the_chosen_preset():
     [
         ({"optimizer": "adamw"}, {"optimizer": "adamw", "optimizer.lr": "0.1"}, {}, ["weight_decay", "betas.0"]),
         ({"optimizer": "adamw"}, {"optimizer.betas": "[0.9,0.99]"}, {"optimizer.lr": 0.1}, ["weight_decay"]),
-        ({"optimizer": "adamw"}, {}, {"optimizer": "sgd"}, ["lr"]),
+        ({"optimizer": "adamw"}, {"++optimizer.lr": "0.1"}, {"+optimizer.betas": "[0.9,0.99]"}, ["weight_decay"]),
         ({"optimizer@optimizer": "sgd"}, {}, {}, ["lr"]),
     ],
 )
@@ -74,6 +75,23 @@ def test_a_preset_without_a_space(monkeypatch):
         asked({"optimizer": "adamw"})
 
 
+def test_a_sweep_over_optimizers_is_none():
+    rule = "optimizer=sgd: a study searches the space of one optimizer; to compare several: lit-optim compare"
+    with pytest.raises(ConfigError, match=rule):
+        asked({"optimizer": "adamw"}, {}, {"optimizer": "sgd"})
+
+
+def test_a_preset_of_the_app(tmp_path):
+    sources = [{"schema": "pkg", "path": "hydra.conf"}, {"schema": "file", "path": str(tmp_path)}]
+    (tmp_path / "optimizer").mkdir()
+    (tmp_path / "optimizer" / "mine.yaml").write_text("# Mine.\n# search: lr log 0.1..10\nlr: 1\n")
+    (tmp_path / "optimizer" / "bare.yaml").write_text("# Without a space.\nlr: 1\n")
+    assert asked({"optimizer": "mine"}, sources=sources) == {"optimizer.lr": (0.1, 10.0, True)}
+    assert [*asked({"optimizer": "sgd"}, sources=sources)] == ["optimizer.lr"]
+    with pytest.raises(ConfigError, match="optimizer=bare: its preset has no `# search:` line"):
+        asked({"optimizer": "bare"}, sources=sources)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("optuna") is None, reason="hydra-optuna-sweeper is in the extra dev alone")
 def test_a_study_goes_on_in_its_database(tmp_path):
@@ -83,5 +101,7 @@ def test_a_study_goes_on_in_its_database(tmp_path):
         with sqlite3.connect(tmp_path / "optuna.db") as database:
             assert database.execute("select count(*) from trials where state='COMPLETE'").fetchall() == [(trials,)]
             names = {name for (name,) in database.execute("select param_name from trial_params")}
+            (study,) = database.execute("select study_name from studies").fetchone()
         database.close()
         assert names == {"optimizer.lr", "optimizer.weight_decay", "optimizer.betas.0"}
+        assert "optimizer=adamw" in study  # another optimizer is another study
