@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lit_optim import exit_on_config_error
-from lit_optim.study.intervals import trimmed_interval
+from lit_optim.study.intervals import resolution_of, trimmed_interval
 from lit_optim.study.ranking import holm, paired_t_test
 from lit_optim.study.search_space import parse_search_space
 from lit_optim.study.selection import TrialResult, best_trial, why_not_tuned
@@ -94,8 +94,9 @@ def compared(check: Check, runs: Sequence[Run]) -> CheckResult:
         return CheckResult(check, middles, problem="a run failed")
     table = np.array([[side[seed] for seed in seeds] for side in sides])
     differences = table[1] - table[0] - (table[3] - table[2] if check.beyond else 0.0)
-    center, low, high = map(float, trimmed_interval(differences))
-    return CheckResult(check, middles, center, low, high, float(paired_t_test(differences + check.margin)))
+    resolution = math.sqrt(len(table)) * resolution_of(table)
+    center, low, high = map(float, trimmed_interval(differences, resolution=resolution))
+    return CheckResult(check, middles, center, low, high, float(paired_t_test(differences + check.margin, resolution)))
 
 
 def _mean(side: dict[int, float]) -> float:

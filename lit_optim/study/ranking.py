@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lit_optim.study.intervals import student_t, trimmed_interval
+from lit_optim.study.intervals import resolution_of, student_t, trimmed_interval
 
 FEWEST_SEEDS = 3
 LEVEL = 0.02  # two identical optimizers count as different in 2 of 100 comparisons
@@ -41,13 +41,18 @@ class Comparison:
     verdict: str
 
 
-def paired_t_test(differences: ArrayLike) -> Any:
+def paired_t_test(differences: ArrayLike, resolution: float = 0.0) -> Any:
     """Return the two-sided p of the paired t test, of differences along the last axis.
 
     Why this one: of 5 seeds, a sign test, Wilcoxon's and the exact permutation of signs have no p below 2 / 2^5 = 0.06,
     so that they could never tell two optimizers apart. Of two identical optimizers the differences are symmetric
     around 0 whatever the distribution of the scores, where the t test keeps its level, or stays below it with heavy
     tails.
+
+    Args:
+        differences: of the scores of the same seed.
+        resolution: of a difference, in its unit. Three accuracies may all differ by the same few samples, by chance:
+            the variance counts as that of rounding at least, resolution^2 / 12, as in ``trimmed_interval``.
 
     Example:
         >>> round(float(paired_t_test([1.0, 2.0, 3.0])), 4)
@@ -58,7 +63,8 @@ def paired_t_test(differences: ArrayLike) -> Any:
     values = np.asarray(differences, dtype=np.float64)
     count = values.shape[-1]
     cumulative, _ = student_t()
-    center, error = np.abs(values.mean(axis=-1)), values.std(axis=-1, ddof=1) / math.sqrt(count)
+    deviation = np.maximum(values.std(axis=-1, ddof=1), resolution / math.sqrt(12))
+    center, error = np.abs(values.mean(axis=-1)), deviation / math.sqrt(count)
     with np.errstate(divide="ignore", invalid="ignore"):  # all alike: 0 / 0 or x / 0
         statistic = np.nan_to_num(center / error, nan=0.0, posinf=math.inf)
     return 2 * cumulative(count - 1, -statistic)
@@ -117,8 +123,9 @@ def compare_all(scores: Scores, mode: str) -> list[Comparison]:
     if pairs:
         losses = {name: sign * np.array([scores[name][seed] for seed in seeds]) for name in sound}
         differences = np.array([losses[other] - losses[better] for better, other in pairs])
-        intervals = trimmed_interval(differences)
-        corrected = holm(paired_t_test(differences).tolist())
+        resolution = math.sqrt(2) * resolution_of([*losses.values()])  # of a difference of two rounded scores
+        intervals = trimmed_interval(differences, resolution=resolution)
+        corrected = holm(paired_t_test(differences, resolution).tolist())
         centers, lows, highs = (each.tolist() for each in intervals)
         tested = dict(zip(pairs, map(_judged, pairs, centers, lows, highs, corrected), strict=True))
     return [tested.get(pair) or _not_compared(*pair) for pair in itertools.combinations(order, 2)]

@@ -1,7 +1,8 @@
 """Decides which runs of a comparison come next, from its plan and from the runs that are over.
 
 One run at first, which shows what no later run can do without: a record and the metric. Then the trials of all
-contenders, then those of their last fifth, which extend the range where the best lies at its edge, then final runs.
+contenders, then those of their last fifth, which go on from the best value where it is the outermost one, then final
+runs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from lit_optim.study.plan import ComparisonPlan, Contender, Job
 from lit_optim.study.results import OVER, RunResult, trials_of
 from lit_optim.study.search_space import SearchSpace, parse_search_space
 from lit_optim.study.selection import best_trial, edge_of_best
-from lit_optim.study.trial_values import extended_space, grid_trials, quasi_random_trials
+from lit_optim.study.trial_values import beyond_edge, grid_trials, quasi_random_trials
 
 SOUND = ("finished", "diverged")  # such a run shows that the app works
 
@@ -68,18 +69,21 @@ def first_trials(plan: ComparisonPlan, contender: Contender) -> list[Job]:
 
 
 def last_trials(plan: ComparisonPlan, contender: Contender, results: Sequence[RunResult]) -> list[Job]:
-    """Return the trials of the last fifth: beyond the edge at which the best lies, else as declared."""
+    """Return the trials of the last fifth: from the best value on where it is the outermost one, else as declared."""
     space = parse_search_space(contender.space, f"{contender.name}: search")
     declared = [job for job in _declared_trials(plan, contender) if _is_last(plan, job)]
     first = [each.trial() for each in trials_of(results, contender.name) if not _is_last(plan, each.job)]
     best = best_trial(first, plan.mode)
     side = edge_of_best(space.dimensions[0], first, plan.mode)
-    beyond = extended_space(space, side) if side else None
-    if best is None or beyond is None:
+    if best is None or not side or not declared:
         return declared
-    decade = beyond.dimensions[0]
-    shares = [(2 * place + 1) / (2 * len(declared)) for place in range(len(declared))]
-    values = [{**first[best].values, decade.key: decade.value(share)} for share in shares]
+    key = space.dimensions[0].key
+    beyond = beyond_edge(space, side, first[best].values[key], len(declared))
+    if beyond is None:
+        return declared
+    shares = [place / len(declared) for place in range(1, len(declared) + 1)]
+    shares = [1 - share for share in shares] if side == "low" else shares
+    values = [{**first[best].values, key: beyond.value(share)} for share in shares]
     return [_trial(plan, contender, job.number, each, side) for job, each in zip(declared, values, strict=True)]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from lit_optim.study.search_space import Dimension, SearchSpace
+
+DECADE = 10 * (1 + 1e-3)  # values are rounded to four digits
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,21 @@ def why_not_tuned(space: SearchSpace, results: Sequence[TrialResult], mode: str)
     tried = {result.values[first.key] for result in results}
     if len(tried) < 3:
         return f"not tuned: {len(tried)} {'value' if len(tried) == 1 else 'values'} of {first.key} tried"
-    if not edge_of_best(first, results, mode):
-        return ""
     value = results[best].values[first.key]
+    if not edge_of_best(first, results, mode):
+        return _gap(first, value, tried)
     place = "highest" if value == max(tried) else "lowest"
     return f"not tuned: the best {first.key}, {value:g}, is the {place} of {len(tried)} that were tried"
+
+
+def _gap(dimension: Dimension, best: float, tried: Collection[float]) -> str:
+    """Return in words between which values, one of them the best, more than a decade was not tried; '' if none was."""
+    if not dimension.log:
+        return ""
+    around = max((v for v in tried if v < best), default=best), min((v for v in tried if v > best), default=best)
+    for other in around:
+        low, high = sorted(1 - v if dimension.complement else v for v in (best, other))
+        if high > low * DECADE:
+            named = " and ".join(f"{value:g}" for value in sorted((best, other)))
+            return f"not tuned: no {dimension.key} between {named} was tried, and one of them is the best"
+    return ""

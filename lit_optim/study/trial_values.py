@@ -1,4 +1,4 @@
-"""Chooses the values of the trials: a grid to screen, quasi-random points to tune, the next decade beyond an edge."""
+"""Chooses the values of the trials: a grid to screen, quasi-random points to tune, steps beyond an edge."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lit_optim.study.search_space import SearchSpace
+from lit_optim.study.search_space import Dimension, SearchSpace
+
+HALF_DECADE = math.sqrt(10)
 
 _PRIMES = [number for number in range(2, 100) if all(number % other for other in range(2, number))]
 
@@ -77,26 +79,31 @@ def grid_trials(space: SearchSpace, count: int) -> list[dict[str, float]]:
     return [{first.key: first.value(share)} for share in shares]
 
 
-def extended_space(space: SearchSpace, side: str) -> SearchSpace | None:
-    """Return the space with the decade beyond an edge as range of its first entry; None where there is none.
+def beyond_edge(space: SearchSpace, side: str, best: float, count: int) -> Dimension | None:
+    """Return the range from the best value of the first entry, to be tried in equal steps; None where there is none.
 
-    The decade begins at the edge, which a grid has tried already.
+    It ends a decade beyond the declared range, or so far that a step is half a decade: a longer one could jump over
+    the optimum.
 
     Args:
-        space: what has been tried.
-        side: ``low`` or ``high``, of the range as it is written.
+        space: as it is declared.
+        side: ``low`` or ``high``, of the range as it is written, where the best value is the outermost one.
+        best: that value.
+        count: steps.
 
     Example:
         >>> from lit_optim.study.search_space import parse_search_space
-        >>> extended_space(parse_search_space("lr log 1e-4..1e-2"), "high").dimensions[0].high
-        0.1
+        >>> space = parse_search_space("lr log 1e-4..1e-2")
+        >>> str(beyond_edge(space, "high", 0.005, 3)), str(beyond_edge(space, "high", 0.005, 1))
+        ('lr log 0.005..0.1', 'lr log 0.005..0.0158114')
     """
     first = space.dimensions[0]
     if first.choices or not first.log:
         return None
-    low, high = (first.low / 10, first.low) if side == "low" else (first.high, first.high * 10)
-    high = min(high, 1.0) if first.complement else high
-    if low >= high:
-        return None
-    decade = replace(first, low=float(f"{low:.6g}"), high=float(f"{high:.6g}"))
-    return replace(space, dimensions=(decade, *space.dimensions[1:]))
+    start = 1 - best if first.complement else best
+    reach = HALF_DECADE**count
+    if side == "low":
+        low, high = max(first.low / 10, start / reach), start
+    else:
+        low, high = start, min(first.high * 10, start * reach, 1.0 if first.complement else math.inf)
+    return replace(first, low=float(f"{low:.6g}"), high=float(f"{high:.6g}")) if low < high else None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lit_optim.errors import ConfigError
-from lit_optim.study.intervals import IQM, bootstrap_interval, trimmed_interval, trimmed_mean
+from lit_optim.study.intervals import IQM, bootstrap_interval, resolution_of, trimmed_interval, trimmed_mean
 
 values = st.lists(st.floats(-100, 100), min_size=2, max_size=12)
 
@@ -91,6 +91,33 @@ def test_intervals_cover_the_truth_at_their_rate(kind, count, trim, rate):
     scores = 0.8 + 0.01 * (draw.normal(size=shape) if kind == "normal" else draw.standard_t(3, size=shape))
     _, low, high = trimmed_interval(scores, trim)
     assert np.mean((low <= 0.8) & (high >= 0.8)) == pytest.approx(rate, abs=0.02)
+
+
+@pytest.mark.parametrize("trim", [0.0, IQM])
+@pytest.mark.parametrize("count", [3, 4, 5, 10])
+@pytest.mark.parametrize(("samples", "errors"), [(360, 0.01), (360, 0.005), (100, 0.02), (1000, 0.005)])
+def test_intervals_of_accuracies_cover_the_truth(samples, errors, count, trim):
+    draw = np.random.default_rng(0)
+    scores = draw.binomial(samples, 1 - errors, (4000, count)) / samples
+    truth = trimmed_mean(scores, trim).mean() if trim else 1 - errors
+    _, low, high = trimmed_interval(scores, trim, resolution=1 / samples)
+    assert np.mean((low <= truth) & (high >= truth)) > 0.92
+    assert np.all(high > low)
+
+
+@pytest.mark.parametrize(
+    ("scores", "resolution"),
+    [
+        ([], 0.0),
+        ([0.5], 0.0),
+        ([0.5, 0.5, math.nan], 0.0),
+        ([0.5, 0.25, 1.0, math.inf], 0.25),
+        ([0.98888886, 0.98888889, 0.9916667], 0.0027778),  # of 360 samples, in float32
+        ([-2.0, -1.5], 0.5),
+    ],
+)
+def test_resolution(scores, resolution):
+    assert resolution_of(scores) == pytest.approx(resolution, rel=1e-4)
 
 
 def test_the_percentile_bootstrap_is_too_narrow_for_five_seeds():

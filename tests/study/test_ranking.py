@@ -191,6 +191,27 @@ def test_two_identical_optimizers_alone_are_told_apart_in_five_of_a_hundred():
     assert np.mean(paired_t_test(differences) < 0.05) == pytest.approx(0.05, abs=0.01)
 
 
+@pytest.mark.parametrize("optimizers", [2, 5, 8])
+@pytest.mark.parametrize(("samples", "errors"), [(360, 0.01), (360, 0.005), (100, 0.02), (1000, 0.005)])
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_identical_optimizers_are_not_told_apart_by_accuracies(optimizers, samples, errors, seeds):
+    draw = np.random.default_rng(4)
+    studies = draw.binomial(samples, 1 - errors, (200, optimizers, seeds)) / samples
+    found = [compare_all({str(i): by_seed(*row) for i, row in enumerate(study)}, "max") for study in studies]
+    told_apart = sum(any(each.verdict == "better" for each in pairs) for pairs in found)
+    assert told_apart <= 0.02 * 200 + 3 * math.sqrt(200 * 0.02 * 0.98)
+
+
+def test_three_differences_of_one_sample_by_hand():
+    # one of 360 images, three times: t = sqrt 3 * (1 / 360) / (sqrt 2 / 360 / sqrt 12) = 3 sqrt 2, two degrees of freedom
+    adamw, momentum = (by_seed(*(count / 360 for count in each)) for each in ((357, 355, 358), (356, 354, 357)))
+    (found,) = compare_all({"adamw": adamw, "momentum": momentum}, "max")
+    assert (found.better, found.verdict) == ("adamw", "not distinguishable")
+    assert found.p == pytest.approx(0.0513, abs=1e-4)
+    # t of 95 %, two degrees: 4.3027 * sqrt 2 / 360 / 6
+    assert (found.low, found.high) == pytest.approx((1 / 360 - 0.0028172, 1 / 360 + 0.0028172), abs=1e-6)
+
+
 def test_a_diverging_optimizer_is_last_in_every_study():
     draw = np.random.default_rng(3)
     for _ in range(100):

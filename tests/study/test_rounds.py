@@ -10,7 +10,7 @@ from lit_optim.study.plan import ComparisonPlan, Contender
 from lit_optim.study.results import RunResult, trials_of
 from lit_optim.study.rounds import last_fifth, next_jobs, total_runs
 from lit_optim.study.search_space import parse_search_space
-from lit_optim.study.selection import why_not_tuned
+from lit_optim.study.selection import best_trial, why_not_tuned
 
 NAN = float("nan")
 SPACE = "lr log 1e-4..1e-2; weight_decay log 1e-3..1"
@@ -70,12 +70,12 @@ def test_the_last_fifth_goes_beyond_the_edge_at_which_the_best_lies(best_lr, sid
     assert [job.number for job in last] == [12, 13, 14]
     assert {job.extends for job in last} == {side}
     lrs = [job.values["lr"] for job in last]
-    if side == "high":
-        assert lrs == [0.01468, 0.03162, 0.06813]  # 1e-2 * 10 ** (1/6, 1/2, 5/6)
-    if side == "low":
-        assert lrs == [1.468e-05, 3.162e-05, 6.813e-05]
     first = [r for r in trials_of(results, "a") if r.job.number < 12]
     best = min(first, key=lambda r: r.score).job.values
+    if side:  # three equal steps of the logarithm, from the best lr to a decade beyond the range
+        end = 0.1 if side == "high" else 1e-5
+        steps = [best["lr"] * (end / best["lr"]) ** (k / 3) for k in (1, 2, 3)]
+        assert lrs == pytest.approx(steps, rel=1e-3)
     decays = {job.values["weight_decay"] for job in last}
     assert decays == {best["weight_decay"]} if side else len(decays) == 3
 
@@ -85,6 +85,26 @@ def test_an_optimum_outside_of_the_range_is_found_or_marked(best_lr):
     _, results = rounds_of(replace(PLAN, budget=15), at_most(best_lr))
     why = why_not_tuned(parse_search_space(SPACE), [r.trial() for r in trials_of(results, "a")], "min")
     assert bool(why) == (best_lr == 1.0)
+
+
+@pytest.mark.parametrize("budget", [5, 10, 15])
+@pytest.mark.parametrize("diverges_above", [1.5, 100.0])
+@pytest.mark.parametrize("exponent", [x / 10 for x in range(-60, 15)])
+def test_an_optimum_anywhere_is_found_within_half_a_decade_or_marked(exponent, diverges_above, budget):
+    """Of a loss that rises on both sides of the optimum; above it runs diverge, soon or late."""
+    optimum = 10**exponent
+
+    def loss(job):
+        lr = job.values["lr"]
+        return NAN if lr > diverges_above * optimum else abs(math.log10(lr / optimum))
+
+    _, results = rounds_of(replace(PLAN, budget=budget, contenders=(A,)), loss)
+    trials = [r.trial() for r in trials_of(results, "a")]
+    best = best_trial(trials, "min")
+    if not why_not_tuned(parse_search_space(SPACE), trials, "min"):
+        assert abs(math.log10(trials[best].values["lr"] / optimum)) <= 0.51
+    if -4 <= exponent <= -2 and diverges_above > 10:
+        assert abs(math.log10(trials[best].values["lr"] / optimum)) <= 0.51
 
 
 @pytest.mark.parametrize(("best_lr", "budget"), [(1e-3, 5), (1.0, 5), (0.03, 15)])

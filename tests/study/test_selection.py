@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lit_optim.study.search_space import Dimension, SearchSpace
 from lit_optim.study.selection import TrialResult, best_trial, edge_of_best, losses, why_not_tuned
-from lit_optim.study.trial_values import extended_space, grid_trials, quasi_random_trials
+from lit_optim.study.trial_values import beyond_edge, grid_trials, quasi_random_trials
 
 LR = Dimension("lr", 1e-3, 1e-1, log=True)
 SPACE = SearchSpace((LR, Dimension("weight_decay", 1e-4, 1e-2, log=True)))
@@ -94,7 +94,7 @@ def test_why_not_tuned(scores, words):
 )
 @pytest.mark.parametrize("optimum", [3e-5, 1e-2, 2.0])
 def test_a_planted_optimum_outside_of_the_grid_is_found_by_extension(trials_of, optimum):
-    """Extended decade by decade, until values enclose the best one: it is within the step of the grid."""
+    """Extended by a decade at a time, until values enclose the best one: it is within the step of the grid."""
     space, tried = SPACE, {}
     for _ in range(4):
         tried |= {trial["lr"]: (math.log(trial["lr"] / optimum)) ** 2 for trial in trials_of(space)}
@@ -103,6 +103,21 @@ def test_a_planted_optimum_outside_of_the_grid_is_found_by_extension(trials_of, 
         if not side:
             break
         assert why_not_tuned(SPACE, results, "min")
-        space = extended_space(space, side)
+        best = results[best_trial(results, "min")].values["lr"]
+        space = SearchSpace((beyond_edge(space, side, best, 2),))
     assert not why_not_tuned(SPACE, results, "min")
     assert abs(math.log10(results[best_trial(results, "min")].values["lr"] / optimum)) <= 0.25 + 1e-3
+
+
+@pytest.mark.parametrize(
+    ("tried", "why"),
+    [
+        ([0.01, 0.1, 1.0], ""),
+        ([0.01, 0.1, 1.1], "not tuned: no lr between 0.1 and 1.1 was tried, and one of them is the best"),
+        ([0.009, 0.1, 1.0], "not tuned: no lr between 0.009 and 0.1 was tried, and one of them is the best"),
+        ([1e-4, 0.03, 0.1, 1.0, 100.0], ""),  # far from the best
+    ],
+)
+def test_a_best_value_with_a_gap_beside_it_is_not_tuned(tried, why):
+    results = [TrialResult({"lr": lr}, abs(math.log10(lr / 0.1)), "finished" if lr < 1 else "diverged") for lr in tried]
+    assert why_not_tuned(SPACE, results, "min") == why

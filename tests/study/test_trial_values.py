@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lit_optim.study.search_space import Dimension, SearchSpace
-from lit_optim.study.trial_values import extended_space, grid_trials, quasi_random_points, quasi_random_trials
+from lit_optim.study.trial_values import beyond_edge, grid_trials, quasi_random_points, quasi_random_trials
 
 LR = Dimension("lr", 1e-4, 1e-2, log=True)
 BETA = Dimension("betas[0]", 0.02, 0.5, log=True, complement=True)
@@ -66,25 +66,20 @@ def test_grid(count, lrs):
 
 
 @pytest.mark.parametrize(
-    ("dimension", "side", "ends"),
+    ("dimension", "side", "best", "count", "ends"),
     [
-        (LR, "high", (1e-2, 1e-1)),
-        (LR, "low", (1e-5, 1e-4)),
-        (BETA, "high", (0.5, 1.0)),
-        (BETA, "low", (0.002, 0.02)),
-        (Dimension("x", 0.1, 1.0, log=True, complement=True), "high", None),
-        (Dimension("x", 0.0, 1.0), "high", None),
-        (Dimension("k", choices=(1, 2)), "low", None),
+        (LR, "high", 1e-2, 2, (1e-2, 0.1)),
+        (LR, "high", 5e-3, 1, (5e-3, 0.0158114)),
+        (LR, "high", 5e-3, 3, (5e-3, 0.1)),
+        (LR, "low", 2e-4, 1, (6.32456e-5, 2e-4)),
+        (LR, "low", 2e-4, 3, (1e-5, 2e-4)),
+        (BETA, "high", 0.6, 1, (0.4, 1.0)),
+        (BETA, "low", 0.98, 3, (0.002, 0.02)),
+        (Dimension("x", 0.1, 1.0, log=True, complement=True), "high", 0.0, 1, None),
+        (Dimension("x", 0.0, 1.0), "high", 1.0, 1, None),
+        (Dimension("k", choices=(1, 2)), "low", 1, 1, None),
     ],
 )
-def test_the_next_decade(dimension, side, ends):
-    found = extended_space(SearchSpace((dimension, LR), "A"), side)
-    if ends is None:
-        assert found is None
-        return
-    assert (found.dimensions[0].low, found.dimensions[0].high) == ends
-    assert (found.dimensions[1], found.source) == (LR, "A")
-
-
-def test_a_grid_goes_on_in_the_next_decade():
-    assert grid_trials(extended_space(SPACE, "high"), 3) == [{"lr": 0.01}, {"lr": 0.03162}, {"lr": 0.1}]
+def test_the_range_beyond_the_best(dimension, side, best, count, ends):
+    found = beyond_edge(SearchSpace((dimension, LR), "A"), side, best, count)
+    assert (found and (found.low, found.high)) == ends

@@ -29,8 +29,9 @@ def worst_of_finished(trials: Sequence[RunSummary], mode: str) -> float:
 
 
 def summarize_contender(
-    given: Contender, trials: Sequence[RunSummary], finals: Sequence[RunSummary], plan: ComparisonPlan, worst: float
-) -> ContenderSummary:
+    given: Contender, trials: Sequence[RunSummary], finals: Sequence[RunSummary], plan: ComparisonPlan, worst: float,
+    resolution: float,
+) -> ContenderSummary:  # fmt: skip
     """Summarize the runs of an optimizer; its place is not known yet.
 
     Args:
@@ -39,6 +40,7 @@ def summarize_contender(
         finals: final runs that are over.
         plan: of the comparison.
         worst: the score that counts for a trial that failed.
+        resolution: of the scores of all final runs.
     """
     results = [TrialResult(run.values, run.score, run.outcome) for run in trials]
     best = best_trial(results, plan.mode)
@@ -66,8 +68,8 @@ def summarize_contender(
         best_values=dict(trials[best].values) if best is not None else {},
         why_not_tuned=why_not_tuned(SearchSpace((first,)), results, plan.mode) if first else "",
         failure=_failure(trials, finals, plan),
-        mean=_interval(scores, 0.0),
-        iqm=_interval(scores, IQM),
+        mean=_interval(scores, 0.0, resolution),
+        iqm=_interval(scores, IQM, resolution),
         band=_band([run for run in finals if math.isfinite(run.score)]),
         steps_to_target=statistics.median([run.steps_to_target for run in finals] or [math.nan]),
         seconds_to_target=statistics.median([run.seconds_to_target for run in finals] or [math.nan]),
@@ -93,8 +95,8 @@ def _first_dimension(given: Contender, trials: Sequence[RunSummary]) -> Dimensio
     return next((each for each in dimensions if all(each.key in run.values for run in trials)), None)
 
 
-def _interval(scores: Sequence[float], trim: float) -> Interval:
-    found = trimmed_interval(scores, trim) if scores else NO_RUN
+def _interval(scores: Sequence[float], trim: float, resolution: float) -> Interval:
+    found = trimmed_interval(scores, trim, resolution=resolution) if scores else NO_RUN
     return Interval(*map(float, found))
 
 

@@ -15,7 +15,7 @@ from lit_optim.study.search_space import Dimension, SearchSpace, parse_search_sp
 from lit_optim.study.selection import TrialResult, edge_of_best
 from lit_optim.study.summarize.plain_records import RECORDS
 from lit_optim.study.summary import ContenderSummary
-from lit_optim.study.trial_values import extended_space
+from lit_optim.study.trial_values import beyond_edge
 
 NORMAL, POWER = 2.33, 0.84  # quantiles of a two-sided test at 2 %, with a power of 80 %
 MOST_SEEDS = 100
@@ -93,17 +93,21 @@ def _wider(each: ContenderSummary, mode: str) -> str:
     if len(results) < FEWEST_TRIALS:
         return f"{each.name} is not tuned: give it more trials, --budget 15, with another --dir"
     side = edge_of_best(first, results, mode)
-    if first.choices or not side:
+    if first.choices:
         return ""
+    if not side:
+        few = f"{len(results)} trials leave gaps in its space"
+        return f"{each.name} is not tuned: {few}; raise --budget, with another --dir"
     tried = [1 - run.values[first.key] if first.complement else run.values[first.key] for run in each.trials]
     if _share_not_tried(first, side, tried) > MOST_NOT_TRIED:
         few = f"{len(results)} trials do not reach the edges of its space"
         return f"{each.name} is not tuned: {few}; raise --budget, with another --dir"
     whole = replace(first, low=min(first.low, *tried), high=max(first.high, *tried))
-    beyond = extended_space(SearchSpace((whole,)), side)
+    edge = whole.low if side == "low" else whole.high
+    beyond = beyond_edge(SearchSpace((whole,)), side, 1 - edge if whole.complement else edge, 2)  # a decade
     if beyond is None:
         return ""
-    wider = replace(whole, **{side: getattr(beyond.dimensions[0], side)})
+    wider = replace(whole, **{side: getattr(beyond, side)})
     text = "; ".join(str(wider if dimension is first else dimension) for dimension in dimensions)
     return f"{each.name} is not tuned: give it a wider space, --space '{each.name.partition(' (')[0]}: {text}'"
 

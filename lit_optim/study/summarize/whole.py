@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from lit_optim.study.intervals import resolution_of
 from lit_optim.study.plan import ComparisonPlan, as_json
 from lit_optim.study.ranking import Scores, compare_all, why_no_ranking
 from lit_optim.study.results import RunResult, final_runs_of, trials_of
@@ -45,7 +46,8 @@ def summarize(plan: ComparisonPlan, results: Sequence[RunResult], problems: Sequ
         for name in names
     }
     worst = worst_of_finished([run for trials, _ in runs.values() for run in trials], plan.mode)
-    contenders = [summarize_contender(each, *runs[each.name], plan, worst) for each in plan.contenders]
+    resolution = resolution_of([run.score for _, finals in runs.values() for run in finals])
+    contenders = [summarize_contender(each, *runs[each.name], plan, worst, resolution) for each in plan.contenders]
     no_ranking = _no_ranking(plan, contenders)
     ordered = _in_order(contenders, plan.mode, is_ranked=not no_ranking)
     comparisons = compare_all({c.name: _scores(c) for c in ordered if c.finals}, plan.mode)
