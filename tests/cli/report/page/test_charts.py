@@ -208,6 +208,26 @@ def test_a_long_line_is_thinned_and_keeps_its_peaks():
     assert list(found.x) == sorted(found.x)
 
 
+def test_what_is_read_out_along_a_long_line_is_of_its_step():
+    """Pieces of three points, of which every second is wide; and another line whose extremes are elsewhere."""
+    steps = range(300)
+    one = Line("a", 0, steps, [s % 3 for s in steps], [s % 3 - 1 - 8 * (s % 2) for s in steps], [9 for s in steps])
+    other = Line("b", 1, steps, [(s + 1) % 3 for s in steps])
+    for stop in stops_of(line_chart([one, other], "t", "a", "x", unit="step")):
+        step = int(stop[2].removeprefix("step "))
+        low = f"{step % 3 - 1 - 8 * (step % 2)}".replace("-", "\u2212")
+        assert stop[3] == [[0, f"a {step % 3} [{low}, 9]"], [1, f"b {(step + 1) % 3}"]]
+
+
+def test_the_band_of_a_long_line_is_that_of_its_points():
+    low = [0.0] * 1000
+    low[500] = -5.0  # beside the ends of its piece
+    values = [float(i) for i in range(1000)]
+    found = thinned(Line("a", 0, range(1000), values, low, values))
+    assert [*found.high] == [*found.y]
+    assert len(found.low) == len(found.y)
+
+
 def test_ten_contenders_look_different():
     assert len({(look_of(i).split()[0], dashes_of(i)) for i in range(10)}) == 10
     assert len({(look_of(i).split()[0], marker(i, 0.0, 0.0)) for i in range(10)}) == 10
