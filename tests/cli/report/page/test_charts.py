@@ -75,6 +75,8 @@ def test_a_scale_shows_what_is_finite_and_cuts_off_what_is_far():
     assert scale_of(values, 0.0, 1.0).high > 1e9
     assert scale_of([-1e9, *values[:100]], 0.0, 1.0, cut=True).low > -2.0
     assert scale_of([1e-30, 1.0], 0.0, 1.0, log=True).low == pytest.approx(1e-6, rel=0.9)
+    assert scale_of([*[0.1] * 90, 1.0], 0.0, 1.0, cut=True).holds(1.0)  # a spike above what is constant
+    assert scale_of([*[0.1] * 90, -1.0], 0.0, 1.0, cut=True).holds(-1.0)
 
 
 def test_places_on_a_scale():
@@ -184,6 +186,16 @@ def test_misses_and_failures_are_beyond_the_axis():
     assert sum(path.get("class") == "x" for path in parsed(made).iter("path")) == 1
     failed = trial_chart([Trials("sgd", 1, [0.1, 1.0], [0.5, NAN])], "t", "a", "lr")
     assert [stop[3] for stop in stops_of(failed)] == [[[1, "sgd 0.5"]], [[1, "sgd \u2013"]]]
+
+
+def test_a_bar_begins_at_0():
+    made = dot_chart([Dots("sgd", 1, (), (), 0.04, -0.02, 0.05)], "t", "a", "x", zero=True)
+    (bar,) = (path.get("d") for path in parsed(made).iter("path") if path.get("class") == "b")
+    (zero,) = (text.get("x") for text in parsed(made).iter("text") if text.text == "0")
+    assert (bar.startswith(f"M{zero} "), bar.endswith(f"H{zero}z")) == (True, True)
+    assert float(zero) > 100
+    below = dot_chart([Dots("sgd", 1, (), (), -0.01)], "t", "a", "x", zero=True)
+    assert [text.text for text in parsed(below).iter("text")].count("0") == 1
 
 
 def test_the_trials_of_a_grid_are_joined_in_their_order():
