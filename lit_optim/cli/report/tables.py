@@ -17,10 +17,10 @@ Row = dict[str, Any]
 
 def run_rows(summary: Summary) -> list[Row]:
     """Return a row for each run that is over, by contender, trials first."""
-    return [_run_row(each.name, run) for each in summary.contenders for run in (*each.trials, *each.finals)]
+    return [_run_row(summary, each.name, run) for each in summary.contenders for run in (*each.trials, *each.finals)]
 
 
-def _run_row(contender: str, run: RunSummary) -> Row:
+def _run_row(summary: Summary, contender: str, run: RunSummary) -> Row:
     return {
         "contender": contender,
         "kind": run.kind,
@@ -31,6 +31,7 @@ def _run_row(contender: str, run: RunSummary) -> Row:
         "extends": run.extends,
         "outcome": run.outcome,
         "score": run.score,
+        "score_metric": summary.score_metric if run.kind == "seed" else summary.metric,
         "best": run.best,
         "steps": run.steps,
         "steps_to_target": run.steps_to_target,

@@ -90,6 +90,14 @@ def test_other_times_change_measured_columns_alone(folder, tmp_path, capsys):
     assert other != text
 
 
+def test_each_score_says_of_which_metric_it_is(tmp_path, capsys):
+    folder = write_comparison(tmp_path / "c", (Fake("adam"), PLANTED), test_metric="val/other")
+    main(["report", str(folder)])
+    rows = table(folder / "report" / "runs.csv")
+    found = {(row["kind"], row["score_metric"], row["score"] == "0.5") for row in rows}
+    assert found == {("trial", "val/acc", False), ("seed", "val/other", True)}
+
+
 def test_json(folder, capsys):
     main(["report", str(folder), "--json"])
     found = json.loads(capsys.readouterr().out)

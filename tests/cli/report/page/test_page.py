@@ -164,6 +164,13 @@ def test_lower_is_better_too(tmp_path):
     assert "The same on a logarithmic axis" in text
 
 
+def test_scores_of_final_runs_are_not_shown_as_those_of_another_metric(tmp_path):
+    page = Page(report_page(partial(tmp_path, Fake("adam"), Fake("planted", 0.9), test_metric="val/other")))
+    assert "All runs that are over; score: val/acc of trials, val/other of final runs; best: val/acc" in page.said("span")
+    assert "Score" in page.said("th")
+    assert "val/acc" not in page.said("th")
+
+
 def test_equal_summaries_give_equal_bytes(summary, tmp_path):
     (tmp_path / "b").mkdir()
     first, second = write_page(summary, tmp_path), write_page(replace(summary), tmp_path / "b")
