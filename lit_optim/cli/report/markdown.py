@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 
 from lit_optim.cli.rendering import Table
+from lit_optim.cli.report.tables import provenance_rows
 from lit_optim.study.intervals import Interval
 from lit_optim.study.summarize.words import marked, with_interval
 from lit_optim.study.summary import ContenderSummary, RunSummary, Summary
 
-TAG = re.compile(r"(`[^`]*`)|<(?=[A-Za-z/!?])")  # or code, which stays as it is
+SPECIAL = re.compile(  # code; or what would be an emphasis, a cell, a tag, a link or an entity
+    r"`[^`|]+`|[\\`*~|]|_(?![^\W_])|(?<![^\W_])_|<(?=[A-Za-z/!?])|\](?=\()|^\[(?=.*\]:)|&(?=#?\w+;)"
+)
 MOST_OF_BEST = (1, 2, 3, 5, 10, 15, 25, 50)  # trials of which the expected best is shown
 
 
 def report_lines(summary: Summary) -> Iterator[str]:
-    """Yield the lines of report.md; what would be HTML in them is text."""
-    yield from (TAG.sub(lambda found: found[1] or r"\<", line) for line in _lines(summary))
-
-
-def _lines(summary: Summary) -> Iterator[str]:
-    yield f"# {summary.title}"
+    """Yield the lines of report.md."""
+    yield f"# {escaped(summary.title)}"
     yield from _listed("What it shows", summary.sentences)
     yield from _listed("Warnings", summary.warnings)
     yield from _listed("Try next", summary.next_steps)
@@ -145,30 +143,13 @@ def _measured_row(each: ContenderSummary) -> list[str]:
 
 
 def _provenance(summary: Summary) -> Table:
-    given = summary.provenance
-    rows = [
-        [
-            "command",
-            f"`{' '.join(w if w == '&&' else shlex.quote(w) for w in given.command)}`" if given.command else "",
-        ],
-        ["script", given.script],
-        ["overrides of every run", shlex.join(given.overrides)],
-        [
-            "SHA-256 of plan.json, first digits" if summary.budget else "SHA-256 of the specs, first digits",
-            given.config_hash,
-        ],
-        ["seed of the trials", str(given.tuning_seed) if summary.budget else ""],
-        ["seeds of the final runs", ", ".join(map(str, given.seeds))],
-        ["versions", ", ".join(f"{name} {' and '.join(each)}" for name, each in given.versions.items())],
-        ["hardware", "; ".join(given.hardware)],
-        ["commit", "; ".join(given.commits)],
-    ]
-    return Table(["", ""], [row for row in rows if row[1]])
+    rows = [[name, f"`{text}`" if name == "Command" else text] for name, text in provenance_rows(summary)]
+    return Table(["", ""], rows)
 
 
 def _listed(title: str, words: Sequence[str]) -> Iterator[str]:
     if words:
-        yield from ("", f"## {title}", "", *(f"- {each}" for each in words))
+        yield from ("", f"## {title}", "", *(f"- {escaped(each)}" for each in words))
 
 
 def _section(title: str, table: Table) -> Iterator[str]:
@@ -177,4 +158,14 @@ def _section(title: str, table: Table) -> Iterator[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(map(escaped, cells))} |"
+
+
+def escaped(text: str) -> str:
+    r"""Return text as Markdown that shows it, on one line; code in backticks stays code.
+
+    Example:
+        >>> print(escaped("AdamW.__init__() got weight_decay=[0.1, 0.2]: `lr < *` | <b>"))
+        AdamW.\_\_init\_\_() got weight_decay=[0.1, 0.2]: `lr < *` \| \<b>
+    """
+    return SPECIAL.sub(lambda found: found[0] if len(found[0]) > 1 else f"\\{found[0]}", " ".join(text.split()))

@@ -91,6 +91,25 @@ def comparison_rows(summary: Summary) -> list[Row]:
     return [{name: getattr(each, name) for name in columns} for each in summary.comparisons]
 
 
+def provenance_rows(summary: Summary) -> list[tuple[str, str]]:
+    """Return where the numbers come from: names, and what is known of each."""
+    given = summary.provenance
+    studies = f" in {summary.studies} studies" if summary.studies > 1 else ""
+    found = {
+        "Command": " ".join(word if word == "&&" else shlex.quote(word) for word in given.command),
+        "Script": given.script,
+        "Overrides of every run": shlex.join(given.overrides),
+        "Plan": f"{summary.tier}: {summary.budget} trials each{studies}, {summary.search}" if summary.budget else "",
+        f"SHA-256 of {'plan.json' if summary.budget else 'the specs'}, first digits": given.config_hash,
+        "Seed of the trials": str(given.tuning_seed) if summary.budget else "",
+        "Seeds of the final runs": ", ".join(map(str, given.seeds)),
+        "Versions": ", ".join(f"{name} {' and '.join(each)}" for name, each in given.versions.items()),
+        "Hardware": "; ".join(given.hardware),
+        "Commit": "; ".join(given.commits),
+    }
+    return [(name, text) for name, text in found.items() if text]
+
+
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows; numbers keep all digits, one that is not there is an empty cell.
 
