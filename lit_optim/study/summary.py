@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -97,6 +98,11 @@ class RunSummary:
     steps_to_target: float
     seconds_to_target: float
     groups: tuple[Mapping[str, Any], ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run has no score."""
+        return math.isnan(self.score)
 
 
 @dataclass(frozen=True)
@@ -243,7 +249,3 @@ class Summary:
     next_steps: tuple[str, ...]
     notes: tuple[str, ...]
     provenance: Provenance = field(repr=False)
-
-    def contender(self, name: str) -> ContenderSummary:
-        """Return the contender of this name."""
-        return next(each for each in self.contenders if each.name == name)

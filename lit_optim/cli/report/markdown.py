@@ -41,7 +41,7 @@ def result_table(summary: Summary) -> Table:
     scores = [f"best trial, {summary.metric}"] if screening else [f"mean {summary.score_metric}", "IQM"]
     rows = []
     for each in summary.contenders:
-        failed = sum(math.isnan(run.score) for run in each.finals)
+        failed = sum(run.failed for run in each.finals)
         seeds = f"{len(each.finals)}, {failed} failed" if failed else str(len(each.finals))
         values = ", ".join(f"{key}={value:g}" for key, value in each.best_values.items())
         best = math.nan if each.best_trial is None else each.trials[each.best_trial].score
@@ -95,7 +95,7 @@ def _tuning(summary: Summary) -> Table:
     rows = []
     for each in summary.contenders:
         if each.trials:
-            failed = str(sum(math.isnan(run.score) for run in each.trials))
+            failed = str(sum(run.failed for run in each.trials))
             best = [cell_number(each.best_of[k - 1]) if k <= len(each.best_of) else "" for k in shown]
             lost = cell_number(each.mean_loss_of_lr, 3)
             rows.append([each.name, each.space, each.source, str(len(each.trials)), failed, lost, *best])
