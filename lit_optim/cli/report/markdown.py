@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from lit_optim.cli.rendering import Table
 from lit_optim.cli.report.tables import provenance_rows
 from lit_optim.study.intervals import Interval
-from lit_optim.study.summarize.words import marked, with_interval
+from lit_optim.study.summarize.words import marked, values_words, with_interval
 from lit_optim.study.summary import ContenderSummary, RunSummary, Summary
 
 SPECIAL = re.compile(  # code; or what would be an emphasis, a cell, a tag, a link or an entity
@@ -43,10 +43,18 @@ def result_table(summary: Summary) -> Table:
     for each in summary.contenders:
         failed = sum(run.failed for run in each.finals)
         seeds = f"{len(each.finals)}, {failed} failed" if failed else str(len(each.finals))
-        values = ", ".join(f"{key}={value:g}" for key, value in each.best_values.items())
         best = math.nan if each.best_trial is None else each.trials[each.best_trial].score
         shown = [cell_number(best)] if screening else [_score(each.mean), _score(each.iqm)]
-        rows.append([str(each.place or ""), marked(each), *shown, seeds, cell_number(each.steps_to_target), values])
+        rows.append(
+            [
+                str(each.place or ""),
+                marked(each),
+                *shown,
+                seeds,
+                cell_number(each.steps_to_target),
+                values_words(each.best_values),
+            ]
+        )
     return Table(["", "optimizer", *scores, "seeds", "steps to target", "tuned values"], rows)
 
 
@@ -108,9 +116,14 @@ def _trials(summary: Summary) -> Table:
 
 
 def _run(run: RunSummary) -> list[str]:
-    values = ", ".join(f"{key}={value:g}" for key, value in run.values.items())
     outcome = f"{run.outcome}: {run.error}" if run.error else run.outcome
-    return [values, outcome, cell_number(run.score), cell_number(run.best), cell_number(run.steps_to_target)]
+    return [
+        values_words(run.values),
+        outcome,
+        cell_number(run.score),
+        cell_number(run.best),
+        cell_number(run.steps_to_target),
+    ]
 
 
 def _finals(summary: Summary) -> Table:

@@ -1,5 +1,6 @@
 """What a summary says of simulated studies, and of studies that are planted by hand."""
 
+import itertools
 import math
 import re
 from dataclasses import replace
@@ -110,6 +111,15 @@ def test_an_optimizer_that_cannot_train_keeps_the_others_from_no_ranking():
     found = summarize(declared("a", "b", "muon"), [*runs(a=range(5), b=range(5)), *trials("muon", outcome="crashed")])
     assert found.no_ranking == ""
     assert found.contenders[-1].failure == "all 3 trials crashed"
+
+
+@pytest.mark.parametrize(("mode", "order"), [("max", "abcd"), ("min", "bacd")])
+def test_the_order_is_that_of_the_mean_then_of_failed_runs(mode, order):
+    scores = {"d": (math.nan, math.nan, 9, 9, 9), "c": (math.nan, 9, 9, 9, 9), "b": range(5), "a": range(1, 6)}
+    found = summarize(declared(*scores, mode=mode), runs(**scores))
+    assert "".join(each.name for each in found.contenders) == order
+    pairs = [(pair.better, pair.other) for pair in found.comparisons]
+    assert pairs == [*itertools.combinations(order, 2)]
 
 
 def test_a_run_that_diverged_with_a_finite_score_has_failed():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lit_optim.cli.report.page.alts import interval_words
 from lit_optim.cli.report.page.markup import NONE, Markup, concat, figure_of, html_table, tag
 from lit_optim.study.ranking import Comparison
+from lit_optim.study.summarize.words import values_words
 from lit_optim.study.summary import ContenderSummary, RunSummary, Summary
 
 MB = 10**6
@@ -123,16 +124,6 @@ def _state(each: ContenderSummary) -> str:
 
 def _mb(size: int) -> str:
     return figure_of(size / MB, 3) if size else NONE
-
-
-def values_words(values: Mapping[str, float]) -> str:
-    """Write what was tried.
-
-    Example:
-        >>> values_words({"lr": 0.01, "weight_decay": 0.1})
-        'lr 0.01, weight_decay 0.1'
-    """
-    return ", ".join(f"{key} {figure_of(value)}" for key, value in values.items())
 
 
 def run_table(summary: Summary) -> Markup:
