@@ -183,8 +183,7 @@ class Provenance:
         command: the words that made the plan; () of plain records.
         script: of the app.
         overrides: of every run.
-        config_hash: first 12 digits of the SHA-256 of plan.json, which holds that of the app's config; of plain records
-            that of their specs.
+        config_hash: first 12 digits of the SHA-256 of plan.json, with that of the app's config; else of the specs.
         tuning_seed: of every trial.
         seeds: of the final runs.
         versions: of each package, all that the runs have had: ``{"torch": ("2.9.0",)}``.

@@ -20,7 +20,7 @@ MOST_OF_BEST = (1, 2, 3, 5, 10, 15, 25, 50)  # trials of which the expected best
 
 def report_lines(summary: Summary) -> Iterator[str]:
     """Yield the lines of report.md."""
-    yield f"# {escaped(summary.title)}"
+    yield f"# {as_markdown(summary.title)}"
     yield from _listed("What it shows", summary.sentences)
     yield from _listed("Warnings", summary.warnings)
     yield from _listed("Try next", summary.next_steps)
@@ -162,7 +162,7 @@ def _provenance(summary: Summary) -> Table:
 
 def _listed(title: str, words: Sequence[str]) -> Iterator[str]:
     if words:
-        yield from ("", f"## {title}", "", *(f"- {escaped(each)}" for each in words))
+        yield from ("", f"## {title}", "", *(f"- {as_markdown(each)}" for each in words))
 
 
 def _section(title: str, table: Table) -> Iterator[str]:
@@ -171,14 +171,14 @@ def _section(title: str, table: Table) -> Iterator[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(escaped, cells))} |"
+    return f"| {' | '.join(map(as_markdown, cells))} |"
 
 
-def escaped(text: str) -> str:
+def as_markdown(text: str) -> str:
     r"""Return text as Markdown that shows it, on one line; code in backticks stays code.
 
     Example:
-        >>> print(escaped("AdamW.__init__() got weight_decay=[0.1, 0.2]: `lr < *` | <b>"))
+        >>> print(as_markdown("AdamW.__init__() got weight_decay=[0.1, 0.2]: `lr < *` | <b>"))
         AdamW.\_\_init\_\_() got weight_decay=[0.1, 0.2]: `lr < *` \| \<b>
     """
     return SPECIAL.sub(lambda found: found[0] if len(found[0]) > 1 else f"\\{found[0]}", " ".join(text.split()))

@@ -104,8 +104,8 @@ def warnings_of(
         crashed = [run for run in (*each.trials, *each.finals) if run.outcome == "crashed"]
         if crashed and len(crashed) < len(each.trials) + len(each.finals):
             yield f"{each.name}: {len(crashed)} runs crashed: {crashed[0].error}"
-        for metric, runs in ((plan.metric, each.trials), (plan.test_metric or plan.metric, each.finals)):
-            if silent := [run.folder for run in runs if run.outcome == "finished" and run.failed]:
+        for metric, scored in ((plan.metric, each.trials), (plan.test_metric or plan.metric, each.finals)):
+            if silent := [run.folder for run in scored if run.outcome == "finished" and run.failed]:
                 yield f"{each.name}: {len(silent)} runs finished without a finite {metric}, the first is {silent[0]}"
     unpaired = why_not_paired(_starts(results)) if plan.tier != RECORDS else []
     if unpaired:

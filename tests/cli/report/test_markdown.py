@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 
 from _support.fake_comparison import FAKES, Fake, write_comparison
 from lit_optim.cli.main import main
-from lit_optim.cli.report.markdown import escaped
+from lit_optim.cli.report.markdown import as_markdown
 from lit_optim.study.plan import PLAN
 
 
@@ -54,18 +54,18 @@ def test_what_a_run_said_is_no_markdown(folder, capsys):
 
 @given(st.text(st.sampled_from("ab1_*~|<>&#;![]()\\:/= -"), max_size=20))
 def test_any_text_is_shown_as_it_is(text):
-    page = shown(f"| head |\n|---|\n| {escaped(text)} |\n")
+    page = shown(f"| head |\n|---|\n| {as_markdown(text)} |\n")
     assert f"<td>{html.escape(' '.join(text.split()))}</td>" in page
 
 
 def test_ordinary_words_and_code_have_no_backslash():
     words = "val/loss of weight_decay=0.01 [-0.5, 0.5] < 1: write `a_*<b>` & go on"
-    assert escaped(words) == words
-    assert escaped("betas=[0.9, 0.99]: [a") == "betas=[0.9, 0.99]: [a"
+    assert as_markdown(words) == words
+    assert as_markdown("betas=[0.9, 0.99]: [a") == "betas=[0.9, 0.99]: [a"
 
 
 def test_a_name_is_no_definition_of_a_link():
-    assert shown(f"- {escaped('[a]: no trial trains')}\n- [a]") == (
+    assert shown(f"- {as_markdown('[a]: no trial trains')}\n- [a]") == (
         "<ul>\n<li>[a]: no trial trains</li>\n<li>[a]</li>\n</ul>\n"
     )
 
