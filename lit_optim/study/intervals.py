@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lit_optim.errors import ConfigError
 
@@ -113,29 +113,3 @@ def trimmed_interval(values: ArrayLike, trim: float = 0.0, level: float = 0.95, 
         half = np.where(np.isfinite(error), quantile(kept - 1, (1 + level) / 2) * error, math.inf)
         finite = np.where(np.isfinite(center), center, 0.0)
     return Interval(center, finite - half, finite + half)
-
-
-def bootstrap_interval(
-    values: ArrayLike,
-    statistic: Callable[[NDArray[np.float64]], Any] = trimmed_mean,
-    level: float = 0.95,
-    resamples: int = 10_000,
-) -> Interval:
-    """Return a statistic with its percentile bootstrap interval, the same at every call.
-
-    Of fewer than ten seeds it is too narrow: at 5 it covers the mean in 83 of 100 studies, see ``trimmed_interval``.
-
-    Args:
-        values: scores of seeds.
-        statistic: of the last axis of an array; default: the IQM.
-        level: confidence, below 1.
-        resamples: draws with replacement.
-
-    Example:
-        >>> bootstrap_interval([1.0, 1.0, 1.0])
-        Interval(center=1.0, low=1.0, high=1.0)
-    """
-    scores = np.asarray(values, dtype=np.float64)
-    drawn = np.random.default_rng(0).integers(0, len(scores), (resamples, len(scores)))
-    low, high = np.quantile(statistic(scores[drawn]), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(statistic(scores)), float(low), float(high))

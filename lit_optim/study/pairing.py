@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 WHAT = {"parameters": "initial weights", "batch": "first training batch"}
@@ -35,11 +35,17 @@ def why_not_paired(runs: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[
             differ = [name for name, value in values.items() if value != next(iter(values.values()))]
             if differ:
                 found.append(
-                    f"seed {seed}: the {what} of {_all_of([next(iter(values)), *differ])} differ; {REMEDY[key]}"
+                    f"seed {seed}: the {what} of {all_of([next(iter(values)), *differ])} differ; {REMEDY[key]}"
                 )
                 break  # other weights have often drawn other batches
     return found
 
 
-def _all_of(names: list[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+def all_of(names: Sequence[str]) -> str:
+    """Join names, of which there is one at least.
+
+    Example:
+        >>> all_of(["adam", "lion", "sgd"]), all_of(["adam"])
+        ('adam, lion and sgd', 'adam')
+    """
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

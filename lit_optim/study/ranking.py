@@ -85,27 +85,11 @@ def holm(probabilities: Sequence[float]) -> list[float]:
     return found
 
 
-def ranked(scores: Scores, mode: str) -> list[str]:
-    """Return the optimizers by their mean score, the best first; those with runs that failed are last.
-
-    Example:
-        >>> ranked({"a": {0: 0.2, 1: 0.3}, "b": {0: 0.1, 1: 0.2}, "c": {0: 0.0, 1: float("nan")}}, "min")
-        ['b', 'a', 'c']
-    """
-
-    def place(name: str) -> tuple[int, float]:
-        values = [value for value in scores[name].values() if math.isfinite(value)]
-        mean = sum(values) / len(values) if values else 0.0
-        return len(scores[name]) - len(values), -mean if mode == "max" else mean
-
-    return sorted(scores, key=place)
-
-
 def compare_all(scores: Scores, mode: str) -> list[Comparison]:
     """Compare every pair of optimizers of which no run failed, on the seeds that all of them have.
 
     Args:
-        scores: one for each optimizer and seed, on the test or validation data.
+        scores: one for each optimizer and seed, on the test or validation data; the best optimizer first.
         mode: ``min`` or ``max`` of the metric.
 
     Example:
@@ -115,8 +99,7 @@ def compare_all(scores: Scores, mode: str) -> list[Comparison]:
         [('adam', 'sgd', 'better')]
     """
     sign = -1.0 if mode == "max" else 1.0
-    order = ranked(scores, mode)
-    sound = [name for name in order if all(map(math.isfinite, scores[name].values()))]
+    sound = [name for name in scores if all(map(math.isfinite, scores[name].values()))]
     seeds = sorted(set.intersection(*(set(scores[name]) for name in sound))) if sound else []
     pairs = [*itertools.combinations(sound if len(seeds) > 1 else [], 2)]
     tested: dict[tuple[str, str], Comparison] = {}
@@ -128,7 +111,7 @@ def compare_all(scores: Scores, mode: str) -> list[Comparison]:
         corrected = holm(paired_t_test(differences, resolution).tolist())
         centers, lows, highs = (each.tolist() for each in intervals)
         tested = dict(zip(pairs, map(_judged, pairs, centers, lows, highs, corrected), strict=True))
-    return [tested.get(pair) or _not_compared(*pair) for pair in itertools.combinations(order, 2)]
+    return [tested.get(pair) or _not_compared(*pair) for pair in itertools.combinations(scores, 2)]
 
 
 def _not_compared(better: str, other: str) -> Comparison:
@@ -138,7 +121,7 @@ def _not_compared(better: str, other: str) -> Comparison:
 def _judged(pair: tuple[str, str], difference: float, low: float, high: float, p: float) -> Comparison:
     better, other = pair
     verdict = "better" if p < LEVEL else "not distinguishable"
-    if difference < 0:  # ranked by seeds that not all have
+    if difference < 0:  # in order by seeds that not all have
         better, other, difference, low, high = other, better, -difference, -high, -low
     return Comparison(better, other, difference, low, high, p, verdict)
 

@@ -74,13 +74,6 @@ class Dimension:
         rounded = min(max(float(f"{span:.4g}"), self.low), self.high)
         return round(1 - rounded, 12) if self.complement else rounded
 
-    def contains(self, value: float) -> bool:
-        """Return whether a value is one of the choices, or lies in the range, its ends included."""
-        if self.choices:
-            return value in self.choices
-        place = 1 - value if self.complement else value
-        return self.low * (1 - 1e-9) <= place <= self.high * (1 + 1e-9)
-
 
 @dataclass(frozen=True)
 class SearchSpace:

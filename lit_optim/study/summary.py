@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -98,6 +99,11 @@ class RunSummary:
     seconds_to_target: float
     groups: tuple[Mapping[str, Any], ...]
 
+    @property
+    def failed(self) -> bool:
+        """Whether the run has no score."""
+        return math.isnan(self.score)
+
 
 @dataclass(frozen=True)
 class ContenderSummary:
@@ -177,8 +183,7 @@ class Provenance:
         command: the words that made the plan; () of plain records.
         script: of the app.
         overrides: of every run.
-        config_hash: first 12 digits of the SHA-256 of plan.json, which holds that of the app's config; of plain records
-            that of their specs.
+        config_hash: first 12 digits of the SHA-256 of plan.json, with that of the app's config; else of the specs.
         tuning_seed: of every trial.
         seeds: of the final runs.
         versions: of each package, all that the runs have had: ``{"torch": ("2.9.0",)}``.
@@ -243,7 +248,3 @@ class Summary:
     next_steps: tuple[str, ...]
     notes: tuple[str, ...]
     provenance: Provenance = field(repr=False)
-
-    def contender(self, name: str) -> ContenderSummary:
-        """Return the contender of this name."""
-        return next(each for each in self.contenders if each.name == name)

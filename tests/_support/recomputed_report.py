@@ -47,7 +47,8 @@ def _run(file: Path, plan: dict[str, Any]) -> dict[str, Any]:
     record = file.parent / "record"
     found = {key: job[key] for key in ("contender", "kind", "number", "seed", "study")}
     found |= {f"values.{key}": value for key, value in job["values"].items()}
-    found |= {"curve": [], "folder": f"runs/{file.parent.parent.name}/{file.parent.name}"}
+    found |= {"score_metric": plan["metric"], "curve": []}
+    found["folder"] = f"runs/{file.parent.parent.name}/{file.parent.name}"
     if not record.exists():
         none = dict.fromkeys(("steps", "state_bytes", "measured_seconds", "measured_peak_memory"), 0)
         return {**found, **none, "outcome": "crashed", "score": NAN, "best": NAN}

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 
 from lit_optim.cli.rendering import Table
+from lit_optim.cli.report.tables import provenance_rows
 from lit_optim.study.intervals import Interval
-from lit_optim.study.summarize.words import marked, with_interval
+from lit_optim.study.summarize.words import marked, values_words, with_interval
 from lit_optim.study.summary import ContenderSummary, RunSummary, Summary
 
-TAG = re.compile(r"(`[^`]*`)|<(?=[A-Za-z/!?])")  # or code, which stays as it is
+SPECIAL = re.compile(  # code; or what would be an emphasis, a cell, a tag, a link or an entity
+    r"`[^`|]+`|[\\`*~|]|_(?![^\W_])|(?<![^\W_])_|<(?=[A-Za-z/!?])|\](?=\()|^\[(?=.*\]:)|&(?=#?\w+;)"
+)
 MOST_OF_BEST = (1, 2, 3, 5, 10, 15, 25, 50)  # trials of which the expected best is shown
 
 
 def report_lines(summary: Summary) -> Iterator[str]:
-    """Yield the lines of report.md; what would be HTML in them is text."""
-    yield from (TAG.sub(lambda found: found[1] or r"\<", line) for line in _lines(summary))
-
-
-def _lines(summary: Summary) -> Iterator[str]:
-    yield f"# {summary.title}"
+    """Yield the lines of report.md."""
+    yield f"# {as_markdown(summary.title)}"
     yield from _listed("What it shows", summary.sentences)
     yield from _listed("Warnings", summary.warnings)
     yield from _listed("Try next", summary.next_steps)
@@ -43,12 +41,20 @@ def result_table(summary: Summary) -> Table:
     scores = [f"best trial, {summary.metric}"] if screening else [f"mean {summary.score_metric}", "IQM"]
     rows = []
     for each in summary.contenders:
-        failed = sum(math.isnan(run.score) for run in each.finals)
+        failed = sum(run.failed for run in each.finals)
         seeds = f"{len(each.finals)}, {failed} failed" if failed else str(len(each.finals))
-        values = ", ".join(f"{key}={value:g}" for key, value in each.best_values.items())
         best = math.nan if each.best_trial is None else each.trials[each.best_trial].score
         shown = [cell_number(best)] if screening else [_score(each.mean), _score(each.iqm)]
-        rows.append([str(each.place or ""), marked(each), *shown, seeds, cell_number(each.steps_to_target), values])
+        rows.append(
+            [
+                str(each.place or ""),
+                marked(each),
+                *shown,
+                seeds,
+                cell_number(each.steps_to_target),
+                values_words(each.best_values),
+            ]
+        )
     return Table(["", "optimizer", *scores, "seeds", "steps to target", "tuned values"], rows)
 
 
@@ -97,7 +103,7 @@ def _tuning(summary: Summary) -> Table:
     rows = []
     for each in summary.contenders:
         if each.trials:
-            failed = str(sum(math.isnan(run.score) for run in each.trials))
+            failed = str(sum(run.failed for run in each.trials))
             best = [cell_number(each.best_of[k - 1]) if k <= len(each.best_of) else "" for k in shown]
             lost = cell_number(each.mean_loss_of_lr, 3)
             rows.append([each.name, each.space, each.source, str(len(each.trials)), failed, lost, *best])
@@ -110,9 +116,14 @@ def _trials(summary: Summary) -> Table:
 
 
 def _run(run: RunSummary) -> list[str]:
-    values = ", ".join(f"{key}={value:g}" for key, value in run.values.items())
     outcome = f"{run.outcome}: {run.error}" if run.error else run.outcome
-    return [values, outcome, cell_number(run.score), cell_number(run.best), cell_number(run.steps_to_target)]
+    return [
+        values_words(run.values),
+        outcome,
+        cell_number(run.score),
+        cell_number(run.best),
+        cell_number(run.steps_to_target),
+    ]
 
 
 def _finals(summary: Summary) -> Table:
@@ -145,30 +156,13 @@ def _measured_row(each: ContenderSummary) -> list[str]:
 
 
 def _provenance(summary: Summary) -> Table:
-    given = summary.provenance
-    rows = [
-        [
-            "command",
-            f"`{' '.join(w if w == '&&' else shlex.quote(w) for w in given.command)}`" if given.command else "",
-        ],
-        ["script", given.script],
-        ["overrides of every run", shlex.join(given.overrides)],
-        [
-            "SHA-256 of plan.json, first digits" if summary.budget else "SHA-256 of the specs, first digits",
-            given.config_hash,
-        ],
-        ["seed of the trials", str(given.tuning_seed) if summary.budget else ""],
-        ["seeds of the final runs", ", ".join(map(str, given.seeds))],
-        ["versions", ", ".join(f"{name} {' and '.join(each)}" for name, each in given.versions.items())],
-        ["hardware", "; ".join(given.hardware)],
-        ["commit", "; ".join(given.commits)],
-    ]
-    return Table(["", ""], [row for row in rows if row[1]])
+    rows = [[name, f"`{text}`" if name == "Command" else text] for name, text in provenance_rows(summary)]
+    return Table(["", ""], rows)
 
 
 def _listed(title: str, words: Sequence[str]) -> Iterator[str]:
     if words:
-        yield from ("", f"## {title}", "", *(f"- {each}" for each in words))
+        yield from ("", f"## {title}", "", *(f"- {as_markdown(each)}" for each in words))
 
 
 def _section(title: str, table: Table) -> Iterator[str]:
@@ -177,4 +171,14 @@ def _section(title: str, table: Table) -> Iterator[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(map(as_markdown, cells))} |"
+
+
+def as_markdown(text: str) -> str:
+    r"""Return text as Markdown that shows it, on one line; code in backticks stays code.
+
+    Example:
+        >>> print(as_markdown("AdamW.__init__() got weight_decay=[0.1, 0.2]: `lr < *` | <b>"))
+        AdamW.\_\_init\_\_() got weight_decay=[0.1, 0.2]: `lr < *` \| \<b>
+    """
+    return SPECIAL.sub(lambda found: found[0] if len(found[0]) > 1 else f"\\{found[0]}", " ".join(text.split()))

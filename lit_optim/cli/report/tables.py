@@ -17,10 +17,10 @@ Row = dict[str, Any]
 
 def run_rows(summary: Summary) -> list[Row]:
     """Return a row for each run that is over, by contender, trials first."""
-    return [_run_row(each.name, run) for each in summary.contenders for run in (*each.trials, *each.finals)]
+    return [_run_row(summary, each.name, run) for each in summary.contenders for run in (*each.trials, *each.finals)]
 
 
-def _run_row(contender: str, run: RunSummary) -> Row:
+def _run_row(summary: Summary, contender: str, run: RunSummary) -> Row:
     return {
         "contender": contender,
         "kind": run.kind,
@@ -31,6 +31,7 @@ def _run_row(contender: str, run: RunSummary) -> Row:
         "extends": run.extends,
         "outcome": run.outcome,
         "score": run.score,
+        "score_metric": summary.score_metric if run.kind == "seed" else summary.metric,
         "best": run.best,
         "steps": run.steps,
         "steps_to_target": run.steps_to_target,
@@ -55,13 +56,13 @@ def _contender_row(each: ContenderSummary) -> Row:
         "contender": each.name,
         "place": each.place or "",
         "seeds": len(each.finals),
-        "seeds_failed": sum(math.isnan(run.score) for run in each.finals),
+        "seeds_failed": sum(run.failed for run in each.finals),
         **_interval("mean", each.mean),
         **_interval("iqm", each.iqm),
         "steps_to_target": each.steps_to_target,
         "steps_to_target_of_studies": each.steps_of_studies,
         "trials": len(each.trials),
-        "trials_failed": sum(math.isnan(run.score) for run in each.trials),
+        "trials_failed": sum(run.failed for run in each.trials),
         **{f"best.{key}": value for key, value in each.best_values.items()},
         "best_trial_score": math.nan if each.best_trial is None else each.trials[each.best_trial].score,
         "mean_loss_of_lr": each.mean_loss_of_lr,
@@ -88,6 +89,25 @@ def comparison_rows(summary: Summary) -> list[Row]:
     """Return a row for each pair."""
     columns = ("better", "other", "difference", "low", "high", "p", "verdict")
     return [{name: getattr(each, name) for name in columns} for each in summary.comparisons]
+
+
+def provenance_rows(summary: Summary) -> list[tuple[str, str]]:
+    """Return where the numbers come from: names, and what is known of each."""
+    given = summary.provenance
+    studies = f" in {summary.studies} studies" if summary.studies > 1 else ""
+    found = {
+        "Command": " ".join(word if word == "&&" else shlex.quote(word) for word in given.command),
+        "Script": given.script,
+        "Overrides of every run": shlex.join(given.overrides),
+        "Plan": f"{summary.tier}: {summary.budget} trials each{studies}, {summary.search}" if summary.budget else "",
+        f"SHA-256 of {'plan.json' if summary.budget else 'the specs'}, first digits": given.config_hash,
+        "Seed of the trials": str(given.tuning_seed) if summary.budget else "",
+        "Seeds of the final runs": ", ".join(map(str, given.seeds)),
+        "Versions": ", ".join(f"{name} {' and '.join(each)}" for name, each in given.versions.items()),
+        "Hardware": "; ".join(given.hardware),
+        "Commit": "; ".join(given.commits),
+    }
+    return [(name, text) for name, text in found.items() if text]
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -47,13 +47,13 @@ def summarize_contender(
     first = _first_dimension(given, trials)
     key = first.key if first else ""
     tried = sorted((run.values[key], run.score, run.outcome) for run in trials if key)
-    scores = [run.score for run in finals if math.isfinite(run.score)]
+    scores = [run.score for run in finals if not run.failed]
     sound = best is not None and math.isfinite(worst)
     shown = finals or trials
     times = [run.step_seconds for run in shown if math.isfinite(run.step_seconds)]
     studies = [[run.steps_to_target for run in trials if run.study == i] for i in sorted({r.study for r in trials})]
     selected = [] if best is None else [trials[best]]
-    model = next(iter([*(run for run in finals if math.isfinite(run.score)), *selected, *finals]), None)
+    model = next(iter([*(run for run in finals if not run.failed), *selected, *finals]), None)
     return ContenderSummary(
         name=given.name,
         overrides=given.overrides,
@@ -70,7 +70,7 @@ def summarize_contender(
         failure=_failure(trials, finals, plan),
         mean=_interval(scores, 0.0, resolution),
         iqm=_interval(scores, IQM, resolution),
-        band=_band([run for run in finals if math.isfinite(run.score)]),
+        band=_band([run for run in finals if not run.failed]),
         steps_to_target=statistics.median([run.steps_to_target for run in finals] or [math.nan]),
         seconds_to_target=statistics.median([run.seconds_to_target for run in finals] or [math.nan]),
         steps_of_studies=median_of_fastest(studies) if studies else math.nan,
@@ -118,9 +118,9 @@ def _listed(values: object, count: int) -> list[float]:
 
 
 def _failure(trials: Sequence[RunSummary], finals: Sequence[RunSummary], plan: ComparisonPlan) -> str:
-    if trials and all(math.isnan(run.score) for run in trials):
+    if trials and all(run.failed for run in trials):
         return f"all {len(trials)} trials {_how(trials, plan.metric)}" if len(trials) > 1 else _how(trials, plan.metric)
-    failed = [run for run in finals if math.isnan(run.score)]
+    failed = [run for run in finals if run.failed]
     if not failed:
         return ""
     seeds = ", ".join(str(run.seed) for run in failed)

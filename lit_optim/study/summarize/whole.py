@@ -112,7 +112,7 @@ def _in_order(contenders: Sequence[ContenderSummary], mode: str, *, is_ranked: b
         kind = (2 if each.failure else 0) + (not each.finals)
         best = each.trials[each.best_trial].score if each.best_trial is not None else math.nan
         score = each.mean.center if each.finals else best
-        failed = sum(math.isnan(run.score) for run in each.finals)
+        failed = sum(run.failed for run in each.finals)
         return kind, failed, sign * score if math.isfinite(score) else math.inf
 
     ordered = sorted(contenders, key=place)

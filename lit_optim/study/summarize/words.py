@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from lit_optim.study.intervals import Interval
-from lit_optim.study.pairing import why_not_paired
+from lit_optim.study.pairing import all_of, why_not_paired
 from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.ranking import Comparison, sentence
 from lit_optim.study.results import OVER, RunResult
@@ -30,6 +30,16 @@ def with_interval(each: Interval) -> str:
     width, size = each.high - each.low, max(abs(each.low), abs(each.high))
     digits = min(max(4, math.ceil(math.log10(size / width)) + 2), 12) if width else 4
     return f"{each.center:.{digits}g} [{each.low:.{digits}g}, {each.high:.{digits}g}]"
+
+
+def values_words(values: Mapping[str, float]) -> str:
+    """Write what was tried.
+
+    Example:
+        >>> values_words({"lr": 1e-05, "weight_decay": 0.1})
+        'lr=1e-05, weight_decay=0.1'
+    """
+    return ", ".join(f"{key}={value:g}" for key, value in values.items())
 
 
 def marked(each: ContenderSummary) -> str:
@@ -71,18 +81,14 @@ def _answer(ranked: Sequence[ContenderSummary], comparisons: Sequence[Comparison
     equal = [marked(each) for each in ranked[1:] if verdicts.get(each.name) != "better"]
     parts = [f"{marked(top)} has the best mean {metric}, {with_interval(top.mean)}"]
     if beaten:
-        parts.append(f"it is better than {_listed(beaten)}")
+        parts.append(f"it is better than {all_of(beaten)}")
     if equal:
-        parts.append(f"{_listed(equal)} {'is' if len(equal) == 1 else 'are'} not distinguishable from it")
+        parts.append(f"{all_of(equal)} {'is' if len(equal) == 1 else 'are'} not distinguishable from it")
     return "; ".join(parts)
 
 
 def _other(each: Comparison, name: str) -> str:
     return each.other if each.better == name else each.better
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def warnings_of(
@@ -98,10 +104,9 @@ def warnings_of(
         crashed = [run for run in (*each.trials, *each.finals) if run.outcome == "crashed"]
         if crashed and len(crashed) < len(each.trials) + len(each.finals):
             yield f"{each.name}: {len(crashed)} runs crashed: {crashed[0].error}"
-        silent = [run for run in (*each.trials, *each.finals) if run.outcome == "finished" and math.isnan(run.score)]
-        if silent:
-            metric = plan.test_metric or plan.metric
-            yield f"{each.name}: {len(silent)} runs finished without a finite {metric}, the first is {silent[0].folder}"
+        for metric, scored in ((plan.metric, each.trials), (plan.test_metric or plan.metric, each.finals)):
+            if silent := [run.folder for run in scored if run.outcome == "finished" and run.failed]:
+                yield f"{each.name}: {len(silent)} runs finished without a finite {metric}, the first is {silent[0]}"
     unpaired = why_not_paired(_starts(results)) if plan.tier != RECORDS else []
     if unpaired:
         yield unpaired[0] + (f"; {len(unpaired) - 1} more like it" if len(unpaired) > 1 else "")

@@ -141,7 +141,9 @@ def test_steps_are_those_to_the_best_of_the_other():
     # by hand: log2 of the steps is 7.6 or 9.6 in all, a resolution of 2; t = 2 / (sqrt 2 * 2 / sqrt 12 / sqrt 5) = 5.477
     assert in_words(found) == "images/a against images/b: 4 times fewer steps [1.98, 8.08], p = 0.0054"
     swapped = in_words(compared(Check("images/b", "images/a", "steps", "val/loss"), table))
-    assert swapped.startswith("images/b against images/a: 2 times more steps [1.41, 2.84]")  # which reaches 0.9 at step 500
+    assert swapped.startswith(
+        "images/b against images/a: 2 times more steps [1.41, 2.84]"
+    )  # which reaches 0.9 at step 500
     never = [
         each._replace(curves={**each.curves, "val/loss": (3.0,) * 10}) if each.name == "images/a" else each
         for each in table

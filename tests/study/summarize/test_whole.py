@@ -1,5 +1,6 @@
 """What a summary says of simulated studies, and of studies that are planted by hand."""
 
+import itertools
 import math
 import re
 from dataclasses import replace
@@ -112,6 +113,15 @@ def test_an_optimizer_that_cannot_train_keeps_the_others_from_no_ranking():
     assert found.contenders[-1].failure == "all 3 trials crashed"
 
 
+@pytest.mark.parametrize(("mode", "order"), [("max", "abcd"), ("min", "bacd")])
+def test_the_order_is_that_of_the_mean_then_of_failed_runs(mode, order):
+    scores = {"d": (math.nan, math.nan, 9, 9, 9), "c": (math.nan, 9, 9, 9, 9), "b": range(5), "a": range(1, 6)}
+    found = summarize(declared(*scores, mode=mode), runs(**scores))
+    assert "".join(each.name for each in found.contenders) == order
+    pairs = [(pair.better, pair.other) for pair in found.comparisons]
+    assert pairs == [*itertools.combinations(order, 2)]
+
+
 def test_a_run_that_diverged_with_a_finite_score_has_failed():
     results = [*runs(a=range(5), b=range(5))]
     results[-1] = results[-1]._replace(outcome="diverged", score=99.0)
@@ -124,7 +134,7 @@ def test_runs_that_are_not_over_are_missing():
     results = [*runs(a=range(5), b=range(5))]
     results[2] = results[2]._replace(outcome="interrupted")
     found = summarize(declared("a", "b"), results)
-    assert found.contender("a").missing_trials == 1
+    assert found.contenders[0].missing_trials == 1
     assert any("a 1 of 3 trials" in each for each in found.warnings)
 
 
@@ -155,7 +165,8 @@ def test_the_score_of_algoperf(tmp_path):
     assert {run.study for run in found.contenders[0].trials} == {0, 1, 2}
     assert found.contenders[0].steps_of_studies == math.inf
     fast = summary_of(write_comparison(tmp_path / "d", (Fake("a", 0.5), Fake("b", 0.9)), budget=9, studies=3))
-    assert fast.contender("b").steps_of_studies < 100
+    assert fast.contenders[0].name == "b"
+    assert fast.contenders[0].steps_of_studies < 100
 
 
 def test_runs_on_several_versions_and_machines_are_warned_about(tmp_path):
@@ -185,6 +196,17 @@ def test_a_metric_that_some_runs_did_not_log(tmp_path):
     found = summary_of(folder)
     assert "a: 1 runs finished without a finite val/acc, the first is runs/a/seed-0" in found.warnings
     assert found.contenders[-1].failure == "1 of 5 final runs have no finite val/acc (seed 101)"
+
+
+def test_what_a_run_did_not_log_is_the_metric_of_its_kind(tmp_path):
+    folder = write_comparison(tmp_path / "c", (Fake("a"), Fake("b")), test_metric="val/other")
+    for run, metric in (("trial-01", "val/acc"), ("seed-2", "val/other")):
+        file = folder / f"runs/a/{run}/record/metrics.csv"
+        file.write_text(file.read_text().replace(metric, "val/f1"))
+    assert summary_of(folder).warnings == (
+        "a: 1 runs finished without a finite val/acc, the first is runs/a/trial-01",
+        "a: 1 runs finished without a finite val/other, the first is runs/a/seed-2",
+    )
 
 
 def test_studies_are_joined():

@@ -60,7 +60,7 @@ def scale_of(
         start: place of the lowest value.
         end: place of the highest value.
         log: whether places follow the logarithm.
-        zero: whether the axis begins at 0.
+        zero: whether the axis shows 0, and begins there where no value is below.
         cut: whether values that are far from most others are beyond the end, as the losses of a run that diverged.
 
     Example:
@@ -75,15 +75,16 @@ def scale_of(
     low, high = known[0], known[-1]
     if cut:
         first, last = known[len(known) // 10], known[-1 - len(known) // 10]
-        if high > last + FAR * (last - first):
-            high = last + (last - first) / 2
-        if low < first - FAR * (last - first) and not log:
-            low = first - (last - first) / 2
+        span = last - first  # 0 where most are equal: nothing says what is far
+        if span and high > last + FAR * span:
+            high = last + span / 2
+        if span and low < first - FAR * span and not log:
+            low = first - span / 2
     if log:
         low = max(low, high / SPAN)
         room = max((high / low) ** 0.04, 1.02)
         return Scale(low / room, high * room, start, end, log=True)
-    low = min(low, 0.0) if zero else low
+    low, high = (min(low, 0.0), max(high, 0.0)) if zero else (low, high)
     room = 0.04 * (high - low) or 0.04 * abs(high) or 0.5
     return Scale(low if zero and low == 0 else low - room, high + room, start, end)
 

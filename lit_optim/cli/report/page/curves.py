@@ -54,7 +54,7 @@ class Line(NamedTuple):
 
 
 def thinned(line: Line, most: int = MOST) -> Line:
-    """Leave out points of a long line; of each piece its lowest and highest value stay, and its widest band.
+    """Leave out points of a long line; of each piece its lowest and highest value stay.
 
     Example:
         >>> thinned(Line("a", 0, range(8), [0, 5, 0, 0, 0, 0, -9, 0]), 4).y
@@ -64,15 +64,11 @@ def thinned(line: Line, most: int = MOST) -> Line:
     if count <= most:
         return line
     size = -(-2 * count // most)
-    kept, low, high = list[int](), list[float](), list[float]()
+    kept = list[int]()
     for start in range(0, count, size):
         piece = [i for i in range(start, min(start + size, count)) if math.isfinite(line.y[i])] or [start]
-        ends = sorted({min(piece, key=line.y.__getitem__), max(piece, key=line.y.__getitem__)})
-        kept += ends
-        if line.low:
-            low += [min(line.low[i] for i in piece)] * len(ends)
-            high += [max(line.high[i] for i in piece)] * len(ends)
-    return Line(line.name, line.look, [line.x[i] for i in kept], [line.y[i] for i in kept], low, high)
+        kept += sorted({min(piece, key=line.y.__getitem__), max(piece, key=line.y.__getitem__)})
+    return Line(line.name, line.look, *([values[i] for i in kept if values] for values in line[2:]))
 
 
 def line_chart(
@@ -92,7 +88,8 @@ def line_chart(
         unit: of ``x``, as it is read out: ``step``.
         note: below the chart.
     """
-    lines = [thinned(each) for each in lines if any(map(math.isfinite, each.y))]
+    known = [each for each in lines if any(map(math.isfinite, each.y))]
+    lines = [thinned(each) for each in known]  # what is read out is not
     if not lines:
         return figure(title, "nothing to draw", 40.0, text_at(10, 24, "nothing to draw"), note=note)
     y = scale_of((v for each in lines for v in each.y), BOTTOM, TOP, log=log, zero=zero, cut=True)
@@ -108,7 +105,7 @@ def line_chart(
     beyond = [f"{each.name} leaves the axis" for each in lines if _leaves(each, y)]
     alt = f"{alt}; {'; '.join(beyond)}" if beyond else alt
     note = " ".join(filter(None, (note, f"Cut off: {'; '.join(beyond)}." if beyond else "")))
-    return figure(title, alt, HEIGHT, concat(drawn), _stops(lines, x, unit or x_title), note)
+    return figure(title, alt, HEIGHT, concat(drawn), _stops(known, x, unit or x_title), note)
 
 
 def _with_bands(y: Scale, lines: Sequence[Line]) -> Scale:

@@ -64,7 +64,7 @@ def dot_chart(
         title: of the chart.
         alt: what it shows, in words.
         x_title: of the axis.
-        zero: whether the axis begins at 0, and the center is drawn as a bar from there.
+        zero: whether the axis shows 0, and the center is drawn as a bar from there.
         log: whether it is logarithmic.
         note: below the chart.
     """
@@ -107,11 +107,8 @@ def _place(value: float, x: Scale) -> float:
 def _row(row: Dots, x: Scale, y: float, bar: bool) -> Markup:
     parts = list[Markup]()
     if bar and math.isfinite(row.center):
-        parts.append(
-            tag(
-                "path", d=f"M{place(x.start)} {place(y - 6)}H{place(x.at(row.center))}v12H{place(x.start)}z", class_="b"
-            )
-        )
+        zero = place(x.at(0.0))
+        parts.append(tag("path", d=f"M{zero} {place(y - 6)}H{place(x.at(row.center))}v12H{zero}z", class_="b"))
     if math.isfinite(row.low) and math.isfinite(row.high):
         low, high = x.at(row.low), x.at(row.high)
         parts.append(tag("path", d=f"M{place(low)} {place(y)}H{place(high)}", class_="i"))

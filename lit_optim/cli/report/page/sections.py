@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 
 from lit_optim.cli.report.page import summary_charts, tables
 from lit_optim.cli.report.page.markup import Markup, concat, figure_of, tag
 from lit_optim.cli.report.page.picture import dashes_of, look_of, marker
 from lit_optim.cli.report.page.png import picture_missing
+from lit_optim.cli.report.tables import provenance_rows
 from lit_optim.study.summary import Summary
 
 SHOWN = 20  # failed runs at most that are not folded
@@ -133,21 +133,11 @@ def _groups(summary: Summary) -> Markup:
 
 def provenance(summary: Summary) -> Markup:
     """Write where the numbers come from, and how to compute them again."""
-    source = summary.provenance
-    studies = f" in {summary.studies} studies" if summary.studies > 1 else ""
-    trials = f", {summary.budget} trials each{studies}, {summary.search}" if summary.budget else ""
-    facts = {
-        "Command": tag("pre", shlex.join(source.command)) if source.command else "",
-        "Script": tag("code", " ".join((source.script, *source.overrides))) if source.script else "",
-        "Plan": f"tier {summary.tier}{trials}",
-        "Seeds": f"{', '.join(map(str, source.seeds)) or 'none'} (final runs); {source.tuning_seed} (trials)",
-        "Configuration": f"SHA-256 of {'plan.json' if summary.budget else 'the specs'}: {source.config_hash}...",
-        "Versions": "; ".join(f"{name} {', '.join(found)}" for name, found in source.versions.items()),
-        "Hardware": bullets(source.hardware),
-        "Commits of the app": ", ".join(source.commits),
-        "Raw files": "runs.csv, summary.csv, comparisons.csv beside this page; record/*.csv of each run",
-        "Picture": picture_missing(),
-        "To compute it again": tag("pre", "lit-optim report DIR"),
-    }
-    pairs = concat(concat((tag("dt", name), tag("dd", text))) for name, text in facts.items() if text)
+    facts = [
+        *((name, tag("pre", text) if name == "Command" else text) for name, text in provenance_rows(summary)),
+        ("Raw files", "runs.csv, summary.csv, comparisons.csv beside this page; record/*.csv of each run"),
+        ("Picture", picture_missing()),
+        ("To compute it again", tag("pre", "lit-optim report DIR")),
+    ]
+    pairs = concat(concat((tag("dt", name), tag("dd", text))) for name, text in facts if text)
     return concat((tag("dl", pairs), tag("h3", "How the numbers are made"), bullets(summary.notes)))

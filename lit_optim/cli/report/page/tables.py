@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lit_optim.cli.report.page.alts import interval_words
 from lit_optim.cli.report.page.markup import NONE, Markup, concat, figure_of, html_table, tag
 from lit_optim.study.ranking import Comparison
+from lit_optim.study.summarize.words import values_words
 from lit_optim.study.summary import ContenderSummary, RunSummary, Summary
 
 MB = 10**6
@@ -102,7 +103,7 @@ def cost_table(summary: Summary) -> Markup:
     """Write time and memory of each contender."""
     rows = [
         (
-            each.name, figure_of(each.step_seconds * 1e3, 3), _state(each), _mib(each.peak_memory),
+            each.name, figure_of(each.step_seconds * 1e3, 3), _state(each), _mb(each.peak_memory),
             str(each.tuning_runs), figure_of(each.tuning_seconds, 3), figure_of(each.steps_to_target),
             figure_of(each.seconds_to_target, 3), figure_of(each.steps_of_studies),
         )
@@ -118,28 +119,19 @@ def cost_table(summary: Summary) -> Markup:
 
 def _state(each: ContenderSummary) -> str:
     """Write the bytes of an optimizer's state, of which plain SGD has none."""
-    return "0" if each.model and not each.state_bytes else _mib(each.state_bytes)
+    return "0" if each.model and not each.state_bytes else _mb(each.state_bytes)
 
 
-def _mib(size: int) -> str:
+def _mb(size: int) -> str:
     return figure_of(size / MB, 3) if size else NONE
-
-
-def values_words(values: Mapping[str, float]) -> str:
-    """Write what was tried.
-
-    Example:
-        >>> values_words({"lr": 0.01, "weight_decay": 0.1})
-        'lr 0.01, weight_decay 0.1'
-    """
-    return ", ".join(f"{key} {figure_of(value)}" for key, value in values.items())
 
 
 def run_table(summary: Summary) -> Markup:
     """Write every run: what was tried, how it ended."""
     rows = [_run_row(each.name, run) for each in summary.contenders for run in (*each.trials, *each.finals)]
-    head = ("Folder", "Contender", "Seed", "Values", "Outcome", summary.metric, "Best", "Steps", "Seconds", "Error")
-    found = html_table("All runs that are over", head, rows, numeric=(2, 5, 6, 7, 8), measured=(8,))
+    head = ("Folder", "Contender", "Seed", "Values", "Outcome", "Score", "Best", "Steps", "Seconds", "Error")
+    scores = f"{summary.metric} of trials, {summary.score_metric} of final runs; best: {summary.metric}"
+    found = html_table(f"All runs that are over; score: {scores}", head, rows, numeric=(2, 5, 6, 7, 8), measured=(8,))
     return tag("div", found, class_="long")
 
 

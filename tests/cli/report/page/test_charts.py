@@ -75,6 +75,8 @@ def test_a_scale_shows_what_is_finite_and_cuts_off_what_is_far():
     assert scale_of(values, 0.0, 1.0).high > 1e9
     assert scale_of([-1e9, *values[:100]], 0.0, 1.0, cut=True).low > -2.0
     assert scale_of([1e-30, 1.0], 0.0, 1.0, log=True).low == pytest.approx(1e-6, rel=0.9)
+    assert scale_of([*[0.1] * 90, 1.0], 0.0, 1.0, cut=True).holds(1.0)  # a spike above what is constant
+    assert scale_of([*[0.1] * 90, -1.0], 0.0, 1.0, cut=True).holds(-1.0)
 
 
 def test_places_on_a_scale():
@@ -186,6 +188,16 @@ def test_misses_and_failures_are_beyond_the_axis():
     assert [stop[3] for stop in stops_of(failed)] == [[[1, "sgd 0.5"]], [[1, "sgd \u2013"]]]
 
 
+def test_a_bar_begins_at_0():
+    made = dot_chart([Dots("sgd", 1, (), (), 0.04, -0.02, 0.05)], "t", "a", "x", zero=True)
+    (bar,) = (path.get("d") for path in parsed(made).iter("path") if path.get("class") == "b")
+    (zero,) = (text.get("x") for text in parsed(made).iter("text") if text.text == "0")
+    assert (bar.startswith(f"M{zero} "), bar.endswith(f"H{zero}z")) == (True, True)
+    assert float(zero) > 100
+    below = dot_chart([Dots("sgd", 1, (), (), -0.01)], "t", "a", "x", zero=True)
+    assert [text.text for text in parsed(below).iter("text")].count("0") == 1
+
+
 def test_the_trials_of_a_grid_are_joined_in_their_order():
     trials = Trials("sgd", 1, [1.0, 0.01, 0.1, 10.0], [0.5, 0.75, 0.25, NAN])
     joints = [
@@ -206,6 +218,26 @@ def test_a_long_line_is_thinned_and_keeps_its_peaks():
     assert len(found.x) == len(found.y) == len(found.low) == len(found.high) <= MOST
     assert (max(found.y), min(found.y), max(found.high), min(found.low)) == (9.0, -9.0, 10.0, -10.0)
     assert list(found.x) == sorted(found.x)
+
+
+def test_what_is_read_out_along_a_long_line_is_of_its_step():
+    """Pieces of three points, of which every second is wide; and another line whose extremes are elsewhere."""
+    steps = range(300)
+    one = Line("a", 0, steps, [s % 3 for s in steps], [s % 3 - 1 - 8 * (s % 2) for s in steps], [9 for s in steps])
+    other = Line("b", 1, steps, [(s + 1) % 3 for s in steps])
+    for stop in stops_of(line_chart([one, other], "t", "a", "x", unit="step")):
+        step = int(stop[2].removeprefix("step "))
+        low = f"{step % 3 - 1 - 8 * (step % 2)}".replace("-", "\u2212")
+        assert stop[3] == [[0, f"a {step % 3} [{low}, 9]"], [1, f"b {(step + 1) % 3}"]]
+
+
+def test_the_band_of_a_long_line_is_that_of_its_points():
+    low = [0.0] * 1000
+    low[500] = -5.0  # beside the ends of its piece
+    values = [float(i) for i in range(1000)]
+    found = thinned(Line("a", 0, range(1000), values, low, values))
+    assert [*found.high] == [*found.y]
+    assert len(found.low) == len(found.y)
 
 
 def test_ten_contenders_look_different():

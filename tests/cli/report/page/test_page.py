@@ -122,7 +122,7 @@ def test_what_users_write_is_text(summary):
     page = check_structure(text)
     assert page.said("h1") == page.said("title")[:1] == [HOSTILE]
     assert "alert(1)</script>" not in text
-    assert len([words for words in page.said("li") if words == HOSTILE]) == 5
+    assert (page.said("li").count(HOSTILE), page.said("dd").count(HOSTILE)) == (4, 2)  # script and hardware
 
 
 def test_two_that_are_alike_are_not_ranked_one_above_the_other_in_words(tmp_path):
@@ -162,6 +162,15 @@ def test_lower_is_better_too(tmp_path):
     text = report_page(partial(tmp_path, Fake("adam"), Fake("planted", 0.9), mode="min"))
     assert "planted ends lowest" in text
     assert "The same on a logarithmic axis" in text
+
+
+def test_scores_of_final_runs_are_not_shown_as_those_of_another_metric(tmp_path):
+    page = Page(report_page(partial(tmp_path, Fake("adam"), Fake("planted", 0.9), test_metric="val/other")))
+    assert "All runs that are over; score: val/acc of trials, val/other of final runs; best: val/acc" in page.said(
+        "span"
+    )
+    assert "Score" in page.said("th")
+    assert "val/acc" not in page.said("th")
 
 
 def test_equal_summaries_give_equal_bytes(summary, tmp_path):
