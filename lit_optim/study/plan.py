@@ -56,6 +56,7 @@ class ComparisonPlan:
         seeds: of the final runs, the same for every contender, none of them the tuning seed.
         baseline: the contender whose best values are the target.
         test_metric: of the final runs, read once; '' where they are scored by `metric`.
+        test_mode: of `test_metric`; '' where it is `mode`.
         command: the words that made the plan.
         version: of lit-optim.
         config: SHA-256 of the app's own config, as its files have it; '' where an older version made the plan.
@@ -78,6 +79,17 @@ class ComparisonPlan:
     version: str = ""
     config: str = ""
     format: int = FORMAT
+    test_mode: str = ""
+
+    @property
+    def score_metric(self) -> str:
+        """The metric of the final scores."""
+        return self.test_metric or self.metric
+
+    @property
+    def score_mode(self) -> str:
+        """The mode of that metric, by which the final runs are ranked."""
+        return self.test_mode or self.mode
 
 
 @dataclass(frozen=True)
@@ -167,6 +179,7 @@ def _checked(found: T) -> T:
     wrong = [name for name in integers if type(getattr(found, name)) is not int]
     if isinstance(found, ComparisonPlan):
         wrong += [] if found.mode in ("min", "max") else ["mode"]
+        wrong += [] if found.test_mode in ("", "min", "max") else ["test_mode"]
         sound = isinstance(found.seeds, tuple) and all(type(seed) is int for seed in found.seeds)
         wrong += [] if sound else ["seeds"]
     elif not all(isinstance(value, (int, float)) for value in found.values.values()):

@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--metric", metavar="NAME", help="validation metric that selects; default: the app's optimized_metric, monitor")
     add("--mode", choices=("min", "max"), help="whether the metric is to fall or to rise; default: the app's")
     add("--test-metric", metavar="NAME", help="metric that scores the final runs; default: that of --metric")
+    add("--test-mode", choices=("min", "max"), help="whether that is to fall or to rise; default: as its name says")
     add(
         "--baseline", metavar="NAME", help="optimizer whose best values are the target; default: adamw, adam, the first"
     )

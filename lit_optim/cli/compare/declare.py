@@ -13,7 +13,7 @@ from pathlib import Path
 import lit_optim
 from lit_optim.cli.compare.app import ComparedApp, tuning_seed
 from lit_optim.cli.compare.contenders import complete, find_contenders, is_of_hydra, searched_keys
-from lit_optim.cli.compare.metric import choose_metric
+from lit_optim.cli.compare.metric import choose_metric, mode_of
 from lit_optim.errors import ConfigError, did_you_mean, wrong
 from lit_optim.study.plan import PLAN, ComparisonPlan, Contender, as_json, read_plan
 from lit_optim.study.results import RunResult, read_results
@@ -21,7 +21,7 @@ from lit_optim.study.rounds import SOUND, first_trials
 
 TIERS = {"quick": (5, 0, 1, "grid"), "default": (15, 5, 1, "quasi-random"), "paper": (15, 10, 3, "quasi-random")}
 SEARCHES = {"grid": "grid", "random": "quasi-random"}
-MAY_DIFFER = ("tier", "baseline", "command", "version")  # without another run
+MAY_DIFFER = ("tier", "baseline", "command", "version", "test_mode")  # without another run
 OF_SCORES = ("metric", "mode", "test_metric")
 
 
@@ -44,6 +44,10 @@ def declare(args: argparse.Namespace, app: ComparedApp, words: Sequence[str]) ->
     search = SEARCHES[args.search] if args.search else search
     check_numbers(tier, budget, seeds, studies, search)
     metric, mode = choose_metric(app.config, args.metric, args.mode)
+    if args.test_mode and not args.test_metric:
+        raise ConfigError(wrong("--test-mode", args.test_mode, "is of --test-metric, which is missing; write --mode"))
+    given = args.test_mode or (mode if args.test_metric == metric else None)
+    test_mode = mode_of(app.config, args.test_metric, given, "--test-mode") if args.test_metric else ""
     seed = tuning_seed(app, words)
     return ComparisonPlan(
         script=str(app.script),
@@ -59,6 +63,7 @@ def declare(args: argparse.Namespace, app: ComparedApp, words: Sequence[str]) ->
         seeds=tuple(range(seed + 1, seed + 1 + seeds)),
         baseline=_baseline(args.baseline, [each.name for each in contenders]),
         test_metric=args.test_metric or "",
+        test_mode=test_mode,
         command=("lit-optim", "compare", *words, *typed_options(args)),
         version=lit_optim.__version__,
         config=app.config_hash,
@@ -67,7 +72,7 @@ def declare(args: argparse.Namespace, app: ComparedApp, words: Sequence[str]) ->
 
 def typed_options(args: argparse.Namespace) -> list[str]:
     """Return the options of a command line that choose what is compared, as words."""
-    texts = ("budget", "seeds", "search", "metric", "mode", "test_metric", "baseline")
+    texts = ("budget", "seeds", "search", "metric", "mode", "test_metric", "test_mode", "baseline")
     given = [(name, getattr(args, name)) for name in texts] + [("space", text) for text in args.space]
     given += [("seed_key", args.seed_key)] if args.seed_key != "seed" else []
     flags = [f"--{name}" for name in ("quick", "paper") if getattr(args, name)]

@@ -29,6 +29,10 @@ class Study(NamedTuple):
     problems: list[str]
 
 
+def _scored_by(plan: ComparisonPlan) -> tuple[str, ...]:
+    return (plan.metric, plan.mode, *((plan.test_metric, plan.score_mode) if plan.test_metric else ()))
+
+
 def join_studies(studies: Sequence[Study]) -> Study:
     """Join studies; contenders of the same name get that of their folder too, the baseline is that of the first study.
 
@@ -38,9 +42,9 @@ def join_studies(studies: Sequence[Study]) -> Study:
     if len(studies) == 1:
         return studies[0]
     first = studies[0].plan
-    scores = {study.folder: (study.plan.metric, study.plan.mode, study.plan.test_metric) for study in studies}
+    scores = {study.folder: _scored_by(study.plan) for study in studies}
     if len(set(scores.values())) > 1:
-        given = "; ".join(f"{folder}: {' '.join(filter(None, each))}" for folder, each in scores.items())
+        given = "; ".join(f"{folder}: {' '.join(each)}" for folder, each in scores.items())
         raise ConfigError(f"the comparisons have different metrics ({given}); report them one by one")
     if repeated := [name for name, count in Counter(study.folder for study in studies).items() if count > 1]:
         raise ConfigError(f"{repeated[0]}: named twice; name each folder once")

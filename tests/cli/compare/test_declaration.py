@@ -83,6 +83,20 @@ def test_a_declared_comparison(app):
 
 @pytest.mark.parametrize(
     ("words", "expected"),
+    [
+        ([], ("", "max")),
+        (["--test-metric", "test/loss"], ("min", "min")),  # the trials are selected by val/acc
+        (["--test-metric", "test/score", "--test-mode", "max"], ("max", "max")),
+        (["--metric", "score", "--mode", "min", "--test-metric", "score"], ("min", "min")),
+    ],
+)
+def test_the_metric_of_the_final_runs_has_a_mode(words, expected, app):
+    plan, _ = app("optimizer=sgd", *words, check=False)
+    assert (plan.test_mode, plan.score_mode) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
     [(["--quick"], (5, 0, 1, "grid")), (["--paper"], (15, 10, 3, "quasi-random")),
      (["--budget", "4", "--seeds", "2", "--search", "grid"], (4, 2, 1, "grid"))],
 )  # fmt: skip
@@ -159,6 +173,8 @@ WRONG = [
     (["optimizer=sgd", "--paper", "--search", "grid"], "--search=grid: the studies of --paper differ"),
     (["optimizer=sgd", "--quick", "--seeds", "2"], "--seeds=2: --quick has no final runs"),
     (["optimizer=sgd", "--metric", "val/score"], "val/score: whether it is to fall or to rise is not known"),
+    (["optimizer=sgd", "--test-metric", "test/score"], "is not known; write --test-mode min or --test-mode max"),
+    (["optimizer=sgd", "--test-mode", "max"], "--test-mode='max': is of --test-metric, which is missing; write --mode"),
 ]
 
 

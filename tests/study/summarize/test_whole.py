@@ -41,6 +41,16 @@ def runs(**scores):
     return [run for name, each in scores.items() for run in (*trials(name), *finals(name, each))]
 
 
+def test_final_runs_are_ranked_by_the_mode_of_the_test_metric():
+    plan = declared("a", "b", metric="val/loss", mode="min", test_metric="test/acc", test_mode="max")
+    found = summarize(plan, runs(a=(0.6, 0.61, 0.62, 0.63, 0.6), b=(0.8, 0.81, 0.82, 0.83, 0.81)))
+    assert found.title == "a, b: test/acc, higher is better"
+    assert found.mode == "max"
+    assert [(each.name, each.place) for each in found.contenders] == [("b", 1), ("a", 2)]
+    assert [(each.better, each.verdict) for each in found.comparisons] == [("b", "better")]
+    assert {each.best_values["lr"] for each in found.contenders} == {1e-4}  # of the lowest val/loss
+
+
 def simulated(draw):
     of_seed = draw.normal(0.8, 0.02, size=5)
     shifts = {"adam": 0.0, "twin": 0.0, "planted": 0.08, "wild": 0.2}
