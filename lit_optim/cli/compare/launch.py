@@ -16,7 +16,6 @@ from pathlib import Path
 from lit_optim.cli.compare.job_process import JOBS, is_running
 from lit_optim.config.sweep import COMPARE
 from lit_optim.errors import ConfigError
-from lit_optim.run_folder import claim_folder
 from lit_optim.study.plan import ERROR, JOB, RECORD, RUNNING, Job, as_json
 
 LOG = "compare.log"
@@ -35,16 +34,15 @@ def run_jobs(
 
     Args:
         script: of the app.
-        folder: of the comparison; only one process at a time runs jobs in it.
+        folder: of the comparison, which this process has claimed.
         jobs: whose folders are emptied first.
         overrides: of the app and Hydra that all jobs share, ``hydra/launcher=joblib`` among them.
         on_poll: called about twice a second.
 
     Raises:
-        ConfigError: if another process holds the folder, and if the app ends before its first job.
+        ConfigError: if the app ends before its first job.
     """
     folder = folder.absolute()
-    claim_folder(folder, "folder")
     queue = [[*jobs]] if jobs else []
     while queue:
         batch = queue.pop(0)

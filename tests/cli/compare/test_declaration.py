@@ -1,17 +1,21 @@
 """What `lit-optim compare` declares from a command line and an app, and what it rejects before the first run."""
 
 import argparse
+import os
 import re
 from pathlib import Path
 
 import pytest
 
+from _support.child_process import in_child
+from lit_optim.cli import compare
 from lit_optim.cli.compare import add_arguments
 from lit_optim.cli.compare.app import read_app
 from lit_optim.cli.compare.contenders import complete
 from lit_optim.cli.compare.declare import check_contenders, declare
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import Job
+from lit_optim.run_folder import claim_folder
+from lit_optim.study.plan import Job, as_json
 
 SCRIPT = """
 import hydra
@@ -229,3 +233,21 @@ def test_the_hash_of_the_config_is_that_of_its_files(app):
     assert re.fullmatch("[0-9a-f]{64}", before.config)
     rewrite(CONFIG + "width: 16\nstarted: ${now:%f}\n")
     assert app("optimizer=sgd")[0].config != before.config
+
+
+def test_a_second_comparison_in_the_same_folder_removes_nothing(app, tmp_path):
+    plan, _ = app("optimizer=adamw", check=False)
+    folder, job = tmp_path / "compare", Job("adamw", "trial", 0, 7, {"lr": 0.01})
+    (folder / job.folder).mkdir(parents=True)
+    (folder / "plan.json").write_text(as_json(plan))
+    (folder / job.folder / "job.json").write_text(as_json(job))  # of the first run, which goes on
+    files = [folder / "plan.json", folder / job.folder / "job.json"]
+    before = [file.read_bytes() for file in files]
+    claim_folder(folder, "of the test")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    args = parser.parse_intermixed_args(["train.py", "optimizer=sgd"])
+    args.json = False
+    _, _, failure = in_child(lambda _: compare.run(args))
+    assert re.search(rf"ConfigError: --dir='{folder}': another run is writing there .process {os.getpid()} on", failure)
+    assert [file.read_bytes() for file in files] == before

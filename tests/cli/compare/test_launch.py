@@ -88,18 +88,6 @@ def test_an_app_that_ends_before_its_first_job(app, tmp_path):
     assert "adamm" in str(error.value)
 
 
-def test_a_second_comparison_in_the_same_folder(tmp_path):
-    code = "import sys; from lit_optim.run_folder import claim_folder; claim_folder(sys.argv[1]); print(1, flush=True); input()"
-    other = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with other:
-        assert other.stdout.readline() == "1\n"
-        with pytest.raises(ConfigError, match=f"another run is writing there .process {other.pid} on"):
-            run_jobs(Path("app.py"), tmp_path, [], [], on_poll=lambda: None)
-        other.stdin.close()
-
-
 # A comparison as a process: the jobs that are not over, until all are.
 COMPARE = """
 import sys
