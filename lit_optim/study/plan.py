@@ -8,6 +8,7 @@ DIR/runs/adamw/seed-1/           of the final runs
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -125,6 +126,30 @@ class Job:
             'runs/adamw/trial-03'
         """
         return f"{RUNS}/{self.contender}/{self.kind}-{self.number:0{2 if self.kind == 'trial' else 1}d}"
+
+
+def is_of_hydra(word: str) -> bool:
+    """Return whether an override is one of Hydra's own configuration, which says how runs are started.
+
+    Example:
+        >>> is_of_hydra("hydra/launcher=joblib"), is_of_hydra("+hydra.launcher.n_jobs=2"), is_of_hydra("seed=1")
+        (True, True, False)
+    """
+    return word.lstrip("+~").replace("/", ".").startswith("hydra.")
+
+
+def comparable(name: str, value: object) -> object:
+    """Return a field of a plan so that those of equal runs are equal, however they are started and written.
+
+    Example:
+        >>> comparable("overrides", ("b=2", "a=1", "hydra/launcher=joblib"))
+        'a=1 b=2'
+    """
+    if name == "script":
+        return str(Path(str(value)).resolve())
+    if name == "overrides" and isinstance(value, tuple):
+        return shlex.join(sorted(word for word in value if not is_of_hydra(word)))
+    return value
 
 
 def as_json(each: ComparisonPlan | Job) -> str:

@@ -11,7 +11,7 @@ from lit_optim.cli.config_value import as_config_value
 from lit_optim.config.read.preset_header import fields, header
 from lit_optim.config.read.presets import preset_names
 from lit_optim.errors import ConfigError, did_you_mean
-from lit_optim.study.plan import RECORD, Contender, Job
+from lit_optim.study.plan import RECORD, Contender, Job, is_of_hydra
 from lit_optim.study.search_space import SearchSpace, joined_spaces, parse_search_space, with_whole_lists
 
 OPTIMIZER = "optimizer"
@@ -117,16 +117,6 @@ def complete(job: Job, app: ComparedApp, contender: Contender, folder: str) -> t
         f"{app.seed_key}={job.seed}",
         f"{app.prefix}{CALLBACKS}.record.folder={record}",
     )
-
-
-def is_of_hydra(word: str) -> bool:
-    """Return whether an override is one of Hydra's own configuration, which says how runs are started.
-
-    Example:
-        >>> is_of_hydra("hydra/launcher=joblib"), is_of_hydra("+hydra.launcher.n_jobs=2"), is_of_hydra("seed=1")
-        (True, True, False)
-    """
-    return word.lstrip("+~").replace("/", ".").startswith("hydra.")
 
 
 def searched_keys(contender: Contender, prefix: str = "") -> list[str]:

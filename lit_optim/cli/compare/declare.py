@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import fields
@@ -12,10 +11,10 @@ from pathlib import Path
 
 import lit_optim
 from lit_optim.cli.compare.app import ComparedApp, tuning_seed
-from lit_optim.cli.compare.contenders import complete, find_contenders, is_of_hydra, searched_keys
+from lit_optim.cli.compare.contenders import complete, find_contenders, searched_keys
 from lit_optim.cli.compare.metric import choose_metric, mode_of
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.study.plan import PLAN, ComparisonPlan, Contender, as_json, read_plan
+from lit_optim.study.plan import PLAN, ComparisonPlan, Contender, as_json, comparable, is_of_hydra, read_plan
 from lit_optim.study.results import RunResult, read_results
 from lit_optim.study.rounds import SOUND, first_trials
 
@@ -195,7 +194,7 @@ def plan_differences(old: ComparisonPlan, new: ComparisonPlan, *, scored: bool) 
     skipped = {*MAY_DIFFER, "config", "contenders", "seeds", *(() if scored else OF_SCORES)}
     problems = ["the app's config files have changed since"] if old.config not in ("", new.config) else []
     for name in (each.name for each in fields(ComparisonPlan) if each.name not in skipped):
-        before, now = (_comparable(name, getattr(plan, name)) for plan in (old, new))
+        before, now = (comparable(name, getattr(plan, name)) for plan in (old, new))
         if before != now:
             problems.append(f"{name}: {before or 'none'} in its plan, {now or 'none'} now")
     if new.seeds[: len(old.seeds)] != old.seeds:
@@ -210,17 +209,9 @@ def _changed(old: Sequence[Contender], new: Sequence[Contender]) -> list[str]:
         now = known.get(before.name, before)
         for name in ("space", "overrides"):
             if getattr(before, name) != getattr(now, name):
-                texts = (_comparable(name, getattr(each, name)) for each in (before, now))
+                texts = (comparable(name, getattr(each, name)) for each in (before, now))
                 problems.append("{}: {} {} in its plan, {} now".format(before.name, name, *texts))
     return problems
-
-
-def _comparable(name: str, value: object) -> object:
-    if name == "script":
-        return str(Path(str(value)).resolve())
-    if name == "overrides" and isinstance(value, tuple):
-        return shlex.join(sorted(word for word in value if not is_of_hydra(word)))
-    return value
 
 
 def _baseline(given: str | None, names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import ComparisonPlan, Contender
+from lit_optim.study.plan import ComparisonPlan, Contender, comparable
 from lit_optim.study.results import RunResult
 from lit_optim.study.summarize.plain_records import RECORDS
 
@@ -49,7 +49,7 @@ def join_studies(studies: Sequence[Study]) -> Study:
     if repeated := [name for name, count in Counter(study.folder for study in studies).items() if count > 1]:
         raise ConfigError(f"{repeated[0]}: named twice; name each folder once")
     ran = {
-        study.folder: " ".join((study.plan.script, *study.plan.overrides))
+        study.folder: " ".join(str(comparable(name, getattr(study.plan, name))) for name in ("script", "overrides"))
         for study in studies
         if study.plan.tier != RECORDS
     }

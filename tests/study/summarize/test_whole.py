@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from _support.fake_comparison import Fake, write_comparison
+from lit_optim.errors import ConfigError
 from lit_optim.study.plan import ComparisonPlan, Contender, Job, read_plan
 from lit_optim.study.results import RunResult, read_results
 from lit_optim.study.summarize import join_studies, summarize
@@ -206,6 +207,18 @@ def test_studies_are_joined():
     assert found.baseline == "a (one)"
     assert found.warnings[0] == "a problem"
     assert found.no_ranking == ""
+
+
+def test_studies_that_were_started_in_other_ways_are_joined(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one = declared("a", overrides=("n=1", "m=2"))
+    same = replace(declared("b"), script=str(tmp_path / "train.py"), overrides=("m=2", "hydra/launcher=joblib", "n=1"))
+    studies = [Study(plan.baseline, plan, runs(**{plan.baseline: range(5)}), []) for plan in (one, same)]
+    assert [each.name for each in join_studies(studies).plan.contenders] == ["a", "b"]
+    other = studies[1]._replace(plan=replace(same, overrides=("n=1", "m=3")))
+    with pytest.raises(ConfigError) as error:
+        join_studies([studies[0], other])
+    assert f"(a: {tmp_path}/train.py m=2 n=1; b: {tmp_path}/train.py m=3 n=1)" in str(error.value)
 
 
 def test_one_whose_final_runs_are_not_there_is_before_one_that_failed():
