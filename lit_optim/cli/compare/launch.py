@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from lit_optim.cli.compare.contenders import quoted
 from lit_optim.cli.compare.job_process import JOBS, is_running
 from lit_optim.config.sweep import COMPARE
 from lit_optim.errors import ConfigError
@@ -66,13 +67,17 @@ def child_command(script: Path, folder: Path, overrides: Sequence[str]) -> list[
         >>> child_command(Path("train.py"), Path("/tmp/it's"), ["hydra/launcher=joblib"])[1:4]
         ['train.py', '--multirun', 'hydra/sweeper=lit_optim_jobs']
     """
-    ours = ["hydra/sweeper=lit_optim_jobs", f"hydra.sweeper._target_={COMPARE}", f"hydra.sweep.dir={_text(folder)}"]
+    ours = [
+        "hydra/sweeper=lit_optim_jobs",
+        f"hydra.sweeper._target_={COMPARE}",
+        f"hydra.sweep.dir={quoted(str(folder))}",
+    ]
     return [sys.executable, str(script), "--multirun", *ours, *overrides]
 
 
 def job_words(job: Job) -> list[str]:
     """Return the overrides of a job, with its folder."""
-    return [*job.overrides, f"hydra.sweep.subdir={_text(job.folder)}"]
+    return [*job.overrides, f"hydra.sweep.subdir={quoted(job.folder)}"]
 
 
 def died_message(code: int) -> str:
@@ -89,11 +94,6 @@ def died_message(code: int) -> str:
     known = {signal.SIGKILL: "out of memory, or killed from outside", signal.SIGSEGV: "a crash in compiled code"}
     why = known.get(signal.Signals(-code), "from outside, or by itself")
     return f"ProcessDied: {signal.Signals(-code).name} has ended the process of the run: {why}; see {LOG}"
-
-
-def _text(value: str | Path) -> str:
-    """Quote a text for Hydra's grammar."""
-    return "'" + str(value).replace("\\'", "\\\\'").replace("'", "\\'") + "'"
 
 
 def _run_batch(

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from lit_optim.cli.compare.launch import run_jobs
+from lit_optim.cli.compare.launch import child_command, run_jobs
 from lit_optim.errors import ConfigError
 from lit_optim.study.plan import ComparisonPlan, Job, read_job
 from lit_optim.study.results import read_result
@@ -86,6 +87,12 @@ def test_an_app_that_ends_before_its_first_job(app, tmp_path):
     with pytest.raises(ConfigError, match=r"app.py: ended \(exit code 2\) before its first job") as error:
         run(app, tmp_path / "c", [a_job(0)], "optimizer=adamm")
     assert "adamm" in str(error.value)
+
+
+@pytest.mark.parametrize("folder", ["/plain/run-1", "/it's", "/my runs\\", "/a\\'b", "/c, d = {e}"])
+def test_a_folder_reaches_hydra_as_it_is(folder):
+    (word,) = (each for each in child_command(Path("a.py"), Path(folder), []) if each.startswith("hydra.sweep.dir="))
+    assert OverridesParser.create().parse_override(word).value() == folder
 
 
 # A comparison as a process: the jobs that are not over, until all are.
