@@ -27,7 +27,7 @@ class Contender:
     """Holds one optimizer of a comparison.
 
     Args:
-        name: as typed: ``adamw``, ``lookahead``.
+        name: as typed: ``adamw``, ``timm/lamb``, ``lookahead``.
         overrides: of the app, which choose it: ``optimizer=adamw``.
         space: its search space, the text of a preset's ``# search:`` field.
         source: of the space.
@@ -124,8 +124,12 @@ class Job:
         Example:
             >>> Job("adamw", "trial", 3, seed=1, values={"lr": 0.1}).folder
             'runs/adamw/trial-03'
+            >>> Job("timm/lamb", "seed", 0, seed=1, values={}).folder
+            'runs/timm-lamb/seed-0'
         """
-        return f"{RUNS}/{self.contender}/{self.kind}-{self.number:0{2 if self.kind == 'trial' else 1}d}"
+        return (
+            f"{RUNS}/{self.contender.replace('/', '-')}/{self.kind}-{self.number:0{2 if self.kind == 'trial' else 1}d}"
+        )
 
 
 def is_of_hydra(word: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,11 @@ def find_contenders(app: ComparedApp, given: Sequence[str] = ()) -> tuple[Conten
     if not app.names:
         problems.append("optimizer=: empty; write the optimizers to compare, e.g. optimizer=sgd,adamw")
     problems += [f"optimizer={name}: named twice" for name in {*app.names} if app.names.count(name) > 1]
+    folders = {name: Job(name, "trial", 0, 0, {}).folder for name in app.names}
+    for name, other in itertools.combinations(folders, 2):
+        if folders[name] == folders[other]:
+            rule = f"its runs and those of {other} would be in one folder; rename one of the presets"
+            problems.append(f"optimizer={name}: {rule}")
     for name in dict.fromkeys(app.names):
         try:
             found.append(_contender(app, name, spaces.get(name, "")))
@@ -139,7 +145,7 @@ def _contender(app: ComparedApp, name: str, given: str) -> Contender:
         f"{app.prefix}{CALLBACKS}.record.stop_diverged=true",
     )
     text = "; ".join(map(str, found.space.dimensions))
-    return Contender(name.replace("/", "-"), overrides, text, "--space" if given else found.space.source)
+    return Contender(name, overrides, text, "--space" if given else found.space.source)
 
 
 def _spaces(group: str) -> dict[str, str]:

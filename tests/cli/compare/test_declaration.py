@@ -149,9 +149,22 @@ def test_a_preset_of_the_app(app):
     Path("conf/optimizer/mine.yaml").write_text(own)
     plan, _ = app("optimizer=mine,timm/lamb", check=False)
     assert [(each.name, each.overrides[0]) for each in plan.contenders] == [
-        ("mine", "optimizer=mine"), ("timm-lamb", "optimizer=timm/lamb"),
+        ("mine", "optimizer=mine"), ("timm/lamb", "optimizer=timm/lamb"),
     ]  # fmt: skip
     assert (plan.contenders[0].space, plan.contenders[0].source) == ("lr log 0.001..1", "us")
+
+
+def test_a_name_with_a_slash_is_the_one_typed_in_every_option(app):
+    space = "timm/lamb: lr log 0.01..0.1"
+    plan, found = app("optimizer=adamw,timm/lamb", "--baseline", "timm/lamb", "--space", space, check=False)
+    assert (plan.baseline, plan.contenders[1].space) == ("timm/lamb", "lr log 0.01..0.1")
+    record = overrides_of(plan, found, 1, values={"lr": 0.1})[-1]
+    assert record.endswith("/runs/timm-lamb/trial-03/record'")
+    Path("conf/optimizer/timm-lamb.yaml").write_text("# Mine.\n# search: lr log 1e-3..1\n_target_: torch.optim.SGD\n")
+    with pytest.raises(
+        ConfigError, match="optimizer=timm/lamb: its runs and those of timm-lamb would be in one folder"
+    ):
+        app("optimizer=timm/lamb,timm-lamb", check=False)
 
 
 ANY = "optimizer=any: its preset declares no search space; write one, e.g. --space 'any: lr log 1e-4..1e-2'"
