@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import lit_optim
-from lit_optim.cli.compare.app import ComparedApp, tuning_seed
+from lit_optim.cli.compare.app import CALLBACKS, ComparedApp, dotted, tuning_seed
 from lit_optim.cli.compare.contenders import complete, find_contenders, searched_keys
 from lit_optim.cli.compare.metric import choose_metric, mode_of
 from lit_optim.errors import ConfigError, did_you_mean, wrong
@@ -116,19 +116,28 @@ def check_contenders(plan: ComparisonPlan, app: ComparedApp) -> None:
     """
     from lit_optim.config.validate import validate
 
-    problems = []
+    problems, stop = list[str](), f"{app.prefix}{CALLBACKS}.record.stop_after"
     for each in plan.contenders:
         keys = searched_keys(each, app.prefix)
-        typed = [word for word in plan.overrides if word.partition("=")[0].lstrip("+") in keys]
+        typed = [word for word in plan.overrides if any(_sets(word, key) for key in keys)]
         rule = f"is tuned for {each.name}; leave it out, or leave the key out of its space with --space"
         problems += [f"{word}: {rule}" for word in typed]
         try:
             first = complete(first_trials(plan, each)[0], app, each, "/compare")
-            validate(app.compose(*first[sum(not is_of_hydra(word) for word in app.overrides) :]))
+            config = app.compose(*first[sum(not is_of_hydra(word) for word in app.overrides) :])
+            validate(config)
         except ConfigError as error:
             problems += [f"{each.name}: {problem}" for problem in error.problems]
+            continue
+        if after := dotted(config, stop):
+            problems.append(f"{stop}={after}: ends every run early, and a trial runs its full schedule; leave it out")
     if problems:
-        raise ConfigError(*problems)
+        raise ConfigError(*dict.fromkeys(problems))
+
+
+def _sets(word: str, key: str) -> bool:
+    """Return whether an override sets a key, or a part of it: ``optimizer.betas.0=0.8`` of ``optimizer.betas``."""
+    return f"{word.partition('=')[0].lstrip('+~')}.".startswith(f"{key}.")
 
 
 def results_there(plan: ComparisonPlan, folder: Path) -> list[RunResult]:

@@ -180,6 +180,12 @@ WRONG = [
     (["optimizer=swats", "--space", "swats: optimizer=any; swats.switch_tol log 1e-9..1"], "needs `optimizer=NAME`"),
     (["optimizer=sgd", "trainer.max_epochs=1,2"], "or start a comparison for each of them"),
     (["optimizer=sgd", "optimizer.lr=0.1"], "optimizer.lr=0.1: is tuned for sgd; leave it out"),
+    (["optimizer=sgd", "++optimizer.lr=0.1"], "++optimizer.lr=0.1: is tuned for sgd; leave it out"),
+    (["optimizer=adamw", "optimizer.betas.0=0.8"], "optimizer.betas.0=0.8: is tuned for adamw; leave it out"),
+    (
+        ["optimizer=sgd", "optim_callbacks.record.stop_after=9"],
+        "optim_callbacks.record.stop_after=9: ends every run ea",
+    ),
     (["optimizer=sgd", "recipe=cnn"], "recipe=cnn: sets the optimizer too; write its schedule and groups"),
     (["optimizer=sgd", "scheduler=warmup_cosine", "scheduler.warmup=-5"], "sgd: scheduler.warmup"),
     (["optimizer=sgd", "--seed-key", "sed"], "sed: no such key in train.yaml; did you mean 'seed'?"),
