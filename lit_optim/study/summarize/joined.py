@@ -48,13 +48,9 @@ def join_studies(studies: Sequence[Study]) -> Study:
         raise ConfigError(f"the comparisons have different metrics ({given}); report them one by one")
     if repeated := [name for name, count in Counter(study.folder for study in studies).items() if count > 1]:
         raise ConfigError(f"{repeated[0]}: named twice; name each folder once")
-    ran = {
-        study.folder: " ".join(str(comparable(name, getattr(study.plan, name))) for name in ("script", "overrides"))
-        for study in studies
-        if study.plan.tier != RECORDS
-    }
-    if len(set(ran.values())) > 1:
-        given = "; ".join(f"{folder}: {words}" for folder, words in ran.items())
+    ran = {study.folder: study.plan for study in studies if study.plan.tier != RECORDS}
+    if len({(comparable("script", each.script), comparable("overrides", each.overrides)) for each in ran.values()}) > 1:
+        given = "; ".join(f"{folder}: {' '.join((each.script, *each.overrides))}" for folder, each in ran.items())
         raise ConfigError(f"the comparisons trained in different ways ({given}); report them one by one")
     counts = Counter(each.name for study in studies for each in study.plan.contenders)
     contenders, results, problems = list[Contender](), list[RunResult](), list[str]()

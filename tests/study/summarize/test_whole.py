@@ -218,7 +218,7 @@ def test_studies_that_were_started_in_other_ways_are_joined(tmp_path, monkeypatc
     other = studies[1]._replace(plan=replace(same, overrides=("n=1", "m=3")))
     with pytest.raises(ConfigError) as error:
         join_studies([studies[0], other])
-    assert f"(a: {tmp_path}/train.py m=2 n=1; b: {tmp_path}/train.py m=3 n=1)" in str(error.value)
+    assert f"(a: train.py n=1 m=2; b: {tmp_path}/train.py n=1 m=3)" in str(error.value)
 
 
 def test_one_whose_final_runs_are_not_there_is_before_one_that_failed():
