@@ -161,6 +161,13 @@ def as_json(each: ComparisonPlan | Job) -> str:
     return json.dumps(asdict(each), indent=1) + "\n"
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Write a file beside its target, and rename it: after a kill the target is the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
 def read_plan(folder: str | Path) -> ComparisonPlan:
     """Read the plan of a comparison.
 

@@ -115,7 +115,7 @@ def complete(job: Job, app: ComparedApp, contender: Contender, folder: str) -> t
     keys = {key: f"{app.prefix}{_full_key(key)}" for key in job.values}
     chosen = app.compose(*contender.overrides) if any("[" in key for key in keys) else {}
     values = with_whole_lists({keys[key]: value for key, value in job.values.items()}, chosen)
-    record = quoted(f"{folder}/{job.folder}/{RECORD}")
+    record = quoted_path(f"{folder}/{job.folder}/{RECORD}")
     return (
         *(word for word in app.overrides if not is_of_hydra(word)),
         *contender.overrides,
@@ -165,11 +165,11 @@ def _full_key(key: str) -> str:
     return key if key.startswith((f"{OPTIMIZER}.", f"{CALLBACKS}.")) else f"{OPTIMIZER}.{key}"
 
 
-def quoted(text: str) -> str:
+def quoted_path(text: str) -> str:
     r"""Quote a path for Hydra's grammar, where it has characters of it.
 
     Example:
-        >>> print(quoted("/data/run-1"), quoted("/it's"), quoted("/my runs" + chr(92)))
+        >>> print(quoted_path("/data/run-1"), quoted_path("/it's"), quoted_path("/my runs" + chr(92)))
         /data/run-1 '/it\'s' '/my runs\\'
     """
     if re.fullmatch(r"[\w./-]+", text, re.ASCII):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lit_optim.cli.compare.app import CALLBACKS, ComparedApp
-from lit_optim.cli.compare.contenders import complete, quoted
+from lit_optim.cli.compare.contenders import complete, quoted_path
 from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.results import OVER, RunResult
 from lit_optim.study.rounds import first_trials, total_runs
@@ -50,7 +50,7 @@ def probe(plan: ComparisonPlan, app: ComparedApp) -> Cost:
     contender = plan.contenders[0]
     with tempfile.TemporaryDirectory() as folder:
         job = first_trials(plan, contender)[0]
-        words = [*complete(job, app, contender, folder), f"hydra.run.dir={quoted(f'{folder}/run')}"]
+        words = [*complete(job, app, contender, folder), f"hydra.run.dir={quoted_path(f'{folder}/run')}"]
         words.append(f"++{app.prefix}{CALLBACKS}.record.stop_after={PROBE_STEPS}")
         command = [sys.executable, str(app.script), *words]
         try:

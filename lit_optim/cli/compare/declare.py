@@ -14,7 +14,16 @@ from lit_optim.cli.compare.app import CALLBACKS, ComparedApp, dotted, tuning_see
 from lit_optim.cli.compare.contenders import complete, find_contenders, searched_keys
 from lit_optim.cli.compare.metric import choose_metric, mode_of
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.study.plan import PLAN, ComparisonPlan, Contender, as_json, comparable, is_of_hydra, read_plan
+from lit_optim.study.plan import (
+    PLAN,
+    ComparisonPlan,
+    Contender,
+    as_json,
+    comparable,
+    is_of_hydra,
+    read_plan,
+    replace_text,
+)
 from lit_optim.study.results import RunResult, read_results
 from lit_optim.study.rounds import SOUND, first_trials
 
@@ -175,9 +184,7 @@ def write_plan(plan: ComparisonPlan, folder: Path, results: Sequence[RunResult])
     if not any(each.outcome in SOUND for each in results):  # the app may have been mended
         for each in results:
             shutil.rmtree(folder / each.job.folder)
-    temporary = folder / f"{PLAN}.tmp"
-    temporary.write_text(as_json(plan), encoding="utf-8")
-    temporary.replace(folder / PLAN)
+    replace_text(folder / PLAN, as_json(plan))
 
 
 def plan_differences(old: ComparisonPlan, new: ComparisonPlan, *, scored: bool) -> list[str]:

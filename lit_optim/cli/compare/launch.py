@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from lit_optim.cli.compare.contenders import quoted
+from lit_optim.cli.compare.contenders import quoted_path
 from lit_optim.cli.compare.job_process import JOBS, is_running
 from lit_optim.config.sweep import COMPARE
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import ERROR, JOB, RECORD, RUNNING, Job, as_json
+from lit_optim.study.plan import ERROR, JOB, RECORD, RUNNING, Job, as_json, replace_text
 
 LOG = "compare.log"
 POLL_SECONDS = 0.5
@@ -70,14 +70,14 @@ def child_command(script: Path, folder: Path, overrides: Sequence[str]) -> list[
     ours = [
         "hydra/sweeper=lit_optim_jobs",
         f"hydra.sweeper._target_={COMPARE}",
-        f"hydra.sweep.dir={quoted(str(folder))}",
+        f"hydra.sweep.dir={quoted_path(str(folder))}",
     ]
     return [sys.executable, str(script), "--multirun", *ours, *overrides]
 
 
 def job_words(job: Job) -> list[str]:
     """Return the overrides of a job, with its folder."""
-    return [*job.overrides, f"hydra.sweep.subdir={quoted(job.folder)}"]
+    return [*job.overrides, f"hydra.sweep.subdir={quoted_path(job.folder)}"]
 
 
 def died_message(code: int) -> str:
@@ -101,12 +101,12 @@ def _run_batch(
 ) -> int:
     """Run one multirun to its end, and return its exit code; it ends with this process."""
     attempt, token, file = folder / ".attempt", secrets.token_hex(8), folder / ".jobs.json"
-    _replace(attempt, token)  # ends what is left of an earlier one
+    replace_text(attempt, token)  # ends what is left of an earlier one
     _wait_until_free(folder, batch, on_poll)
     for job in batch:
         _prepare(folder / job.folder, job)
     words = {str(folder / job.folder): job_words(job) for job in batch}
-    _replace(file, json.dumps({"attempt": str(attempt), "token": token, "jobs": words}))
+    replace_text(file, json.dumps({"attempt": str(attempt), "token": token, "jobs": words}))
     path = os.pathsep.join([str(script.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     with (folder / LOG).open("ab") as log:
         child = subprocess.Popen(
@@ -150,13 +150,7 @@ def _prepare(folder: Path, job: Job) -> None:
         (folder / RECORD / "run.json").unlink(missing_ok=True)  # first: a kill must not leave half a record
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    _replace(folder / JOB, as_json(job))
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    replace_text(folder / JOB, as_json(job))
 
 
 def _is_over(folder: Path) -> bool:

@@ -62,7 +62,7 @@ def mode_of(config: Mapping[str, Any], metric: str, mode: str | None, option: st
         'max'
     """
     modes = [dotted(config, key) for name, keys in PLACES if dotted(config, name) == metric for key in keys]
-    known = next((each for each in (mode, *modes, guessed_mode(metric)) if each in (MIN, MAX)), None)
+    known: str | None = next((each for each in (mode, *modes, guessed_mode(metric)) if each in (MIN, MAX)), None)
     if known is None:
         rule = f"whether it is to fall or to rise is not known; write {option} min or {option} max"
         raise ConfigError(f"{metric}: {rule}")
