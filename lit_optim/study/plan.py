@@ -8,6 +8,7 @@ DIR/runs/adamw/seed-1/           of the final runs
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -26,7 +27,7 @@ class Contender:
     """Holds one optimizer of a comparison.
 
     Args:
-        name: as typed: ``adamw``, ``lookahead``.
+        name: as typed: ``adamw``, ``timm/lamb``, ``lookahead``.
         overrides: of the app, which choose it: ``optimizer=adamw``.
         space: its search space, the text of a preset's ``# search:`` field.
         source: of the space.
@@ -56,6 +57,7 @@ class ComparisonPlan:
         seeds: of the final runs, the same for every contender, none of them the tuning seed.
         baseline: the contender whose best values are the target.
         test_metric: of the final runs, read once; '' where they are scored by `metric`.
+        test_mode: of `test_metric`; '' where it is `mode`.
         command: the words that made the plan.
         version: of lit-optim.
         config: SHA-256 of the app's own config, as its files have it; '' where an older version made the plan.
@@ -78,6 +80,17 @@ class ComparisonPlan:
     version: str = ""
     config: str = ""
     format: int = FORMAT
+    test_mode: str = ""
+
+    @property
+    def score_metric(self) -> str:
+        """The metric of the final scores."""
+        return self.test_metric or self.metric
+
+    @property
+    def score_mode(self) -> str:
+        """The mode of that metric, by which the final runs are ranked."""
+        return self.test_mode or self.mode
 
 
 @dataclass(frozen=True)
@@ -111,13 +124,48 @@ class Job:
         Example:
             >>> Job("adamw", "trial", 3, seed=1, values={"lr": 0.1}).folder
             'runs/adamw/trial-03'
+            >>> Job("timm/lamb", "seed", 0, seed=1, values={}).folder
+            'runs/timm-lamb/seed-0'
         """
-        return f"{RUNS}/{self.contender}/{self.kind}-{self.number:0{2 if self.kind == 'trial' else 1}d}"
+        return (
+            f"{RUNS}/{self.contender.replace('/', '-')}/{self.kind}-{self.number:0{2 if self.kind == 'trial' else 1}d}"
+        )
+
+
+def is_of_hydra(word: str) -> bool:
+    """Return whether an override is one of Hydra's own configuration, which says how runs are started.
+
+    Example:
+        >>> is_of_hydra("hydra/launcher=joblib"), is_of_hydra("+hydra.launcher.n_jobs=2"), is_of_hydra("seed=1")
+        (True, True, False)
+    """
+    return word.lstrip("+~").replace("/", ".").startswith("hydra.")
+
+
+def comparable(name: str, value: object) -> object:
+    """Return a field of a plan so that those of equal runs are equal, however they are started and written.
+
+    Example:
+        >>> comparable("overrides", ("b=2", "a=1", "hydra/launcher=joblib"))
+        'a=1 b=2'
+    """
+    if name == "script":
+        return str(Path(str(value)).resolve())
+    if name == "overrides" and isinstance(value, tuple):
+        return shlex.join(sorted(word for word in value if not is_of_hydra(word)))
+    return value
 
 
 def as_json(each: ComparisonPlan | Job) -> str:
     """Return a plan or a job as text; equal ones as equal bytes."""
     return json.dumps(asdict(each), indent=1) + "\n"
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file beside its target, and rename it: after a kill the target is the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
 
 
 def read_plan(folder: str | Path) -> ComparisonPlan:
@@ -167,6 +215,7 @@ def _checked(found: T) -> T:
     wrong = [name for name in integers if type(getattr(found, name)) is not int]
     if isinstance(found, ComparisonPlan):
         wrong += [] if found.mode in ("min", "max") else ["mode"]
+        wrong += [] if found.test_mode in ("", "min", "max") else ["test_mode"]
         sound = isinstance(found.seeds, tuple) and all(type(seed) is int for seed in found.seeds)
         wrong += [] if sound else ["seeds"]
     elif not all(isinstance(value, (int, float)) for value in found.values.values()):

@@ -210,7 +210,7 @@ class Summary:
         title: a line: which contenders, and by which metric.
         metric: of the curves, and by which trials are selected.
         score_metric: of the final scores: the test metric, or `metric`.
-        mode: ``min`` or ``max``.
+        mode: ``min`` or ``max``, of `score_metric`.
         tier: quick, default or paper; ``records`` where there is no plan.
         search: grid or quasi-random.
         budget: trials of each contender; 0 of plain records.

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from lit_optim.study.plan import ComparisonPlan, Job, as_json
+from lit_optim.errors import ConfigError
+from lit_optim.study.plan import ComparisonPlan, Job, as_json, read_plan
 from lit_optim.study.results import OVER, read_result
 
 PLAN = ComparisonPlan("train.py", (), (), "val/loss", "min", test_metric="test/loss")
@@ -35,3 +36,13 @@ def test_a_run_is_over_when_its_process_has_left_it(outcome, running, error, exp
     result = read_result(tmp_path, PLAN)
     assert (result.outcome, result.error, result.score) == (expected, error, 0.5)
     assert (result.outcome in OVER) == (expected in ("finished", "crashed"))
+
+
+def test_a_plan_without_a_test_mode_scores_by_its_mode(tmp_path):
+    given = json.loads(as_json(PLAN))
+    del given["test_mode"]
+    (tmp_path / "plan.json").write_text(json.dumps(given))
+    assert (read_plan(tmp_path), read_plan(tmp_path).score_mode) == (PLAN, "min")
+    (tmp_path / "plan.json").write_text(json.dumps({**given, "test_mode": "up"}))
+    with pytest.raises(ConfigError, match="test_mode is 'up'"):
+        read_plan(tmp_path)

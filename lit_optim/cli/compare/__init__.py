@@ -31,6 +31,7 @@ from lit_optim.cli.compare.declare import check_contenders, check_goes_on, decla
 from lit_optim.cli.model import import_path
 from lit_optim.cli.rendering import show
 from lit_optim.errors import ConfigError, wrong
+from lit_optim.run_folder import claim_folder
 from lit_optim.study.intervals import student_t
 from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.results import OVER, read_results
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--metric", metavar="NAME", help="validation metric that selects; default: the app's optimized_metric, monitor")
     add("--mode", choices=("min", "max"), help="whether the metric is to fall or to rise; default: the app's")
     add("--test-metric", metavar="NAME", help="metric that scores the final runs; default: that of --metric")
+    add("--test-mode", choices=("min", "max"), help="whether that is to fall or to rise; default: as its name says")
     add(
         "--baseline", metavar="NAME", help="optimizer whose best values are the target; default: adamw, adam, the first"
     )
@@ -73,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
         plan = declare(args, app, words)
         check_folder(folder, args.dir)
         check_contenders(plan, app)
+    if not args.dry_run:
+        claim_folder(folder, "--dir")  # first: another comparison that goes on there must lose nothing
     results = results_there(plan, folder)
     check_goes_on(plan, folder, results)
     cost = cost_of_runs(plan, results, app.parallel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from lit_optim.cli.config_value import as_config_value
 from lit_optim.config.read.preset_header import fields, header
 from lit_optim.config.read.presets import preset_names
 from lit_optim.errors import ConfigError, did_you_mean
-from lit_optim.study.plan import RECORD, Contender, Job
+from lit_optim.study.plan import RECORD, Contender, Job, is_of_hydra
 from lit_optim.study.search_space import SearchSpace, joined_spaces, parse_search_space, with_whole_lists
 
 OPTIMIZER = "optimizer"
@@ -47,6 +48,11 @@ def find_contenders(app: ComparedApp, given: Sequence[str] = ()) -> tuple[Conten
     if not app.names:
         problems.append("optimizer=: empty; write the optimizers to compare, e.g. optimizer=sgd,adamw")
     problems += [f"optimizer={name}: named twice" for name in {*app.names} if app.names.count(name) > 1]
+    folders = {name: Job(name, "trial", 0, 0, {}).folder for name in app.names}
+    for name, other in itertools.combinations(folders, 2):
+        if folders[name] == folders[other]:
+            rule = f"its runs and those of {other} would be in one folder; rename one of the presets"
+            problems.append(f"optimizer={name}: {rule}")
     for name in dict.fromkeys(app.names):
         try:
             found.append(_contender(app, name, spaces.get(name, "")))
@@ -109,7 +115,7 @@ def complete(job: Job, app: ComparedApp, contender: Contender, folder: str) -> t
     keys = {key: f"{app.prefix}{_full_key(key)}" for key in job.values}
     chosen = app.compose(*contender.overrides) if any("[" in key for key in keys) else {}
     values = with_whole_lists({keys[key]: value for key, value in job.values.items()}, chosen)
-    record = _quoted(f"{folder}/{job.folder}/{RECORD}")
+    record = quoted_path(f"{folder}/{job.folder}/{RECORD}")
     return (
         *(word for word in app.overrides if not is_of_hydra(word)),
         *contender.overrides,
@@ -117,16 +123,6 @@ def complete(job: Job, app: ComparedApp, contender: Contender, folder: str) -> t
         f"{app.seed_key}={job.seed}",
         f"{app.prefix}{CALLBACKS}.record.folder={record}",
     )
-
-
-def is_of_hydra(word: str) -> bool:
-    """Return whether an override is one of Hydra's own configuration, which says how runs are started.
-
-    Example:
-        >>> is_of_hydra("hydra/launcher=joblib"), is_of_hydra("+hydra.launcher.n_jobs=2"), is_of_hydra("seed=1")
-        (True, True, False)
-    """
-    return word.lstrip("+~").replace("/", ".").startswith("hydra.")
 
 
 def searched_keys(contender: Contender, prefix: str = "") -> list[str]:
@@ -149,7 +145,7 @@ def _contender(app: ComparedApp, name: str, given: str) -> Contender:
         f"{app.prefix}{CALLBACKS}.record.stop_diverged=true",
     )
     text = "; ".join(map(str, found.space.dimensions))
-    return Contender(name.replace("/", "-"), overrides, text, "--space" if given else found.space.source)
+    return Contender(name, overrides, text, "--space" if given else found.space.source)
 
 
 def _spaces(group: str) -> dict[str, str]:
@@ -169,8 +165,13 @@ def _full_key(key: str) -> str:
     return key if key.startswith((f"{OPTIMIZER}.", f"{CALLBACKS}.")) else f"{OPTIMIZER}.{key}"
 
 
-def _quoted(text: str) -> str:
-    """Quote a path for Hydra's grammar, where it has characters of it."""
+def quoted_path(text: str) -> str:
+    r"""Quote a path for Hydra's grammar, where it has characters of it.
+
+    Example:
+        >>> print(quoted_path("/data/run-1"), quoted_path("/it's"), quoted_path("/my runs" + chr(92)))
+        /data/run-1 '/it\'s' '/my runs\\'
+    """
     if re.fullmatch(r"[\w./-]+", text, re.ASCII):
         return text
     escaped = re.sub(r"\\+(?='|$)", lambda found: 2 * found[0], text).replace("'", "\\'")

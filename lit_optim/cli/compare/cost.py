@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lit_optim.cli.compare.app import CALLBACKS, ComparedApp
-from lit_optim.cli.compare.contenders import complete
+from lit_optim.cli.compare.contenders import complete, quoted_path
 from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.results import OVER, RunResult
 from lit_optim.study.rounds import first_trials, total_runs
@@ -35,8 +35,9 @@ def cost_of_runs(plan: ComparisonPlan, results: Sequence[RunResult], parallel: i
         results: of the runs that were begun.
         parallel: how many run at once.
     """
-    seconds = [each.record.run["measured"]["seconds"] for each in results if each.record and each.outcome == "finished"]
-    seconds = [each for each in seconds if isinstance(each, (int, float))]
+    runs = [each.record.run for each in results if each.record and each.outcome == "finished"]
+    measured = [run.get("measured", {}).get("seconds") for run in runs]
+    seconds = [each for each in measured if isinstance(each, (int, float))]
     if not seconds:
         return Cost(None, "no run has finished yet")
     left = total_runs(plan) - sum(each.outcome in OVER for each in results)
@@ -49,13 +50,14 @@ def probe(plan: ComparisonPlan, app: ComparedApp) -> Cost:
     contender = plan.contenders[0]
     with tempfile.TemporaryDirectory() as folder:
         job = first_trials(plan, contender)[0]
-        words = [*complete(job, app, contender, folder), f"hydra.run.dir='{folder}/run'"]
+        words = [*complete(job, app, contender, folder), f"hydra.run.dir={quoted_path(f'{folder}/run')}"]
         words.append(f"++{app.prefix}{CALLBACKS}.record.stop_after={PROBE_STEPS}")
         command = [sys.executable, str(app.script), *words]
         try:
             run = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
             record = json.loads((Path(folder) / job.folder / "record" / "run.json").read_text(encoding="utf-8"))
-            step, steps = float(record["measured"]["step_seconds"]["median"]), int(record["total_steps"])
+            step = float(record["measured"]["step_seconds"]["median"])  # of a batch, in which all optimizers step
+            steps = int(record["total_steps"]) // max(1, len(record.get("optimizers", ())))
         except (OSError, ValueError, TypeError, KeyError):
             said = (run.stderr.strip() or run.stdout.strip()).splitlines()
             return Cost(None, f"{PROBE_STEPS} steps of {contender.name} failed: {said[-1] if said else 'no record'}")

@@ -29,10 +29,11 @@ def declaration_blocks(plan: ComparisonPlan, first: Sequence[str], parallel: int
     )
     time = f"about {in_words(cost.seconds)}; {cost.source}" if cost.seconds is not None else f"not known: {cost.source}"
     selected = "lowest" if plan.mode == "min" else "highest"
+    better = "lower" if plan.score_mode == "min" else "higher"
     facts = [
         ["selected by", f"the {selected} {plan.metric} at the end of the full schedule"],
         ["trials", tuned + studies],
-        ["final runs", final + (f", scored by {plan.test_metric}" if plan.test_metric else "")],
+        ["final runs", final + (f", scored by {plan.test_metric}, {better} is better" if plan.test_metric else "")],
         ["baseline", plan.baseline],
         ["runs", f"{total_runs(plan)}, {parallel} at a time"],
         ["time", time],

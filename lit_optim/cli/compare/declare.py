@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import argparse
 import math
-import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
 import lit_optim
-from lit_optim.cli.compare.app import ComparedApp, tuning_seed
-from lit_optim.cli.compare.contenders import complete, find_contenders, is_of_hydra, searched_keys
-from lit_optim.cli.compare.metric import choose_metric
+from lit_optim.cli.compare.app import CALLBACKS, ComparedApp, dotted, tuning_seed
+from lit_optim.cli.compare.contenders import complete, find_contenders, searched_keys
+from lit_optim.cli.compare.metric import choose_metric, mode_of
 from lit_optim.errors import ConfigError, did_you_mean, wrong
-from lit_optim.study.plan import PLAN, ComparisonPlan, Contender, as_json, read_plan
+from lit_optim.study.plan import (
+    PLAN,
+    ComparisonPlan,
+    Contender,
+    as_json,
+    comparable,
+    is_of_hydra,
+    read_plan,
+    replace_text,
+)
 from lit_optim.study.results import RunResult, read_results
 from lit_optim.study.rounds import SOUND, first_trials
 
 TIERS = {"quick": (5, 0, 1, "grid"), "default": (15, 5, 1, "quasi-random"), "paper": (15, 10, 3, "quasi-random")}
 SEARCHES = {"grid": "grid", "random": "quasi-random"}
-MAY_DIFFER = ("tier", "baseline", "command", "version")  # without another run
+MAY_DIFFER = ("tier", "baseline", "command", "version", "test_mode")  # without another run
 OF_SCORES = ("metric", "mode", "test_metric")
 
 
@@ -44,6 +52,10 @@ def declare(args: argparse.Namespace, app: ComparedApp, words: Sequence[str]) ->
     search = SEARCHES[args.search] if args.search else search
     check_numbers(tier, budget, seeds, studies, search)
     metric, mode = choose_metric(app.config, args.metric, args.mode)
+    if args.test_mode and not args.test_metric:
+        raise ConfigError(wrong("--test-mode", args.test_mode, "is of --test-metric, which is missing; write --mode"))
+    given = args.test_mode or (mode if args.test_metric == metric else None)
+    test_mode = mode_of(app.config, args.test_metric, given, "--test-mode") if args.test_metric else ""
     seed = tuning_seed(app, words)
     return ComparisonPlan(
         script=str(app.script),
@@ -59,6 +71,7 @@ def declare(args: argparse.Namespace, app: ComparedApp, words: Sequence[str]) ->
         seeds=tuple(range(seed + 1, seed + 1 + seeds)),
         baseline=_baseline(args.baseline, [each.name for each in contenders]),
         test_metric=args.test_metric or "",
+        test_mode=test_mode,
         command=("lit-optim", "compare", *words, *typed_options(args)),
         version=lit_optim.__version__,
         config=app.config_hash,
@@ -67,7 +80,7 @@ def declare(args: argparse.Namespace, app: ComparedApp, words: Sequence[str]) ->
 
 def typed_options(args: argparse.Namespace) -> list[str]:
     """Return the options of a command line that choose what is compared, as words."""
-    texts = ("budget", "seeds", "search", "metric", "mode", "test_metric", "baseline")
+    texts = ("budget", "seeds", "search", "metric", "mode", "test_metric", "test_mode", "baseline")
     given = [(name, getattr(args, name)) for name in texts] + [("space", text) for text in args.space]
     given += [("seed_key", args.seed_key)] if args.seed_key != "seed" else []
     flags = [f"--{name}" for name in ("quick", "paper") if getattr(args, name)]
@@ -112,19 +125,28 @@ def check_contenders(plan: ComparisonPlan, app: ComparedApp) -> None:
     """
     from lit_optim.config.validate import validate
 
-    problems = []
+    problems, stop = list[str](), f"{app.prefix}{CALLBACKS}.record.stop_after"
     for each in plan.contenders:
         keys = searched_keys(each, app.prefix)
-        typed = [word for word in plan.overrides if word.partition("=")[0].lstrip("+") in keys]
+        typed = [word for word in plan.overrides if any(_sets(word, key) for key in keys)]
         rule = f"is tuned for {each.name}; leave it out, or leave the key out of its space with --space"
         problems += [f"{word}: {rule}" for word in typed]
         try:
             first = complete(first_trials(plan, each)[0], app, each, "/compare")
-            validate(app.compose(*first[sum(not is_of_hydra(word) for word in app.overrides) :]))
+            config = app.compose(*first[sum(not is_of_hydra(word) for word in app.overrides) :])
+            validate(config)
         except ConfigError as error:
             problems += [f"{each.name}: {problem}" for problem in error.problems]
+            continue
+        if after := dotted(config, stop):
+            problems.append(f"{stop}={after}: ends every run early, and a trial runs its full schedule; leave it out")
     if problems:
-        raise ConfigError(*problems)
+        raise ConfigError(*dict.fromkeys(problems))
+
+
+def _sets(word: str, key: str) -> bool:
+    """Return whether an override sets a key, or a part of it: ``optimizer.betas.0=0.8`` of ``optimizer.betas``."""
+    return f"{word.partition('=')[0].lstrip('+~')}.".startswith(f"{key}.")
 
 
 def results_there(plan: ComparisonPlan, folder: Path) -> list[RunResult]:
@@ -162,9 +184,7 @@ def write_plan(plan: ComparisonPlan, folder: Path, results: Sequence[RunResult])
     if not any(each.outcome in SOUND for each in results):  # the app may have been mended
         for each in results:
             shutil.rmtree(folder / each.job.folder)
-    temporary = folder / f"{PLAN}.tmp"
-    temporary.write_text(as_json(plan), encoding="utf-8")
-    temporary.replace(folder / PLAN)
+    replace_text(folder / PLAN, as_json(plan))
 
 
 def plan_differences(old: ComparisonPlan, new: ComparisonPlan, *, scored: bool) -> list[str]:
@@ -190,7 +210,7 @@ def plan_differences(old: ComparisonPlan, new: ComparisonPlan, *, scored: bool) 
     skipped = {*MAY_DIFFER, "config", "contenders", "seeds", *(() if scored else OF_SCORES)}
     problems = ["the app's config files have changed since"] if old.config not in ("", new.config) else []
     for name in (each.name for each in fields(ComparisonPlan) if each.name not in skipped):
-        before, now = (_comparable(name, getattr(plan, name)) for plan in (old, new))
+        before, now = (comparable(name, getattr(plan, name)) for plan in (old, new))
         if before != now:
             problems.append(f"{name}: {before or 'none'} in its plan, {now or 'none'} now")
     if new.seeds[: len(old.seeds)] != old.seeds:
@@ -205,17 +225,9 @@ def _changed(old: Sequence[Contender], new: Sequence[Contender]) -> list[str]:
         now = known.get(before.name, before)
         for name in ("space", "overrides"):
             if getattr(before, name) != getattr(now, name):
-                texts = (_comparable(name, getattr(each, name)) for each in (before, now))
+                texts = (comparable(name, getattr(each, name)) for each in (before, now))
                 problems.append("{}: {} {} in its plan, {} now".format(before.name, name, *texts))
     return problems
-
-
-def _comparable(name: str, value: object) -> object:
-    if name == "script":
-        return str(Path(str(value)).resolve())
-    if name == "overrides" and isinstance(value, tuple):
-        return shlex.join(sorted(word for word in value if not is_of_hydra(word)))
-    return value
 
 
 def _baseline(given: str | None, names: Sequence[str]) -> str:

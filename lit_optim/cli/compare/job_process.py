@@ -138,9 +138,8 @@ def write_error(folder: str | Path, error: BaseException) -> None:
 def marked_as_running(folder: Path) -> Iterator[None]:
     """Leave a locked file in the folder of a job until it ends; after a sudden end the file is there without a lock."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = os.open(folder / RUNNING, os.O_RDWR | os.O_CREAT)
+    file = _locked(folder / RUNNING)
     try:
-        _lock(file)
         os.write(file, f"{os.getpid()} on {os.uname().nodename}\n".encode())
         yield
     finally:
@@ -157,6 +156,17 @@ def is_running(folder: Path) -> bool:
     try:
         return not _lock(file, wait=False)
     finally:
+        os.close(file)
+
+
+def _locked(path: Path) -> int:
+    """Make a file and lock it; again where its holder, for whose end this has waited, has removed it by then."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT)
+        _lock(file)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file), path.stat()):
+                return file
         os.close(file)
 
 

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from lit_optim.cli.compare.contenders import quoted_path
 from lit_optim.cli.compare.job_process import JOBS, is_running
 from lit_optim.config.sweep import COMPARE
 from lit_optim.errors import ConfigError
-from lit_optim.run_folder import claim_folder
-from lit_optim.study.plan import ERROR, JOB, RECORD, RUNNING, Job, as_json
+from lit_optim.study.plan import ERROR, JOB, RECORD, RUNNING, Job, as_json, replace_text
 
 LOG = "compare.log"
 POLL_SECONDS = 0.5
@@ -35,16 +35,15 @@ def run_jobs(
 
     Args:
         script: of the app.
-        folder: of the comparison; only one process at a time runs jobs in it.
+        folder: of the comparison, which this process has claimed.
         jobs: whose folders are emptied first.
         overrides: of the app and Hydra that all jobs share, ``hydra/launcher=joblib`` among them.
         on_poll: called about twice a second.
 
     Raises:
-        ConfigError: if another process holds the folder, and if the app ends before its first job.
+        ConfigError: if the app ends before its first job.
     """
     folder = folder.absolute()
-    claim_folder(folder, "folder")
     queue = [[*jobs]] if jobs else []
     while queue:
         batch = queue.pop(0)
@@ -68,13 +67,17 @@ def child_command(script: Path, folder: Path, overrides: Sequence[str]) -> list[
         >>> child_command(Path("train.py"), Path("/tmp/it's"), ["hydra/launcher=joblib"])[1:4]
         ['train.py', '--multirun', 'hydra/sweeper=lit_optim_jobs']
     """
-    ours = ["hydra/sweeper=lit_optim_jobs", f"hydra.sweeper._target_={COMPARE}", f"hydra.sweep.dir={_text(folder)}"]
+    ours = [
+        "hydra/sweeper=lit_optim_jobs",
+        f"hydra.sweeper._target_={COMPARE}",
+        f"hydra.sweep.dir={quoted_path(str(folder))}",
+    ]
     return [sys.executable, str(script), "--multirun", *ours, *overrides]
 
 
 def job_words(job: Job) -> list[str]:
     """Return the overrides of a job, with its folder."""
-    return [*job.overrides, f"hydra.sweep.subdir={_text(job.folder)}"]
+    return [*job.overrides, f"hydra.sweep.subdir={quoted_path(job.folder)}"]
 
 
 def died_message(code: int) -> str:
@@ -93,22 +96,17 @@ def died_message(code: int) -> str:
     return f"ProcessDied: {signal.Signals(-code).name} has ended the process of the run: {why}; see {LOG}"
 
 
-def _text(value: str | Path) -> str:
-    """Quote a text for Hydra's grammar."""
-    return "'" + str(value).replace("\\'", "\\\\'").replace("'", "\\'") + "'"
-
-
 def _run_batch(
     script: Path, folder: Path, batch: Sequence[Job], overrides: Sequence[str], on_poll: Callable[[], None]
 ) -> int:
     """Run one multirun to its end, and return its exit code; it ends with this process."""
     attempt, token, file = folder / ".attempt", secrets.token_hex(8), folder / ".jobs.json"
-    _replace(attempt, token)  # ends what is left of an earlier one
+    replace_text(attempt, token)  # ends what is left of an earlier one
     _wait_until_free(folder, batch, on_poll)
     for job in batch:
         _prepare(folder / job.folder, job)
     words = {str(folder / job.folder): job_words(job) for job in batch}
-    _replace(file, json.dumps({"attempt": str(attempt), "token": token, "jobs": words}))
+    replace_text(file, json.dumps({"attempt": str(attempt), "token": token, "jobs": words}))
     path = os.pathsep.join([str(script.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     with (folder / LOG).open("ab") as log:
         child = subprocess.Popen(
@@ -152,13 +150,7 @@ def _prepare(folder: Path, job: Job) -> None:
         (folder / RECORD / "run.json").unlink(missing_ok=True)  # first: a kill must not leave half a record
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    _replace(folder / JOB, as_json(job))
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    replace_text(folder / JOB, as_json(job))
 
 
 def _is_over(folder: Path) -> bool:

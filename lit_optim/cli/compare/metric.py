@@ -42,11 +42,31 @@ write --mode min or --mode max
     if not found:
         rule = "the app names none, in optimized_metric or monitor; write the validation metric that counts"
         raise ConfigError(f"--metric: {rule}, e.g. --metric val/loss")
-    modes = [dotted(config, key) for name, keys in PLACES if dotted(config, name) == found for key in keys]
-    known = next((each for each in (mode, *modes, guessed_mode(found)) if each in (MIN, MAX)), None)
+    return found, mode_of(config, found, mode, "--mode")
+
+
+def mode_of(config: Mapping[str, Any], metric: str, mode: str | None, option: str) -> str:
+    """Return the mode of a metric.
+
+    Args:
+        config: of the app.
+        metric: its name.
+        mode: of the command line; None: the app's, or guessed from the name.
+        option: of the command line, for the mode.
+
+    Raises:
+        ConfigError: where it cannot be known.
+
+    Example:
+        >>> mode_of({"monitor": "val/loss", "mode": "min"}, "test/acc", None, "--test-mode")
+        'max'
+    """
+    modes = [dotted(config, key) for name, keys in PLACES if dotted(config, name) == metric for key in keys]
+    known: str | None = next((each for each in (mode, *modes, guessed_mode(metric)) if each in (MIN, MAX)), None)
     if known is None:
-        raise ConfigError(f"{found}: whether it is to fall or to rise is not known; write --mode min or --mode max")
-    return found, known
+        rule = f"whether it is to fall or to rise is not known; write {option} min or {option} max"
+        raise ConfigError(f"{metric}: {rule}")
+    return known
 
 
 def guessed_mode(metric: str) -> str | None:

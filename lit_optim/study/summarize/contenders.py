@@ -125,7 +125,7 @@ def _failure(trials: Sequence[RunSummary], finals: Sequence[RunSummary], plan: C
         return ""
     seeds = ", ".join(str(run.seed) for run in failed)
     which = f"seed{'s' if len(failed) > 1 else ''} {seeds}"
-    return f"{len(failed)} of {len(finals)} final runs {_how(failed, plan.test_metric or plan.metric)} ({which})"
+    return f"{len(failed)} of {len(finals)} final runs {_how(failed, plan.score_metric)} ({which})"
 
 
 def _how(runs: Sequence[RunSummary], metric: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import ComparisonPlan, Contender
+from lit_optim.study.plan import ComparisonPlan, Contender, comparable
 from lit_optim.study.results import RunResult
 from lit_optim.study.summarize.plain_records import RECORDS
 
@@ -29,6 +29,10 @@ class Study(NamedTuple):
     problems: list[str]
 
 
+def _scored_by(plan: ComparisonPlan) -> tuple[str, ...]:
+    return (plan.metric, plan.mode, *((plan.test_metric, plan.score_mode) if plan.test_metric else ()))
+
+
 def join_studies(studies: Sequence[Study]) -> Study:
     """Join studies; contenders of the same name get that of their folder too, the baseline is that of the first study.
 
@@ -38,19 +42,15 @@ def join_studies(studies: Sequence[Study]) -> Study:
     if len(studies) == 1:
         return studies[0]
     first = studies[0].plan
-    scores = {study.folder: (study.plan.metric, study.plan.mode, study.plan.test_metric) for study in studies}
+    scores = {study.folder: _scored_by(study.plan) for study in studies}
     if len(set(scores.values())) > 1:
-        given = "; ".join(f"{folder}: {' '.join(filter(None, each))}" for folder, each in scores.items())
+        given = "; ".join(f"{folder}: {' '.join(each)}" for folder, each in scores.items())
         raise ConfigError(f"the comparisons have different metrics ({given}); report them one by one")
     if repeated := [name for name, count in Counter(study.folder for study in studies).items() if count > 1]:
         raise ConfigError(f"{repeated[0]}: named twice; name each folder once")
-    ran = {
-        study.folder: " ".join((study.plan.script, *study.plan.overrides))
-        for study in studies
-        if study.plan.tier != RECORDS
-    }
-    if len(set(ran.values())) > 1:
-        given = "; ".join(f"{folder}: {words}" for folder, words in ran.items())
+    ran = {study.folder: study.plan for study in studies if study.plan.tier != RECORDS}
+    if len({(comparable("script", each.script), comparable("overrides", each.overrides)) for each in ran.values()}) > 1:
+        given = "; ".join(f"{folder}: {' '.join((each.script, *each.overrides))}" for folder, each in ran.items())
         raise ConfigError(f"the comparisons trained in different ways ({given}); report them one by one")
     counts = Counter(each.name for study in studies for each in study.plan.contenders)
     contenders, results, problems = list[Contender](), list[RunResult](), list[str]()

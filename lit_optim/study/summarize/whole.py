@@ -49,17 +49,16 @@ def summarize(plan: ComparisonPlan, results: Sequence[RunResult], problems: Sequ
     resolution = resolution_of([run.score for _, finals in runs.values() for run in finals])
     contenders = [summarize_contender(each, *runs[each.name], plan, worst, resolution) for each in plan.contenders]
     no_ranking = _no_ranking(plan, contenders)
-    ordered = _in_order(contenders, plan.mode, is_ranked=not no_ranking)
-    comparisons = compare_all({c.name: _scores(c) for c in ordered if c.finals}, plan.mode)
+    ordered = _in_order(contenders, plan, is_ranked=not no_ranking)
+    comparisons = compare_all({c.name: _scores(c) for c in ordered if c.finals}, plan.score_mode)
     if no_ranking:
         comparisons = [replace(c, verdict="not ranked") if c.verdict != "not compared" else c for c in comparisons]
-    score_metric = plan.test_metric or plan.metric
     which = ", ".join(names) if len(names) < 6 else f"{len(names)} optimizers"
     return Summary(
-        title=f"{which}: {score_metric}, {'higher' if plan.mode == 'max' else 'lower'} is better",
+        title=f"{which}: {plan.score_metric}, {'higher' if plan.score_mode == 'max' else 'lower'} is better",
         metric=plan.metric,
-        score_metric=score_metric,
-        mode=plan.mode,
+        score_metric=plan.score_metric,
+        mode=plan.score_mode,
         tier=plan.tier,
         search=plan.search,
         budget=plan.budget,
@@ -69,7 +68,7 @@ def summarize(plan: ComparisonPlan, results: Sequence[RunResult], problems: Sequ
         worst=worst,
         contenders=tuple(ordered),
         comparisons=tuple(comparisons),
-        sentences=tuple(sentences(ordered, comparisons, score_metric, no_ranking)),
+        sentences=tuple(sentences(ordered, comparisons, plan.score_metric, no_ranking)),
         no_ranking=no_ranking,
         warnings=(*problems, *warnings_of(ordered, plan, [*results])),
         next_steps=tuple(next_steps(ordered, comparisons, plan)),
@@ -104,16 +103,17 @@ def _no_ranking(plan: ComparisonPlan, contenders: Sequence[ContenderSummary]) ->
     return "" if len(trained) > 1 else "no ranking: there are not two optimizers to compare"
 
 
-def _in_order(contenders: Sequence[ContenderSummary], mode: str, *, is_ranked: bool) -> list[ContenderSummary]:
+def _in_order(
+    contenders: Sequence[ContenderSummary], plan: ComparisonPlan, *, is_ranked: bool
+) -> list[ContenderSummary]:
     """Sort by the mean score; then those without final runs by their best trial, then those that failed."""
-    sign = -1.0 if mode == "max" else 1.0
 
     def place(each: ContenderSummary) -> tuple[int, int, float]:
         kind = (2 if each.failure else 0) + (not each.finals)
         best = each.trials[each.best_trial].score if each.best_trial is not None else math.nan
-        score = each.mean.center if each.finals else best
+        score, mode = (each.mean.center, plan.score_mode) if each.finals else (best, plan.mode)
         failed = sum(run.failed for run in each.finals)
-        return kind, failed, sign * score if math.isfinite(score) else math.inf
+        return kind, failed, (-score if mode == "max" else score) if math.isfinite(score) else math.inf
 
     ordered = sorted(contenders, key=place)
     sound = [each.name for each in ordered if each.finals and not each.failure]

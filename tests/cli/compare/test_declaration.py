@@ -1,17 +1,21 @@
 """What `lit-optim compare` declares from a command line and an app, and what it rejects before the first run."""
 
 import argparse
+import os
 import re
 from pathlib import Path
 
 import pytest
 
+from _support.child_process import in_child
+from lit_optim.cli import compare
 from lit_optim.cli.compare import add_arguments
 from lit_optim.cli.compare.app import read_app
 from lit_optim.cli.compare.contenders import complete
 from lit_optim.cli.compare.declare import check_contenders, declare
 from lit_optim.errors import ConfigError
-from lit_optim.study.plan import Job
+from lit_optim.run_folder import claim_folder
+from lit_optim.study.plan import Job, as_json
 
 SCRIPT = """
 import hydra
@@ -83,6 +87,20 @@ def test_a_declared_comparison(app):
 
 @pytest.mark.parametrize(
     ("words", "expected"),
+    [
+        ([], ("", "max")),
+        (["--test-metric", "test/loss"], ("min", "min")),  # the trials are selected by val/acc
+        (["--test-metric", "test/score", "--test-mode", "max"], ("max", "max")),
+        (["--metric", "score", "--mode", "min", "--test-metric", "score"], ("min", "min")),
+    ],
+)
+def test_the_metric_of_the_final_runs_has_a_mode(words, expected, app):
+    plan, _ = app("optimizer=sgd", *words, check=False)
+    assert (plan.test_mode, plan.score_mode) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
     [(["--quick"], (5, 0, 1, "grid")), (["--paper"], (15, 10, 3, "quasi-random")),
      (["--budget", "4", "--seeds", "2", "--search", "grid"], (4, 2, 1, "grid"))],
 )  # fmt: skip
@@ -131,9 +149,22 @@ def test_a_preset_of_the_app(app):
     Path("conf/optimizer/mine.yaml").write_text(own)
     plan, _ = app("optimizer=mine,timm/lamb", check=False)
     assert [(each.name, each.overrides[0]) for each in plan.contenders] == [
-        ("mine", "optimizer=mine"), ("timm-lamb", "optimizer=timm/lamb"),
+        ("mine", "optimizer=mine"), ("timm/lamb", "optimizer=timm/lamb"),
     ]  # fmt: skip
     assert (plan.contenders[0].space, plan.contenders[0].source) == ("lr log 0.001..1", "us")
+
+
+def test_a_name_with_a_slash_is_the_one_typed_in_every_option(app):
+    space = "timm/lamb: lr log 0.01..0.1"
+    plan, found = app("optimizer=adamw,timm/lamb", "--baseline", "timm/lamb", "--space", space, check=False)
+    assert (plan.baseline, plan.contenders[1].space) == ("timm/lamb", "lr log 0.01..0.1")
+    record = overrides_of(plan, found, 1, values={"lr": 0.1})[-1]
+    assert record.endswith("/runs/timm-lamb/trial-03/record'")
+    Path("conf/optimizer/timm-lamb.yaml").write_text("# Mine.\n# search: lr log 1e-3..1\n_target_: torch.optim.SGD\n")
+    with pytest.raises(
+        ConfigError, match="optimizer=timm/lamb: its runs and those of timm-lamb would be in one folder"
+    ):
+        app("optimizer=timm/lamb,timm-lamb", check=False)
 
 
 ANY = "optimizer=any: its preset declares no search space; write one, e.g. --space 'any: lr log 1e-4..1e-2'"
@@ -149,6 +180,12 @@ WRONG = [
     (["optimizer=swats", "--space", "swats: optimizer=any; swats.switch_tol log 1e-9..1"], "needs `optimizer=NAME`"),
     (["optimizer=sgd", "trainer.max_epochs=1,2"], "or start a comparison for each of them"),
     (["optimizer=sgd", "optimizer.lr=0.1"], "optimizer.lr=0.1: is tuned for sgd; leave it out"),
+    (["optimizer=sgd", "++optimizer.lr=0.1"], "++optimizer.lr=0.1: is tuned for sgd; leave it out"),
+    (["optimizer=adamw", "optimizer.betas.0=0.8"], "optimizer.betas.0=0.8: is tuned for adamw; leave it out"),
+    (
+        ["optimizer=sgd", "optim_callbacks.record.stop_after=9"],
+        "optim_callbacks.record.stop_after=9: ends every run ea",
+    ),
     (["optimizer=sgd", "recipe=cnn"], "recipe=cnn: sets the optimizer too; write its schedule and groups"),
     (["optimizer=sgd", "scheduler=warmup_cosine", "scheduler.warmup=-5"], "sgd: scheduler.warmup"),
     (["optimizer=sgd", "--seed-key", "sed"], "sed: no such key in train.yaml; did you mean 'seed'?"),
@@ -159,6 +196,8 @@ WRONG = [
     (["optimizer=sgd", "--paper", "--search", "grid"], "--search=grid: the studies of --paper differ"),
     (["optimizer=sgd", "--quick", "--seeds", "2"], "--seeds=2: --quick has no final runs"),
     (["optimizer=sgd", "--metric", "val/score"], "val/score: whether it is to fall or to rise is not known"),
+    (["optimizer=sgd", "--test-metric", "test/score"], "is not known; write --test-mode min or --test-mode max"),
+    (["optimizer=sgd", "--test-mode", "max"], "--test-mode='max': is of --test-metric, which is missing; write --mode"),
 ]
 
 
@@ -213,3 +252,21 @@ def test_the_hash_of_the_config_is_that_of_its_files(app):
     assert re.fullmatch("[0-9a-f]{64}", before.config)
     rewrite(CONFIG + "width: 16\nstarted: ${now:%f}\n")
     assert app("optimizer=sgd")[0].config != before.config
+
+
+def test_a_second_comparison_in_the_same_folder_removes_nothing(app, tmp_path):
+    plan, _ = app("optimizer=adamw", check=False)
+    folder, job = tmp_path / "compare", Job("adamw", "trial", 0, 7, {"lr": 0.01})
+    (folder / job.folder).mkdir(parents=True)
+    (folder / "plan.json").write_text(as_json(plan))
+    (folder / job.folder / "job.json").write_text(as_json(job))  # of the first run, which goes on
+    files = [folder / "plan.json", folder / job.folder / "job.json"]
+    before = [file.read_bytes() for file in files]
+    claim_folder(folder, "of the test")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    args = parser.parse_intermixed_args(["train.py", "optimizer=sgd"])
+    args.json = False
+    _, _, failure = in_child(lambda _: compare.run(args))
+    assert re.search(rf"ConfigError: --dir='{folder}': another run is writing there .process {os.getpid()} on", failure)
+    assert [file.read_bytes() for file in files] == before

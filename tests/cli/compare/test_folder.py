@@ -35,6 +35,7 @@ ADAM = replace(SGD, name="adam")
     [
         ({"contenders": (SGD, ADAM), "seeds": (2, 3, 4), "baseline": "adam", "overrides": ("a=1",)}, 0.5, ""),
         ({"metric": "val/acc", "mode": "max"}, math.nan, ""),
+        ({"test_mode": "max"}, 0.5, ""),  # an older lit-optim wrote none
         ({"metric": "val/acc"}, 0.5, "metric: val/loss in its plan, val/acc now"),
         ({"overrides": ("a=2",)}, 0.5, "overrides: a=1 in its plan, a=2 now"),
         ({"contenders": (ADAM,)}, 0.5, "optimizer=sgd: in its plan, and not named now"),

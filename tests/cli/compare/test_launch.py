@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from lit_optim.cli.compare.launch import run_jobs
+from lit_optim.cli.compare.launch import child_command, run_jobs
 from lit_optim.errors import ConfigError
 from lit_optim.study.plan import ComparisonPlan, Job, read_job
 from lit_optim.study.results import read_result
@@ -88,16 +89,10 @@ def test_an_app_that_ends_before_its_first_job(app, tmp_path):
     assert "adamm" in str(error.value)
 
 
-def test_a_second_comparison_in_the_same_folder(tmp_path):
-    code = "import sys; from lit_optim.run_folder import claim_folder; claim_folder(sys.argv[1]); print(1, flush=True); input()"
-    other = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with other:
-        assert other.stdout.readline() == "1\n"
-        with pytest.raises(ConfigError, match=f"another run is writing there .process {other.pid} on"):
-            run_jobs(Path("app.py"), tmp_path, [], [], on_poll=lambda: None)
-        other.stdin.close()
+@pytest.mark.parametrize("folder", ["/plain/run-1", "/it's", "/my runs\\", "/a\\'b", "/c, d = {e}"])
+def test_a_folder_reaches_hydra_as_it_is(folder):
+    (word,) = (each for each in child_command(Path("a.py"), Path(folder), []) if each.startswith("hydra.sweep.dir="))
+    assert OverridesParser.create().parse_override(word).value() == folder
 
 
 # A comparison as a process: the jobs that are not over, until all are.

@@ -13,7 +13,7 @@ import pytest
 
 from lit_optim.cli import compare
 from lit_optim.cli.compare import run_comparison as module
-from lit_optim.cli.compare.cost import cost_of_runs
+from lit_optim.cli.compare.cost import cost_of_runs, probe
 from lit_optim.cli.compare.live_progress import LiveProgress
 from lit_optim.cli.compare.run_comparison import run_comparison
 from lit_optim.errors import ConfigError
@@ -151,6 +151,22 @@ def test_the_cost_of_what_is_left(launched, tmp_path):
     results = read_results(tmp_path, PLAN)
     assert cost_of_runs(PLAN, results, 2).seconds == 6 * 10.0 / 2
     assert not math.isnan(results[0].score)
+    (tmp_path / "runs/a/trial-00/record/run.json").write_text('{"format": 1, "outcome": "finished"}')
+    assert cost_of_runs(PLAN, read_results(tmp_path, PLAN), 2).source.startswith("from 14 finished runs")
+
+
+@pytest.mark.parametrize(("optimizers", "seconds"), [(["Adam"], 1050.0), (["Adam", "SGD"], 525.0)])
+def test_the_cost_by_a_few_steps(optimizers, seconds, monkeypatch):
+    """21 runs, 2 at a time, of 200 steps: in a batch, which takes 0.5 s, every optimizer takes one."""
+
+    def fake(command, **_):
+        folder = Path(next(word for word in command if ".record.folder=" in word).partition("=")[2])
+        folder.mkdir(parents=True)
+        run = {"measured": {"step_seconds": {"median": 0.5}}, "total_steps": 200, "optimizers": optimizers}
+        (folder / "run.json").write_text(json.dumps(run))
+
+    monkeypatch.setattr("subprocess.run", fake)
+    assert probe(PLAN, APP).seconds == seconds
 
 
 @pytest.mark.parametrize("ends", [ConfigError("the metric is not logged"), KeyboardInterrupt()])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from _support.fake_comparison import Fake, write_comparison
+from lit_optim.errors import ConfigError
 from lit_optim.study.plan import ComparisonPlan, Contender, Job, read_plan
 from lit_optim.study.results import RunResult, read_results
 from lit_optim.study.summarize import join_studies, summarize
@@ -40,6 +41,16 @@ def finals(name, scores, seeds=SEEDS):
 
 def runs(**scores):
     return [run for name, each in scores.items() for run in (*trials(name), *finals(name, each))]
+
+
+def test_final_runs_are_ranked_by_the_mode_of_the_test_metric():
+    plan = declared("a", "b", metric="val/loss", mode="min", test_metric="test/acc", test_mode="max")
+    found = summarize(plan, runs(a=(0.6, 0.61, 0.62, 0.63, 0.6), b=(0.8, 0.81, 0.82, 0.83, 0.81)))
+    assert found.title == "a, b: test/acc, higher is better"
+    assert found.mode == "max"
+    assert [(each.name, each.place) for each in found.contenders] == [("b", 1), ("a", 2)]
+    assert [(each.better, each.verdict) for each in found.comparisons] == [("b", "better")]
+    assert {each.best_values["lr"] for each in found.contenders} == {1e-4}  # of the lowest val/loss
 
 
 def simulated(draw):
@@ -218,6 +229,18 @@ def test_studies_are_joined():
     assert found.baseline == "a (one)"
     assert found.warnings[0] == "a problem"
     assert found.no_ranking == ""
+
+
+def test_studies_that_were_started_in_other_ways_are_joined(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one = declared("a", overrides=("n=1", "m=2"))
+    same = replace(declared("b"), script=str(tmp_path / "train.py"), overrides=("m=2", "hydra/launcher=joblib", "n=1"))
+    studies = [Study(plan.baseline, plan, runs(**{plan.baseline: range(5)}), []) for plan in (one, same)]
+    assert [each.name for each in join_studies(studies).plan.contenders] == ["a", "b"]
+    other = studies[1]._replace(plan=replace(same, overrides=("n=1", "m=3")))
+    with pytest.raises(ConfigError) as error:
+        join_studies([studies[0], other])
+    assert f"(a: train.py n=1 m=2; b: {tmp_path}/train.py n=1 m=3)" in str(error.value)
 
 
 def test_one_whose_final_runs_are_not_there_is_before_one_that_failed():
