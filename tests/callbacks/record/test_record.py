@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from _support.net import BATCHES, Net, fit, loader, trainer
-from _support.recorded_runs import N, Reference, Seeded, recorded, rows, run_json, without_times
+from _support.recorded_runs import At, N, Reference, Seeded, recorded, rows, run_json, without_times
 from lit_optim import ConfigError
 from lit_optim.callbacks import Record
 from lit_optim.callbacks.record.facts import git_state
@@ -198,6 +198,58 @@ def test_several_optimizers_in_manual_optimization(tmp_path):
     assert numbers(path, "step") == [6, 10, 16]  # two a batch
     assert {*rows(path)[0]} >= {"lr/0/pg1", "lr/1/pg1"} or {*rows(path)[0]} >= {"lr/a", "lr/b"}
     assert len(numbers(path, "loss")) == len(numbers(path, "grad_norm")) == 3
+
+
+class Manual(Net):
+    """Optimizers that take some number of steps in each batch, in turn."""
+
+    def __init__(self, taken, optimizers=1):
+        named = {
+            "a": {"_target_": "sgd", "lr": 0.1, "of": "layer.0"},
+            "b": {"_target_": "sgd", "lr": 0.2, "of": ["layer.1", "layer.2"]},
+        }
+        super().__init__(named if optimizers == 2 else "sgd")
+        self.automatic_optimization = False
+        self.taken = taken
+
+    def training_step(self, batch, batch_idx):
+        optimizers = self.optimizers() if len(self.trainer.optimizers) > 1 else [self.optimizers()]
+        for _ in range(self.taken[batch_idx % len(self.taken)]):
+            optimizer = optimizers[self.global_step % len(optimizers)]
+            optimizer.zero_grad()
+            loss = self.loss(batch)
+            self.manual_backward(loss)
+            optimizer.step()
+        return {"loss": loss}
+
+    optimizer_step = L.LightningModule.optimizer_step
+
+
+@pytest.mark.parametrize(
+    ("taken", "optimizers", "n", "steps"),
+    [
+        ([2], 1, 10, [10, 20, 30, 40, 48]),
+        ([1], 2, 5, [5, 10, 15, 20, 24]),
+        ([3], 1, 10, [12, 21, 30, 42, 51, 60, 72]),
+        ([4], 1, 3, [*range(8, 97, 4)]),  # the first batch is taken for one of 1 step
+        ([1, 1, 1, 2], 1, 10, [11, 21, 30]),  # a multiple that comes unforeseen has its row a batch later
+        ([2, 1], 1, 4, [3, 9, 12, 15, 21, 24, 27, 33, 36]),
+    ],
+)
+def test_any_number_of_steps_a_batch_skips_no_row_and_doubles_none(tmp_path, taken, optimizers, n, steps):
+    record = Record(every_n_steps=n)
+    fit(tmp_path, Manual(taken, optimizers), callbacks=[record], enable_checkpointing=False)
+    path = tmp_path / "record" / "steps.csv"
+    assert numbers(path, "step") == steps
+    assert len(numbers(path, "loss")) == len(steps)
+
+
+def test_a_resumed_run_knows_how_many_steps_a_batch_takes(tmp_path):
+    path, options = tmp_path / "8.ckpt", {"max_epochs": 1, "enable_checkpointing": False}
+    saves = At(8, lambda trainer: trainer.save_checkpoint(path))
+    fit(tmp_path, Manual([2]), callbacks=[Record(every_n_steps=10), saves], **options)
+    fit(tmp_path, Manual([2]), path, callbacks=[Record(every_n_steps=10)], **options)
+    assert numbers(tmp_path / "record" / "steps.csv", "step") == [10, 16]
 
 
 def test_between_two_rows_there_is_no_hook_before_a_step_and_no_operation_on_tensors(tmp_path):
