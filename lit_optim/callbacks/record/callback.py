@@ -134,7 +134,7 @@ class Record(Callback):
         """Keep the loss, mark the time, and write a row if it is due."""
         if not self._active:
             return
-        self._losses.add(outputs)
+        self._losses.add(outputs, trainer.accumulate_grad_batches if pl_module.automatic_optimization else 1)
         if (step := trainer.global_step) == self._step:
             return
         self._step, self._taken = step, step - self._step

@@ -6,6 +6,7 @@ import zlib
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from _support.net import BATCHES, Net, fit, loader, trainer
@@ -47,6 +48,19 @@ def test_gradients_before_clipping_and_losses_under_accumulation(tmp_path):
     assert numbers(path, "grad_norm") == pytest.approx(reference.gradients[1::2], rel=1e-5)
     assert reference.gradients[1] > 1e-2
     assert numbers(path, "loss")[0] == pytest.approx(sum(reference.losses[:6]) / 6, rel=1e-6)
+
+
+def test_a_constant_loss_reads_the_same_however_many_batches_are_accumulated(tmp_path):
+    class Constant(Seeded):
+        def loss(self, batch):
+            return 0 * super().loss(batch) + 4
+
+    schedule = GradientAccumulationScheduler({0: 1, 1: 8})  # 8 steps in the first epoch, 1 in each of the others
+    fit(tmp_path, recorded(Constant, scheduler=None), callbacks=[schedule], enable_checkpointing=False)
+    path = tmp_path / "record" / "steps.csv"
+    assert numbers(path, "step") == [5, 10]
+    assert numbers(path, "loss") == [4, 4]
+    assert run_json(tmp_path)["outcome"] == "finished"
 
 
 def test_every_driven_value_of_every_group_has_a_column(tmp_path):
