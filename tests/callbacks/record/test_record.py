@@ -7,12 +7,13 @@ import lightning as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
+from lightning.pytorch.plugins import MixedPrecision
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from _support.net import BATCHES, Net, fit, loader, trainer
 from _support.recorded_runs import At, N, Reference, Seeded, recorded, rows, run_json, without_times
 from lit_optim import ConfigError
-from lit_optim.callbacks import Record
+from lit_optim.callbacks import Health, Record
 from lit_optim.callbacks.record.facts import git_state
 
 TOTAL = 3 * BATCHES
@@ -48,6 +49,39 @@ def test_gradients_before_clipping_and_losses_under_accumulation(tmp_path):
     assert numbers(path, "grad_norm") == pytest.approx(reference.gradients[1::2], rel=1e-5)
     assert reference.gradients[1] > 1e-2
     assert numbers(path, "loss")[0] == pytest.approx(sum(reference.losses[:6]) / 6, rel=1e-6)
+
+
+class Fused(L.LightningModule):
+    """Without the mixin, which has the scaler unscale before the step; keeps the norms of its gradients."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.norms = torch.nn.Linear(4, 1), []
+
+    def training_step(self, batch, batch_idx):
+        loss = (self.layer(batch[0]) - batch[1]).square().mean()
+        gradients = torch.autograd.grad(loss, self.parameters(), retain_graph=True)
+        self.norms.append(float(torch.cat([gradient.flatten() for gradient in gradients]).norm()))
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        pass
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), fused=True)
+
+
+@pytest.mark.filterwarnings("ignore:optim_callbacks.health")
+@pytest.mark.parametrize("first", [True, False], ids=["record first", "record last"])
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "with health"])
+def test_gradients_that_a_scaler_has_multiplied(tmp_path, others, first):
+    scaler = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=4096.0))
+    callbacks = [Record(every_n_steps=1), *[Health(every_n_steps=4)] * others]  # which has the scaler unscale at times
+    options = dict(plugins=[scaler], callbacks=callbacks if first else callbacks[::-1], enable_checkpointing=False)
+    module, _ = fit(tmp_path, Fused(), max_epochs=1, **options)
+    found = numbers(tmp_path / "record" / "steps.csv", "grad_norm")
+    assert len(found) == BATCHES
+    assert found == pytest.approx(module.norms, rel=0.02)
 
 
 def test_a_constant_loss_reads_the_same_however_many_batches_are_accumulated(tmp_path):
