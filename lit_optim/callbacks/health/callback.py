@@ -171,7 +171,8 @@ class Health(Callback):
         row |= {(key, name): value for key, value in (values or {}).items()}
         rms = 0.0 if found is None else math.sqrt(found.weight / max(found.size, 1))
         dtype = str(p.dtype).removeprefix("torch.")
-        for text in self._judge.warnings(Reading(name, float(group.get("lr", math.nan)), values, rms, dtype)):
+        lr = math.nan if group.get("lr") is None else float(group["lr"])  # of an optimizer that finds its own
+        for text in self._judge.warnings(Reading(name, lr, values, rms, dtype)):
             self._warn(text)
 
     def _refused(self, optimizer: Optimizer, evaluations: int) -> None:

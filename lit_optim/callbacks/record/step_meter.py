@@ -31,7 +31,7 @@ class StepMeter:
 
     def _reset(self) -> None:
         self._seen: set[int] = set()  # optimizers of this batch
-        self._values: dict[str, float] = {}
+        self._values: dict[str, float | None] = {}
         self._norms = StepNorms()
 
     @property
@@ -50,20 +50,24 @@ class StepMeter:
         if self._has_norms:
             self._norms.before_step(optimizer, _scale_of_gradients(trainer, optimizer))
 
-    def take(self) -> dict[str, float]:
+    def take(self) -> dict[str, float | None]:
         """Return the columns of a row after the step; all ranks must call it."""
         norms = self._norms.norms()
-        found = {} if norms is None else {"grad_norm": norms[0], "update_norm": norms[1]}
+        found: dict[str, float | None] = {} if norms is None else {"grad_norm": norms[0], "update_norm": norms[1]}
         self.peak.leave_out(self._norms.copied)
         found |= self._values
         self._reset()
         return found
 
 
-def values_in_use(trainer: Trainer) -> dict[str, float]:
-    """Read the lr of every param group, and whatever else a schedule drives; waits for an lr on a GPU."""
+def values_in_use(trainer: Trainer) -> dict[str, float | None]:
+    """Read the lr of every param group, and whatever else a schedule drives; waits for an lr on a GPU.
+
+    An lr is None where the optimizer finds its own.
+    """
     places = named_values(places_of_values(trainer))
-    return {k: float(group[key] if i is None else group[key][i]) for k, (group, key, i) in places.items()}
+    found = {k: group[key] if i is None else group[key][i] for k, (group, key, i) in places.items()}
+    return {k: None if value is None else float(value) for k, value in found.items()}
 
 
 def _scale_of_gradients(trainer: Trainer, optimizer: Optimizer) -> float:

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from _support.net import BATCHES, Net, fit, loader, trainer
 from _support.recorded_runs import At, N, Reference, Seeded, recorded, rows, run_json, without_times
 from lit_optim import ConfigError
-from lit_optim.callbacks import Health, Record
+from lit_optim.callbacks import Health, Record, ScheduleReport
 from lit_optim.callbacks.record.facts import git_state
 
 TOTAL = 3 * BATCHES
@@ -218,6 +218,34 @@ def test_a_module_without_the_mixin_has_no_spec(tmp_path):
     assert "spec" not in run
     assert run["optimizers"] == ["SGD"]
     assert numbers(tmp_path / "record" / "steps.csv", "lr") == [0.1] * 4
+
+
+class OwnLr(torch.optim.Optimizer):
+    """As Adafactor of transformers: lr=None, with which it finds its own."""
+
+    def __init__(self, params):
+        super().__init__(params, {"lr": None})
+
+    def step(self, closure=None):
+        loss = closure()
+        with torch.no_grad():
+            for p in self.param_groups[0]["params"]:
+                p.sub_(p.grad, alpha=0.01)
+        return loss
+
+
+@pytest.mark.filterwarnings("error:optim_callbacks.health")
+def test_an_optimizer_that_finds_its_own_lr(tmp_path):
+    class Own(Fused):
+        def configure_optimizers(self):
+            return OwnLr(self.parameters())
+
+    callbacks = [Record(every_n_steps=N), Health(every_n_steps=N), ScheduleReport()]
+    fit(tmp_path, Own(), callbacks=callbacks, enable_checkpointing=False, max_epochs=1)
+    assert [row["lr"] for row in rows(tmp_path / "record" / "steps.csv")] == ["", ""]
+    assert [row["lr"] for row in rows(tmp_path / "optim" / "schedule.csv")] == [""] * BATCHES
+    assert [group["lr"] for group in run_json(tmp_path)["groups"]] == [None]
+    assert len(rows(tmp_path / "optim" / "health.csv")) == 2  # steps 2 and 5
 
 
 def test_several_optimizers_in_manual_optimization(tmp_path):
