@@ -63,7 +63,7 @@ def _tensors_in(batch: Any) -> Iterable[Tensor]:
 
 
 def groups_of(optimizers: Iterable[Any]) -> list[dict[str, Any]]:
-    """Describe the param groups of optimizers; ``lr`` is what a schedule multiplies, None where the optimizer finds its own.
+    """Describe the param groups of optimizers; ``lr`` is what a schedule multiplies, None: unknown.
 
     Example:
         >>> groups_of([torch.optim.SGD([torch.zeros(2, 3)], lr=0.1)])
