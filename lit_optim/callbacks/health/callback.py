@@ -25,6 +25,7 @@ from lit_optim.lightning_api import (
 from lit_optim.plots.health import draw_health
 from lit_optim.plots.report_files import write_report
 from lit_optim.plots.run_facts import run_facts
+from lit_optim.run_folder import may_be_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,7 +85,7 @@ class Health(Callback):
             raise ConfigError(
                 wrong("every_n_steps", every_n_steps, "must be a whole number, at least 1; write e.g. 50")
             )
-        if not isinstance(folder, (str, Path)) or not str(folder).strip() or Path(folder).is_file():
+        if not may_be_folder(folder):
             raise ConfigError(wrong("folder", folder, "must be the path of a folder"))
         self.every_n_steps, self.folder = every_n_steps, Path(folder)
         self._probes: dict[int, StepProbe] = {}  # by the optimizer's id

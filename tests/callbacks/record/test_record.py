@@ -353,8 +353,8 @@ def test_between_two_rows_there_is_no_hook_before_a_step_and_no_operation_on_ten
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"every_n_steps": 0}, "optim_callbacks.record.every_n_steps=0: must be at least 1"),
-        ({"diverged_above": 1}, "optim_callbacks.record.diverged_above=1.0: must be above 1"),
+        ({"every_n_steps": 0}, "optim_callbacks.record.every_n_steps=0: must be a whole number, at least 1"),
+        ({"diverged_above": 1}, "optim_callbacks.record.diverged_above=1.0: must be a number above 1"),
         ({"diverged_above": float("nan")}, "optim_callbacks.record.diverged_above=nan: "),
         ({"folder": " "}, "optim_callbacks.record.folder=' ': must be the path of a folder"),
     ],
@@ -419,6 +419,16 @@ def test_metrics_of_a_test_join_those_of_the_validations(tmp_path):
     after = rows(tmp_path / "record" / "metrics.csv")
     assert after[:-1] == before
     assert [after[-1][key] for key in ("step", "epoch", "name", "value")] == [str(TOTAL), "2", "test/loss", "0.25"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"every_n_steps": 1.5}, {"every_n_steps": True}, {"every_n_steps": "50"}, {"stop_after": 0.5},
+              {"stop_after": "9"}, {"diverged_above": "10"}, {"diverged_above": True}]
+)  # fmt: skip
+def test_wrong_types_are_named(wrong):
+    ((key, value),) = wrong.items()
+    with pytest.raises(ConfigError, match=f"^{key}={value!r}: must be a "):
+        Record(**wrong)
 
 
 def test_all_wrong_arguments_at_once():
