@@ -1,16 +1,27 @@
-"""Keeps a second run out of the folder of one that goes on."""
+"""Checks the folder of a run, and keeps a second run out of that of one that goes on."""
 
 from __future__ import annotations
 
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 from lit_optim.errors import ConfigError, wrong
 
 LOCK = ".lit_optim.lock"
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # of a process that a launcher has started
 _held: dict[str, int] = {}  # files by key; open until the next claim, or until this process ends, however it ends
+
+
+def may_be_folder(value: Any) -> bool:
+    """Return whether a value is the path of a folder, which need not be there yet.
+
+    Example:
+        >>> may_be_folder("optim"), may_be_folder(" "), may_be_folder(__file__), may_be_folder(1)
+        (True, False, False, False)
+    """
+    return isinstance(value, (str, Path)) and bool(str(value).strip()) and not Path(value).is_file()
 
 
 def claim_folder(folder: str | Path, key: str = "output_dir") -> None:

@@ -9,7 +9,7 @@ TREES = [ast.parse(file.read_text(encoding="utf-8")) for file in (ROOT / "lit_op
 NODES = [node for tree in TREES for node in ast.walk(tree)]
 PRIVATE = re.compile(r"_[A-Za-z]\w*")
 # of a NamedTuple; the key that a user's parameter carries; an attribute of the configs of Hugging Face
-PUBLIC = {"_asdict", "_replace", "_optim", "_name_or_path"}
+PUBLIC = {"_asdict", "_fields", "_replace", "_optim", "_name_or_path"}
 BY_NAME = {"_internal", "_interrupt", "_sigterm_handler_fn", "_sigterm_notifier_fn"}  # compared as strings
 
 

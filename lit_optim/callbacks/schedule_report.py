@@ -142,7 +142,7 @@ class ScheduleReport(Callback):
         if is_tensor(value):
             self._tensors.append((column, len(column), value.detach().clone()))
             return math.nan
-        return value  # type: ignore[no-any-return]
+        return math.nan if value is None else value  # of an optimizer that finds its own lr
 
     def _read_tensors(self) -> None:
         for column, i, value in self._tensors:

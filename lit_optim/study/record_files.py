@@ -17,7 +17,6 @@ KINDS = {  # of what is read of run.json, where it is there
     **dict.fromkeys(("groups", "switches", "optimizers"), list),
     **dict.fromkeys(("steps", "state_bytes", "seed"), int),
 }
-MEASURED = ("step", "epoch", "seconds", "loss", "grad_norm", "update_norm")  # the other columns are values
 T = TypeVar("T")
 
 
@@ -41,6 +40,9 @@ class StepRow(NamedTuple):
     grad_norm: float | None
     update_norm: float | None
     values: dict[str, float]
+
+
+MEASURED = StepRow._fields[:-1]  # columns; the others are values
 
 
 class MetricRow(NamedTuple):
@@ -151,7 +153,7 @@ def _step_row(cells: Mapping[str, str]) -> StepRow:
 
 
 def _metric_row(cells: Mapping[str, str]) -> MetricRow:
-    step, epoch, seconds, name, value = (cells[key] for key in ("step", "epoch", "seconds", "name", "value"))
+    step, epoch, seconds, name, value = (cells[key] for key in MetricRow._fields)
     return MetricRow(int(step), int(epoch), float(seconds), name, float(value))
 
 

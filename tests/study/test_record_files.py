@@ -8,7 +8,6 @@ import pytest
 from lit_optim import ConfigError
 from lit_optim.callbacks.record import record_folder
 from lit_optim.callbacks.record.files import CsvRows, json_ready, rows_until
-from lit_optim.study import record_files
 from lit_optim.study.record_files import MetricRow, StepRow, read_record, read_records
 
 STEPS = [
@@ -41,13 +40,6 @@ def test_what_was_written_is_read(tmp_path):
     assert found.steps[1][4:] == (None, None, {})
     assert found.metrics == READ[1]
     assert (found.run["seed"], found.run["outcome"], found.run["measured"]["seconds"]) == (1, "finished", 1.0)
-
-
-def test_writer_and_reader_agree_on_names():
-    for name in ("RUN", "STEPS", "METRICS", "FORMAT"):
-        assert getattr(record_folder, name) == getattr(record_files, name)
-    assert StepRow._fields[:-1] == record_folder.OF_STEPS
-    assert MetricRow._fields == record_folder.OF_METRICS
 
 
 @pytest.mark.parametrize("name", ["steps.csv", "metrics.csv"])

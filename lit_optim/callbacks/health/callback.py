@@ -25,6 +25,7 @@ from lit_optim.lightning_api import (
 from lit_optim.plots.health import draw_health
 from lit_optim.plots.report_files import write_report
 from lit_optim.plots.run_facts import run_facts
+from lit_optim.run_folder import may_be_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,7 +85,7 @@ class Health(Callback):
             raise ConfigError(
                 wrong("every_n_steps", every_n_steps, "must be a whole number, at least 1; write e.g. 50")
             )
-        if not isinstance(folder, (str, Path)) or not str(folder).strip() or Path(folder).is_file():
+        if not may_be_folder(folder):
             raise ConfigError(wrong("folder", folder, "must be the path of a folder"))
         self.every_n_steps, self.folder = every_n_steps, Path(folder)
         self._probes: dict[int, StepProbe] = {}  # by the optimizer's id
@@ -171,7 +172,8 @@ class Health(Callback):
         row |= {(key, name): value for key, value in (values or {}).items()}
         rms = 0.0 if found is None else math.sqrt(found.weight / max(found.size, 1))
         dtype = str(p.dtype).removeprefix("torch.")
-        for text in self._judge.warnings(Reading(name, float(group.get("lr", math.nan)), values, rms, dtype)):
+        lr = math.nan if group.get("lr") is None else float(group["lr"])  # of an optimizer that finds its own
+        for text in self._judge.warnings(Reading(name, lr, values, rms, dtype)):
             self._warn(text)
 
     def _refused(self, optimizer: Optimizer, evaluations: int) -> None:

@@ -20,7 +20,7 @@ class Reading(NamedTuple):
 
     Args:
         group: its name.
-        lr: that the step used.
+        lr: that the step used; NaN where it is not known.
         values: its quantities; None where no parameter has a gradient.
         rms: root mean square of the weights.
         dtype: of the weights, in words.
@@ -96,7 +96,7 @@ def zero_update(r: Reading) -> str | None:
         >>> zero_update(Reading("body", 1e-9, {"gradient_norm_clipped": 0.5, "update_ratio": 0.0}, dtype="bfloat16"))
         'no weight changes, with lr 1e-09 and a gradient of 0.5: lost in bfloat16; raise its lr, or use float32'
     """
-    if not (r.lr and _of(r, "gradient_norm_clipped") > 0 and _of(r, "update_ratio") == 0):
+    if not (r.lr > 0 and _of(r, "gradient_norm_clipped") > 0 and _of(r, "update_ratio") == 0):  # NaN may be 0
         return None
     found = f"no weight changes, with lr {r.lr:g} and a gradient of {_of(r, 'gradient_norm_clipped'):.2g}"
     remedy = "raise its lr" + ", or use float32" * (r.dtype in {"bfloat16", "float16"})

@@ -73,7 +73,7 @@ class Record(Callback):
     def _forget(self) -> None:
         self._row: int | None = None  # the step of the last row
         self._seconds = 0.0  # of earlier sessions
-        self._losses, self._phases = Losses(), dict[str, str]()
+        self._losses, self._phases, self._taken = Losses(), dict[str, str](), 0  # steps of the last batch
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the files, so that what fails from here on is recorded."""
@@ -92,6 +92,7 @@ class Record(Callback):
         self._step, self._epoch = trainer.global_step, trainer.current_epoch
         if not self._step:
             self._forget()
+        self._taken, self._reached = self._taken or len(trainer.optimizers), self._step // self.every_n_steps
         self._active, self._diverged, self._started = True, False, time.perf_counter() - self._seconds
         self._clock = StepClock(cuda=module.device.type == "cuda")
         self._meter = StepMeter(trainer, module.device)
@@ -104,12 +105,11 @@ class Record(Callback):
                 self.on_train_batch_start = self._first_batch
             folder, now = Path(trainer.default_root_dir) / self.folder, datetime.now(timezone.utc)
             self._files = RecordFolder(folder, facts, now.isoformat(timespec="seconds"), self._step, self._row)
-        self._arm(trainer)
+        self._arm()
 
-    def _arm(self, trainer: Trainer) -> None:
+    def _arm(self) -> None:
         """Let Lightning call the hook before the next optimizer step only if it has something to do."""
-        n, after = self.every_n_steps, self._step + len(trainer.optimizers)
-        self._due = after // n > self._step // n
+        self._due = (self._step + self._taken) // self.every_n_steps > self._reached  # multiples of n with a row
         self.on_before_optimizer_step = self._before_step if self._due or self._phased else None
 
     def _first_batch(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -134,14 +134,14 @@ class Record(Callback):
         """Keep the loss, mark the time, and write a row if it is due."""
         if not self._active:
             return
-        self._losses.add(outputs)
+        self._losses.add(outputs, trainer.accumulate_grad_batches if pl_module.automatic_optimization else 1)
         if (step := trainer.global_step) == self._step:
             return
-        self._step = step
+        self._step, self._taken = step, step - self._step
         self._clock.tick()
         if self._meter.has_measured:
             self._write_row(trainer, pl_module)
-        self._arm(trainer)
+        self._arm()
         if 0 < self.stop_after <= step:
             end_at_step(trainer, step)
 
@@ -150,13 +150,12 @@ class Record(Callback):
         measured = self._meter.take()
         loss = self._losses.take(lambda values: mean_over_ranks(values, trainer, module))
         self._clock.settle()
-        self._row = self._step
+        self._row, self._reached = self._step, max(self._reached + 1, self._step // self.every_n_steps)
         if self._files is not None:
             self._files.steps.append({**self._place(trainer), "loss": loss, **measured})
         if loss is None or self._losses.first is None:
             return
-        reason = reason_of_divergence(loss, self._losses.first, self.diverged_above)
-        self._diverged = bool(reason)
+        self._diverged = bool(reason := reason_of_divergence(loss, self._losses.first, self.diverged_above))
         if reason and self._files is not None:
             self._files.add_divergence(self._step, loss, reason)
         if reason and self.stop_diverged:
@@ -241,10 +240,11 @@ class Record(Callback):
             "losses": self._losses.since_row(),
             "first_loss": self._losses.first,
             "phases": dict(self._phases),
+            "taken": self._taken,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore them."""
         self._row, self._seconds = state_dict["row"], float(state_dict["seconds"])
-        self._losses, self._phases = Losses(), dict(state_dict["phases"])
+        self._losses, self._phases, self._taken = Losses(), dict(state_dict["phases"]), state_dict["taken"]
         self._losses.first, self._losses.earlier = state_dict["first_loss"], [*state_dict["losses"]]

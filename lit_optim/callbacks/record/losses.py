@@ -20,7 +20,7 @@ class Losses:
 
     Example:
         >>> losses = Losses()
-        >>> losses.add({"loss": torch.tensor(2.0)}), losses.add({"loss": torch.tensor(1.0)}), losses.add({})
+        >>> losses.add({"loss": torch.tensor(2.0)}), losses.add({"loss": torch.tensor(0.25)}, scale=4), losses.add({})
         (None, None, None)
         >>> losses.take(lambda values: values), losses.first
         (1.5, 2.0)
@@ -30,17 +30,24 @@ class Losses:
         self.first: float | None = None
         self.earlier: list[float] = []
         self._tensors: list[Tensor] = []
+        self._scales: list[int] = []
 
-    def add(self, outputs: Any) -> None:
-        """Keep the loss of a batch, if there is one."""
+    def add(self, outputs: Any, scale: int = 1) -> None:
+        """Keep the loss of a batch, if there is one.
+
+        Args:
+            outputs: of the training step.
+            scale: by which Lightning has divided the loss; a schedule may change it between two rows.
+        """
         loss = outputs.get("loss") if isinstance(outputs, dict) else None
         if isinstance(loss, Tensor):
             self._tensors.append(loss.detach() if loss.requires_grad else loss)
+            self._scales += [scale] * loss.numel()
 
     def since_row(self) -> list[float]:
         """Read the losses, which waits for their device."""
         found = torch.cat([loss.reshape(-1) for loss in self._tensors]).tolist() if self._tensors else []
-        return [*self.earlier, *found]
+        return [*self.earlier, *(scale * loss for scale, loss in zip(self._scales, found, strict=True))]
 
     def take(self, reduce: Callable[[list[float]], list[float]]) -> float | None:
         """Return the mean of the losses, and begin the next one; None where there are none.
@@ -49,7 +56,7 @@ class Losses:
             reduce: means over the ranks; all of them take part.
         """
         found = self.since_row()
-        self.earlier, self._tensors = [], []
+        self.earlier, self._tensors, self._scales = [], [], []
         if not found:
             return None
         mean, first = reduce([sum(found) / len(found), found[0]])
@@ -58,12 +65,12 @@ class Losses:
 
 
 def mean_over_ranks(values: list[float], trainer: Trainer, module: LightningModule) -> list[float]:
-    """Return losses as the training step has computed them, averaged over the ranks, which must all call it."""
-    scale = trainer.accumulate_grad_batches if module.automatic_optimization else 1  # Lightning divides by it
-    if trainer.world_size > 1:
-        own = torch.tensor(values, dtype=torch.float64, device=module.device)
-        values = trainer.strategy.reduce(own, reduce_op="mean").tolist()
-    return [scale * value for value in values]
+    """Return losses averaged over the ranks, which must all call it."""
+    if trainer.world_size == 1:
+        return values
+    own = torch.tensor(values, dtype=torch.float64, device=module.device)
+    found: list[float] = trainer.strategy.reduce(own, reduce_op="mean").tolist()
+    return found
 
 
 def metrics_of(loop: Any) -> Iterator[tuple[str, float]]:

@@ -9,12 +9,9 @@ from typing import Any
 
 from lit_optim.callbacks.record.files import STEP, CsvRows, read_json, replace_json, rows_until
 from lit_optim.lightning_api import rank_zero_warn
+from lit_optim.study.record_files import FORMAT, MEASURED, METRICS, RUN, STEPS, MetricRow
 
-FORMAT = 1
-RUN, STEPS, METRICS = "run.json", "steps.csv", "metrics.csv"
-OF_STEPS = (STEP, "epoch", "seconds", "loss", "grad_norm", "update_norm")
 OF_START = ("groups", "start")  # keys of a run that goes on, which are those of its first session
-OF_METRICS = (STEP, "epoch", "seconds", "name", "value")
 
 
 class RecordFolder:
@@ -41,8 +38,8 @@ class RecordFolder:
             )
         steps, metrics = rows_until(folder / STEPS, step if row is None else row), rows_until(folder / METRICS, step)
         folder.mkdir(parents=True, exist_ok=True)
-        self.steps = CsvRows(folder / STEPS, OF_STEPS, steps)
-        self.metrics = CsvRows(folder / METRICS, OF_METRICS, metrics)
+        self.steps = CsvRows(folder / STEPS, MEASURED, steps)
+        self.metrics = CsvRows(folder / METRICS, MetricRow._fields, metrics)
         self._logged = {metric["name"]: int(metric[STEP]) for metric in metrics}
         self.began: str = old.get("measured", {}).get("began", began)
         divergence = old.get("divergence")
@@ -95,7 +92,7 @@ class RecordFolder:
 
 def add_metrics(folder: Path, step: int, epoch: int, seconds: float, metrics: Iterable[tuple[str, float]]) -> None:
     """Add metrics to the record of a run that has ended."""
-    file = CsvRows(folder / METRICS, OF_METRICS, rows_until(folder / METRICS, sys.maxsize))
+    file = CsvRows(folder / METRICS, MetricRow._fields, rows_until(folder / METRICS, sys.maxsize))
     for name, value in metrics:
         file.append({STEP: step, "epoch": epoch, "seconds": round(seconds, 6), "name": name, "value": value})
     file.close()

@@ -63,7 +63,7 @@ def _tensors_in(batch: Any) -> Iterable[Tensor]:
 
 
 def groups_of(optimizers: Iterable[Any]) -> list[dict[str, Any]]:
-    """Describe the param groups of optimizers; ``lr`` is what a schedule multiplies.
+    """Describe the param groups of optimizers; ``lr`` is what a schedule multiplies, None: unknown.
 
     Example:
         >>> groups_of([torch.optim.SGD([torch.zeros(2, 3)], lr=0.1)])
@@ -74,7 +74,7 @@ def groups_of(optimizers: Iterable[Any]) -> list[dict[str, Any]]:
             "name": str(group.get("name", i)),
             "tensors": len(group["params"]),
             "parameters": sum(0 if is_lazy(p) else p.numel() for p in group["params"]),
-            "lr": float(group.get("initial_lr", group["lr"])),
+            "lr": None if (lr := group.get("initial_lr", group["lr"])) is None else float(lr),
             "weight_decay": float(group["weight_decay"]) if "weight_decay" in group else None,
         }
         for optimizer in optimizers

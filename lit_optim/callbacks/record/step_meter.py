@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.amp.grad_scaler import OptState
 from torch.optim import Optimizer
 
 from lit_optim.callbacks.record.memory import PeakMemory
 from lit_optim.callbacks.record.norms import StepNorms
 from lit_optim.callbacks.schedule_report import named_values, places_of_values
-from lit_optim.lightning_api import Trainer, has_gradient_scaler, is_instance
+from lit_optim.lightning_api import Trainer, is_instance
 
 FLAT = ("strategies.FSDPStrategy", "strategies.DeepSpeedStrategy")  # gradients are not those of the parameters
 
@@ -30,7 +31,7 @@ class StepMeter:
 
     def _reset(self) -> None:
         self._seen: set[int] = set()  # optimizers of this batch
-        self._values: dict[str, float] = {}
+        self._values: dict[str, float | None] = {}
         self._norms = StepNorms()
 
     @property
@@ -49,25 +50,33 @@ class StepMeter:
         if self._has_norms:
             self._norms.before_step(optimizer, _scale_of_gradients(trainer, optimizer))
 
-    def take(self) -> dict[str, float]:
+    def take(self) -> dict[str, float | None]:
         """Return the columns of a row after the step; all ranks must call it."""
         norms = self._norms.norms()
-        found = {} if norms is None else {"grad_norm": norms[0], "update_norm": norms[1]}
+        found: dict[str, float | None] = {} if norms is None else {"grad_norm": norms[0], "update_norm": norms[1]}
         self.peak.leave_out(self._norms.copied)
         found |= self._values
         self._reset()
         return found
 
 
-def values_in_use(trainer: Trainer) -> dict[str, float]:
-    """Read the lr of every param group, and whatever else a schedule drives; waits for an lr on a GPU."""
+def values_in_use(trainer: Trainer) -> dict[str, float | None]:
+    """Read the lr of every param group, and whatever else a schedule drives; waits for an lr on a GPU.
+
+    An lr is None where the optimizer finds its own.
+    """
     places = named_values(places_of_values(trainer))
-    return {k: float(group[key] if i is None else group[key][i]) for k, (group, key, i) in places.items()}
+    found = {k: group[key] if i is None else group[key][i] for k, (group, key, i) in places.items()}
+    return {k: None if value is None else float(value) for k, value in found.items()}
 
 
-def _scale_of_gradients(trainer: Trainer, optimizer: Any) -> float:
-    """Return what a gradient scaler has multiplied gradients by that the step itself unscales."""
-    if not has_gradient_scaler(trainer) or not getattr(optimizer, "_step_supports_amp_scaling", False):
+def _scale_of_gradients(trainer: Trainer, optimizer: Optimizer) -> float:
+    """Return what the gradients are still multiplied by where a gradient scaler leaves it to the step to unscale them.
+
+    The scaler knows. The optimizer's flag does not: other callbacks may have changed it within this step.
+    """
+    scaler: Any = getattr(trainer.precision_plugin, "scaler", None)
+    if scaler is None or not scaler.is_enabled():
         return 1.0
-    scaler: Any = trainer.precision_plugin
-    return float(scaler.scaler.get_scale())
+    unscaled = scaler._per_optimizer_states[id(optimizer)]["stage"] is OptState.UNSCALED
+    return 1.0 if unscaled else float(scaler.get_scale())

@@ -82,6 +82,7 @@ QUIET = {
         reading(lr=math.cos(math.pi * t / 120), update_ratio=1e-3 * math.cos(math.pi * t / 120) ** 9) for t in range(60)
     ],
     "an lr of 0": [reading(lr=0.0, update_ratio=0.0, effective_lr=0.0)] * 3,
+    "an lr that is not known": [reading(lr=math.nan, update_ratio=0.0, effective_lr=0.0)] * 3,
     "not finite": [reading(**dict.fromkeys(HEALTHY, value)) for value in (math.nan, math.nan, math.inf, math.inf)],
     "fewer quantities": [Reading("head", 0.1, {"gradient_norm": 1.0, "gradient_norm_clipped": 1.0})] * 3,
 }

@@ -6,12 +6,14 @@ import zlib
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
+from lightning.pytorch.plugins import MixedPrecision
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from _support.net import BATCHES, Net, fit, loader, trainer
-from _support.recorded_runs import N, Reference, Seeded, recorded, rows, run_json, without_times
+from _support.recorded_runs import At, N, Reference, Seeded, recorded, rows, run_json, without_times
 from lit_optim import ConfigError
-from lit_optim.callbacks import Record
+from lit_optim.callbacks import Health, Record, ScheduleReport
 from lit_optim.callbacks.record.facts import git_state
 
 TOTAL = 3 * BATCHES
@@ -47,6 +49,52 @@ def test_gradients_before_clipping_and_losses_under_accumulation(tmp_path):
     assert numbers(path, "grad_norm") == pytest.approx(reference.gradients[1::2], rel=1e-5)
     assert reference.gradients[1] > 1e-2
     assert numbers(path, "loss")[0] == pytest.approx(sum(reference.losses[:6]) / 6, rel=1e-6)
+
+
+class Fused(L.LightningModule):
+    """Without the mixin, which has the scaler unscale before the step; keeps the norms of its gradients."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.norms = torch.nn.Linear(4, 1), []
+
+    def training_step(self, batch, batch_idx):
+        loss = (self.layer(batch[0]) - batch[1]).square().mean()
+        gradients = torch.autograd.grad(loss, self.parameters(), retain_graph=True)
+        self.norms.append(float(torch.cat([gradient.flatten() for gradient in gradients]).norm()))
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        pass
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), fused=True)
+
+
+@pytest.mark.filterwarnings("ignore:optim_callbacks.health")
+@pytest.mark.parametrize("first", [True, False], ids=["record first", "record last"])
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "with health"])
+def test_gradients_that_a_scaler_has_multiplied(tmp_path, others, first):
+    scaler = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=4096.0))
+    callbacks = [Record(every_n_steps=1), *[Health(every_n_steps=4)] * others]  # which has the scaler unscale at times
+    options = dict(plugins=[scaler], callbacks=callbacks if first else callbacks[::-1], enable_checkpointing=False)
+    module, _ = fit(tmp_path, Fused(), max_epochs=1, **options)
+    found = numbers(tmp_path / "record" / "steps.csv", "grad_norm")
+    assert len(found) == BATCHES
+    assert found == pytest.approx(module.norms, rel=0.02)
+
+
+def test_a_constant_loss_reads_the_same_however_many_batches_are_accumulated(tmp_path):
+    class Constant(Seeded):
+        def loss(self, batch):
+            return 0 * super().loss(batch) + 4
+
+    schedule = GradientAccumulationScheduler({0: 1, 1: 8})  # 8 steps in the first epoch, 1 in each of the others
+    fit(tmp_path, recorded(Constant, scheduler=None), callbacks=[schedule], enable_checkpointing=False)
+    path = tmp_path / "record" / "steps.csv"
+    assert numbers(path, "step") == [5, 10]
+    assert numbers(path, "loss") == [4, 4]
+    assert run_json(tmp_path)["outcome"] == "finished"
 
 
 def test_every_driven_value_of_every_group_has_a_column(tmp_path):
@@ -172,6 +220,34 @@ def test_a_module_without_the_mixin_has_no_spec(tmp_path):
     assert numbers(tmp_path / "record" / "steps.csv", "lr") == [0.1] * 4
 
 
+class OwnLr(torch.optim.Optimizer):
+    """As Adafactor of transformers: lr=None, with which it finds its own."""
+
+    def __init__(self, params):
+        super().__init__(params, {"lr": None})
+
+    def step(self, closure=None):
+        loss = closure()
+        with torch.no_grad():
+            for p in self.param_groups[0]["params"]:
+                p.sub_(p.grad, alpha=0.01)
+        return loss
+
+
+@pytest.mark.filterwarnings("error:optim_callbacks.health")
+def test_an_optimizer_that_finds_its_own_lr(tmp_path):
+    class Own(Fused):
+        def configure_optimizers(self):
+            return OwnLr(self.parameters())
+
+    callbacks = [Record(every_n_steps=N), Health(every_n_steps=N), ScheduleReport()]
+    fit(tmp_path, Own(), callbacks=callbacks, enable_checkpointing=False, max_epochs=1)
+    assert [row["lr"] for row in rows(tmp_path / "record" / "steps.csv")] == ["", ""]
+    assert [row["lr"] for row in rows(tmp_path / "optim" / "schedule.csv")] == [""] * BATCHES
+    assert [group["lr"] for group in run_json(tmp_path)["groups"]] == [None]
+    assert len(rows(tmp_path / "optim" / "health.csv")) == 2  # steps 2 and 5
+
+
 def test_several_optimizers_in_manual_optimization(tmp_path):
     class Two(Net):
         def __init__(self):
@@ -200,6 +276,58 @@ def test_several_optimizers_in_manual_optimization(tmp_path):
     assert len(numbers(path, "loss")) == len(numbers(path, "grad_norm")) == 3
 
 
+class Manual(Net):
+    """Optimizers that take some number of steps in each batch, in turn."""
+
+    def __init__(self, taken, optimizers=1):
+        named = {
+            "a": {"_target_": "sgd", "lr": 0.1, "of": "layer.0"},
+            "b": {"_target_": "sgd", "lr": 0.2, "of": ["layer.1", "layer.2"]},
+        }
+        super().__init__(named if optimizers == 2 else "sgd")
+        self.automatic_optimization = False
+        self.taken = taken
+
+    def training_step(self, batch, batch_idx):
+        optimizers = self.optimizers() if len(self.trainer.optimizers) > 1 else [self.optimizers()]
+        for _ in range(self.taken[batch_idx % len(self.taken)]):
+            optimizer = optimizers[self.global_step % len(optimizers)]
+            optimizer.zero_grad()
+            loss = self.loss(batch)
+            self.manual_backward(loss)
+            optimizer.step()
+        return {"loss": loss}
+
+    optimizer_step = L.LightningModule.optimizer_step
+
+
+@pytest.mark.parametrize(
+    ("taken", "optimizers", "n", "steps"),
+    [
+        ([2], 1, 10, [10, 20, 30, 40, 48]),
+        ([1], 2, 5, [5, 10, 15, 20, 24]),
+        ([3], 1, 10, [12, 21, 30, 42, 51, 60, 72]),
+        ([4], 1, 3, [*range(8, 97, 4)]),  # the first batch is taken for one of 1 step
+        ([1, 1, 1, 2], 1, 10, [11, 21, 30]),  # a multiple that comes unforeseen has its row a batch later
+        ([2, 1], 1, 4, [3, 9, 12, 15, 21, 24, 27, 33, 36]),
+    ],
+)
+def test_any_number_of_steps_a_batch_skips_no_row_and_doubles_none(tmp_path, taken, optimizers, n, steps):
+    record = Record(every_n_steps=n)
+    fit(tmp_path, Manual(taken, optimizers), callbacks=[record], enable_checkpointing=False)
+    path = tmp_path / "record" / "steps.csv"
+    assert numbers(path, "step") == steps
+    assert len(numbers(path, "loss")) == len(steps)
+
+
+def test_a_resumed_run_knows_how_many_steps_a_batch_takes(tmp_path):
+    path, options = tmp_path / "8.ckpt", {"max_epochs": 1, "enable_checkpointing": False}
+    saves = At(8, lambda trainer: trainer.save_checkpoint(path))
+    fit(tmp_path, Manual([2]), callbacks=[Record(every_n_steps=10), saves], **options)
+    fit(tmp_path, Manual([2]), path, callbacks=[Record(every_n_steps=10)], **options)
+    assert numbers(tmp_path / "record" / "steps.csv", "step") == [10, 16]
+
+
 def test_between_two_rows_there_is_no_hook_before_a_step_and_no_operation_on_tensors(tmp_path):
     operations, hooks = {}, {}
 
@@ -225,8 +353,8 @@ def test_between_two_rows_there_is_no_hook_before_a_step_and_no_operation_on_ten
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"every_n_steps": 0}, "optim_callbacks.record.every_n_steps=0: must be at least 1"),
-        ({"diverged_above": 1}, "optim_callbacks.record.diverged_above=1.0: must be above 1"),
+        ({"every_n_steps": 0}, "optim_callbacks.record.every_n_steps=0: must be a whole number, at least 1"),
+        ({"diverged_above": 1}, "optim_callbacks.record.diverged_above=1.0: must be a number above 1"),
         ({"diverged_above": float("nan")}, "optim_callbacks.record.diverged_above=nan: "),
         ({"folder": " "}, "optim_callbacks.record.folder=' ': must be the path of a folder"),
     ],
@@ -291,6 +419,16 @@ def test_metrics_of_a_test_join_those_of_the_validations(tmp_path):
     after = rows(tmp_path / "record" / "metrics.csv")
     assert after[:-1] == before
     assert [after[-1][key] for key in ("step", "epoch", "name", "value")] == [str(TOTAL), "2", "test/loss", "0.25"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"every_n_steps": 1.5}, {"every_n_steps": True}, {"every_n_steps": "50"}, {"stop_after": 0.5},
+              {"stop_after": "9"}, {"diverged_above": "10"}, {"diverged_above": True}]
+)  # fmt: skip
+def test_wrong_types_are_named(wrong):
+    ((key, value),) = wrong.items()
+    with pytest.raises(ConfigError, match=f"^{key}={value!r}: must be a "):
+        Record(**wrong)
 
 
 def test_all_wrong_arguments_at_once():
