@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lit_optim.errors import ConfigError
+from lit_optim.study.declared_types import misfit
 
 FORMAT = 1
 PLAN, JOB, ERROR, RECORD, RUNS = "plan.json", "job.json", "error.txt", "record", "runs"
@@ -179,6 +180,9 @@ def read_plan(folder: str | Path) -> ComparisonPlan:
         raise ConfigError(
             f"{folder}: {PLAN} has format {found.format}, and this lit-optim reads {FORMAT}; update lit-optim"
         )
+    for name, mode in (("mode", found.mode), ("test_mode", found.test_mode or found.mode)):
+        if mode not in ("min", "max"):
+            raise _damaged(Path(folder) / PLAN, f"its {name!r} is {mode!r}")
     return found
 
 
@@ -188,41 +192,35 @@ def read_job(folder: str | Path) -> Job:
     Raises:
         ConfigError: for a damaged file.
     """
-    return _read(Path(folder) / JOB, Job)
+    path = Path(folder) / JOB
+    found = _read(path, Job)
+    if not path.parent.as_posix().endswith(found.folder):
+        raise _damaged(path, f"it is of {found.folder}")
+    if not found.values:
+        raise _damaged(path, "its 'values' are none")
+    return found
 
 
 def _read(path: Path, kind: type[T]) -> T:
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
+        if wrong := misfit(given, kind):
+            raise ValueError(wrong)
         known = {each.name for each in fields(kind)}
         values: dict[str, Any] = {key: _tuples(value) for key, value in given.items() if key in known}
         if "contenders" in values:
             values["contenders"] = tuple(
                 Contender(**{k: _tuples(v) for k, v in each.items()}) for each in given["contenders"]
             )
-        return _checked(kind(**values))
+        return kind(**values)
     except FileNotFoundError:
         raise ConfigError(f"{path}: not there; `lit-optim compare` writes it") from None
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path}: damaged ({error}); restore the file, or move the folder away") from error
+    except (ValueError, TypeError) as error:
+        raise _damaged(path, str(error)) from error
 
 
-def _checked(found: T) -> T:
-    """Return what has the types that are declared; the message of the error is a phrase."""
-    integers = (
-        ("budget", "studies", "tuning_seed") if isinstance(found, ComparisonPlan) else ("number", "seed", "study")
-    )
-    wrong = [name for name in integers if type(getattr(found, name)) is not int]
-    if isinstance(found, ComparisonPlan):
-        wrong += [] if found.mode in ("min", "max") else ["mode"]
-        wrong += [] if found.test_mode in ("", "min", "max") else ["test_mode"]
-        sound = isinstance(found.seeds, tuple) and all(type(seed) is int for seed in found.seeds)
-        wrong += [] if sound else ["seeds"]
-    elif not all(isinstance(value, (int, float)) for value in found.values.values()):
-        wrong.append("values")
-    if wrong:
-        raise ValueError(f"{wrong[0]} is {getattr(found, wrong[0])!r}")
-    return found
+def _damaged(path: Path, what: str) -> ConfigError:
+    return ConfigError(f"{path}: damaged ({what}); restore the file, or move the folder away")
 
 
 def _tuples(value: Any) -> Any:

@@ -6,18 +6,72 @@ import csv
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypedDict, TypeVar
 
 from lit_optim.errors import ConfigError
+from lit_optim.study.declared_types import misfit
 
 RUN, STEPS, METRICS = "run.json", "steps.csv", "metrics.csv"
 FORMAT = 1
-KINDS = {  # of what is read of run.json, where it is there
-    **dict.fromkeys(("measured", "versions", "hardware", "git", "spec", "start", "hydra"), dict),
-    **dict.fromkeys(("groups", "switches", "optimizers"), list),
-    **dict.fromkeys(("steps", "state_bytes", "seed"), int),
-}
 T = TypeVar("T")
+
+
+_Switch = TypedDict("_Switch", {"step": int, "callback": str, "from": str, "to": str})
+
+
+class _Divergence(TypedDict):
+    step: int
+    reason: str
+
+
+class _StepSeconds(TypedDict, total=False):
+    median: float | None
+
+
+class _Measured(TypedDict, total=False):
+    seconds: float
+    step_seconds: _StepSeconds
+    peak_memory: int | None
+
+
+class _Git(TypedDict):
+    commit: str
+    dirty: bool | None
+
+
+class _Start(TypedDict, total=False):
+    parameters: int | None
+    batch: int | None
+
+
+class _Spec(TypedDict, total=False):
+    optim_callbacks: dict[str, Any]
+
+
+class _Hydra(TypedDict, total=False):
+    overrides: list[str]
+
+
+class Run(TypedDict, total=False):
+    """Declares what is read of ``run.json``, where every key may be missing."""
+
+    format: int
+    outcome: Literal["running", "finished", "stopped", "diverged", "crashed", "interrupted"]
+    error: str
+    spec: _Spec
+    optimizers: list[str]
+    seed: int
+    versions: dict[str, str | None]
+    hardware: dict[str, str | int | None]
+    git: _Git
+    hydra: _Hydra
+    start: _Start
+    groups: list[dict[str, str | float | None]]
+    switches: list[_Switch]
+    divergence: _Divergence | None
+    steps: int
+    state_bytes: int
+    measured: _Measured
 
 
 class StepRow(NamedTuple):
@@ -124,13 +178,8 @@ def _read_run(path: Path) -> dict[str, Any]:
         raise _damaged(path, "is not what a record has there") from error
     if version != FORMAT:
         raise ConfigError(f"{path}: has format {version!r}, and this lit-optim reads {FORMAT}; update lit-optim")
-    for key, kind in KINDS.items():
-        if key in run and not isinstance(run[key], kind):
-            raise _damaged(path, f"its {key!r} is {run[key]!r:.80}")
-    if not all("step" in switch for switch in run.get("switches", ())):
-        raise _damaged(path, "one of its switches has no step")
-    if not all(isinstance(group, dict) for group in run.get("groups", ())):
-        raise _damaged(path, "one of its groups is none")
+    if wrong := misfit(run, Run):
+        raise _damaged(path, wrong)
     return dict(run)
 
 

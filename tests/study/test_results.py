@@ -24,16 +24,17 @@ PLAN = ComparisonPlan("train.py", (), (), "val/loss", "min", test_metric="test/l
     ],
 )
 def test_a_run_is_over_when_its_process_has_left_it(outcome, running, error, expected, tmp_path):
-    (tmp_path / "record").mkdir()
-    (tmp_path / "job.json").write_text(as_json(Job("sgd", "seed", 0, 2, {"lr": 0.1})))
-    (tmp_path / "record/run.json").write_text(json.dumps({"format": 1, "outcome": outcome}))
-    (tmp_path / "record/steps.csv").write_text("step,epoch,seconds,loss,grad_norm,update_norm\n")
-    (tmp_path / "record/metrics.csv").write_text("step,epoch,seconds,name,value\n4,0,1.0,test/loss,0.5\n")
+    folder = tmp_path / "runs/sgd/seed-0"
+    (folder / "record").mkdir(parents=True)
+    (folder / "job.json").write_text(as_json(Job("sgd", "seed", 0, 2, {"lr": 0.1})))
+    (folder / "record/run.json").write_text(json.dumps({"format": 1, "outcome": outcome}))
+    (folder / "record/steps.csv").write_text("step,epoch,seconds,loss,grad_norm,update_norm\n")
+    (folder / "record/metrics.csv").write_text("step,epoch,seconds,name,value\n4,0,1.0,test/loss,0.5\n")
     if running:
-        (tmp_path / "running").touch()
+        (folder / "running").touch()
     if error:
-        (tmp_path / "error.txt").write_text(f"{error}\n")
-    result = read_result(tmp_path, PLAN)
+        (folder / "error.txt").write_text(f"{error}\n")
+    result = read_result(folder, PLAN)
     assert (result.outcome, result.error, result.score) == (expected, error, 0.5)
     assert (result.outcome in OVER) == (expected in ("finished", "crashed"))
 

@@ -29,6 +29,7 @@ from lit_optim.errors import ConfigError
 if TYPE_CHECKING:
     from torch import nn
 
+EVIDENCE = "docs/folklore.md in the repository: which claims about optimizers held, tuned alike on three small tasks"
 SEVERAL = ("gan", "sac")  # recipes with an optimizer for each network, which `compare` does not tune
 COMPARE = "lit-optim compare train.py optimizer=adamw,nesterov,muon_adamw: tunes them alike, on your model and data"
 
@@ -68,5 +69,5 @@ def recommendation_blocks(found: Recommendation) -> list[Block]:
     """Lay a recommendation out as text blocks."""
     rows = [["because" if i == 0 else "", reason] for i, reason in enumerate(found.reasons)]
     rows += [["second" if i == 0 else "", text] for i, text in enumerate(found.second)]
-    rows += [["test", COMPARE]] if found.recipe not in SEVERAL else []
+    rows += [["evidence", EVIDENCE], ["test", COMPARE]] if found.recipe not in SEVERAL else []
     return [Heading("Try first"), Code(f"python train.py {found.line}"), "", Table((), rows), ""]

@@ -15,13 +15,15 @@ declared comparison are shown, and not ranked: how often each optimizer was tune
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from lit_optim.cli.rendering import Block, Heading, Table, show
 from lit_optim.cli.report.markdown import report_lines, result_table
-from lit_optim.cli.report.read import read_study
+from lit_optim.cli.report.read import read_study, why_no_answer
 from lit_optim.cli.report.tables import comparison_rows, contender_rows, for_json, run_rows, write_csv
 from lit_optim.errors import ConfigError
 from lit_optim.study.summarize import Study, join_studies, summarize
@@ -42,9 +44,13 @@ def run(args: argparse.Namespace) -> int:
     """Write the report, and show what it says."""
     if len(args.folders) > 1 and args.out is None:
         raise ConfigError("--out: missing; several folders are joined into one report, name a folder for it")
-    study = join_studies(_studies(args.folders, args.metric, args.mode))
+    studies = _studies(args.folders, args.metric, args.mode)
+    study = join_studies(studies)
     summary = summarize(study.plan, study.results, study.problems)
     files = write_summary(summary, args.out or args.folders[0] / "report")
+    if problems := [*chain(*map(why_no_answer, args.folders, studies))]:
+        print(f"what there is so far: {files[0]}", file=sys.stderr)
+        raise ConfigError(*problems)
     show(_blocks(summary, files), data=_data(summary, files), as_json=args.json)
     return 0
 

@@ -39,7 +39,7 @@ def plan_of_records(
         if record.run.get("outcome") not in OVER
     ]  # fmt: skip
     for label, record in zip(labels, over, strict=True):
-        place = label, int(record.run.get("seed", 0))
+        place = label, record.run.get("seed", 0)
         if place in found:
             one, other = found[place].folder.as_posix(), record.folder.as_posix()
             warnings.append(f"{label}: {one} and {other} have the same seed, {place[1]}; the second counts")
@@ -63,9 +63,9 @@ def _by_label(item: tuple[tuple[str, int], RunRecord]) -> tuple[str, int]:
 
 def _result(label: str, seed: int, record: RunRecord, metric: str) -> RunResult:
     values = [row.value for row in record.metrics if row.name == metric]
-    words = tuple((record.run.get("hydra") or {}).get("overrides", ()))
+    words = tuple(record.run.get("hydra", {}).get("overrides", ()))
     job = Job(label, "seed", 0, seed, {}, words)
-    error = str(record.run.get("error", ""))
+    error = record.run.get("error", "")
     score = values[-1] if values else math.nan
     return RunResult(job, record.run["outcome"], score, record, error, record.folder.as_posix())
 

@@ -54,14 +54,14 @@ def summarize_run(result: RunResult, plan: ComparisonPlan, target: float) -> Run
             for name in dict.fromkeys(name for row in steps for name in row.values)
         },
         switches=tuple((s["step"], f"{s['callback']}: {s['from']} -> {s['to']}") for s in run.get("switches", ())),
-        steps=int(run.get("steps", 0)),
-        seconds=float(measured.get("seconds") or 0.0),
-        step_seconds=float((measured.get("step_seconds") or {}).get("median") or math.nan),
-        peak_memory=int(measured.get("peak_memory") or 0),
-        state_bytes=int(run.get("state_bytes") or 0),
+        steps=run.get("steps", 0),
+        seconds=float(measured.get("seconds", 0.0)),
+        step_seconds=float(measured.get("step_seconds", {}).get("median") or math.nan),
+        peak_memory=measured.get("peak_memory") or 0,
+        state_bytes=run.get("state_bytes", 0),
         steps_to_target=time_to_target(by_step, target, plan.mode),
         seconds_to_target=time_to_target(by_seconds, target, plan.mode),
-        groups=tuple(run.get("groups") or ()),
+        groups=tuple(run.get("groups", ())),
     )
 
 

@@ -17,7 +17,7 @@ from lit_optim.study.summarize.contenders import summarize_contender, worst_of_f
 from lit_optim.study.summarize.next_steps import next_steps
 from lit_optim.study.summarize.plain_records import RECORDS
 from lit_optim.study.summarize.runs import curve_of, summarize_run
-from lit_optim.study.summarize.words import notes, sentences, warnings_of
+from lit_optim.study.summarize.words import commit_words, notes, sentences, warnings_of
 from lit_optim.study.summary import ContenderSummary, Provenance, Summary
 from lit_optim.study.targets import baseline_target
 
@@ -136,7 +136,7 @@ def _provenance(plan: ComparisonPlan, results: Sequence[RunResult]) -> Provenanc
         seeds=plan.seeds or tuple(sorted({each.job.seed for each in results if each.job.kind == "seed"})),
         versions={name: _unique(run.get("versions", {}).get(name) for run in runs) for name in packages},
         hardware=_unique(_hardware(run["hardware"]) for run in runs if run.get("hardware")),
-        commits=_unique(_commit(run["git"]) for run in runs if run.get("git")),
+        commits=_unique(commit_words(run["git"]) for run in runs if run.get("git")),
     )
 
 
@@ -148,7 +148,3 @@ def _hardware(given: Mapping[str, Any]) -> str:
     processes = given.get("processes", 1)
     several = f", {processes} processes" if processes != 1 else ""
     return f"{given.get('gpu') or given.get('cpu')}, {given.get('cores')} cores, {given.get('device')}{several}"
-
-
-def _commit(given: Mapping[str, Any]) -> str:
-    return f"{given.get('commit', '')[:12]}{' + changes' if given.get('dirty') else ''}"

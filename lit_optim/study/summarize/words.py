@@ -115,8 +115,21 @@ def warnings_of(
         found = sorted({run["versions"][package] for run in runs if run.get("versions", {}).get(package)})
         if len(found) > 1:
             yield f"the runs had several versions of {package}: {', '.join(found)}"
+    commits = sorted({commit_words(run["git"]) for run in runs if run.get("git")})
+    if len(commits) > 1:
+        yield f"the runs had several versions of the app's code: {', '.join(commits)}"
     if len({str(run.get("hardware")) for run in runs}) > 1:
         yield "the runs had different hardware, so their times do not compare"
+
+
+def commit_words(git: Mapping[str, Any]) -> str:
+    """Name the commit of a run, and say whether files differed from it.
+
+    Example:
+        >>> commit_words({"commit": "0123456789abcdef", "dirty": True})
+        '0123456789ab + changes'
+    """
+    return f"{git['commit'][:12]}{' + changes' if git.get('dirty') else ''}"
 
 
 def _starts(results: Sequence[RunResult]) -> dict[str, dict[int, dict[str, Any]]]:

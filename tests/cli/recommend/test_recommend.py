@@ -177,9 +177,12 @@ def test_a_model_by_path(capsys):
     assert main(["recommend", "_support.zoo:GPT"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["Try first", "  python train.py recipe=lm ++trainer.gradient_clip_val=1.0"]
-    assert "because  2 attention layers, predicts one of 50 tokens, from scratch" in lines
-    assert "second   lm_muon" in lines
-    assert [line for line in lines if line.startswith("test ")] == [f"test     {COMPARE}"]
+    assert "because   2 attention layers, predicts one of 50 tokens, from scratch" in lines
+    assert "second    lm_muon" in lines
+    evidence, test = lines[-3:-1]
+    assert evidence.startswith("evidence  docs/folklore.md in the repository: ")
+    assert (Path(__file__).parents[3] / evidence.split()[1]).exists()
+    assert test == f"test      {COMPARE}"
     assert main(["recommend", "_support.zoo:UNet", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["recipe"], found["facts"]["convolutions"]) == ("segmentation", 11)

@@ -6,7 +6,9 @@ import json
 import pytest
 
 from _support.fake_comparison import PLANTED, Fake, write_comparison
+from lit_optim import ConfigError
 from lit_optim.cli.main import main
+from lit_optim.cli.report.read import read_study
 from lit_optim.study.plan import PLAN
 
 
@@ -31,8 +33,20 @@ def edited(file, **values):
         ("seed-0/record/run.json", {"groups": 5}),
         ("seed-0/record/run.json", {"switches": [{}]}),
         ("seed-0/record/run.json", {"groups": [5]}),
+        ("seed-0/record/run.json", {"measured": {"seconds": "abc"}}),
+        ("seed-0/record/run.json", {"measured": {"step_seconds": 5}}),
+        ("seed-0/record/run.json", {"switches": [{"step": "a"}]}),
+        ("seed-0/record/run.json", {"versions": {"torch": 3}}),
+        ("seed-0/record/run.json", {"git": {"commit": None}}),
+        ("seed-0/record/run.json", {"outcome": 5}),
+        ("seed-0/record/run.json", {"outcome": "done"}),
+        ("seed-0/record/run.json", {"steps": True}),
         ("trial-00/job.json", {"values": {"lr": "x"}}),
+        ("trial-00/job.json", {"values": {"lr": float("nan")}}),
+        ("trial-00/job.json", {"values": {}}),
         ("trial-00/job.json", {"number": None}),
+        ("trial-00/job.json", {"contender": "sgd"}),
+        ("trial-00/job.json", {"kind": "x"}),
     ],
 )
 def test_a_value_of_a_wrong_type_is_damage(folder, file, values, capsys):
@@ -46,7 +60,53 @@ def test_a_plan_with_a_value_of_a_wrong_type(folder, values, capsys):
     edited(folder / PLAN, **values)
     assert main(["report", str(folder)]) == 2
     (name,) = values
-    assert f"damaged ({name} is " in capsys.readouterr().err
+    assert f"damaged (its {name!r} is " in capsys.readouterr().err
+
+
+def damaged(value):
+    """Yield a value with each nested one, and with itself, replaced by each wrong one in turn."""
+    yield from (None, "x", -1.5, ["x"], {"x": 1})
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        for wrong in damaged(value[key]):
+            copy = value.copy()
+            copy[key] = wrong
+            yield copy
+
+
+@pytest.mark.parametrize(
+    ("place", "declared"),
+    [
+        ("runs/adam/seed-0/record/run.json", True),
+        ("runs/adam/seed-0/record/run.json", False),
+        ("runs/adam/trial-00/job.json", True),
+        (PLAN, True),
+    ],
+)
+def test_any_value_of_any_wrong_type(tmp_path, monkeypatch, place, declared):
+    """Whatever stands in a file, there is a report or a message; and a run is in the report, or named as left out."""
+    monkeypatch.setattr("lit_optim.cli.report.page.write_picture", lambda *_: None)
+    size = {"seeds": (101,), "budget": 1, "steps": 10, "validations": 1}
+    folder = write_comparison(tmp_path / "c", (Fake("adam", diverges=(101,)), PLANTED), **size)
+    words = [] if declared else ["--metric", "val/acc", "--mode", "max"]
+    whole = json.loads((folder / place).read_text())
+    if place.endswith("run.json"):
+        unread = ("precision", "command", "parameters", "every_n_steps", "diverged_above", "resumed_at")
+        whole = {key: value for key, value in whole.items() if key not in unread}
+        whole["switches"] = [{"step": 3, "callback": "Swats", "from": "adam", "to": "sgd"}]
+        whole["hydra"] = {"overrides": ["seed=1"]}
+    if not declared:
+        (folder / PLAN).unlink()
+    for changed in damaged(whole):
+        (folder / place).write_text(json.dumps(changed))
+        try:
+            problems = read_study(folder, *words[1::2]).problems
+        except ConfigError:
+            continue
+        if any(str(folder / place) in problem for problem in problems):
+            continue  # left out and named: the cases above
+        assert main(["report", str(folder), *words]) in (0, 2), changed
+        run = place.removesuffix("/record/run.json").removesuffix("/job.json")
+        assert place == PLAN or run in (folder / "report" / "runs.csv").read_text() or run in str(problems), changed
 
 
 def test_no_target(tmp_path, capsys):

@@ -163,8 +163,6 @@ def replaced(old, new, name="runs/*/*/record/metrics.csv"):
     ("change", "arguments", "words"),
     [
         (shutil.rmtree, [], "no such folder"),
-        (without("runs"), [], "no run is over, none was begun"),
-        (replaced("val/acc", "val/f1"), [], "no run has logged val/acc, by which the plan compares; logged: val/f1"),
         (lambda folder: (folder / PLAN).write_text("{"), [], "plan.json: damaged"),
         (lambda folder: None, ["--metric", "val/loss"], "compares by val/acc, see its plan.json; leave --metric out"),
         (lambda folder: None, ["--mode", "min"], "compares by max"),
@@ -181,6 +179,35 @@ def test_nothing_to_report(folder, capsys, change, arguments, words):
     assert words in found.err
     assert "Traceback" not in found.err
     assert not (folder / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "known"),
+    [
+        (without("runs"), "no run is over, none was begun", "missing are adam 5 of 5 trials, seeds 101, 102"),
+        (
+            lambda folder: [each.unlink() for name in ("run.json", "error.txt") for each in folder.rglob(name)],
+            "no run is over, 55 were begun",
+            "muon 5 of 5 trials, seeds 101, 102",
+        ),
+        (
+            replaced("val/acc", "val/f1"),
+            "no run has logged val/acc, by which the plan compares; logged: val/f1",
+            "adam: 10 runs finished without a finite val/acc, the first is runs/adam/trial-00",
+        ),
+    ],
+)
+def test_what_is_known_is_reported_where_no_run_answers(folder, capsys, change, words, known):
+    change(folder)
+    assert main(["report", str(folder)]) == 2
+    found = capsys.readouterr()
+    assert words in found.err
+    assert f"what there is so far: {folder / 'report' / 'index.html'}" in found.err
+    assert found.out == ""
+    text = (folder / "report" / "report.md").read_text()
+    assert known in text
+    assert "lit-optim compare train.py optimizer=adam," in text
+    assert (folder / "report" / "runs.csv").exists()
 
 
 def test_runs_that_all_failed_are_a_result(tmp_path, capsys):

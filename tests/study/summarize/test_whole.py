@@ -190,6 +190,21 @@ def test_runs_on_several_versions_and_machines_are_warned_about(tmp_path):
     assert found.provenance.versions["torch"] == ("2.8.0", "2.9.0")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "other"),
+    [
+        ("0123456789abcdef", "fedcba9876543210", "0123456789ab, fedcba987654"),
+        ('"dirty": false', '"dirty": true', "0123456789ab, 0123456789ab + changes"),
+    ],
+)
+def test_runs_of_several_versions_of_the_code_are_warned_about(tmp_path, old, new, other):
+    folder = write_comparison(tmp_path / "c", (Fake("a"), Fake("b")))
+    assert not summary_of(folder).warnings
+    for file in folder.glob("runs/a/seed-*/record/run.json"):
+        file.write_text(file.read_text().replace(old, new))
+    assert summary_of(folder).warnings == (f"the runs had several versions of the app's code: {other}",)
+
+
 def test_runs_of_a_seed_that_began_differently_are_warned_about(tmp_path):
     folder = write_comparison(tmp_path / "c", (Fake("a"), Fake("b")))
     for seed in (0, 1):
