@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-ADAPTIVE = "lr log 1e-3..0.1"
-# Two decades for each: five trials cover no more. Wider ones were screened before: the best lrs of the three tasks lie
-# within. Everything else keeps its preset's value.
+ADAPTIVE = "lr log 3e-4..3e-2"
+# One range of two decades for each: five trials cover no more. Everything else keeps its preset's value.
 SPACES = {
-    "sgd": "lr log 0.3..30",
-    "momentum": "lr log 0.03..3",
+    "sgd": "lr log 0.1..10",
+    "momentum": "lr log 1e-2..1",
     "adam": ADAPTIVE,
     "adamw": ADAPTIVE,
     "adabound": ADAPTIVE,

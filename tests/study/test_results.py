@@ -45,5 +45,5 @@ def test_a_plan_without_a_test_mode_scores_by_its_mode(tmp_path):
     (tmp_path / "plan.json").write_text(json.dumps(given))
     assert (read_plan(tmp_path), read_plan(tmp_path).score_mode) == (PLAN, "min")
     (tmp_path / "plan.json").write_text(json.dumps({**given, "test_mode": "up"}))
-    with pytest.raises(ConfigError, match="test_mode is 'up'"):
+    with pytest.raises(ConfigError, match="its 'test_mode' is 'up'"):
         read_plan(tmp_path)

@@ -193,7 +193,7 @@ def test_nothing_to_report(folder, capsys, change, arguments, words):
         (
             replaced("val/acc", "val/f1"),
             "no run has logged val/acc, by which the plan compares; logged: val/f1",
-            "adam: 10 runs finished without a finite val/acc, the first is runs/adam/trial-00",
+            "adam: 5 runs finished without a finite val/acc, the first is runs/adam/trial-00",
         ),
     ],
 )
