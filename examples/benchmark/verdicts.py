@@ -94,7 +94,7 @@ def compared(check: Check, runs: Sequence[Run]) -> CheckResult:
         return CheckResult(check, middles, problem="a run failed")
     table = np.array([[side[seed] for seed in seeds] for side in sides])
     differences = table[1] - table[0] - (table[3] - table[2] if check.beyond else 0.0)
-    resolution = math.sqrt(len(table)) * resolution_of(table)
+    resolution = math.sqrt(len(table)) * resolution_of(table.tolist())
     center, low, high = map(float, trimmed_interval(differences, resolution=resolution))
     return CheckResult(check, middles, center, low, high, float(paired_t_test(differences + check.margin, resolution)))
 

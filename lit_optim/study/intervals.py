@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 from lit_optim.errors import ConfigError
 
 IQM = 0.25  # trimmed from each end: the interquartile mean
+ROUNDING = 1e-6  # of float32, relative
 
 
 class Interval(NamedTuple):
@@ -53,17 +55,23 @@ def trimmed_mean(values: ArrayLike, trim: float = IQM) -> Any:
     return ordered[..., cut : ordered.shape[-1] - cut].mean(axis=-1)
 
 
-def resolution_of(scores: ArrayLike) -> float:
-    """Return the smallest difference between two scores: of accuracies, the share of one sample; 0 where all are equal.
+def resolution_of(scores: Iterable[Sequence[float]]) -> float:
+    """Return the smallest difference between two scores: of accuracies, the share of one sample, or of a few.
+
+    Args:
+        scores: of each optimizer those of its seeds; where these agree with all optimizers, 0 is returned.
 
     Example:
-        >>> resolution_of([0.75, 0.5, 0.75, 1.0])
-        0.25
+        >>> resolution_of([[0.75, 0.5, 0.75], [1.0, 1.0, 1.0]]), resolution_of([[0.5, 0.5, 0.5], [1.0, 1.0, 1.0]])
+        (0.25, 0.0)
     """
-    found = np.unique(np.asarray(scores, dtype=np.float64))
-    found = found[np.isfinite(found)]
-    gaps = np.diff(found)
-    return float(min(gaps[gaps > 1e-6 * np.abs(found).max(initial=0.0)], default=0.0))  # less is float32's rounding
+    rows = [[*each] for each in scores]
+    return min(_gaps(itertools.chain(*rows)), default=0.0) if any(map(_gaps, rows)) else 0.0
+
+
+def _gaps(scores: Iterable[float]) -> list[float]:
+    pairs = itertools.pairwise(sorted(filter(math.isfinite, scores)))
+    return [high - low for low, high in pairs if high - low > ROUNDING * max(abs(low), abs(high))]
 
 
 def trimmed_interval(values: ArrayLike, trim: float = 0.0, level: float = 0.95, resolution: float = 0.0) -> Interval:

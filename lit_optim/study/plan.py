@@ -106,7 +106,7 @@ class Job:
         values: what is tried, by the keys of the search space; of a final run, those of the best trial.
         overrides: all of the run, as on the app's command line.
         study: the number of the study that a trial belongs to.
-        extends: ``low`` or ``high`` where a trial goes beyond that edge of the declared space.
+        extends: ``low`` or ``high`` where a trial goes on from the lowest or highest value that was tried.
     """
 
     contender: str
@@ -128,9 +128,8 @@ class Job:
             >>> Job("timm/lamb", "seed", 0, seed=1, values={}).folder
             'runs/timm-lamb/seed-0'
         """
-        return (
-            f"{RUNS}/{self.contender.replace('/', '-')}/{self.kind}-{self.number:0{2 if self.kind == 'trial' else 1}d}"
-        )
+        name, digits = self.contender.replace("/", "-"), 2 if self.kind == "trial" else 1
+        return f"{RUNS}/{name}/{self.kind}-{self.number:0{digits}d}"
 
 
 def is_of_hydra(word: str) -> bool:

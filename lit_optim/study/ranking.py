@@ -106,7 +106,8 @@ def compare_all(scores: Scores, mode: str) -> list[Comparison]:
     if pairs:
         losses = {name: sign * np.array([scores[name][seed] for seed in seeds]) for name in sound}
         differences = np.array([losses[other] - losses[better] for better, other in pairs])
-        resolution = math.sqrt(2) * resolution_of([*losses.values()])  # of a difference of two rounded scores
+        rounding = resolution_of([each.tolist() for each in losses.values()])
+        resolution = math.sqrt(2) * rounding  # of a difference of two scores
         intervals = trimmed_interval(differences, resolution=resolution)
         corrected = holm(paired_t_test(differences, resolution).tolist())
         centers, lows, highs = (each.tolist() for each in intervals)
@@ -157,7 +158,7 @@ def why_no_ranking(scores: Scores, trials: Mapping[str, int]) -> str:
         >>> why_no_ranking({"adam": dict.fromkeys(range(3), 0.1)}, {"adam": 5, "sgd": 4})
         'no ranking: unequal budgets: adam 5, sgd 4 trials'
     """
-    few = [f"{name} has {_counted(len(runs), 'seed')}" for name, runs in scores.items() if len(runs) < FEWEST_SEEDS]
+    few = [f"{name} has {counted(len(runs), 'seed')}" for name, runs in scores.items() if len(runs) < FEWEST_SEEDS]
     if few:
         return f"no ranking: {', '.join(few)}; at least {FEWEST_SEEDS} are needed"
     if len({frozenset(runs) for runs in scores.values()}) > 1:
@@ -168,5 +169,11 @@ def why_no_ranking(scores: Scores, trials: Mapping[str, int]) -> str:
     return ""
 
 
-def _counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """Write how many there are.
+
+    Example:
+        >>> counted(1, "seed"), counted(3, "seed")
+        ('1 seed', '3 seeds')
+    """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

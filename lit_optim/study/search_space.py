@@ -5,8 +5,8 @@
 
 Entries are separated by ``;``. Of a range, values are uniform (``linear``) or uniform in their logarithm (``log``);
 ``1-x`` says that the range is one of 1 - value. ``optimizer=NAME`` adds the space of that preset, for a callback
-around it; ``from`` is the source, and the last entry. The first range is the one that a grid goes over, and that is
-extended where the best value lies at its edge. Keys without an entry keep the value of the preset.
+around it; ``from`` is the source, and the last entry. A grid goes over the first range, and trials go beyond it where
+the best value is the outermost one. Keys without an entry keep the value of the preset.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class RunSummary:
         study: the number of the study that a trial belongs to.
         values: what was tried, by the keys of the search space.
         overrides: all of the run, as on the app's command line.
-        extends: ``low`` or ``high`` where a trial went beyond that edge of the declared space; else ''.
+        extends: ``low`` or ``high`` where a trial went on from the lowest or highest value tried; else ''.
         outcome: finished, diverged or crashed; running or interrupted where the run is not over.
         score: the last value of the metric; nan where the run did not finish, or logged none.
         best: the best value of the metric in the run; nan where there is none.

@@ -95,7 +95,7 @@ def beyond_edge(space: SearchSpace, side: str, best: float, count: int) -> Dimen
         >>> from lit_optim.study.search_space import parse_search_space
         >>> space = parse_search_space("lr log 1e-4..1e-2")
         >>> str(beyond_edge(space, "high", 0.005, 3)), str(beyond_edge(space, "high", 0.005, 1))
-        ('lr log 0.005..0.1', 'lr log 0.005..0.0158114')
+        ('lr log 0.005..0.1', 'lr log 0.005..0.01581')
     """
     first = space.dimensions[0]
     if first.choices or not first.log:
@@ -106,4 +106,4 @@ def beyond_edge(space: SearchSpace, side: str, best: float, count: int) -> Dimen
         low, high = max(first.low / 10, start / reach), start
     else:
         low, high = start, min(first.high * 10, start * reach, 1.0 if first.complement else math.inf)
-    return replace(first, low=float(f"{low:.6g}"), high=float(f"{high:.6g}")) if low < high else None
+    return replace(first, low=float(f"{low:.4g}"), high=float(f"{high:.4g}")) if low < high else None

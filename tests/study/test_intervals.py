@@ -109,11 +109,13 @@ def test_intervals_of_accuracies_cover_the_truth(samples, errors, count, trim):
     ("scores", "resolution"),
     [
         ([], 0.0),
-        ([0.5], 0.0),
-        ([0.5, 0.5, math.nan], 0.0),
-        ([0.5, 0.25, 1.0, math.inf], 0.25),
-        ([0.98888886, 0.98888889, 0.9916667], 0.0027778),  # of 360 samples, in float32
-        ([-2.0, -1.5], 0.5),
+        ([[0.5]], 0.0),
+        ([[0.5, 0.5, math.nan], [0.1, 0.1]], 0.0),  # of seeds that all agree nothing is known
+        ([[0.5, 0.25, 1.0, math.inf]], 0.25),
+        ([[0.98888886, 0.98888889, 0.9916667]], 0.0027778),  # of 360 samples, in float32
+        ([[-2.0, -1.5], [3.0, 3.25]], 0.25),
+        ([[0.1, 0.3, 0.5], [0.4, 0.4, 0.4]], 0.1),
+        ([[0.30, 0.31, 0.33], [1e6, 3e6, 2e6]], 0.01),  # one that has nearly diverged changes nothing
     ],
 )
 def test_resolution(scores, resolution):

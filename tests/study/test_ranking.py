@@ -195,3 +195,17 @@ def test_three_differences_of_one_sample_by_hand():
     assert found.p == pytest.approx(0.0513, abs=1e-4)
     # t of 95 %, two degrees: 4.3027 * sqrt 2 / 360 / 6
     assert (found.low, found.high) == pytest.approx((1 / 360 - 0.0028172, 1 / 360 + 0.0028172), abs=1e-6)
+
+
+@pytest.mark.parametrize("extra", [{}, {"lion": by_seed(2.5e7, 8e7, 3e7, 5e7, 4e7)}])
+def test_huge_scores_of_another_optimizer_change_no_verdict(extra):
+    adam, sgd = by_seed(99.0, 101.0, 104.0, 100.0, 103.0), by_seed(119.0, 121.0, 125.0, 119.5, 123.5)
+    found = compare_all({"adam": adam, "sgd": sgd, **extra}, "min")[0]
+    assert (found.better, found.other, found.verdict) == ("adam", "sgd", "better")
+    # differences 20, 20, 21, 19.5, 20.5: mean 20.2, deviation 0.57; t of 95 %, four degrees: 2.7764
+    assert (found.low, found.high) == pytest.approx((20.2 - 0.7079, 20.2 + 0.7079), abs=1e-3)
+
+
+def test_seeds_that_all_agree_are_taken_at_their_word():
+    (found,) = compare_all({"a": by_seed(1.0, 1.0, 1.0), "b": by_seed(0.1, 0.1, 0.1)}, "max")
+    assert (found.better, found.verdict) == ("a", "better")

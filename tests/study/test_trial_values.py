@@ -69,9 +69,9 @@ def test_grid(count, lrs):
     ("dimension", "side", "best", "count", "ends"),
     [
         (LR, "high", 1e-2, 2, (1e-2, 0.1)),
-        (LR, "high", 5e-3, 1, (5e-3, 0.0158114)),
+        (LR, "high", 5e-3, 1, (5e-3, 0.01581)),
         (LR, "high", 5e-3, 3, (5e-3, 0.1)),
-        (LR, "low", 2e-4, 1, (6.32456e-5, 2e-4)),
+        (LR, "low", 2e-4, 1, (6.325e-5, 2e-4)),
         (LR, "low", 2e-4, 3, (1e-5, 2e-4)),
         (BETA, "high", 0.6, 1, (0.4, 1.0)),
         (BETA, "low", 0.98, 3, (0.002, 0.02)),

@@ -246,5 +246,5 @@ class Record(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore them."""
         self._row, self._seconds = state_dict["row"], float(state_dict["seconds"])
-        self._losses, self._phases, self._taken = Losses(), dict(state_dict["phases"]), state_dict["taken"]
+        self._losses, self._phases, self._taken = Losses(), dict(state_dict["phases"]), state_dict.get("taken", 0)
         self._losses.first, self._losses.earlier = state_dict["first_loss"], [*state_dict["losses"]]

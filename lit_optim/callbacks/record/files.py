@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_optim.errors import ConfigError
+from lit_optim.study.plan import replace_text
 
 STEP = "step"
 
@@ -30,9 +31,7 @@ def json_ready(value: Any) -> Any:
 
 def replace_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file beside its target, and rename it: after a kill the target is the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(json_ready(value), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    replace_text(path, json.dumps(json_ready(value), indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def groups_of(optimizers: Iterable[Any]) -> list[dict[str, Any]]:
             "tensors": len(group["params"]),
             "parameters": sum(0 if is_lazy(p) else p.numel() for p in group["params"]),
             "lr": None if (lr := group.get("initial_lr", group["lr"])) is None else float(lr),
-            "weight_decay": float(group["weight_decay"]) if "weight_decay" in group else None,
+            "weight_decay": None if (decay := group.get("weight_decay")) is None else float(decay),
         }
         for optimizer in optimizers
         for i, group in enumerate(optimizer.param_groups)

@@ -126,14 +126,14 @@ def complete(job: Job, app: ComparedApp, contender: Contender, folder: str) -> t
 
 
 def searched_keys(contender: Contender, prefix: str = "") -> list[str]:
-    """Return the app's keys whose values are tried; of a list's element the key of the list.
+    """Return the app's keys whose values are tried, as Hydra writes them.
 
     Example:
         >>> searched_keys(Contender("a", (), "lr log 1e-4..1e-2; betas[0] 1-x log 0.02..0.5"))
-        ['optimizer.lr', 'optimizer.betas']
+        ['optimizer.lr', 'optimizer.betas.0']
     """
     space = parse_search_space(contender.space)
-    return [prefix + _full_key(each.key).partition("[")[0] for each in space.dimensions]
+    return [prefix + _full_key(each.key).replace("[", ".").removesuffix("]") for each in space.dimensions]
 
 
 def _contender(app: ComparedApp, name: str, given: str) -> Contender:

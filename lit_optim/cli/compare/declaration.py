@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from lit_optim.cli.compare.cost import Cost, in_words
 from lit_optim.cli.rendering import Block, Code, Heading, Table
 from lit_optim.study.plan import ComparisonPlan
+from lit_optim.study.ranking import counted
 from lit_optim.study.rounds import total_runs
 
 
@@ -25,7 +26,7 @@ def declaration_blocks(plan: ComparisonPlan, first: Sequence[str], parallel: int
     tuned = f"{plan.budget} of each optimizer, {points}, seed {plan.tuning_seed}"
     studies = f", in {plan.studies} studies" if plan.studies > 1 else ""
     final = (
-        f"the best of each, {_counted(len(plan.seeds), 'fresh seed')}" if plan.seeds else "none: screening, no ranking"
+        f"the best of each, {counted(len(plan.seeds), 'fresh seed')}" if plan.seeds else "none: screening, no ranking"
     )
     time = f"about {in_words(cost.seconds)}; {cost.source}" if cost.seconds is not None else f"not known: {cost.source}"
     selected = "lowest" if plan.mode == "min" else "highest"
@@ -40,7 +41,3 @@ def declaration_blocks(plan: ComparisonPlan, first: Sequence[str], parallel: int
     ]
     spaces: list[Block] = [Heading("Search spaces"), Table(("optimizer", "searched", "source"), rows), ""]
     return [*spaces, Heading("Runs"), Table((), facts), "", Heading("The first run"), Code(shlex.join(first)), ""]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -145,8 +145,9 @@ def check_contenders(plan: ComparisonPlan, app: ComparedApp) -> None:
 
 
 def _sets(word: str, key: str) -> bool:
-    """Return whether an override sets a key, or a part of it: ``optimizer.betas.0=0.8`` of ``optimizer.betas``."""
-    return f"{word.partition('=')[0].lstrip('+~')}.".startswith(f"{key}.")
+    """Return whether an override sets a key, or the list that ``optimizer.betas.0`` is an element of."""
+    whole, _, last = key.rpartition(".")
+    return word.partition("=")[0].lstrip("+~") in (key, whole if last.isdecimal() else key)
 
 
 def results_there(plan: ComparisonPlan, folder: Path) -> list[RunResult]:

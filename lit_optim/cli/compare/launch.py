@@ -67,11 +67,8 @@ def child_command(script: Path, folder: Path, overrides: Sequence[str]) -> list[
         >>> child_command(Path("train.py"), Path("/tmp/it's"), ["hydra/launcher=joblib"])[1:4]
         ['train.py', '--multirun', 'hydra/sweeper=lit_optim_jobs']
     """
-    ours = [
-        "hydra/sweeper=lit_optim_jobs",
-        f"hydra.sweeper._target_={COMPARE}",
-        f"hydra.sweep.dir={quoted_path(str(folder))}",
-    ]
+    sweep = f"hydra.sweep.dir={quoted_path(str(folder))}"
+    ours = ["hydra/sweeper=lit_optim_jobs", f"hydra.sweeper._target_={COMPARE}", sweep]
     return [sys.executable, str(script), "--multirun", *ours, *overrides]
 
 

@@ -46,7 +46,7 @@ def summarize(plan: ComparisonPlan, results: Sequence[RunResult], problems: Sequ
         for name in names
     }
     worst = worst_of_finished([run for trials, _ in runs.values() for run in trials], plan.mode)
-    resolution = resolution_of([run.score for _, finals in runs.values() for run in finals])
+    resolution = resolution_of([run.score for run in finals] for _, finals in runs.values())
     contenders = [summarize_contender(each, *runs[each.name], plan, worst, resolution) for each in plan.contenders]
     no_ranking = _no_ranking(plan, contenders)
     ordered = _in_order(contenders, plan, is_ranked=not no_ranking)

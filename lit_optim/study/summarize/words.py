@@ -153,14 +153,16 @@ def notes(plan: ComparisonPlan, target: float) -> Iterator[str]:
     """Yield how the numbers are made."""
     yield (
         "Scores are of the final runs: the last value of the metric. Intervals are 95 % Student t intervals, that of "
-        "the interquartile mean with winsorized variance. With so few seeds a percentile bootstrap is too narrow: at "
-        "5 seeds it covers the true mean in 83 of 100 studies, the t interval in 95. "
+        "the interquartile mean with winsorized variance. A few accuracies may agree by chance, so that a variance "
+        "counts as that of rounding at least: r^2 / 12, with r the smallest difference between two scores. With so few "
+        "seeds a percentile bootstrap is too narrow: at 5 seeds it covers the true mean in 83 of 100 studies, the t "
+        "interval in 95. "
         "Of fewer than 4 seeds the interquartile mean is the mean. Where a final run failed, both are of the others, "
         "and the optimizer is last."
     )
     yield (
         "Pairs are compared by the paired t test on the same seeds, p corrected by Holm for all pairs; the interval of "
-        "a difference is not corrected. Not distinguishable: p is not below 0.02."
+        "a difference is not corrected, and its variance is r^2 / 6 at least. Not distinguishable: p is not below 0.02."
     )
     if math.isfinite(target):
         yield (
@@ -173,7 +175,7 @@ def notes(plan: ComparisonPlan, target: float) -> Iterator[str]:
         yield (
             f"Each optimizer had {plan.budget} trials ({plan.search}), all of the full schedule, selected by the last "
             f"{plan.metric}; final runs have other seeds, the same for every optimizer. The expected best of k trials "
-            "takes all of them as drawn at random, those beyond an edge of the space too; one that failed counts there "
+            "takes all of them as drawn at random, those that went on from the best too; one that failed counts there "
             "as the worst value that a finished trial has logged first or last."
         )
     yield "Times are of the clock: runs that shared a machine with others are slower, and their times do not compare."

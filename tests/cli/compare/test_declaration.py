@@ -111,6 +111,11 @@ def test_tiers(words, expected, app):
     assert 7 not in plan.seeds
 
 
+def test_another_element_of_a_tuned_list_may_be_typed(app):
+    plan, found = app("optimizer=adamw", "optimizer.betas.1=0.95")
+    assert "optimizer.betas=[0.8, 0.95]" in overrides_of(plan, found, values={"betas[0]": 0.8})
+
+
 def test_a_callback_goes_around_its_optimizer(app):
     plan, found = app("optimizer=swats,lookahead", "optim_callbacks=[ema]", check=False)
     swats, lookahead = plan.contenders
@@ -181,6 +186,7 @@ WRONG = [
     (["optimizer=sgd", "trainer.max_epochs=1,2"], "or start a comparison for each of them"),
     (["optimizer=sgd", "optimizer.lr=0.1"], "optimizer.lr=0.1: is tuned for sgd; leave it out"),
     (["optimizer=sgd", "++optimizer.lr=0.1"], "++optimizer.lr=0.1: is tuned for sgd; leave it out"),
+    (["optimizer=adamw", "optimizer.betas=[0.8,0.9]"], "optimizer.betas=[0.8,0.9]: is tuned for adamw; leave it out"),
     (["optimizer=adamw", "optimizer.betas.0=0.8"], "optimizer.betas.0=0.8: is tuned for adamw; leave it out"),
     (
         ["optimizer=sgd", "optim_callbacks.record.stop_after=9"],

@@ -136,7 +136,7 @@ def run_table(summary: Summary) -> Markup:
 
 
 def _run_row(name: str, run: RunSummary) -> Sequence[object]:
-    beyond = f" (beyond the {run.extends} edge)" if run.extends else ""
+    beyond = f" (on from the {'lowest' if run.extends == 'low' else 'highest'})" if run.extends else ""
     return (
         run.folder, name, str(run.seed), values_words(run.values) + beyond, run.outcome, figure_of(run.score),
         figure_of(run.best), f"{run.steps:,}", figure_of(run.seconds, 3), run.error,
