@@ -133,7 +133,7 @@ PARAM_GROUPS = [
 ]
 
 CALLBACKS = [
-    ("optim_callbacks=record optim_callbacks.record.every_n_steps=0", "optim_callbacks.record.every_n_steps=0: must be at least 1"),
+    ("optim_callbacks=record optim_callbacks.record.every_n_steps=0", "optim_callbacks.record.every_n_steps=0: must be a whole number, at least 1"),
     ("optim_callbacks=record optim_callbacks.record.diverged_above=1", "optim_callbacks.record.diverged_above=1.0: must be a number above 1"),
     ("+optim_callbacks.x=3", "optim_callbacks.x=3: not a callback"),
     ("optim_callbacks=schedule_report +optim_callbacks.schedule_report.x=3", "optim_callbacks.schedule_report.x=3: ScheduleReport has no argument 'x'"),

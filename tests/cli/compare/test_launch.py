@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from lit_optim.cli.compare.launch import child_command, run_jobs
 from lit_optim.errors import ConfigError
+from lit_optim.run_folder import claim_folder
 from lit_optim.study.plan import ComparisonPlan, Job, read_job
 from lit_optim.study.results import read_result
 
@@ -29,6 +30,7 @@ def a_job(number, *overrides):
 def run(app, folder, jobs, *overrides):
     """Run jobs, and return the outcome and the error of each, and how often each one began."""
     log = folder.parent / "log.txt"
+    claim_folder(folder, "--dir")
     run_jobs(app, folder, jobs, [f"log='{log}'", *overrides], on_poll=lambda: None)
     begun = [line.split()[0] for line in log.read_text().splitlines()] if log.exists() else []
     results = [read_result(folder / job.folder, PLAN) for job in jobs]
@@ -100,13 +102,15 @@ COMPARE = """
 import sys
 from pathlib import Path
 from lit_optim.cli.compare.launch import run_jobs
+from lit_optim.run_folder import claim_folder
 from lit_optim.study.plan import Job, ComparisonPlan
 from lit_optim.study.results import OVER, read_result
 
 app, folder, log, launcher, number, *words = sys.argv[1:]
+claim_folder(folder, "--dir")
 plan = ComparisonPlan("app.py", (), (), "loss", "min")
 jobs = [
-    Job("sgd", "trial", i, 1, {}, (f"name=job{i}", f"log='{log}'", *words)) for i in range(int(number))
+    Job("sgd", "trial", i, 1, {"lr": 0.1}, (f"name=job{i}", f"log='{log}'", *words)) for i in range(int(number))
 ]
 begun = [j for j in jobs if (Path(folder, j.folder) / "job.json").exists()]
 left = [j for j in jobs if j not in begun or read_result(Path(folder, j.folder), plan).outcome not in OVER]

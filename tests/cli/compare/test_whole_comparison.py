@@ -30,7 +30,11 @@ def command(tmp_path):
 
     def start(*words):
         full = [sys.executable, "-m", "lit_optim", "compare", str(TRAIN), *words]
-        return subprocess.Popen(full, cwd=tmp_path, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            full, cwd=tmp_path, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            # ignored below a shell's `&`
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads
+        )  # fmt: skip
 
     return start
 
