@@ -59,7 +59,7 @@ def resolution_of(scores: Iterable[Sequence[float]]) -> float:
     """Return the smallest difference between two scores: of accuracies, the share of one sample, or of a few.
 
     Args:
-        scores: of each optimizer those of its seeds; where these agree with all optimizers, 0 is returned.
+        scores: of each optimizer those of its seeds; 0 is returned where the seed changes no score of any optimizer.
 
     Example:
         >>> resolution_of([[0.75, 0.5, 0.75], [1.0, 1.0, 1.0]]), resolution_of([[0.5, 0.5, 0.5], [1.0, 1.0, 1.0]])

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from lit_optim.callbacks.record.memory import PeakMemory
 from lit_optim.callbacks.record.norms import StepNorms
 from lit_optim.callbacks.schedule_report import named_values, places_of_values
-from lit_optim.lightning_api import Trainer, is_instance
+from lit_optim.lightning_api import Trainer, has_gradient_scaler, is_instance
 
 FLAT = ("strategies.FSDPStrategy", "strategies.DeepSpeedStrategy")  # gradients are not those of the parameters
 
@@ -75,8 +75,9 @@ def _scale_of_gradients(trainer: Trainer, optimizer: Optimizer) -> float:
 
     The scaler knows. The optimizer's flag does not: other callbacks may have changed it within this step.
     """
-    scaler: Any = getattr(trainer.precision_plugin, "scaler", None)
-    if scaler is None or not scaler.is_enabled():
+    if not has_gradient_scaler(trainer):
         return 1.0
+    plugin: Any = trainer.precision_plugin
+    scaler = plugin.scaler
     unscaled = scaler._per_optimizer_states[id(optimizer)]["stage"] is OptState.UNSCALED
     return 1.0 if unscaled else float(scaler.get_scale())
