@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from functools import cache
+from itertools import compress
 from pathlib import Path
 from types import FunctionType, ModuleType
+from zlib import crc32
 
 import pytest
 import torch
@@ -59,6 +61,13 @@ def pytest_addoption(parser):
         help="a sample, `make test-fast`: three cases a test, one in files that fit modules; ten examples of Hypothesis where "
         "a test sets no number; no apps, no file that starts processes, nothing slow",
     )
+    parser.addoption(
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of a test with more than N cases every N-th; the first of them differs by test and by version of torch",
+    )
 
 
 def pytest_configure(config):
@@ -81,18 +90,33 @@ def _homes_of_imports(module):
     return {value.__name__ if isinstance(value, ModuleType) else value.__module__ for value in imported}
 
 
-def pytest_collection_modifyitems(config, items):
-    if not config.getoption("fast"):
-        return
-    cases, kept, left = Counter(), [], []
+def _is_every_nth(items, every):
+    """Returns for each item whether it is one of the cases to keep."""
+    tests = [item.nodeid.partition("[")[0] for item in items]
+    cases, seen = Counter(tests), Counter()
+    for test in tests:
+        first = crc32(f"{test} {torch.__version__}".encode()) % every
+        yield cases[test] <= every or seen[test] % every == first
+        seen[test] += 1
+
+
+def _is_in_fast_sample(items):
+    """Returns for each item whether it is quick, and one of the first cases of its test."""
+    cases = Counter()
     for item in items:
         test = item.nodeid.partition("[")[0]
         cases[test] += 1
         homes = _homes_of_imports(item.module) if hasattr(item, "module") else set()
         too_many = cases[test] > (1 if "_support.net" in homes else 3)
-        (left if too_many or homes & STARTS_PROCESSES or item.get_closest_marker("slow") else kept).append(item)
-    config.hook.pytest_deselected(items=left)
-    items[:] = kept
+        yield not (too_many or homes & STARTS_PROCESSES or item.get_closest_marker("slow"))
+
+
+def pytest_collection_modifyitems(config, items):
+    chosen = [*_is_every_nth(items, config.getoption("every"))]
+    if config.getoption("fast"):
+        chosen = [nth and quick for nth, quick in zip(chosen, _is_in_fast_sample(items), strict=True)]
+    config.hook.pytest_deselected(items=[item for item, kept in zip(items, chosen, strict=True) if not kept])
+    items[:] = compress(items, chosen)
 
 
 @pytest.fixture(autouse=True)
