@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from lit_optim.config.read.preset_header import fields, header
-from lit_optim.config.read.presets import preset_names
+from lit_optim.config.read.preset_header import search_line
 from lit_optim.errors import ConfigError
 from lit_optim.study.search_space import Dimension, parse_search_space
 
@@ -23,6 +21,7 @@ def suggest(cfg: Any, trial: Any) -> None:
     Raises:
         ConfigError: for an optimizer without a search space, and for a sweep over optimizers.
     """
+    folders = [source.path for source in cfg.hydra.runtime.config_sources if source.schema == "file"]
     given = {key.lstrip("+") for key in (*trial.user_attrs, *trial.params)}
     for key, chosen in cfg.hydra.runtime.choices.items():
         group, _, package = str(key).partition("@")
@@ -32,7 +31,7 @@ def suggest(cfg: Any, trial: Any) -> None:
             rule = "a study searches the space of one optimizer; to compare several: lit-optim compare"
             raise ConfigError(f"{key}={trial.params[key]}: {rule}")
         name = str(trial.user_attrs.get(key, chosen))
-        text = _space(cfg, name)
+        text = search_line(name, folders)
         if not text:
             rule = "its preset has no `# search:` line; sweep e.g. 'optimizer.lr=interval(1e-3,1)'"
             raise ConfigError(f"{key}={name}: {rule}")
@@ -41,19 +40,6 @@ def suggest(cfg: Any, trial: Any) -> None:
             word = f"{whole}.{index.removesuffix(']')}" if index else whole
             if word not in given and whole not in given:
                 _suggest(trial, word, dimension)
-
-
-def _space(cfg: Any, name: str) -> str:
-    """Return the ``# search:`` line of a preset, of the app's config folder before ours."""
-    for source in cfg.hydra.runtime.config_sources:
-        file = Path(source.path, "optimizer", f"{name}.yaml")
-        if (
-            source.schema == "file"
-            and file.exists()
-            and (text := fields(file.read_text(encoding="utf-8"))[1].get("search"))
-        ):
-            return text
-    return header("optimizer", name).search if name in preset_names("optimizer") else ""
 
 
 def _suggest(trial: Any, word: str, dimension: Dimension) -> None:

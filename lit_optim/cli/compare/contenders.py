@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lit_optim.cli.compare.app import CALLBACKS, ComparedApp
 from lit_optim.cli.config_value import as_config_value
-from lit_optim.config.read.preset_header import fields, header
+from lit_optim.config.read.preset_header import header, search_line
 from lit_optim.config.read.presets import preset_names
 from lit_optim.errors import ConfigError, did_you_mean
 from lit_optim.study.plan import RECORD, Contender, Job, is_of_hydra
@@ -137,7 +137,8 @@ def searched_keys(contender: Contender, prefix: str = "") -> list[str]:
 
 
 def _contender(app: ComparedApp, name: str, given: str) -> Contender:
-    found = as_named(name, _optimizers(app), _spaces(CALLBACKS), given)
+    callback_spaces = {each: header(CALLBACKS, each).search for each in preset_names(CALLBACKS)}
+    found = as_named(name, _optimizers(app), callback_spaces, given)
     callbacks = dict.fromkeys(["record", *app.callbacks, *([found.callback] if found.callback else [])])
     overrides = (
         f"{app.group(OPTIMIZER)}={found.optimizer}",
@@ -148,17 +149,11 @@ def _contender(app: ComparedApp, name: str, given: str) -> Contender:
     return Contender(name, overrides, text, "--space" if given else found.space.source)
 
 
-def _spaces(group: str) -> dict[str, str]:
-    return {name: header(group, name).search for name in preset_names(group)}
-
-
 def _optimizers(app: ComparedApp) -> dict[str, str]:
     """Find the search spaces of our presets, and of those in the app's config folder."""
-    folder, found = app.app.folder / OPTIMIZER, _spaces(OPTIMIZER)
-    for file in sorted(folder.rglob("*.yaml")):
-        name = str(file.relative_to(folder).with_suffix(""))
-        found[name] = fields(file.read_text(encoding="utf-8"))[1].get("search") or found.get(name, "")
-    return found
+    folder = app.app.folder / OPTIMIZER
+    own = (str(file.relative_to(folder).with_suffix("")) for file in sorted(folder.rglob("*.yaml")))
+    return {name: search_line(name, [app.app.folder]) for name in [*preset_names(OPTIMIZER), *own]}
 
 
 def _full_key(key: str) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from lit_optim.config.read import presets
 
@@ -52,6 +54,19 @@ def header(group: str, name: str) -> Header:
     summary, found = fields(presets.preset_text(group, name))
     words = {field: found.get(field, "") for field in TEXTS}
     return Header(group, name, summary, _target(group, name), needs=(*presets.preset_needs(group, name),), **words)
+
+
+def search_line(name: str, folders: Iterable[str | Path] = ()) -> str:
+    """Find the ``# search:`` line of an optimizer's preset, of an app's folders before ours; '' where none has it.
+
+    Example:
+        >>> search_line("sgd").partition(";")[0]
+        'lr log 1e-4..1'
+    """
+    files = (Path(folder, "optimizer", f"{name}.yaml") for folder in folders)
+    own = (fields(file.read_text(encoding="utf-8"))[1].get("search") for file in files if file.exists())
+    known = name in presets.preset_names("optimizer")
+    return next(filter(None, own), "") or (header("optimizer", name).search if known else "")
 
 
 def fields(text: str) -> tuple[str, dict[str, str]]:
