@@ -159,11 +159,13 @@ def group_table(summary: Summary) -> Markup:
     """Write the param groups of every contender; nothing where none is recorded."""
     found = [(c.name, group) for c in summary.contenders if c.model for group in c.model.groups]
     keys = [*dict.fromkeys(key for _, group in found for key in group)]
-    rows = [[name, *(_cell(group.get(key, NONE)) for key in keys)] for name, group in found]
+    rows = [[name, *(_cell(group.get(key)) for key in keys)] for name, group in found]
     return html_table("Param groups", ["Contender", *keys], rows) if rows else Markup()
 
 
 def _cell(value: Any) -> str:
+    if value is None:
+        return NONE
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     return figure_of(value) if isinstance(value, float) else f"{value:,}"

@@ -11,6 +11,7 @@ import pytest
 from _support.compared import compared
 from _support.fake_comparison import FAKES, Fake
 from lit_optim.cli.report.page import png, report_page, write_page
+from lit_optim.cli.report.page.markup import NONE
 from lit_optim.plots.palette import DARK, LIGHT
 
 VOID = {"meta", "link", "br"}
@@ -215,3 +216,12 @@ def contrast(first, second):
 def test_texts_have_the_contrast_of_aa(palette):
     assert min(contrast(palette.ink, other) for other in (palette.background, *palette.bands)) >= 4.5
     assert min(contrast(line, palette.background) for line in palette.lines) >= 3
+
+
+def test_a_value_that_is_none_is_a_dash(summary):
+    first = next(each for each in summary.contenders if each.model)
+    model = replace(first.model, groups=({"name": "head", "lr": None},))
+    others = (each for each in summary.contenders if each.name != first.name)
+    said = check_structure(report_page(replace(summary, contenders=(replace(first, model=model), *others)))).said("td")
+    assert said[said.index("head") + 1] == NONE
+    assert "None" not in said
