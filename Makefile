@@ -136,7 +136,7 @@ release: .venv  ## what a release needs: a clean tree, version and date, wheel a
 bench: .venv  ## the figures of docs/evidence.md, measured here
 	$(PY) -m benchmarks $(RUN_ARGS)
 
-benchmark: .venv  ## docs/folklore.md: 290 runs, hours on one core; goes on where it was stopped (examples/benchmark/README.md)
+benchmark: .venv  ## docs/folklore.md: 350 runs, hours on one core; goes on where it was stopped (examples/benchmark/README.md)
 	$(PY) examples/benchmark/run.py logs/folklore $(RUN_ARGS)
 	$(PY) examples/benchmark/verdicts.py logs/folklore --write
 

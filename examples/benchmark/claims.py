@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-ADAPTIVE = "lr log 3e-4..3e-2"
-# One range of two decades for each: five trials cover no more. Everything else keeps its preset's value.
+ADAPTIVE = ("adam", "adamw", "adabound", "radam", "rmsprop", "muon_adamw")
+TEXT = {"sgd": "lr log 0.3..30", "momentum": "lr log 0.03..3", **dict.fromkeys(ADAPTIVE, "lr log 1e-3..0.1")}
+# Two decades each, for five trials cover no more; those of text enclose the bests of an earlier search.
 SPACES = {
-    "sgd": "lr log 0.1..10",
-    "momentum": "lr log 1e-2..1",
-    "adam": ADAPTIVE,
-    "adamw": ADAPTIVE,
-    "adabound": ADAPTIVE,
-    "radam": ADAPTIVE,
-    "rmsprop": ADAPTIVE,
-    "muon_adamw": ADAPTIVE,
+    "images": {"sgd": "lr log 0.1..10", "momentum": "lr log 0.01..1", **dict.fromkeys(ADAPTIVE, "lr log 3e-4..3e-2")},
+    "lstm": TEXT,
+    "transformer": TEXT,
 }
 
 

@@ -27,7 +27,7 @@ def command(each: Comparison, folder: str, words: Sequence[str] = ()) -> list[st
         folder: that holds all of them.
         words: further overrides and options.
     """
-    spaces = [word for name in each.optimizers for word in ("--space", f"{name}: {SPACES[name]}")]
+    spaces = [word for name in each.optimizers for word in ("--space", f"{name}: {SPACES[each.task][name]}")]
     start = [sys.executable, "-m", "lit_optim", "compare", TRAIN, f"optimizer={','.join(each.optimizers)}"]
     return [*start, f"task={each.task}", *each.overrides, *words, "--dir", f"{folder}/{each.name}", *SIZE, *spaces]
 

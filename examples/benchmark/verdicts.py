@@ -158,7 +158,9 @@ def contenders(runs: Sequence[Run]) -> list[list[str]]:
         final = [run for run in runs if run.name == name and run.kind == "seed"]
         metric, mode = ("val/acc", "max") if name.startswith("images") else ("val/loss", "min")
         ends = [TrialResult({"lr": run.lr}, (run.curves[metric] or (math.nan,))[-1], run.outcome) for run in trials]
-        space, best = parse_search_space(SPACES[name.rpartition("/")[2]]), best_trial(ends, mode)
+        comparison, _, optimizer = name.partition("/")
+        space = parse_search_space(SPACES[comparison.partition("-")[0]][optimizer])
+        best = best_trial(ends, mode)
         scores = [run.curves[f"test/{metric[4:]}"][-1] for run in final if run.outcome == "finished"]
         failed = f", {len(final) - len(scores)} failed" if len(scores) < len(final) else ""
         center, low, high = map(float, trimmed_interval(scores)) if scores else (math.nan,) * 3

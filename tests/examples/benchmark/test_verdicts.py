@@ -258,10 +258,10 @@ def test_a_comparison_is_a_command_that_composes(each):
     words = command(each, "logs", ["hydra.launcher.n_jobs=2"])
     assert words[1:4] == ["-m", "lit_optim", "compare"]
     chosen = [f"optimizer={','.join(each.optimizers)}", f"task={each.task}", *each.overrides]
-    spaces = [word for name in each.optimizers for word in ("--space", f"{name}: {SPACES[name]}")]
+    spaces = [word for name in each.optimizers for word in ("--space", f"{name}: {SPACES[each.task][name]}")]
     options = ["--dir", f"logs/{each.name}", "--budget", "5", "--seeds", "5", *spaces]
     assert words[5:] == [*chosen, "hydra.launcher.n_jobs=2", *options]
-    assert all(parse_search_space(SPACES[name]).dimensions[0].key == "lr" for name in each.optimizers)
+    assert all(parse_search_space(SPACES[each.task][name]).dimensions[0].key == "lr" for name in each.optimizers)
     config = app_config(
         words[4].replace("train.py", "conf"), "train", [f"task={each.task}", *each.overrides, "optimizer=adam"]
     )
