@@ -25,7 +25,7 @@ from lit_optim.study.targets import baseline_target, time_to_target
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmark.claims import CLAIMS, SPACES, Check, Claim
+from benchmark.claims import CLAIMS, SPACES, Check, Claim, Comparison
 from benchmark.runs import Run, collect, from_csv, to_csv
 
 EARLY = (0.1, 0.2)  # shares of the steps
@@ -159,7 +159,7 @@ def contenders(runs: Sequence[Run]) -> list[list[str]]:
         metric, mode = ("val/acc", "max") if name.startswith("images") else ("val/loss", "min")
         ends = [TrialResult({"lr": run.lr}, (run.curves[metric] or (math.nan,))[-1], run.outcome) for run in trials]
         comparison, _, optimizer = name.partition("/")
-        space = parse_search_space(SPACES[comparison.partition("-")[0]][optimizer])
+        space = parse_search_space(SPACES[Comparison(comparison, ()).task][optimizer])
         best = best_trial(ends, mode)
         scores = [run.curves[f"test/{metric[4:]}"][-1] for run in final if run.outcome == "finished"]
         failed = f", {len(final) - len(scores)} failed" if len(scores) < len(final) else ""
