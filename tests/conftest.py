@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from functools import cache
 from itertools import compress
 from pathlib import Path
-from types import FunctionType, ModuleType
-from zlib import crc32
 
 import pytest
 import torch
 from hypothesis import settings
 
 from _support.clean_tree import CleanTree
+from _support.samples import NOT_IN_SAMPLE, every_nth, is_quick, of_test
 from lit_optim.config.read import presets
 from lit_optim.versions import missing_version
 
@@ -49,11 +46,6 @@ STEPPED = [
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))  # more only on demand: the workers share the cores
 
 
-# what is no sample: apps, packages, the capability table, checkpoints of old versions
-NOT_IN_SAMPLE = {"adoption", "examples", "old_checkpoints", "packaging", "tools"}
-STARTS_PROCESSES = {"subprocess", "_support.app_process", "_support.child_process", "_support.fork"}
-
-
 def pytest_addoption(parser):
     parser.addoption(
         "--fast",
@@ -83,38 +75,12 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
-@cache
-def _homes_of_imports(module):
-    """The modules that a test file imports, or imports functions from."""
-    imported = (value for value in vars(module).values() if isinstance(value, (FunctionType, ModuleType)))
-    return {value.__name__ if isinstance(value, ModuleType) else value.__module__ for value in imported}
-
-
-def _is_every_nth(items, every):
-    """Returns for each item whether it is one of the cases to keep."""
-    tests = [item.nodeid.partition("[")[0] for item in items]
-    cases, seen = Counter(tests), Counter()
-    for test in tests:
-        first = crc32(f"{test} {torch.__version__}".encode()) % every
-        yield cases[test] <= every or seen[test] % every == first
-        seen[test] += 1
-
-
-def _is_in_fast_sample(items):
-    """Returns for each item whether it is quick, and one of the first cases of its test."""
-    cases = Counter()
-    for item in items:
-        test = item.nodeid.partition("[")[0]
-        cases[test] += 1
-        homes = _homes_of_imports(item.module) if hasattr(item, "module") else set()
-        too_many = cases[test] > (1 if "_support.net" in homes else 3)
-        yield not (too_many or homes & STARTS_PROCESSES or item.get_closest_marker("slow"))
-
-
+# trylast: after the marks, so that no slow case takes the place of a quick one
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    chosen = [*_is_every_nth(items, config.getoption("every"))]
+    chosen = [*every_nth([of_test(item) for item in items], config.getoption("every"), torch.__version__)]
     if config.getoption("fast"):
-        chosen = [nth and quick for nth, quick in zip(chosen, _is_in_fast_sample(items), strict=True)]
+        chosen = [nth and quick for nth, quick in zip(chosen, is_quick(items), strict=True)]
     config.hook.pytest_deselected(items=[item for item, kept in zip(items, chosen, strict=True) if not kept])
     items[:] = compress(items, chosen)
 
