@@ -114,9 +114,12 @@ CLAIMS = (
         ),
     ),
     Claim(
-        "The gap is wider on a transformer than on an LSTM",
+        "Adam is ahead of SGD with momentum on a transformer, and by more than on an LSTM",
         "Kunstner et al. 2023, arXiv:2304.13960",
-        (Check("transformer/adam", "transformer/momentum", "end", "test/loss", beyond=("lstm/adam", "lstm/momentum")),),
+        (
+            Check("transformer/adam", "transformer/momentum", "end", "test/loss"),
+            Check("transformer/adam", "transformer/momentum", "end", "test/loss", beyond=("lstm/adam", "lstm/momentum")),
+        ),
     ),
     *(
         Claim(

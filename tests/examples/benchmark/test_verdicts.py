@@ -183,6 +183,29 @@ def test_the_table_of_contenders():
     assert row[3].endswith("1 failed")
 
 
+@pytest.mark.parametrize(
+    ("switched", "shown"),
+    [(("", "816", ""), "- 816 -"), (("816", "", ""), "816 - -"), (("", "", ""), ""), (("7", "8", "9"), "7 8 9")],
+)
+def test_a_seed_that_never_switched_is_seen(switched, shown):
+    assert contenders([final("images/adam", seed, switched=each) for seed, each in enumerate(switched)])[0][4] == shown
+
+
+def test_the_adam_of_the_wider_gap_must_be_ahead():
+    """On the transformer equal, on the LSTM behind: that difference of differences is no lead."""
+    ends = {"transformer/adam": 1.9, "transformer/momentum": 1.9, "lstm/adam": 1.8, "lstm/momentum": 1.7}
+    jitter = (0.01, -0.01, 0.0, 0.01, -0.01)
+    table = [
+        final(name, seed, test=end + (jitter[seed] if "adam" in name else 0.0))
+        for name, end in ends.items()
+        for seed in range(5)
+    ]
+    (claim,) = (each for each in CLAIMS if "by more than on an LSTM" in each.text)
+    verdict = judged([claim], table)[0]
+    assert verdict.verdict == UNDECIDED
+    assert verdict.results[1].p < 0.05 < verdict.results[0].p
+
+
 def test_runs_survive_the_csv_and_give_the_same_verdicts():
     table = [*runs(a=[0.91, 0.92, 0.93], b=[0.9, 0.9, 0.91]), final("images/c", 0, outcome="diverged", switched="7")]
     table.append(Run("images/c", "trial", 1, math.nan, "crashed", 0.0, "", (), dict.fromkeys(METRICS, ())))
