@@ -58,7 +58,7 @@ def pytest_addoption(parser):
         type=int,
         default=1,
         metavar="N",
-        help="of a test with more than N cases every N-th; the first of them differs by test and by version of torch",
+        help="every N-th case of a test, and at least one; the first of them differs by test and by version of torch",
     )
 
 

@@ -16,11 +16,10 @@ def kept(tests, every, seed="2.13"):
     return [test for test, keep in zip(tests, every_nth(tests, every, seed), strict=True) if keep]
 
 
-def test_every_keeps_a_share_of_long_tables_and_all_of_short_ones():
-    assert Counter(kept(LONG + FOUR + LONE, 4)) in (
-        {"long": 7, "four": 4, "lone": 1},
-        {"long": 8, "four": 4, "lone": 1},
-    )
+def test_every_keeps_a_share_of_each_test_and_at_least_one_case():
+    counts = [Counter(kept(LONG + FOUR + LONE, 4, seed)) for seed in range(20)]
+    assert all(count in ({"long": 7, "four": 1, "lone": 1}, {"long": 8, "four": 1, "lone": 1}) for count in counts)
+    assert kept(FOUR + LONE, 100) == ["four", "lone"]
 
 
 def test_every_one_keeps_all():

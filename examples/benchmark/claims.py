@@ -118,7 +118,9 @@ CLAIMS = (
         "Kunstner et al. 2023, arXiv:2304.13960",
         (
             Check("transformer/adam", "transformer/momentum", "end", "test/loss"),
-            Check("transformer/adam", "transformer/momentum", "end", "test/loss", beyond=("lstm/adam", "lstm/momentum")),
+            Check(
+                "transformer/adam", "transformer/momentum", "end", "test/loss", beyond=("lstm/adam", "lstm/momentum")
+            ),
         ),
     ),
     *(

@@ -22,13 +22,13 @@ def every_nth(tests, every, seed):
 
     Args:
         tests: the test of each case.
-        every: of a test with more cases than that, one in that many is kept.
+        every: one in that many cases of a test is kept, and at least one.
         seed: with the test it tells which case is the first.
     """
     cases, seen = Counter(tests), Counter()
     for test in tests:
-        first = crc32(f"{test} {seed}".encode()) % every
-        yield cases[test] <= every or seen[test] % every == first
+        first = crc32(f"{test} {seed}".encode()) % min(every, cases[test])
+        yield seen[test] % every == first
         seen[test] += 1
 
 
