@@ -98,8 +98,11 @@ def check_folder(folder: Path, typed: str) -> None:
     """Check before any run that a comparison can be written into a folder.
 
     Raises:
-        ConfigError: for a file, and for a folder without the permission to write.
+        ConfigError: for a file, for a folder without the permission to write, and for a path that Hydra cannot hold.
     """
+    if "${" in str(folder):
+        rule = f"Hydra replaces ${{...}} in {folder}; choose a folder without ${{ in its path"
+        raise ConfigError(wrong("--dir", typed, rule))
     parent = next(each for each in (folder, *folder.parents) if each.exists() or each.is_symlink())
     if not parent.is_dir():
         raise ConfigError(wrong("--dir", typed, f"{parent} is not a folder; write e.g. --dir compare"))

@@ -18,6 +18,12 @@ def test_folders_that_cannot_hold_a_comparison(tmp_path, monkeypatch):
         with pytest.raises(ConfigError, match="is not a folder; write e.g. --dir compare"):
             check_folder(tmp_path / path, path)
     check_folder(tmp_path / "new/below", "new/below")
+    check_folder(tmp_path / "a $b {c}", "a $b {c}")
+    for path in ("a ${b}", "${b}/below"):
+        with pytest.raises(ConfigError) as error:
+            check_folder(tmp_path / path, path)
+        rule = f"Hydra replaces ${{...}} in {tmp_path / path}; choose a folder without ${{ in its path"
+        assert str(error.value) == f"--dir={path!r}: {rule}"
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
     with pytest.raises(ConfigError, match="cannot be written; choose another folder"):
         check_folder(tmp_path / "new", "new")
