@@ -62,6 +62,7 @@ class ComparisonPlan:
         command: the words that made the plan.
         version: of lit-optim.
         config: SHA-256 of the app's own config, as its files have it; '' where an older version made the plan.
+        script_hash: SHA-256 of the script's text; '' likewise.
     """
 
     script: str
@@ -82,6 +83,7 @@ class ComparisonPlan:
     config: str = ""
     format: int = FORMAT
     test_mode: str = ""
+    script_hash: str = ""
 
     @property
     def score_metric(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -56,22 +57,28 @@ class ComparedApp:
     def config(self) -> dict[str, Any]:
         """The app's own config, with the overrides that do not depend on the optimizer."""
         with _one_setting():
-            return app_config(self.app.folder, self.app.name, self._of_the_app).values
+            return app_config(self.app.folder, self.app.name, self.own_overrides).values
 
     @cached_property
     def hydra(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The choices of the config groups, and the settings of the launcher."""
         with _one_setting():
-            return app_hydra(self.app.folder, self.app.name, self._of_the_app)
+            return app_hydra(self.app.folder, self.app.name, self.own_overrides)
 
     @property
     def config_hash(self) -> str:
         """The SHA-256 of that config."""
         with _one_setting():
-            return config_hash(self.app.folder, self.app.name, self._of_the_app)
+            return config_hash(self.app.folder, self.app.name, self.own_overrides)
 
     @property
-    def _of_the_app(self) -> list[str]:
+    def script_hash(self) -> str:
+        """The SHA-256 of the script's text."""
+        return hashlib.sha256(self.script.read_text(encoding="utf-8").encode()).hexdigest()
+
+    @property
+    def own_overrides(self) -> list[str]:
+        """The overrides that hold with any optimizer, which compose the app where none has been chosen yet."""
         specs = re.compile(r"[+~]*(model\.)?(optimizer|optim_callbacks)\.")
         return [word for word in self.overrides if not specs.match(word)]
 

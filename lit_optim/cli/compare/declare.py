@@ -75,6 +75,7 @@ def declare(args: argparse.Namespace, app: ComparedApp, words: Sequence[str]) ->
         command=("lit-optim", "compare", *words, *typed_options(args)),
         version=lit_optim.__version__,
         config=app.config_hash,
+        script_hash=app.script_hash,
     )
 
 
@@ -208,8 +209,9 @@ def plan_differences(old: ComparisonPlan, new: ComparisonPlan, *, scored: bool) 
         >>> plan_differences(replace(old, config="1f"), replace(old, config="2e"), scored=True)
         ["the app's config files have changed since"]
     """
-    skipped = {*MAY_DIFFER, "config", "contenders", "seeds", *(() if scored else OF_SCORES)}
+    skipped = {*MAY_DIFFER, "config", "script_hash", "contenders", "seeds", *(() if scored else OF_SCORES)}
     problems = ["the app's config files have changed since"] if old.config not in ("", new.config) else []
+    problems += [f"{new.script}: has changed since"] if old.script_hash not in ("", new.script_hash) else []
     for name in (each.name for each in fields(ComparisonPlan) if each.name not in skipped):
         before, now = (comparable(name, getattr(plan, name)) for plan in (old, new))
         if before != now:

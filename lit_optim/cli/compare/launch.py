@@ -37,7 +37,7 @@ def run_jobs(
         script: of the app.
         folder: of the comparison, which this process has claimed.
         jobs: whose folders are emptied first.
-        overrides: of the app and Hydra that all jobs share, ``hydra/launcher=joblib`` among them.
+        overrides: which start the app without a job, ``hydra/launcher=joblib`` among them; each job has all of its own.
         on_poll: called about twice a second.
 
     Raises:

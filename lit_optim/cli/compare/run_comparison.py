@@ -46,7 +46,7 @@ def run_comparison(plan: ComparisonPlan, app: ComparedApp, folder: Path) -> list
                 replace(each, overrides=complete(each, app, contenders[each.contender], str(folder))) for each in jobs
             ]
             progress.begin(results, jobs)
-            run_jobs(app.script, folder, jobs, app.overrides, on_poll=progress.poll)
+            run_jobs(app.script, folder, jobs, app.own_overrides, on_poll=progress.poll)
 
 
 def start_problem(plan: ComparisonPlan, results: Sequence[RunResult], folder: Path) -> str:

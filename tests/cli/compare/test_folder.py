@@ -31,8 +31,9 @@ def test_folders_that_cannot_hold_a_comparison(tmp_path, monkeypatch):
 
 SGD = Contender("sgd", ("optimizer=sgd",), "lr log 1e-4..1")
 PLAN = ComparisonPlan(
-    "train.py", ("a=1", "hydra/launcher=basic"), (SGD,), "val/loss", "min", seeds=(2, 3), baseline="sgd"
-)
+    "train.py", ("a=1", "hydra/launcher=basic"), (SGD,), "val/loss", "min", seeds=(2, 3), baseline="sgd", config="1f",
+    script_hash="1f",
+)  # fmt: skip
 ADAM = replace(SGD, name="adam")
 
 
@@ -46,6 +47,8 @@ ADAM = replace(SGD, name="adam")
         ({"overrides": ("a=2",)}, 0.5, "overrides: a=1 in its plan, a=2 now"),
         ({"contenders": (ADAM,)}, 0.5, "optimizer=sgd: in its plan, and not named now"),
         ({"contenders": (replace(SGD, space="lr log 1e-4..2"),)}, 0.5, "sgd: space lr log 1e-4..1 in its plan, lr log"),
+        ({"script_hash": "2e"}, 0.5, "train.py: has changed since"),
+        ({"config": "2e", "script_hash": "1f"}, 0.5, "the app's config files have changed since"),
         ({"seeds": (2,)}, 0.5, "seeds: 2 in its plan, 1 now"),
         ({"budget": 5}, 0.5, "budget: 15 in its plan, 5 now"),
     ],
@@ -63,6 +66,14 @@ def test_a_folder_goes_on_with_the_same_comparison_alone(changed, score, message
         check_goes_on(new, tmp_path, done)
     assert "holds runs of another comparison; give another --dir" in error.value.problems[0]
     assert message in error.value.problems[1]
+
+
+@pytest.mark.parametrize(("old", "outcome"), [("", "finished"), ("1f", "crashed")])
+def test_a_changed_script_matters_once_a_run_has_trained_with_a_known_one(old, outcome, tmp_path):
+    """An older lit-optim wrote no hash; where all runs have failed, the script has been mended."""
+    done = [RunResult(Job("sgd", "trial", 0, 1, {"lr": 0.1}), outcome, 0.5, None)]
+    (tmp_path / "plan.json").write_text(as_json(replace(PLAN, script_hash=old)))
+    check_goes_on(replace(PLAN, script_hash="2e"), tmp_path, done)
 
 
 def test_the_runs_of_a_folder_are_read_as_its_own_plan_declares_them(tmp_path):

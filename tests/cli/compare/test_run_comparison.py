@@ -23,8 +23,9 @@ from lit_optim.study.results import read_results
 A, B, C = (Contender(name, (f"optimizer={name}",), "lr log 1e-4..1") for name in "abc")
 PLAN = ComparisonPlan("train.py", (), (A, B, C), "val/loss", "min", budget=5, seeds=(2, 3))
 APP = SimpleNamespace(
-    script=Path("train.py"), overrides=("data=small", "hydra/launcher=joblib"), prefix="", seed_key="seed", parallel=2
-)
+    script=Path("train.py"), overrides=("data=small", "optimizer.eps=1", "hydra/launcher=joblib"),
+    own_overrides=["data=small", "hydra/launcher=joblib"], prefix="", seed_key="seed", parallel=2, starts_once=True,
+)  # fmt: skip
 
 
 def write_run(folder, job, metrics, outcome="finished", error=""):
@@ -52,9 +53,9 @@ def launched(tmp_path, monkeypatch):
 
         def run_jobs(script, folder, jobs, overrides, *, on_poll):
             rounds.append([job.folder for job in jobs])
-            assert (script, overrides) == (APP.script, APP.overrides)
+            assert (script, overrides) == (APP.script, APP.own_overrides)
             for job in jobs:
-                assert job.overrides[0] == "data=small"  # none of Hydra's own
+                assert job.overrides[:3] == ("data=small", "optimizer.eps=1", f"optimizer={job.contender}")
                 found = behaviour.get(job.contender, {"val/loss": job.values["lr"]})
                 if isinstance(found, BaseException):
                     raise found

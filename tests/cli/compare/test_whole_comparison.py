@@ -45,8 +45,9 @@ def times_of(folder):
 
 @pytest.mark.slow
 def test_a_comparison_that_is_interrupted_goes_on_to_its_report(command, tmp_path):
-    words = ("optimizer=sgd,lookahead", *SHORT, "--budget", "3", "--seeds", "3", "--metric", "val/loss")
-    folder = tmp_path / "compare"
+    folder = tmp_path / """a "b", c={d} [1] %x $y it's"""
+    options = ("--budget", "3", "--seeds", "3", "--metric", "val/loss", "--dir", folder.name)
+    words = ("optimizer=sgd,lookahead", "optim_callbacks.record.diverged_above=1e6", *SHORT, *options)
     with command(*words) as first:
         while first.poll() is None and not [*folder.glob("runs/sgd/trial-01/record/metrics.csv")]:
             time.sleep(0.05)
@@ -70,6 +71,7 @@ def test_a_comparison_that_is_interrupted_goes_on_to_its_report(command, tmp_pat
         best = min(trials_of(results, name), key=lambda each: each.score)
         assert all(each.job.values == best.job.values for each in final_runs_of(results, name).values())
     assert all(each.record.run["seed"] == each.job.seed for each in results)
+    assert {each.record.run["diverged_above"] for each in results} == {1e6}  # a key that the app alone has not
     assert (folder / "report/index.html").exists()
     with (folder / "report/runs.csv").open(newline="") as file:
         scores = {row["folder"]: float(row["score"]) for row in csv.DictReader(file)}
