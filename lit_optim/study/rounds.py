@@ -52,6 +52,18 @@ def total_runs(plan: ComparisonPlan) -> int:
     return len(plan.contenders) * (plan.budget + len(plan.seeds))
 
 
+def count_rounds(plan: ComparisonPlan) -> int:
+    """Return how often jobs are launched in a comparison in which no contender fails.
+
+    Example:
+        >>> sgd = Contender("sgd", (), "")
+        >>> [count_rounds(ComparisonPlan("", (), (sgd,), "", "", budget=n, seeds=(2,))) for n in (1, 4, 5)]
+        [2, 3, 4]
+    """
+    beside_the_first = len(plan.contenders) * (plan.budget - plan.studies * last_fifth(plan)) > 1
+    return 1 + beside_the_first + (last_fifth(plan) > 0) + bool(plan.seeds)
+
+
 def last_fifth(plan: ComparisonPlan) -> int:
     """Return how many trials of each study are placed after the others are over.
 

@@ -90,6 +90,11 @@ class ComparedApp:
         jobs = given if isinstance(given, int) else 1
         return jobs if jobs > 0 else os.cpu_count() or 1
 
+    @property
+    def starts_once(self) -> bool:
+        """Whether the launcher runs one job after the other in the same processes, which then import once."""
+        return any(name in str(self.hydra[1].get("_target_")).lower() for name in ("basic", "joblib"))
+
     def group(self, name: str) -> str:
         """Return a config group as an override names it: ``optimizer``, ``optimizer@model.optimizer``."""
         return f"{name}@{self.prefix}{name}" if self.prefix else name

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lit_optim.cli.compare.app import CALLBACKS, ComparedApp
 from lit_optim.cli.compare.contenders import complete, quoted_path
 from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.results import OVER, RunResult
-from lit_optim.study.rounds import first_trials, total_runs
+from lit_optim.study.rounds import count_rounds, first_trials, total_runs
 
 PROBE_STEPS = 30
 PROBE_SECONDS = 600
+IMPORT_TIME = re.compile(r"import time: +(?:self \[us\]|(\d+)) \|.*\n?")  # what `python -X importtime` writes
 
 
 class Cost(NamedTuple):
@@ -47,25 +50,53 @@ def cost_of_runs(plan: ComparisonPlan, results: Sequence[RunResult], parallel: i
 
 def probe(plan: ComparisonPlan, app: ComparedApp) -> Cost:
     """Estimate the time of all runs from a few steps of the first one."""
-    contender = plan.contenders[0]
+    contender, began = plan.contenders[0], time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         job = first_trials(plan, contender)[0]
         words = [*complete(job, app, contender, folder), f"hydra.run.dir={quoted_path(f'{folder}/run')}"]
         words.append(f"++{app.prefix}{CALLBACKS}.record.stop_after={PROBE_STEPS}")
-        command = [sys.executable, str(app.script), *words]
+        command = [sys.executable, "-X", "importtime", str(app.script), *words]
         try:
             run = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
             record = json.loads((Path(folder) / job.folder / "record" / "run.json").read_text(encoding="utf-8"))
-            step = float(record["measured"]["step_seconds"]["median"])  # of a batch, in which all optimizers step
-            steps = int(record["total_steps"]) // max(1, len(record.get("optimizers", ())))
+            imports = sum(int(each or 0) for each in IMPORT_TIME.findall(run.stderr)) / 1e6
+            return cost_of_probe(plan, app, record, time.monotonic() - began, imports)
         except (OSError, ValueError, TypeError, KeyError):
-            said = (run.stderr.strip() or run.stdout.strip()).splitlines()
+            said = (IMPORT_TIME.sub("", run.stderr).strip() or run.stdout.strip()).splitlines()
             return Cost(None, f"{PROBE_STEPS} steps of {contender.name} failed: {said[-1] if said else 'no record'}")
         except subprocess.TimeoutExpired:
             return Cost(None, f"{PROBE_STEPS} steps of {contender.name} take more than {PROBE_SECONDS} s")
-    seconds = step * steps * total_runs(plan) / app.parallel
-    text = f"{step * 1000:.3g} ms a step of {contender.name}, {steps} steps a run; validation and the start of each run"
-    return Cost(seconds, f"{text} come on top")
+
+
+def cost_of_probe(
+    plan: ComparisonPlan, app: ComparedApp, record: Mapping[str, Any], seconds: float, imports: float
+) -> Cost:
+    """Estimate the time of all runs from that of a process which has stopped after a few steps.
+
+    Its imports are paid once for all runs of a round where the launcher keeps its processes, else by each run. What
+    else it does beside its steps - to compose, to load data, to build the model - each run does again.
+
+    Args:
+        plan: of the comparison.
+        app: whose launcher starts the runs.
+        record: of the run that was stopped.
+        seconds: that its process took.
+        imports: seconds of these that it spent on imports.
+
+    Raises:
+        ValueError: as TypeError and KeyError, for a record without the time of a step.
+    """
+    optimizers = max(1, len(record.get("optimizers", ())))
+    step = float(record["measured"]["step_seconds"]["median"])  # of a batch, in which all optimizers step
+    taken, steps = (int(record[key]) // optimizers for key in ("steps", "total_steps"))
+    around = max(0.0, seconds - imports - step * taken)
+    runs = total_runs(plan) / app.parallel
+    starts = count_rounds(plan) if app.starts_once else runs
+    often = "round" if app.starts_once else "run"
+    name = plan.contenders[0].name
+    text = f"estimated from {taken} steps of {name}: {step * 1000:.3g} ms a step, {steps} steps a run, "
+    text += f"{around:.2g} s around them, {imports:.2g} s of imports in each {often}; validation comes on top"
+    return Cost(runs * (step * steps + around) + starts * imports, text)
 
 
 def in_words(seconds: float) -> str:

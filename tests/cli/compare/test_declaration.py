@@ -1,6 +1,7 @@
 """What `lit-optim compare` declares from a command line and an app, and what it rejects before the first run."""
 
 import argparse
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -258,6 +259,41 @@ def test_the_hash_of_the_config_is_that_of_its_files(app):
     assert re.fullmatch("[0-9a-f]{64}", before.config)
     rewrite(CONFIG + "width: 16\nstarted: ${now:%f}\n")
     assert app("optimizer=sgd")[0].config != before.config
+
+
+def test_the_hash_of_the_script_is_that_of_its_text(app):
+    before, _ = app("optimizer=sgd")
+    assert before.script_hash == hashlib.sha256(SCRIPT.encode()).hexdigest()
+    Path("train.py").write_bytes(SCRIPT.replace("\n", "\r\n").encode())  # as git writes it on Windows
+    assert app("optimizer=sgd")[0].script_hash == before.script_hash
+    Path("train.py").write_text(SCRIPT + "x = 1\n")
+    assert app("optimizer=sgd")[0].script_hash != before.script_hash
+
+
+OWN_KEYS = ["optimizer.momentum=0.8", "optim_callbacks.record.diverged_above=1e6", "trainer.max_epochs=1"]
+
+
+def test_keys_of_an_optimizer_and_of_the_record_are_not_words_without_one(app):
+    spaces = ("--space", "momentum: lr log 1e-3..1", "--space", "nesterov: lr log 1e-3..1")
+    plan, found = app("optimizer=momentum,nesterov", *OWN_KEYS, "hydra/launcher=basic", *spaces)
+    assert found.own_overrides == ["trainer.max_epochs=1", "hydra/launcher=basic"]
+    for index in (0, 1):
+        words = overrides_of(plan, found, index, values={"lr": 0.1})
+        assert [*words[:3]] == OWN_KEYS
+        assert words[3].startswith("optimizer=")
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("hydra._internal.core_plugins.basic_launcher.BasicLauncher", True),
+        ("hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher", True),
+        ("hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher", False),
+    ],
+)
+def test_which_launcher_keeps_its_processes(target, expected, app):
+    _, found = app("optimizer=sgd", "hydra/launcher=basic", f"hydra.launcher._target_={target}")
+    assert found.starts_once == expected
 
 
 def test_a_second_comparison_in_the_same_folder_removes_nothing(app, tmp_path):

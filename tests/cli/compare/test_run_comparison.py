@@ -156,18 +156,56 @@ def test_the_cost_of_what_is_left(launched, tmp_path):
     assert cost_of_runs(PLAN, read_results(tmp_path, PLAN), 2).source.startswith("from 14 finished runs")
 
 
-@pytest.mark.parametrize(("optimizers", "seconds"), [(["Adam"], 1050.0), (["Adam", "SGD"], 525.0)])
-def test_the_cost_by_a_few_steps(optimizers, seconds, monkeypatch):
-    """21 runs, 2 at a time, of 200 steps: in a batch, which takes 0.5 s, every optimizer takes one."""
+@pytest.fixture
+def probed(monkeypatch):
+    """A process of 10 s, of which 2.5 s are imports and 3 s are 6 steps of 0.5 s, out of 200."""
 
     def fake(command, **_):
+        now[0] += 10.0
         folder = Path(next(word for word in command if ".record.folder=" in word).partition("=")[2])
         folder.mkdir(parents=True)
-        run = {"measured": {"step_seconds": {"median": 0.5}}, "total_steps": 200, "optimizers": optimizers}
-        (folder / "run.json").write_text(json.dumps(run))
+        count = len(record.get("optimizers", [1]))
+        run = {"measured": {"step_seconds": {"median": 0.5}}, "steps": 6 * count, "total_steps": 200 * count}
+        (folder / "run.json").write_text(json.dumps({**run, **record}))
+        return SimpleNamespace(stderr=f"{errors[0]}{IMPORTS}", stdout="of the app")
 
+    now, record, errors = [100.0], dict[str, object](), [""]
     monkeypatch.setattr("subprocess.run", fake)
-    assert probe(PLAN, APP).seconds == seconds
+    monkeypatch.setattr("lit_optim.cli.compare.cost.time", SimpleNamespace(monotonic=lambda: now[0]))
+    return record, errors
+
+
+IMPORTS = """import time: self [us] | cumulative | imported package
+import time:    500000 |     500000 |   torch
+import time:   2000000 |    2500000 | lightning
+"""
+
+
+@pytest.mark.parametrize("optimizers", [["Adam"], ["Adam", "SGD"]])
+@pytest.mark.parametrize(
+    ("starts_once", "seconds"),
+    [
+        (True, 1097.25 + 4 * 2.5),  # 21 runs, 2 at a time, of 200 steps in 100 s and 4.5 s around them, in 4 rounds
+        (False, 1123.5),  # 21 runs of 107 s
+    ],
+)
+def test_the_cost_by_a_few_steps(starts_once, seconds, optimizers, probed):
+    """In a batch, which takes 0.5 s, every optimizer takes one step; 10 s - 2.5 s - 6 * 0.5 s = 4.5 s remain."""
+    record, errors = probed
+    record["optimizers"], errors[0] = optimizers, "a bar without an end of its line"
+    cost = probe(PLAN, SimpleNamespace(**{**vars(APP), "starts_once": starts_once}))
+    assert cost.seconds == seconds
+    assert cost.source == (
+        "estimated from 6 steps of a: 500 ms a step, 200 steps a run, 4.5 s around them, "
+        f"2.5 s of imports in each {'round' if starts_once else 'run'}; validation comes on top"
+    )
+
+
+@pytest.mark.parametrize(("error", "said"), [("no data\n", "no data"), ("", "of the app")])
+def test_a_few_steps_that_fail_are_no_cost(error, said, probed):
+    record, errors = probed
+    record["measured"], errors[0] = {}, error
+    assert probe(PLAN, APP) == (None, f"30 steps of a failed: {said}")
 
 
 @pytest.mark.parametrize("ends", [ConfigError("the metric is not logged"), KeyboardInterrupt()])
