@@ -95,7 +95,7 @@ def cost_of_probe(
     often = "round" if app.starts_once else "run"
     name = plan.contenders[0].name
     text = f"estimated from {taken} steps of {name}: {step * 1000:.3g} ms a step, {steps} steps a run, "
-    text += f"{around:.2g} s around them, {imports:.2g} s of imports in each {often}; validation comes on top"
+    text += f"{around:.1f} s around them, {imports:.1f} s of imports in each {often}; validation comes on top"
     return Cost(runs * (step * steps + around) + starts * imports, text)
 
 

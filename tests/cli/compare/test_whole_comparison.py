@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -83,5 +84,7 @@ def test_a_dry_run_starts_no_run_of_the_comparison(command, tmp_path):
     out, _ = command("optimizer=sgd,adamw", *SHORT, "--dry-run", "--json").communicate(timeout=120)
     found = json.loads(out)
     assert (found["runs"], found["parallel"]) == (40, 1)
-    assert found["cost"]["seconds"] > 0, found["cost"]["source"]
+    source = found["cost"]["source"]
+    around, imports = (float(re.search(rf"([\d.]+) s {word}", source)[1]) for word in ("around", "of imports"))
+    assert found["cost"]["seconds"] > 39 * around + 3 * imports > 0, source  # 40 runs in 4 rounds
     assert not (tmp_path / "compare").exists()
