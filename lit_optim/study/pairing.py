@@ -1,9 +1,11 @@
-"""Tell whether runs of one seed are paired: the same first weights, the same order of data."""
+"""Tell whether runs of one seed are paired, by first weights and order of data, and those of other seeds differ."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from lit_optim.study.results import RunResult
 
 WHAT = {"parameters": "initial weights", "batch": "first training batch"}
 REMEDY = {
@@ -39,6 +41,36 @@ def why_not_paired(runs: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[
                 )
                 break  # other weights have often drawn other batches
     return found
+
+
+def repeated_seeds(runs: Mapping[int, RunResult]) -> dict[int, int]:
+    """Return the seeds with which an app has trained the run of an earlier seed once more, each with that seed.
+
+    Runs are the same if they began with the same weights and the same batch, and the app has set one seed for both or
+    they have logged the same values. Weights alone do not tell: fine-tuning begins with the same ones on purpose. Nor
+    does the start: dropout may differ after it.
+
+    Args:
+        runs: final runs of one optimizer, by the seed that each was to have.
+    """
+    found: dict[int, int] = {}
+    for seed, run in runs.items():
+        first = next((s for s in runs if s == seed or (s not in found and _is_same_run(runs[s], run))), seed)
+        if first != seed:
+            found[seed] = first
+    return found
+
+
+def _is_same_run(one: RunResult, other: RunResult) -> bool:
+    (seed, start, values), (other_seed, other_start, other_values) = map(_facts, (one, other))
+    same_seed, same_values = seed == other_seed, values == other_values
+    return start == other_start and ((seed is not None and same_seed) or (None not in start and same_values))
+
+
+def _facts(each: RunResult) -> tuple[int | None, list[int | None], list[tuple[int, str, float]]]:
+    run, rows = (each.record.run, each.record.metrics) if each.record else ({}, ())
+    start = run.get("start") or {}
+    return run.get("seed"), [start.get(key) for key in WHAT], [(row.step, row.name, row.value) for row in rows]
 
 
 def all_of(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lit_optim.study.search_space import Dimension, SearchSpace
 
+FEWEST_VALUES = 3  # of which a best one may be enclosed
 DECADE = 10 * (1 + 1e-3)  # values are rounded to four digits
 
 
@@ -89,13 +90,43 @@ def why_not_tuned(space: SearchSpace, results: Sequence[TrialResult], mode: str)
     if best is None:
         return f"not tuned: none of {len(results)} trials has finished with a finite score"
     tried = {result.values[first.key] for result in results}
-    if len(tried) < 3:
+    if len(tried) < FEWEST_VALUES:
         return f"not tuned: {len(tried)} {'value' if len(tried) == 1 else 'values'} of {first.key} tried"
     value = results[best].values[first.key]
     if not edge_of_best(first, results, mode):
         return _gap(first, value, tried)
     place = "highest" if value == max(tried) else "lowest"
     return f"not tuned: the best {first.key}, {value:g}, is the {place} of {len(tried)} that were tried"
+
+
+def best_at_ends(space: SearchSpace, tried: Sequence[Mapping[str, float]], best: int) -> list[str]:
+    """Return the keys after the first whose best value is the outermost one and lies at an end of its range.
+
+    Such an optimizer does not count as not tuned. Trials cover these keys at random, and of a key without influence
+    the best trial has the outermost of n values in 2 of n studies: of 5 in 40 %. So the value must be nearer to the
+    end than half the spacing of n values, 1 / (2 n) of the range: without influence in about 1 of n studies.
+
+    Args:
+        space: of the trials.
+        tried: the values of each trial.
+        best: the number of the best one.
+
+    Example:
+        >>> space = SearchSpace((Dimension("lr", 0.1, 1.0), Dimension("decay", 0.0, 1.0)))
+        >>> tried = [{"lr": 0.1, "decay": decay} for decay in (0.1, 0.5, 0.9)]
+        >>> best_at_ends(space, tried, 2), best_at_ends(space, tried, 1)
+        (['decay'], [])
+    """
+    found = []
+    for each in (e for e in space.dimensions[1:] if not e.choices and all(e.key in values for values in tried)):
+        given = [1 - values[each.key] if each.complement else values[each.key] for values in tried]
+        if len({*given}) < FEWEST_VALUES or (each.log and min(given) <= 0):
+            continue
+        low, high, value = map(math.log if each.log else float, (each.low, each.high, given[best]))
+        near = (high - low) / (2 * len({*given}))
+        if given[best] in (min(given), max(given)) and not low + near <= value <= high - near:
+            found.append(each.key)
+    return found
 
 
 def _gap(dimension: Dimension, best: float, tried: Collection[float]) -> str:

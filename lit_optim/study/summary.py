@@ -72,6 +72,7 @@ class RunSummary:
         steps_to_target: until the curve first reached the target; inf where it missed it.
         seconds_to_target: measured.
         groups: the param groups, as run.json has them; () where it has none.
+        repeats: the seed of the final run that this one has repeated; None for a run of its own.
     """
 
     folder: str
@@ -98,6 +99,7 @@ class RunSummary:
     steps_to_target: float
     seconds_to_target: float
     groups: tuple[Mapping[str, Any], ...]
+    repeats: int | None = None
 
     @property
     def failed(self) -> bool:
@@ -121,27 +123,25 @@ class ContenderSummary:
         missing_seeds: whose final runs are not over yet.
         best_trial: number of the selected trial in `trials`; None where none has finished.
         best_values: of the final runs, by the keys of the space.
+        at_ends: keys beside the first whose best value lies at an end of their range, see `best_at_ends`.
         why_not_tuned: in words; '' where it is tuned, or where nothing is known of its tuning.
         failure: in words why it is last: a final run, or all trials, diverged or crashed; '' for a sound one.
-        mean: of the scores of the final runs that finished, with the 95 % t interval; nan and infinite ends where
-            there are none, infinite ends of one run.
-        iqm: interquartile mean of the same, with its 95 % t interval (winsorized variance).
-        band: mean curve of the metric over the final runs that finished.
+        mean: of the scores of the final runs that finished and repeat no other; infinite ends of one run, nan of none.
+        iqm: interquartile mean of the same; both with 95 % t intervals, that of the IQM with winsorized variance.
+        band: mean curve of the metric over the same runs.
         steps_to_target: median over the final runs, inf for those that missed the target; nan where there are none.
         seconds_to_target: the same in seconds; measured.
         steps_of_studies: median over the studies of the steps to target of the fastest trial (AlgoPerf's score).
         sensitivity_key: first key of the space: the one that the next two go over; '' where there are no trials.
         sensitivity: (value, score, outcome) of each trial, sorted by value; the score of a failed one is nan.
-        mean_loss_of_lr: how much worse a trial is on average than the best one, in units of the metric; nan where no
-            trial has finished.
+        mean_loss_of_lr: how much worse than the best a trial is on average, in units of the metric; nan without one.
         best_of: expected best score of k trials, for k = 1, 2, ...; () where no trial has finished.
         step_seconds: median of those of the final runs, else of the trials; nan where unknown; measured.
         peak_memory: bytes, the highest of the same runs; 0 where unknown; measured.
         state_bytes: of the optimizer's state; 0 where unknown.
         tuning_runs: trials that are over.
         tuning_seconds: of training in all of them; measured.
-        model: the final run whose `driven`, `groups` and `losses` stand for the contender; else its best trial; None
-            where there is no record.
+        model: the final run, else the best trial, whose `driven`, `groups` and `losses` stand for all; None without.
     """
 
     name: str
@@ -155,6 +155,7 @@ class ContenderSummary:
     missing_seeds: tuple[int, ...]
     best_trial: int | None
     best_values: Mapping[str, float]
+    at_ends: tuple[str, ...]
     why_not_tuned: str
     failure: str
     mean: Interval
@@ -217,8 +218,7 @@ class Summary:
         studies: into how many they are divided.
         baseline: the contender whose best values are the target.
         target: median over the final runs of the baseline of the best value of each; nan where there is none.
-        worst: the score that counts for a trial that failed, in `best_of` and `mean_loss_of_lr`: the worst that a
-            finished trial of any contender has logged first or last; nan where there is none.
+        worst: what a failed trial counts as: the worst score that a finished one has logged first or last; else nan.
         contenders: in order of rank, failed ones last.
         comparisons: of every pair, in the order of the contenders.
         sentences: what can be said, the answer first; each complete.

@@ -1,11 +1,12 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lit_optim.study.search_space import Dimension, SearchSpace
-from lit_optim.study.selection import TrialResult, best_trial, edge_of_best, losses, why_not_tuned
+from lit_optim.study.selection import TrialResult, best_at_ends, best_trial, edge_of_best, losses, why_not_tuned
 from lit_optim.study.trial_values import beyond_edge, grid_trials, quasi_random_trials
 
 LR = Dimension("lr", 1e-3, 1e-1, log=True)
@@ -121,3 +122,44 @@ def test_a_planted_optimum_outside_of_the_grid_is_found_by_extension(trials_of, 
 def test_a_best_value_with_a_gap_beside_it_is_not_tuned(tried, why):
     results = [TrialResult({"lr": lr}, abs(math.log10(lr / 0.1)), "finished" if lr < 1 else "diverged") for lr in tried]
     assert why_not_tuned(SPACE, results, "min") == why
+
+
+DECAY = Dimension("decay", 1e-4, 1.0, log=True)  # of 4 decades
+MOMENTUM = Dimension("momentum", 0.01, 1.0, log=True, complement=True)
+FIVE = (1e-3, 1e-2, 0.03, 0.1)  # and a best one: half the spacing of 5 values is 0.4 decades, 10^-0.4 = 0.398
+
+
+@pytest.mark.parametrize(
+    ("dimension", "values", "marked"),
+    [
+        (DECAY, (1.0, *FIVE), True),
+        (DECAY, (0.40, *FIVE), True),
+        (DECAY, (0.39, *FIVE), False),  # the outermost one, as in 2 of 5 studies by chance
+        (DECAY, (0.41, 0.5, *FIVE[1:]), False),  # enclosed
+        (DECAY, (2.0, *FIVE), True),  # beyond the range
+        (DECAY, (2.51e-4, *FIVE), True),
+        (DECAY, (2.52e-4, *FIVE), False),
+        (DECAY, (1.0, 1e-4), False),  # of two values each is the outermost one
+        (DECAY, (1.0, 0.0, 0.5), False),  # no logarithm
+        (replace(DECAY, log=False), (0.91, *FIVE), True),  # half a spacing: 0.1
+        (replace(DECAY, log=False), (0.89, *FIVE), False),
+        (MOMENTUM, (0.985, 0.5, 0.6, 0.7, 0.8), True),  # 1 - 0.985 < 0.01 10^0.2 = 0.0158
+        (MOMENTUM, (0.984, 0.5, 0.6, 0.7), True),  # of 4 values: 0.01 10^0.25 = 0.0178
+        (MOMENTUM, (0.984, 0.5, 0.6, 0.7, 0.8), False),
+        (Dimension("k", choices=(5, 10, 15)), (5, 10, 15), False),
+    ],
+)
+def test_a_best_value_at_an_end_of_its_range(dimension, values, marked):
+    tried = [{"lr": 0.1, dimension.key: value} for value in values]
+    assert best_at_ends(SearchSpace((LR, dimension)), tried, 0) == [dimension.key] * marked
+    assert best_at_ends(SearchSpace((dimension, LR)), tried, 0) == []  # the first key has a rule of its own
+    assert best_at_ends(SearchSpace((LR, dimension)), [*tried, {"lr": 0.1}], 0) == []
+
+
+@pytest.mark.parametrize(("count", "most"), [(5, 0.25), (15, 0.1)])
+def test_a_key_without_influence_is_seldom_marked(count, most):
+    """In about 1 of `count` studies, where any trial may be the best."""
+    space = SearchSpace((LR, DECAY, Dimension("betas[0]", 0.02, 0.5, log=True, complement=True)))
+    studies = [quasi_random_trials(space, count, study) for study in range(40)]
+    found = [key for tried in studies for best in range(count) for key in best_at_ends(space, tried, best)]
+    assert 0 < len(found) / (2 * 40 * count) < most

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from lit_optim.cli.rendering import Table
 from lit_optim.cli.report.tables import provenance_rows
 from lit_optim.study.intervals import Interval
-from lit_optim.study.summarize.words import marked, values_words, with_interval
+from lit_optim.study.summarize.words import best_values_words, marked, values_words, with_interval
 from lit_optim.study.summary import ContenderSummary, RunSummary, Summary
 
 SPECIAL = re.compile(  # code; or what would be an emphasis, a cell, a tag, a link or an entity
@@ -52,7 +52,7 @@ def result_table(summary: Summary) -> Table:
                 *shown,
                 seeds,
                 cell_number(each.steps_to_target),
-                values_words(each.best_values),
+                best_values_words(each),
             ]
         )
     return Table(["", "optimizer", *scores, "seeds", "steps to target", "tuned values"], rows)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from lit_optim.study.intervals import IQM, Interval, trimmed_interval
 from lit_optim.study.plan import ComparisonPlan, Contender
 from lit_optim.study.search_space import Dimension, SearchSpace, parse_search_space
-from lit_optim.study.selection import TrialResult, best_trial, why_not_tuned
+from lit_optim.study.selection import TrialResult, best_at_ends, best_trial, why_not_tuned
 from lit_optim.study.summary import Band, ContenderSummary, RunSummary
 from lit_optim.study.targets import median_of_fastest
 from lit_optim.study.tuning_cost import expected_best_of, lr_sensitivity
@@ -47,7 +47,8 @@ def summarize_contender(
     first = _first_dimension(given, trials)
     key = first.key if first else ""
     tried = sorted((run.values[key], run.score, run.outcome) for run in trials if key)
-    scores = [run.score for run in finals if not run.failed]
+    sound_finals = [run for run in finals if not run.failed and run.repeats is None]
+    scores = [run.score for run in sound_finals]
     sound = best is not None and math.isfinite(worst)
     shown = finals or trials
     times = [run.step_seconds for run in shown if math.isfinite(run.step_seconds)]
@@ -66,11 +67,12 @@ def summarize_contender(
         missing_seeds=tuple(seed for seed in plan.seeds if seed not in {run.seed for run in finals}),
         best_trial=best,
         best_values=dict(trials[best].values) if best is not None else {},
+        at_ends=tuple(_at_ends(given, trials, best)),
         why_not_tuned=why_not_tuned(SearchSpace((first,)), results, plan.mode) if first else "",
         failure=_failure(trials, finals, plan),
         mean=_interval(scores, 0.0, resolution),
         iqm=_interval(scores, IQM, resolution),
-        band=_band([run for run in finals if not run.failed]),
+        band=_band(sound_finals),
         steps_to_target=statistics.median([run.steps_to_target for run in finals] or [math.nan]),
         seconds_to_target=statistics.median([run.seconds_to_target for run in finals] or [math.nan]),
         steps_of_studies=median_of_fastest(studies) if studies else math.nan,
@@ -93,6 +95,11 @@ def _first_dimension(given: Contender, trials: Sequence[RunSummary]) -> Dimensio
         return None
     dimensions = parse_search_space(given.space, f"{given.name}: space").dimensions
     return next((each for each in dimensions if all(each.key in run.values for run in trials)), None)
+
+
+def _at_ends(given: Contender, trials: Sequence[RunSummary], best: int | None) -> list[str]:
+    space = parse_search_space(given.space) if given.space and best is not None else SearchSpace(())
+    return best_at_ends(space, [run.values for run in trials], best or 0)
 
 
 def _interval(scores: Sequence[float], trim: float, resolution: float) -> Interval:
@@ -119,17 +126,22 @@ def _listed(values: object, count: int) -> list[float]:
 
 def _failure(trials: Sequence[RunSummary], finals: Sequence[RunSummary], plan: ComparisonPlan) -> str:
     if trials and all(run.failed for run in trials):
-        return f"all {len(trials)} trials {_how(trials, plan.metric)}" if len(trials) > 1 else _how(trials, plan.metric)
+        which = f"all {len(trials)} trials" if len(trials) > 1 else "its trial"
+        return f"{which} {_how(trials, plan.metric)}{_reason(trials)}"
     failed = [run for run in finals if run.failed]
     if not failed:
         return ""
     seeds = ", ".join(str(run.seed) for run in failed)
     which = f"seed{'s' if len(failed) > 1 else ''} {seeds}"
-    return f"{len(failed)} of {len(finals)} final runs {_how(failed, plan.score_metric)} ({which})"
+    return f"{len(failed)} of {len(finals)} final runs {_how(failed, plan.score_metric)} ({which}){_reason(failed)}"
 
 
 def _how(runs: Sequence[RunSummary], metric: str) -> str:
-    """Say how runs failed, with the first error."""
-    found = sorted({f"have no finite {metric}" if run.outcome == "finished" else run.outcome for run in runs})
-    error = next((run.error for run in runs if run.outcome == "crashed" and run.error), "")
-    return " or ".join(found) + (f": {error}" if error else "")
+    none = f"{'has' if len(runs) == 1 else 'have'} no finite {metric}"
+    return " or ".join(sorted({none if run.outcome == "finished" else run.outcome for run in runs}))
+
+
+def _reason(runs: Sequence[RunSummary]) -> str:
+    """Return one recorded reason: the first error, else why the first run diverged."""
+    errors = [run.error for run in sorted(runs, key=lambda run: run.outcome != "crashed") if run.error]
+    return f": {errors[0]}" if errors else ""

@@ -12,7 +12,7 @@ from lit_optim.study.intervals import student_t
 from lit_optim.study.plan import ComparisonPlan
 from lit_optim.study.ranking import FEWEST_SEEDS, Comparison
 from lit_optim.study.search_space import Dimension, SearchSpace, parse_search_space
-from lit_optim.study.selection import TrialResult, edge_of_best
+from lit_optim.study.selection import FEWEST_VALUES, TrialResult, edge_of_best
 from lit_optim.study.summarize.plain_records import RECORDS
 from lit_optim.study.summary import ContenderSummary
 from lit_optim.study.trial_values import beyond_edge
@@ -20,7 +20,6 @@ from lit_optim.study.trial_values import beyond_edge
 NORMAL, POWER = 2.33, 0.84  # quantiles of a two-sided test at 2 %, with a power of 80 %
 MOST_SEEDS = 100
 MOST_NOT_TRIED = 0.15  # share of a range between its edge and the value nearest to it
-FEWEST_TRIALS = 3  # of which a best one may be enclosed
 
 
 def seeds_needed(each: Comparison, seeds: int) -> float:
@@ -74,7 +73,7 @@ def next_steps(
         if first and first.verdict == "not distinguishable":
             chosen, words = _choice(ranked[0], ranked[1], first)
             yield words
-    fewest = min((len(each.finals) for each in contenders if not each.failure), default=0)
+    fewest = min((len(each.finals) for each in contenders if not each.failure), default=FEWEST_SEEDS)
     if plan.tier == RECORDS:
         yield "compare the optimizers with equal tuning: lit-optim compare train.py optimizer=..."
     elif fewest < FEWEST_SEEDS and not any(each.missing_seeds for each in contenders if not each.failure):
@@ -90,7 +89,7 @@ def _wider(each: ContenderSummary, mode: str) -> str:
     dimensions = parse_search_space(each.space).dimensions
     first = next(dimension for dimension in dimensions if dimension.key == each.sensitivity_key)
     results = [TrialResult(run.values, run.score, run.outcome) for run in each.trials]
-    if len(results) < FEWEST_TRIALS:
+    if len(results) < FEWEST_VALUES:
         return f"{each.name} is not tuned: give it more trials, --budget 15, with another --dir"
     side = edge_of_best(first, results, mode)
     if first.choices:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +15,9 @@ from lit_optim.study.record_files import RunRecord
 from lit_optim.study.results import OVER, RunResult
 
 RECORDS = "records"  # the tier of a plan that was never declared
+OF_SPEC = re.compile(r"~?(?:.*[.@/])?(?:optimizer|scheduler|param_groups|optim_callbacks)(?:[.@].*)?")
+OF_OUTPUT = re.compile(r"(?:.*\.)?(?:(?:out|output|save|log|run|default_root)_?(?:dir|folder|path)|dirpath|run_name)")
+MOST_LETTERS = 80  # of the overrides in a label
 
 
 def plan_of_records(
@@ -87,7 +92,10 @@ def _example(name: str) -> str:
 
 
 def labels_of(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name runs by their optimizer and the callbacks that others have not, and by what differs in the specs of these.
+    """Name runs by their optimizer and the callbacks that others have not, and by what differs from others.
+
+    That is what differs in the specs of one optimizer, and the overrides that not all runs have. Of these are left out
+    the seed, folders for output, and what the specs hold.
 
     Args:
         runs: the contents of ``run.json``.
@@ -105,13 +113,41 @@ def labels_of(runs: Sequence[Mapping[str, Any]]) -> list[str]:
         for run, own in zip(runs, callbacks, strict=True)
     ]
     values = [_flat(spec) for spec in specs]
-    return [f"{name}{_differing(name, own, names, values)}" for name, own in zip(names, values, strict=True)]
+    told = [f"{name}{_differing(name, own, names, values)}" for name, own in zip(names, values, strict=True)]
+    return [label + _short(words, label) for label, words in zip(told, _own_overrides(runs), strict=True)]
+
+
+def _own_overrides(runs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Return the overrides of each run that others have not, in alphabetical order."""
+    words = [run.get("hydra", {}).get("overrides", ()) for run in runs]
+    given = [{word.partition("=")[0]: word for word in (word.lstrip("+") for word in each)} for each in words]
+    seeds = [f"={run.get('seed')}" for run in runs]
+
+    def is_told(key: str) -> bool:
+        is_seed = all(each.get(key, key + seed) == key + seed for each, seed in zip(given, seeds, strict=True))
+        in_spec = OF_SPEC.fullmatch(key) and all(run.get("spec") for run in runs)
+        return bool(key == "seed" or (key.endswith("seed") and is_seed) or in_spec or OF_OUTPUT.fullmatch(key))
+
+    keys = sorted({key for each in given for key in each if len({other.get(key) for other in given}) > 1})
+    keys = [key for key in keys if not is_told(key)]
+    return [[each[key] for key in keys if key in each] for each in given]
+
+
+def _short(words: Sequence[str], label: str) -> str:
+    """Join what a label does not have; if it is long, a checksum stands for its end, so that labels stay different.
+
+    Example:
+        >>> _short(["net.width=8", "lr=0.1"], "Adam lr=0.1"), len(_short(["x" * 60] * 9, "Adam"))
+        (' net.width=8', 80)
+    """
+    text = "".join(f" {word}" for word in words if word not in label.split())
+    return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 9]}~{zlib.crc32(text.encode()):08x}"
 
 
 def _differing(name: str, own: Mapping[str, Any], names: Sequence[str], values: Sequence[Mapping[str, Any]]) -> str:
     """Return the values in which a run differs from others of its name."""
     alike = [other for other_name, other in zip(names, values, strict=True) if other_name == name]
-    differing = [key for key in own if len({json.dumps(other.get(key)) for other in alike}) > 1]
+    differing = [key for key in own if key and len({json.dumps(other.get(key)) for other in alike}) > 1]
     short = {key: key.removeprefix("optimizer.").removeprefix("optim_callbacks.") for key in differing}
     return "".join(f" {short[key]}={json.dumps(own[key])}" for key in differing)
 

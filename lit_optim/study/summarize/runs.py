@@ -18,13 +18,14 @@ def curve_of(result: RunResult, metric: str) -> tuple[Point, ...]:
     return tuple(Point(row.step, row.seconds, row.value) for row in rows if row.name == metric)
 
 
-def summarize_run(result: RunResult, plan: ComparisonPlan, target: float) -> RunSummary:
+def summarize_run(result: RunResult, plan: ComparisonPlan, target: float, repeats: int | None = None) -> RunSummary:
     """Summarize a run.
 
     Args:
         result: the run.
         plan: of its comparison.
         target: value of the metric that counts as reached; nan where there is none.
+        repeats: the seed of the final run that this one has repeated.
     """
     job, record = result.job, result.record
     run: dict[str, Any] = record.run if record else {}
@@ -62,6 +63,7 @@ def summarize_run(result: RunResult, plan: ComparisonPlan, target: float) -> Run
         steps_to_target=time_to_target(by_step, target, plan.mode),
         seconds_to_target=time_to_target(by_seconds, target, plan.mode),
         groups=tuple(run.get("groups", ())),
+        repeats=repeats,
     )
 
 

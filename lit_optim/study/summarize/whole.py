@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from lit_optim.study.intervals import resolution_of
+from lit_optim.study.pairing import REMEDY, all_of, repeated_seeds
 from lit_optim.study.plan import ComparisonPlan, as_json
 from lit_optim.study.ranking import Scores, compare_all, why_no_ranking
 from lit_optim.study.results import RunResult, final_runs_of, trials_of
@@ -37,16 +38,18 @@ def summarize(plan: ComparisonPlan, results: Sequence[RunResult], problems: Sequ
         'no ranking: no final run is over, and trials choose values, with one seed'
     """
     names = [each.name for each in plan.contenders]
-    target = _target(plan, final_runs_of(results, plan.baseline).values())
+    finals = {name: final_runs_of(results, name) for name in names}
+    repeats = {name: repeated_seeds(each) for name, each in finals.items()}
+    target = _target(plan, finals.get(plan.baseline, {}).values())
     runs = {
         name: (
             [summarize_run(each, plan, target) for each in trials_of(results, name)],
-            [summarize_run(each, plan, target) for each in final_runs_of(results, name).values()],
+            [summarize_run(each, plan, target, repeats[name].get(seed)) for seed, each in finals[name].items()],
         )
         for name in names
     }
     worst = worst_of_finished([run for trials, _ in runs.values() for run in trials], plan.mode)
-    resolution = resolution_of([run.score for run in finals] for _, finals in runs.values())
+    resolution = resolution_of([run.score for run in final] for _, final in runs.values())
     contenders = [summarize_contender(each, *runs[each.name], plan, worst, resolution) for each in plan.contenders]
     no_ranking = _no_ranking(plan, contenders)
     ordered = _in_order(contenders, plan, is_ranked=not no_ranking)
@@ -84,10 +87,12 @@ def _target(plan: ComparisonPlan, baseline: Iterable[RunResult]) -> float:
 
 
 def _scores(each: ContenderSummary) -> dict[int, float]:
-    return {run.seed: run.score for run in each.finals}
+    return {run.seed: run.score for run in each.finals if run.repeats is None}
 
 
 def _no_ranking(plan: ComparisonPlan, contenders: Sequence[ContenderSummary]) -> str:
+    if reason := _repeated(contenders):
+        return f"{reason}{'' if plan.tier == RECORDS else ', and compare with another --dir'}"
     if plan.tier == RECORDS:
         return "no ranking: no study was declared, so how often each optimizer was tuned is not known"
     trained = [each for each in contenders if each.finals or not each.failure]  # others have nothing to rank
@@ -101,6 +106,16 @@ def _no_ranking(plan: ComparisonPlan, contenders: Sequence[ContenderSummary]) ->
     if reason := why_no_ranking(scores, {each.name: len(each.trials) for each in trained}):
         return reason
     return "" if len(trained) > 1 else "no ranking: there are not two optimizers to compare"
+
+
+def _repeated(contenders: Sequence[ContenderSummary]) -> str:
+    """Say which seed has trained the run of another, and what to write instead; '' where every run is its own."""
+    again = {each.name: run for each in contenders for run in reversed(each.finals) if run.repeats is not None}
+    if not again:
+        return ""
+    first = next(iter(again.values()))
+    same = f"seed {first.seed} trained the run of seed {first.repeats} again, of {all_of([*again])}"
+    return f"no ranking: the seed changes nothing: {same}; {REMEDY['batch']}"
 
 
 def _in_order(

@@ -42,6 +42,12 @@ def values_words(values: Mapping[str, float]) -> str:
     return ", ".join(f"{key}={value:g}" for key, value in values.items())
 
 
+def best_values_words(each: ContenderSummary) -> str:
+    """Write the best values, marked where they lie at an end of their range."""
+    words = {key: values_words({key: value}) for key, value in each.best_values.items()}
+    return ", ".join(f"{text} (at an end of its range)" if k in each.at_ends else text for k, text in words.items())
+
+
 def marked(each: ContenderSummary) -> str:
     """Return the name of a contender, marked where it is not tuned."""
     return f"{each.name} (not tuned)" if each.why_not_tuned and each.best_trial is not None else each.name

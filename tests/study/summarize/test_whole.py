@@ -4,16 +4,21 @@ import itertools
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from _support.fake_comparison import Fake, write_comparison
+from lit_optim.cli.report.markdown import result_table
+from lit_optim.cli.report.page.tables import tuning_table
 from lit_optim.errors import ConfigError
 from lit_optim.study.plan import ComparisonPlan, Contender, Job, read_plan
+from lit_optim.study.record_files import RunRecord
 from lit_optim.study.results import RunResult, read_results
 from lit_optim.study.summarize import join_studies, summarize
 from lit_optim.study.summarize.joined import Study
+from lit_optim.study.summarize.words import best_values_words
 
 SEEDS = (11, 12, 13, 14, 15)
 LRS = (1e-4, 1e-3, 1e-2)
@@ -221,7 +226,7 @@ def test_a_metric_that_some_runs_did_not_log(tmp_path):
     file.write_text(file.read_text().replace("val/acc", "val/f1"))
     found = summary_of(folder)
     assert "a: 1 runs finished without a finite val/acc, the first is runs/a/seed-0" in found.warnings
-    assert found.contenders[-1].failure == "1 of 5 final runs have no finite val/acc (seed 101)"
+    assert found.contenders[-1].failure == "1 of 5 final runs has no finite val/acc (seed 101)"
 
 
 def test_what_a_run_did_not_log_is_the_metric_of_its_kind(tmp_path):
@@ -262,3 +267,56 @@ def test_one_whose_final_runs_are_not_there_is_before_one_that_failed():
     results = [*runs(bad=(1, 2, math.nan, 4, 5), a=range(5)), *trials("later"), *trials("dead", outcome="diverged")]
     found = summarize(declared("dead", "bad", "later", "a"), results)
     assert [each.name for each in found.contenders] == ["a", "later", "bad", "dead"]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "failure"),
+    [
+        (["finished"], "its trial has no finite val/acc"),
+        (["finished"] * 3, "all 3 trials have no finite val/acc"),
+        (["diverged"], "its trial diverged: step 3: the loss is nan"),
+        (
+            ["finished", "diverged", "diverged"],
+            "all 3 trials diverged or have no finite val/acc: step 4: the loss is nan",
+        ),
+        (["diverged", "crashed"], "all 2 trials crashed or diverged: out of memory"),
+    ],
+)
+def test_why_no_trial_has_a_score(outcomes, failure):
+    def trial(number, outcome):
+        divergence = {"step": 3 + number, "reason": "the loss is nan"}
+        record = RunRecord(Path(), {"outcome": outcome, "divergence": divergence}, (), ())
+        job = Job("a", "trial", number, 1, {"lr": LRS[number]})
+        return RunResult(job, outcome, math.nan, record, "out of memory" if outcome == "crashed" else "")
+
+    found = summarize(declared("a", "b", seeds=()), [*map(trial, range(3), outcomes)])
+    assert f"a is not ranked: {failure}" in found.sentences
+
+
+def test_why_final_runs_failed():
+    results = runs(a=range(5), b=(1, math.nan, 3, math.nan, 5))
+    record = RunRecord(Path(), {"outcome": "diverged", "divergence": {"step": 9, "reason": "the loss is inf"}}, (), ())
+    results[-2] = results[-2]._replace(record=record)
+    found = summarize(declared("a", "b"), results)
+    assert found.contenders[-1].failure == "2 of 5 final runs diverged (seeds 12, 14): step 9: the loss is inf"
+
+
+def test_more_seeds_are_not_advised_where_no_trial_has_a_score():
+    found = summarize(declared("a", seeds=()), trials("a", (math.nan,) * 3))
+    assert found.sentences == (
+        "no ranking: no optimizer has trained",
+        "a is not ranked: all 3 trials have no finite val/acc",
+    )
+    assert found.next_steps == ()
+
+
+def test_a_best_value_at_an_end_of_its_range_is_marked_beside_it():
+    space = "lr log 1e-4..1e-2; decay linear 0..1"
+    tried = [each._replace(job=replace(each.job, values={**each.job.values, "decay": decay}))
+             for each, decay in zip(trials("a"), (0.1, 0.9, 0.5), strict=True)]  # fmt: skip
+    summary = summarize(declared("a", contenders=(Contender("a", (), space),), seeds=()), tried)
+    (found,) = summary.contenders
+    assert (found.at_ends, found.why_not_tuned) == (("decay",), "")
+    assert best_values_words(found) == "lr=0.001, decay=0.9 (at an end of its range)"
+    assert result_table(summary).rows[0][-1] == best_values_words(found)
+    assert best_values_words(found) in str(tuning_table(summary))

@@ -9,7 +9,7 @@ from typing import Any
 from lit_optim.cli.report.page.alts import interval_words
 from lit_optim.cli.report.page.markup import NONE, Markup, concat, figure_of, html_table, tag
 from lit_optim.study.ranking import Comparison
-from lit_optim.study.summarize.words import values_words
+from lit_optim.study.summarize.words import best_values_words, values_words
 from lit_optim.study.summary import ContenderSummary, RunSummary, Summary
 
 MB = 10**6
@@ -89,7 +89,7 @@ def tuning_table(summary: Summary) -> Markup:
     rows = [
         (
             each.name, concat((each.space, tag("div", each.source, class_="note") if each.source else "")),
-            values_words(each.best_values), figure_of(each.mean_loss_of_lr, 3), str(each.tuning_runs),
+            best_values_words(each), figure_of(each.mean_loss_of_lr, 3), str(each.tuning_runs),
             each.why_not_tuned or ("tuned" if each.tuning_runs else NONE),
         )
         for each in summary.contenders
