@@ -110,6 +110,7 @@ def swept(*words, seed=1, optimizer="Adam", **run):
             [swept("optimizer.lr=1", spec=None), swept("optimizer.lr=2", spec=None)],
             ["Adam optimizer.lr=1", "Adam optimizer.lr=2"],
         ),
+        ([swept("optimizer.lr=1", spec=None), swept()], ["Adam optimizer.lr=1", "Adam lr=0.1"]),
         (
             [swept("lr=0.1"), swept("lr=0.2", spec={"optimizer": {"lr": 0.2}})],  # optimizer.lr: ${lr}
             ["Adam lr=0.1", "Adam lr=0.2"],
