@@ -37,7 +37,7 @@ class Record(Callback):
     Args:
         folder: where to write; a relative one lies in the Trainer's ``default_root_dir``.
         every_n_steps: optimizer steps between two rows, at least 1.
-        diverged_above: a loss above this many times the first one, if that is positive, has diverged; above 1.
+        diverged_above: a loss above this many times the first one (below 1: as 1) has diverged; above 1, inf: no limit.
         stop_diverged: whether divergence ends the fit.
         stop_after: optimizer steps after which the fit ends, for an estimate of its time; 0: none.
 

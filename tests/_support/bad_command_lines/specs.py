@@ -134,7 +134,7 @@ PARAM_GROUPS = [
 
 CALLBACKS = [
     ("optim_callbacks=record optim_callbacks.record.every_n_steps=0", "optim_callbacks.record.every_n_steps=0: must be a whole number, at least 1"),
-    ("optim_callbacks=record optim_callbacks.record.diverged_above=1", "optim_callbacks.record.diverged_above=1.0: must be a number above 1"),
+    ("optim_callbacks=record optim_callbacks.record.diverged_above=1", "optim_callbacks.record.diverged_above=1.0: must be a number above 1; write e.g. 10, or inf for no limit"),
     ("+optim_callbacks.x=3", "optim_callbacks.x=3: not a callback"),
     ("optim_callbacks=schedule_report +optim_callbacks.schedule_report.x=3", "optim_callbacks.schedule_report.x=3: ScheduleReport has no argument 'x'"),
     ("optim_callbacks=schedule_report optim_callbacks.schedule_report._target_=torch.nn.Linear", "optim_callbacks.schedule_report._target_=torch.nn.Linear: not a lightning"),

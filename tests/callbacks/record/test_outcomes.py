@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from pathlib import Path
 
 import pytest
 from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint
@@ -10,9 +11,12 @@ from _support.net import BATCHES, fit, loader
 from _support.recorded_runs import At, Reference, Seeded, raising, recorded, rows, run_json, without_times
 from lit_optim import ConfigError
 from lit_optim.callbacks import Record
+from lit_optim.callbacks.record.outcome import reason_of_divergence
+from lit_optim.config.read.compose import compose_app
 from lit_optim.study.record_files import read_record
 
 TOTAL = 3 * BATCHES
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 
 class Grows(Seeded):
@@ -73,9 +77,62 @@ def test_a_loss_above_a_multiple_of_the_first_has_diverged_unless_it_comes_back(
     assert found["outcome"] == outcome
 
 
-def test_a_negative_loss_is_no_measure_of_it(tmp_path):
+def test_a_loss_that_stays_negative_has_not(tmp_path):
     fit(tmp_path, recorded(growing(-100.0, at=0), settings={"diverged_above": 2}))
     assert run_json(tmp_path)["outcome"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("first", "limit", "words"),
+    [
+        (2.0, 20.0, "times the first one, 2"),
+        (1.0, 10.0, "times the first one, 1"),
+        (0.5, 10.0, "(a first loss below 1 counts as 1)"),  # not 5
+        (6.686e-07, 10.0, "(a first loss below 1 counts as 1)"),
+        (0.0, 10.0, "(a first loss below 1 counts as 1)"),
+        (-0.25, 10.0, "(a first loss below 1 counts as 1)"),
+        (-3.0, 30.0, "times the size of the first one, -3"),
+    ],
+)
+def test_the_limit_of_a_first_loss(first, limit, words):
+    above = limit * 1.001
+    assert reason_of_divergence(above, first, 10) == f"the loss is {above:.4g}, more than 10 {words}"
+    assert [reason_of_divergence(loss, first, 10) for loss in (limit, 0.9 * limit, -9e9)] == [""] * 3
+    assert reason_of_divergence(math.inf, first, 10) == "the loss is inf"
+
+
+def test_what_has_no_limit():
+    assert [reason_of_divergence(3e38, first, math.inf) for first in (0.0, 2.0, -2.0, math.nan)] == [""] * 4
+    assert [reason_of_divergence(9e9, first, 10) for first in (math.nan, math.inf, -math.inf)] == [""] * 3
+    assert reason_of_divergence(math.nan, 2.0, math.inf) == "the loss is nan"
+
+
+class NearZero(Seeded):
+    """Begins near 0 and grows by design, as a loss of a policy with sparse rewards does; training is sound."""
+
+    size = 1e-6, 1.0
+
+    def loss(self, batch):
+        loss = super().loss(batch)
+        return loss * self.size[self.trainer.global_step > 0] if self.training else loss
+
+
+@pytest.mark.parametrize(
+    ("late", "above", "outcome", "steps"),
+    [(1.0, 10, "finished", TOTAL), (1e3, 10, "diverged", 5), (1e3, math.inf, "finished", TOTAL)],
+)
+@pytest.mark.filterwarnings("ignore:optim_callbacks.record.stop_diverged")
+def test_a_loss_that_begins_near_0_may_grow(tmp_path, late, above, outcome, steps):
+    settings = {"stop_diverged": True, "diverged_above": above}
+    module = recorded(type("Late", (NearZero,), {"size": (1e-6, late)}), settings=settings, optimizer="adamw")
+    _, run = fit(tmp_path, module)
+    assert (run_json(tmp_path)["outcome"], run.global_step) == (outcome, steps)
+
+
+def test_a_command_line_switches_the_limit_off():
+    words = ["optim_callbacks=record", "optim_callbacks.record.diverged_above=inf"]
+    record = compose_app("train", words, str(EXAMPLES / "conf"))["optim_callbacks"]["record"]
+    assert Record(diverged_above=record["diverged_above"]).diverged_above == math.inf
 
 
 def test_divergence_ends_a_fit_on_demand(tmp_path):
