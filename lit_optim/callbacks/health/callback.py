@@ -53,9 +53,10 @@ class Health(Callback):
 
     In every n-th optimizer step, and in the 2nd, 5th, 10th and 20th: the gradient's norm before and after clipping,
     update / weight, effective lr, cosine of update and descent, second moments below eps (`quantities`), and the steps
-    that a gradient scaler has skipped since. A warning comes once per kind and group, when two measured steps in a row
-    agree. Values go to the loggers as ``health/<quantity>/<group>``, the whole model's without a group; ``health.csv``
-    and, with matplotlib, ``health.png`` are written when a fit ends or fails, by rank 0.
+    that a gradient scaler has skipped since. A warning comes once per kind and group: of NaN and infinity at once, of
+    the rest when two measured steps in a row agree. Values go to the loggers as ``health/<quantity>/<group>``, the
+    whole model's without a group; ``health.csv`` and, with matplotlib, ``health.png`` are written by rank 0 when a fit
+    ends or fails.
 
     The weights are those that are trained, not those of an average or of `Lookahead`, whose interpolation is no part
     of the update. Sharded sums are added up in one all-reduce; in other steps nothing is read and the host does not
@@ -145,6 +146,8 @@ class Health(Callback):
         """Log the quantities of a step, and warn."""
         o = [*map(id, trainer.optimizers)].index(id(optimizer))
         names, row = group_names(trainer.optimizers)[o], dict[tuple[str, str], float]()
+        self._steps.append(trainer.global_step)
+        self._rows.append(row)
         for name, group, found in zip(names, optimizer.param_groups, sums, strict=True):
             trained = [p for p in group["params"] if p.requires_grad]
             if trained:
@@ -158,8 +161,6 @@ class Health(Callback):
             steps, skipped = probe.steps_and_skips()
             row["amp_skips", str(o) if len(trainer.optimizers) > 1 else ""] = skipped
             self._warn(self._judge.skipped(steps, skipped))
-        self._steps.append(trainer.global_step)
-        self._rows.append(row)
         logged = {"/".join(filter(None, ("health", *key))): value for key, value in row.items()}
         for logger in trainer.loggers:
             logger.log_metrics(logged, step=trainer.fit_loop.epoch_loop._batches_that_stepped)
@@ -173,7 +174,7 @@ class Health(Callback):
         rms = 0.0 if found is None else math.sqrt(found.weight / max(found.size, 1))
         dtype = str(p.dtype).removeprefix("torch.")
         lr = math.nan if group.get("lr") is None else float(group["lr"])  # of an optimizer that finds its own
-        for text in self._judge.warnings(Reading(name, lr, values, rms, dtype)):
+        for text in self._judge.warnings(Reading(name, lr, values, rms, dtype, step=self._steps[-1])):
             self._warn(text)
 
     def _refused(self, optimizer: Optimizer, evaluations: int) -> None:

@@ -12,6 +12,7 @@ UPHILL = -0.3  # cosine
 MOST_SATURATED = 0.5
 MOST_CLIPPED = 0.01  # what is left of the norm
 MOST_SKIPPED = 0.2  # share of the steps
+QUANTITIES = ("gradient_norm", "gradient_norm_clipped", "update_ratio")  # that are always finite in a sound step
 IN_A_ROW = 2  # measured steps that must agree; one may be a bad batch
 
 
@@ -26,6 +27,8 @@ class Reading(NamedTuple):
         dtype: of the weights, in words.
         lr_before: that the measured step before used.
         highest_lr: of the measured steps so far.
+        step: as in the files.
+        before: last reading that was finite.
     """
 
     group: str
@@ -35,6 +38,8 @@ class Reading(NamedTuple):
     dtype: str = "float32"
     lr_before: float = math.nan
     highest_lr: float = math.nan
+    step: int = 0
+    before: Reading | None = None
 
 
 def is_due(step: int, every: int) -> bool:
@@ -59,7 +64,7 @@ def high_ratio(r: Reading) -> str | None:
     ratio = _of(r, "update_ratio")
     if not HIGH_RATIO < ratio * min(r.rms / LEAST_RMS, 1.0) < math.inf:
         return None
-    return f"update/weight {ratio:.2g}; 1e-3 is usual: lower its lr about {min(_power(ratio / USUAL_RATIO), 1000)}x"
+    return f"update/weight {ratio:.2g}; 1e-3 is usual: lower its lr {_times(ratio / USUAL_RATIO)}"
 
 
 def low_ratio(r: Reading) -> str | None:
@@ -67,12 +72,12 @@ def low_ratio(r: Reading) -> str | None:
 
     Example:
         >>> low_ratio(Reading("body", 1e-7, {"update_ratio": 1e-8}, lr_before=1e-7, highest_lr=1e-7))
-        'update/weight 1e-08; 1e-3 is usual: raise its lr about 100000x, or freeze it'
+        'update/weight 1e-08; 1e-3 is usual: raise its lr at least 1000x, or freeze it'
     """
     ratio = _of(r, "update_ratio")
     if not (r.highest_lr / 2 <= r.lr <= r.lr_before and 0 < ratio < LOW_RATIO):
         return None
-    return f"update/weight {ratio:.2g}; 1e-3 is usual: raise its lr about {_power(USUAL_RATIO / ratio)}x, or freeze it"
+    return f"update/weight {ratio:.2g}; 1e-3 is usual: raise its lr {_times(USUAL_RATIO / ratio)}, or freeze it"
 
 
 def no_gradient(r: Reading) -> str | None:
@@ -125,7 +130,7 @@ def uphill(r: Reading) -> str | None:
         'the update goes uphill (cosine -0.5): momentum overshoots; lower its lr about 3x, or the momentum'
     """
     cosine = _of(r, "cosine")
-    if not cosine < UPHILL:
+    if not -math.inf < cosine < UPHILL:
         return None
     found = f"the update goes uphill (cosine {cosine:.2g})"
     return f"{found}: momentum overshoots; lower its lr about 3x, or the momentum"
@@ -141,8 +146,28 @@ def clipped(r: Reading) -> str | None:
     before, after = _of(r, "gradient_norm"), _of(r, "gradient_norm_clipped")
     if not 0 < after < MOST_CLIPPED * before < math.inf:
         return None
-    remedy = f"raise trainer.gradient_clip_val about {_power(before / after)}x, or find its cause"
+    remedy = f"raise trainer.gradient_clip_val {_times(before / after)}, or find its cause"
     return f"its gradient of norm {before:.3g} is clipped to {after:.2g}: {remedy}"
+
+
+def not_finite(r: Reading) -> str | None:
+    """Find weights, a gradient or an update with NaN or infinity, and what the update was when all was finite.
+
+    Example:
+        >>> before = Reading("head", 3.0, {"update_ratio": 0.3}, step=1)
+        >>> not_finite(Reading("head", 3.0, {"gradient_norm": math.nan}, step=4, before=before))
+        'NaN or infinity in the gradient at step 4; at step 1 update/weight 0.3; 1e-3 is usual: lower its lr about 100x'
+    """
+    numbers = {"weights": r.rms, **(r.values or {})}
+    where = next((name for name in ("weights", *QUANTITIES) if not math.isfinite(numbers.get(name, 0.0))), None)
+    if where is None:
+        return None
+    found, look = f"NaN or infinity in the {where.partition('_')[0]} at step {r.step}", "look at the loss and the batch"
+    if r.before is None:
+        return f"{found}; no measured step before was finite: lower its lr about 1000x, or {look}"
+    ratio = _of(r.before, "update_ratio")
+    usual = f"update/weight {ratio:.2g}, no sign of a high lr: {look}, or add finite to optim_callbacks"
+    return f"{found}; at step {r.before.step} {high_ratio(r.before) or usual}"
 
 
 KINDS: tuple[Callable[[Reading], str | None], ...] = (
@@ -154,10 +179,11 @@ KINDS: tuple[Callable[[Reading], str | None], ...] = (
     uphill,
     clipped,
 )
+AT_ONCE = "not_finite"  # NaN in a step that was taken is no matter of one batch: it stays
 
 
 class Judge:
-    """Words a problem that two measured steps in a row show, once per kind and group.
+    """Words a problem that two measured steps in a row show, or a number that is not finite, once per kind and group.
 
     Example:
         >>> judge = Judge()
@@ -168,6 +194,7 @@ class Judge:
     def __init__(self) -> None:
         self._in_a_row: dict[tuple[str, str], int] = {}
         self._lrs: dict[str, list[float]] = {}
+        self._finite: dict[str, Reading] = {}  # the last of each group
 
     def warnings(self, reading: Reading) -> list[str]:
         """Return what is to be warned of now."""
@@ -175,9 +202,13 @@ class Judge:
         lrs.append(reading.lr)
         if len(lrs) > 1:
             reading = reading._replace(lr_before=lrs[-2], highest_lr=max(lrs))
+        reading = reading._replace(before=self._finite.get(reading.group))
         where = f"group {reading.group}" if reading.group else "all parameters"
-        found = [(kind.__name__, kind(reading)) for kind in KINDS]
-        return [f"{where}: {text}" for kind, text in found if self._is_new(reading.group, kind, text)]
+        broken = not_finite(reading)  # then all other numbers mislead
+        found = {AT_ONCE: broken, **{kind.__name__: None if broken else kind(reading) for kind in KINDS}}
+        if broken is None and math.isfinite(_of(reading, "update_ratio")):
+            self._finite[reading.group] = reading._replace(before=None)
+        return [f"{where}: {text}" for kind, text in found.items() if self._is_new(reading.group, kind, text)]
 
     def skipped(self, steps: int, skipped: float) -> str | None:
         """Return a warning of steps that the gradient scaler has left out since the last measured one."""
@@ -188,13 +219,14 @@ class Judge:
         return text if self._is_new("", "skipped", text) else None
 
     def _is_new(self, group: str, kind: str, text: str | None) -> bool:
-        """Count a problem, and return whether it is there for the second time in a row, the first such time."""
+        """Count a problem, and return whether it is there often enough in a row, the first such time."""
+        enough = 1 if kind == AT_ONCE else IN_A_ROW
         count = self._in_a_row.get((group, kind), 0)
         if text is not None:
             self._in_a_row[group, kind] = count + 1
-        elif count < IN_A_ROW:
+        elif count < enough:
             self._in_a_row[group, kind] = 0
-        return text is not None and count + 1 == IN_A_ROW
+        return text is not None and count + 1 == enough
 
 
 def _of(r: Reading, quantity: str) -> float:
@@ -202,11 +234,11 @@ def _of(r: Reading, quantity: str) -> float:
     return math.nan if r.values is None else r.values.get(quantity, math.nan)
 
 
-def _power(factor: float) -> int:
-    """Round to a power of 10, upwards from 5 on.
+def _times(factor: float) -> str:
+    """Round a factor to a power of 10, upwards from 5 on; one that is too far off to be known is at least 1000.
 
     Example:
-        >>> _power(49), _power(50), _power(300)
-        (10, 100, 100)
+        >>> _times(49), _times(50), _times(4999), _times(5000)
+        ('about 10x', 'about 100x', 'about 1000x', 'at least 1000x')
     """
-    return int(10 ** math.floor(math.log10(2 * factor)))
+    return "at least 1000x" if factor >= 5000 else f"about {10 ** math.floor(math.log10(2 * factor))}x"

@@ -75,6 +75,11 @@ class Copies(Net):
         return found
 
 
+def sound_steps(taken, group):
+    """Return for each step whether all numbers of a group were finite."""
+    return [all(map(math.isfinite, values[group].values())) for values in taken]
+
+
 def assert_equal_to_reference(rows, taken, *, measured=None, rel=2e-5):
     """Compare the csv file with the copies of each step: every value of every group, and no other columns."""
     for row in rows:

@@ -241,7 +241,10 @@ class Fused(L.LightningModule):
 def test_steps_that_a_scaler_skips_are_counted_and_not_measured(tmp_path, net):
     scaler = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=4096.0))
     options = dict(plugins=[scaler], callbacks=[Health(every_n_steps=1)], enable_checkpointing=False)
-    quietly(lambda: fit(tmp_path, net(), max_epochs=1, **options))
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        fit(tmp_path, net(), max_epochs=1, **options)
+    assert not [w for w in found if "NaN or infinity" in str(w.message)]
     rows = read(tmp_path / "optim" / "health.csv")
     assert [int(row["step"]) for row in rows] == [0, 2, 5, 6, 7]
     assert [float(row["amp_skips"]) for row in rows] == [0, 1, 2, 0, 0]
@@ -262,9 +265,10 @@ def test_a_fused_kernel_is_left_to_unscale_in_other_steps(tmp_path):
 def test_a_step_that_the_finite_guard_leaves_out_is_not_measured(tmp_path):
     guard = {"finite": {"_target_": "lit_optim.callbacks.FiniteGuard"}}
     for spec in ({**guard, **HEALTH}, {**HEALTH, **guard}):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
             fit(tmp_path, Overflows(optimizer="adamw", optim_callbacks=spec), max_epochs=1)
+        assert not [w for w in found if "NaN or infinity" in str(w.message)]
         rows = read(tmp_path / "optim" / "health.csv")
         assert [int(row["step"]) for row in rows] == [0, 2, 5, 6, 7]
 

@@ -1,5 +1,6 @@
 """Health on two ranks: replicated, and sharded evenly and unevenly, against whole tensors in NumPy; one reduction."""
 
+import math
 import warnings
 
 import lightning as L
@@ -12,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from _support.fork import on_two_ranks
 from _support.net import BATCHES, data, fit, loader
-from _support.references.health_reference import Copies, assert_equal_to_reference, read
+from _support.references.health_reference import Copies, assert_equal_to_reference, read, sound_steps
 from lit_optim.callbacks import Health
 from lit_optim.callbacks.health import step_probe
 from lit_optim.plots import report_files
@@ -93,3 +94,34 @@ def test_sharded(tmp_path, optimizer, width):
         assert len(taken) == BATCHES // 2
         assert_equal_to_reference(read(tmp_path / "optim" / "health.csv"), taken, measured=[1, 3])
         assert counts == [1, 1]
+
+
+class BreaksOnRank1(Sharded):
+    """The shard that one rank has of one gradient is infinite in the 4th step, after backward."""
+
+    def on_before_optimizer_step(self, optimizer):
+        super().on_before_optimizer_step(optimizer)
+        if self.global_rank and self.trainer.global_step == 3:
+            self.layer[0].weight.grad.to_local().fill_(math.inf)
+
+
+def test_all_ranks_know_of_a_shard_that_is_not_finite(tmp_path):
+    def run():
+        torch.manual_seed(0)
+        module = BreaksOnRank1(8, optimizer="adamw", param_groups="no_decay")
+        health = Health(every_n_steps=2)
+        fitting = L.Trainer(
+            accelerator="cpu", devices=2, strategy=ModelParallelStrategy(2, 1), logger=False, max_epochs=1,
+            callbacks=[health], enable_checkpointing=False, enable_progress_bar=False,
+            enable_model_summary=False, default_root_dir=tmp_path, use_distributed_sampler=False,
+        )  # fmt: skip
+        fitting.fit(module, loader(), DataLoader(data(8), batch_size=4))
+        return module.taken, health._warned
+
+    for taken, warned, counts in on_two_ranks(lambda rank: counted(run)):
+        assert counts == [1, 1]
+        assert [sound_steps(taken, group) for group in ("default", "no_decay")] == [[True] * 3 + [False], [True] * 4]
+        ratio = f"{taken[1]['default']['update_ratio']:.2g}"
+        found = f"group default: NaN or infinity in the gradient at step 3; at step 1 update/weight {ratio}, no sign"
+        (text,) = [text for text in warned if "NaN or infinity" in text]
+        assert text.startswith(found)

@@ -354,7 +354,10 @@ def test_between_two_rows_there_is_no_hook_before_a_step_and_no_operation_on_ten
     ("settings", "problem"),
     [
         ({"every_n_steps": 0}, "optim_callbacks.record.every_n_steps=0: must be a whole number, at least 1"),
-        ({"diverged_above": 1}, "optim_callbacks.record.diverged_above=1.0: must be a number above 1; write e.g. 10, or inf for no limit"),
+        (
+            {"diverged_above": 1},
+            "optim_callbacks.record.diverged_above=1.0: must be a number above 1; write e.g. 10, or inf for no limit",
+        ),
         ({"diverged_above": float("nan")}, "optim_callbacks.record.diverged_above=nan: "),
         ({"folder": " "}, "optim_callbacks.record.folder=' ': must be the path of a folder"),
     ],
