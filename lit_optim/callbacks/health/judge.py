@@ -150,12 +150,12 @@ def clipped(r: Reading) -> str | None:
     return f"its gradient of norm {before:.3g} is clipped to {after:.2g}: {remedy}"
 
 
-def not_finite(r: Reading) -> str | None:
+def non_finite_numbers(r: Reading) -> str | None:
     """Find weights, a gradient or an update with NaN or infinity, and what the update was when all was finite.
 
     Example:
         >>> before = Reading("head", 3.0, {"update_ratio": 0.3}, step=1)
-        >>> not_finite(Reading("head", 3.0, {"gradient_norm": math.nan}, step=4, before=before))
+        >>> non_finite_numbers(Reading("head", 3.0, {"gradient_norm": math.nan}, step=4, before=before))
         'NaN or infinity in the gradient at step 4; at step 1 update/weight 0.3; 1e-3 is usual: lower its lr about 100x'
     """
     numbers = {"weights": r.rms, **(r.values or {})}
@@ -179,7 +179,7 @@ KINDS: tuple[Callable[[Reading], str | None], ...] = (
     uphill,
     clipped,
 )
-AT_ONCE = "not_finite"  # NaN in a step that was taken is no matter of one batch: it stays
+AT_ONCE = "non_finite_numbers"  # NaN in a step that was taken is no matter of one batch: it stays
 
 
 class Judge:
@@ -204,7 +204,7 @@ class Judge:
             reading = reading._replace(lr_before=lrs[-2], highest_lr=max(lrs))
         reading = reading._replace(before=self._finite.get(reading.group))
         where = f"group {reading.group}" if reading.group else "all parameters"
-        broken = not_finite(reading)  # then all other numbers mislead
+        broken = non_finite_numbers(reading)  # then all other numbers mislead
         found = {AT_ONCE: broken, **{kind.__name__: None if broken else kind(reading) for kind in KINDS}}
         if broken is None and math.isfinite(_of(reading, "update_ratio")):
             self._finite[reading.group] = reading._replace(before=None)
