@@ -163,8 +163,9 @@ def test_type_checkers_know_the_public_classes(tmp_path):
 
 def test_the_code_stays_small():
     # may only go down; 14,040 before resume by policy, the finite guard, signals, the switch, recipes, pictures, messages for the keyboard;
-    # 18,900 before record, health, compare and report
-    assert sum(map(code_lines, FILES)) <= 23_930
+    # 18,900 before record, health, compare and report; 23,930 before the report told runs from copies and sweeps, health saw NaN,
+    # and compare took any key
+    assert sum(map(code_lines, FILES)) <= 24_060
     examples = [*(ROOT / "examples").rglob("*.py")]
     assert (
         sum(len(file.read_text(encoding="utf-8").splitlines()) for file in examples) <= 1_920
