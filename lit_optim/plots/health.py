@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ def draw_health(steps: Sequence[int], values: Values, title: str = "", warnings:
     shown = [name for name in PANELS if any(map(_known, values.get(name, {}).values()))]
     groups = [*dict.fromkeys(group for name in shown for group in values[name])]
     rows = max(math.ceil(len(shown) / 2), 1)
-    figure = new_figure(11, 2.6 * rows + 0.6 + 0.2 * len(warnings))
+    lines = [line for warning in warnings for line in textwrap.wrap(warning, 150)]  # which the width holds
+    figure = new_figure(11, 2.6 * rows + 0.6 + 0.2 * len(lines))
     panels = figure.subplots(rows, 2, squeeze=False).flat
     for name, axes in zip(shown, panels, strict=False):
         if name == "update_ratio":
@@ -64,7 +66,7 @@ def draw_health(steps: Sequence[int], values: Values, title: str = "", warnings:
         handles.values(), handles.keys(), loc="outside right upper", frameon=False, labelcolor=INK, fontsize=9
     )
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
-    figure.supxlabel("\n".join(warnings) or "no warnings", x=0.01, ha="left", fontsize=9, color=INK)
+    figure.supxlabel("\n".join(lines) or "no warnings", x=0.01, ha="left", fontsize=9, color=INK)
     return figure
 
 

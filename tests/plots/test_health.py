@@ -39,3 +39,12 @@ def test_more_groups_than_colors_and_nothing_to_warn_of():
 
 def test_nothing_measured_can_be_drawn():
     assert not [axes for axes in draw_health([1], {"cosine": {"all": [NAN]}}).axes if axes.get_visible()]
+
+
+def test_a_long_warning_stays_within_the_picture():
+    warning = "group body: " + "NaN or infinity in the weights " * 10
+    figure = draw_health([1], {"cosine": {"all": [0.5]}}, "", [warning])
+    figure.draw_without_rendering()
+    assert figure.get_supxlabel().split() == warning.split()
+    assert figure._supxlabel.get_window_extent().x1 < figure.bbox.x1
+    assert figure.get_figheight() > draw_health([1], {"cosine": {"all": [0.5]}}, "", ["short"]).get_figheight()
