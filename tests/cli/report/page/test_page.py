@@ -112,7 +112,11 @@ def test_the_page_of_a_comparison(summary):
     assert "sgd 0 MB" in labels
     assert "momentum against optimizer steps: sgd up to 0.9" in labels
     verdicts = page.said("div")
-    for words in ("highest mean", "worse than planted", "1 of 5 final runs diverged (seed 103): step 100: the loss is nan"):
+    for words in (
+        "highest mean",
+        "worse than planted",
+        "1 of 5 final runs diverged (seed 103): step 100: the loss is nan",
+    ):
         assert words in verdicts
     folders = [run.folder for each in summary.contenders for run in (*each.trials, *each.finals)]
     assert {*folders} <= {*page.said("th")}
