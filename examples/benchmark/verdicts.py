@@ -162,12 +162,12 @@ def contenders(runs: Sequence[Run]) -> list[list[str]]:
         space = parse_search_space(SPACES[Comparison(comparison, ()).task][optimizer])
         best = best_trial(ends, mode)
         scores = [run.curves[f"test/{metric[4:]}"][-1] for run in final if run.outcome == "finished"]
-        switched = " ".join(run.switched or "-" for run in final) if any(run.switched for run in final) else ""
         failed = f", {len(final) - len(scores)} failed" if len(scores) < len(final) else ""
         center, low, high = map(float, trimmed_interval(scores)) if scores else (math.nan,) * 3
         rows.append([
             name, "" if best is None else f"{trials[best].lr:.3g}", why_not_tuned(space, ends, mode),
-            f"{center:.4f} [{low:.4f}, {high:.4f}]{failed}", switched,
+            f"{center:.4f} [{low:.4f}, {high:.4f}]{failed}",
+            " ".join(run.switched or "-" * any(each.switched for each in final) for run in final).strip(),
             f"{np.median([run.seconds for run in final or trials]):.0f}",
         ])  # fmt: skip
     return rows
