@@ -69,10 +69,11 @@ def dot_chart(
         note: below the chart.
     """
     missed = any(not math.isfinite(v) for row in rows for v in row.values)
-    known = [v for row in rows for v in (*row.values, row.center)]
     edges = [v for row in rows for v in (row.low, row.high)]
+    runs = [v for row in rows for v in row.values]
+    known = [*(runs or edges), *(row.center for row in rows)]  # without runs, intervals are what there is to see
     right = WIDTH - 12 - (MISS if missed else 0)
-    x = scale_of(known, 10.0, right, log=log, zero=zero, cut=not zero)
+    x = scale_of(known, 10.0, right, log=log, zero=zero, cut=not (zero and runs))
     inside = scale_of([v for v in (*edges, x.low, x.high) if _near(v, x)], 10.0, right, log=log, zero=zero)
     x = x._replace(low=min(x.low, inside.low), high=max(x.high, inside.high))
     bottom = TOP + ROW * max(len(rows), 1)

@@ -198,6 +198,18 @@ def test_a_bar_begins_at_0():
     assert [text.text for text in parsed(below).iter("text")].count("0") == 1
 
 
+def test_intervals_without_runs_are_inside_the_axis_unless_one_is_far():
+    """Differences near 0, each with an interval of three times their range; then one a thousand times as wide."""
+    rows = [Dots(name, 0, (), (), i / 1e4, i / 1e4 - 3e-3, i / 1e4 + 3e-3) for i, name in enumerate("abcdefgh")]
+    for given in (rows[:1], rows, [*rows, Dots("wide", 1, (), (), 0.0, -3.0, 3.0)]):
+        made = dot_chart(given, "t", "a", "x", zero=True)
+        strokes = [path.get("d") for path in parsed(made).iter("path") if path.get("class") == "w"]
+        places = sorted(float(d[1:].split()[0]) for d in strokes)
+        assert len(strokes) == 2 * min(len(given), len(rows))  # an end beyond the axis has none
+        assert places[-1] - places[0] > WIDTH / 3
+        assert len({*places}) == len(places)
+
+
 def test_the_trials_of_a_grid_are_joined_in_their_order():
     trials = Trials("sgd", 1, [1.0, 0.01, 0.1, 10.0], [0.5, 0.75, 0.25, NAN])
     joints = [
