@@ -85,7 +85,9 @@ def _answer(ranked: Sequence[ContenderSummary], comparisons: Sequence[Comparison
     verdicts = {_other(each, top.name): each.verdict for each in comparisons if top.name in (each.better, each.other)}
     beaten = [marked(each) for each in ranked[1:] if verdicts.get(each.name) == "better"]
     equal = [marked(each) for each in ranked[1:] if verdicts.get(each.name) != "better"]
-    parts = [f"{marked(top)} has the best mean {metric}, {with_interval(top.mean)}"]
+    tied = [marked(each) for each in ranked[1:] if math.isclose(each.mean.center, top.mean.center, rel_tol=1e-12)]
+    as_others = f", as {all_of(tied)} {'has' if len(tied) == 1 else 'have'}" if tied else ""
+    parts = [f"{marked(top)} has the best mean {metric}, {with_interval(top.mean)}{as_others}"]
     if beaten:
         parts.append(f"it is better than {all_of(beaten)}")
     if equal:

@@ -58,6 +58,18 @@ def test_final_runs_are_ranked_by_the_mode_of_the_test_metric():
     assert {each.best_values["lr"] for each in found.contenders} == {1e-4}  # of the lowest val/loss
 
 
+def test_equal_means_are_said_to_be_equal():
+    """Also where they differ by the order of the sum: 0.1, 0.2 and 0.3 give 0.6, or one digit more. t(2) 0.1 / sqrt(3) = 0.2484."""
+    given = {"a": (0.1, 0.2, 0.3), "b": (0.3, 0.2, 0.1), "c": (0.2, 0.1, 0.3), "d": (0.1, 0.2, 0.2)}
+    for names, words in (("ad", ""), ("abd", ", as {} has"), ("abcd", ", as {} and {} have")):
+        contenders = tuple(Contender(name, (), "lr log 1e-4..1e-2") for name in names)
+        results = [run for name in names for run in (*trials(name), *finals(name, given[name], SEEDS[:3]))]
+        found = summarize(declared(*names, contenders=contenders, seeds=SEEDS[:3]), results)
+        top, *tied = [each.name for each in found.contenders][:-1]
+        start = f"{top} has the best mean val/acc, 0.2 [-0.04841, 0.4484]{words.format(*tied)}"
+        assert found.sentences[0].startswith(f"{start}; "), found.sentences[0]
+
+
 def simulated(draw):
     of_seed = draw.normal(0.8, 0.02, size=5)
     shifts = {"adam": 0.0, "twin": 0.0, "planted": 0.08, "wild": 0.2}
