@@ -113,8 +113,8 @@ def labels_of(runs: Sequence[Mapping[str, Any]]) -> list[str]:
         for run, own in zip(runs, callbacks, strict=True)
     ]
     values = [_flat(spec) for spec in specs]
-    told = [f"{name}{_differing(name, own, names, values)}" for name, own in zip(names, values, strict=True)]
-    return [label + _short(words, label) for label, words in zip(told, _own_overrides(runs), strict=True)]
+    labels = [f"{name}{_differing(name, own, names, values)}" for name, own in zip(names, values, strict=True)]
+    return [label + _overrides_text(own, label) for label, own in zip(labels, _own_overrides(runs), strict=True)]
 
 
 def _own_overrides(runs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -123,24 +123,24 @@ def _own_overrides(runs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     given = [{word.partition("=")[0]: word for word in (word.lstrip("+") for word in each)} for each in words]
     seeds = [f"={run.get('seed')}" for run in runs]
 
-    def is_told(key: str) -> bool:
+    def is_left_out(key: str) -> bool:
         is_seed = all(each.get(key, key + seed) == key + seed for each, seed in zip(given, seeds, strict=True))
         in_spec = OF_SPEC.fullmatch(key) and all(run.get("spec") for run in runs)
         return bool(key == "seed" or (key.endswith("seed") and is_seed) or in_spec or OF_OUTPUT.fullmatch(key))
 
     keys = sorted({key for each in given for key in each if len({other.get(key) for other in given}) > 1})
-    keys = [key for key in keys if not is_told(key)]
+    keys = [key for key in keys if not is_left_out(key)]
     return [[each[key] for key in keys if key in each] for each in given]
 
 
-def _short(words: Sequence[str], label: str) -> str:
-    """Join what a label does not have; if it is long, a checksum stands for its end, so that labels stay different.
+def _overrides_text(overrides: Sequence[str], label: str) -> str:
+    """Join the overrides that a label does not contain; a checksum replaces the end of a long text.
 
     Example:
-        >>> _short(["net.width=8", "lr=0.1"], "Adam lr=0.1"), len(_short(["x" * 60] * 9, "Adam"))
+        >>> _overrides_text(["net.width=8", "lr=0.1"], "Adam lr=0.1"), len(_overrides_text(["x" * 60] * 9, "Adam"))
         (' net.width=8', 80)
     """
-    text = "".join(f" {word}" for word in words if word not in label.split())
+    text = "".join(f" {each}" for each in overrides if each not in label.split())
     return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 9]}~{zlib.crc32(text.encode()):08x}"
 
 
